@@ -1,0 +1,1 @@
+"""The market in pure code: instruments, sessions, dated rules, charges, option values, quotes."""

@@ -1,0 +1,187 @@
+"""Trading sessions, holidays and special days of the Indian exchanges."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from functools import cache
+from typing import Any, TypeAlias
+from zoneinfo import ZoneInfo
+
+from libs.market.dated import DatedSeries, Span
+from libs.market.packaged import load_table
+
+IST = ZoneInfo("Asia/Kolkata")
+
+Hours: TypeAlias = tuple[tuple[time, time], ...]
+
+_WEEKEND = {5: "Saturday", 6: "Sunday"}
+_ONE_DAY = timedelta(days=1)
+
+
+class CalendarError(LookupError):
+    """A day or segment about which the calendar's data files say nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A continuous trading session of a day in India; `closes_at` is not part of it."""
+
+    day: date
+    opens_at: datetime
+    closes_at: datetime
+
+    @property
+    def open_ms(self) -> int:
+        """Open in epoch milliseconds."""
+        return round(self.opens_at.timestamp() * 1000)
+
+    @property
+    def close_ms(self) -> int:
+        """Close in epoch milliseconds."""
+        return round(self.closes_at.timestamp() * 1000)
+
+
+@dataclass(frozen=True, slots=True)
+class SpecialDay:
+    """Hours of one day that replace the usual ones, also on a holiday or at the weekend.
+
+    `is_settlement` is False on days, such as Muhurat, that are holidays to expiry rules.
+    """
+
+    name: str
+    hours: Hours
+    is_settlement: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentDays:
+    """What the data files say of one exchange segment."""
+
+    hours: DatedSeries[Hours]
+    holidays: dict[date, str]
+    special: dict[date, SpecialDay]
+
+
+class Calendar:
+    """Sessions by segment and day; segments are NSE, NFO, BSE, BFO and MCX, or Kite's names."""
+
+    def __init__(self, segments: dict[str, SegmentDays], first_day: date, last_day: date) -> None:
+        self._segments = segments
+        self._first_day, self._last_day = first_day, last_day
+
+    def covers(self, day: date) -> bool:
+        """Whether the data files know this day."""
+        return self._first_day <= day <= self._last_day
+
+    def sessions(self, segment: str, day: date) -> tuple[Session, ...]:
+        """Continuous sessions of a day in order; none when closed."""
+        return tuple(_session(day, opens, closes) for opens, closes in self._hours(segment, day))
+
+    def is_trading_day(self, segment: str, day: date) -> bool:
+        """Whether there is any session on this day, special ones included."""
+        return bool(self._hours(segment, day))
+
+    def is_settlement_day(self, segment: str, day: date) -> bool:
+        """Whether contracts may expire on this day: no weekend, holiday or Muhurat session."""
+        days = self._days(segment, day)
+        special = days.special.get(day)
+        if special is not None:
+            return special.is_settlement
+        return day.weekday() not in _WEEKEND and self.is_trading_day(segment, day)
+
+    def closed_reason(self, segment: str, day: date) -> str | None:
+        """Say why a day is closed, e.g. `Saturday` or `holiday: Republic Day`; None when open."""
+        if self._hours(segment, day):
+            return None
+        holiday = self._days(segment, day).holidays.get(day)
+        return _WEEKEND.get(day.weekday()) or f"holiday: {holiday}"
+
+    def previous_trading_day(self, segment: str, day: date) -> date:
+        """Last trading day before a day."""
+        return self._search(segment, day, -_ONE_DAY)
+
+    def next_trading_day(self, segment: str, day: date) -> date:
+        """First trading day after a day."""
+        return self._search(segment, day, _ONE_DAY)
+
+    def _search(self, segment: str, day: date, step: timedelta) -> date:
+        day += step
+        while not self.is_trading_day(segment, day):
+            day += step
+        return day
+
+    def _days(self, segment: str, day: date) -> SegmentDays:
+        """Raise CalendarError for a day or a segment that the data files do not know."""
+        if not self.covers(day):
+            known = f"{self._first_day} to {self._last_day}"
+            raise CalendarError(f"no calendar for {day}: the data files cover {known}")
+        exchange = _exchange(segment)
+        if exchange not in self._segments:
+            raise CalendarError(f"no calendar for segment {segment} on {day}")
+        return self._segments[exchange]
+
+    def _hours(self, segment: str, day: date) -> Hours:
+        days = self._days(segment, day)
+        if day in days.special:
+            return days.special[day].hours
+        if day.weekday() in _WEEKEND or day in days.holidays:
+            return ()
+        return days.hours.at(day).value
+
+
+def _exchange(segment: str) -> str:
+    """Segment that keeps the hours: `NFO-OPT` → `NFO`, `INDICES` → `NSE`."""
+    return "NSE" if segment == "INDICES" else segment.partition("-")[0]
+
+
+def _session(day: date, opens: time, closes: time) -> Session:
+    opens_at = datetime.combine(day, opens, IST).astimezone(UTC)
+    return Session(day, opens_at, datetime.combine(day, closes, IST).astimezone(UTC))
+
+
+@cache
+def load_calendar() -> Calendar:
+    """Calendar from the packaged data files."""
+    table = load_table("calendar.toml")
+    names = [name for entry in table["hours"] for name in entry["segments"]]
+    segments = {name: _segment_days(table, name) for name in names}
+    return Calendar(segments, table["covers"]["from"], table["covers"]["to"])
+
+
+def _segment_days(table: dict[str, Any], segment: str) -> SegmentDays:
+    spans = [Span(entry["from"], _read_hours(entry)) for entry in _of(segment, table["hours"])]
+    holidays = {
+        day: name for entry in _of(segment, table["holidays"]) for day, name in _named_days(entry)
+    }
+    special = _evenings(table, segment) | _special_days(table, segment)
+    return SegmentDays(DatedSeries(spans), holidays, special)
+
+
+def _special_days(table: dict[str, Any], segment: str) -> dict[date, SpecialDay]:
+    return {
+        entry["day"]: SpecialDay(entry["name"], _read_hours(entry), entry["is_settlement"])
+        for entry in _of(segment, table["special"])
+    }
+
+
+def _evenings(table: dict[str, Any], segment: str) -> dict[date, SpecialDay]:
+    """Holidays of the others on which this segment opens for the evening."""
+    return {
+        day: SpecialDay(name, _read_hours(entry, "evening_sessions"), is_settlement=False)
+        for entry in _of(segment, table["holidays"], "evening_segments")
+        for day, name in _named_days(entry)
+    }
+
+
+def _named_days(entry: dict[str, Any]) -> Iterator[tuple[date, str]]:
+    return ((date.fromisoformat(day), name) for day, name in entry["days"].items())
+
+
+def _of(
+    segment: str, entries: Iterable[dict[str, Any]], column: str = "segments"
+) -> Iterator[dict[str, Any]]:
+    return (entry for entry in entries if segment in entry.get(column, ()))
+
+
+def _read_hours(entry: dict[str, Any], column: str = "sessions") -> Hours:
+    return tuple((opens, closes) for opens, closes in entry[column])

@@ -1,0 +1,82 @@
+"""What an option order costs besides its premium."""
+
+from dataclasses import dataclass, fields
+from decimal import ROUND_HALF_UP, Decimal
+from typing import Literal, TypeAlias
+
+TransactionType: TypeAlias = Literal["BUY", "SELL"]
+
+_PAISA = Decimal("0.01")
+_NOTHING = Decimal(0)
+
+
+@dataclass(frozen=True, slots=True)
+class ChargeRates:
+    """Rates in force on a day: brokerage in rupees an order, the others fractions of turnover.
+
+    `gst` is a fraction of brokerage, exchange and SEBI charges together.
+    """
+
+    brokerage: Decimal
+    stt_on_sale: Decimal
+    exchange: Decimal
+    sebi: Decimal
+    stamp_on_purchase: Decimal
+    gst: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Charges:
+    """Charges in rupees, each rounded to the paisa."""
+
+    brokerage: Decimal = _NOTHING
+    stt: Decimal = _NOTHING
+    exchange: Decimal = _NOTHING
+    sebi: Decimal = _NOTHING
+    stamp: Decimal = _NOTHING
+    gst: Decimal = _NOTHING
+
+    @property
+    def total(self) -> Decimal:
+        """Sum of all charges in rupees."""
+        return sum((getattr(self, field.name) for field in fields(self)), _NOTHING)
+
+    def __add__(self, other: "Charges") -> "Charges":
+        names = [field.name for field in fields(self)]
+        return Charges(*(getattr(self, name) + getattr(other, name) for name in names))
+
+
+def option_charges(
+    rates: ChargeRates, transaction_type: TransactionType, turnover: Decimal, orders: int = 1
+) -> Charges:
+    """Charges of buying or selling options for `turnover` rupees of premium in so many orders.
+
+    Each component is rounded half up to the paisa. Raises ValueError for a negative turnover or
+    number of orders, and for a transaction type that is neither BUY nor SELL.
+    """
+    if turnover < 0 or orders < 0:
+        raise ValueError(f"turnover {turnover} and orders {orders} must not be negative")
+    stt, stamp = _one_sided(rates, transaction_type)
+    brokerage = _to_paise(rates.brokerage * orders)
+    exchange, sebi = _to_paise(rates.exchange * turnover), _to_paise(rates.sebi * turnover)
+    return Charges(
+        brokerage=brokerage,
+        stt=_to_paise(stt * turnover),
+        exchange=exchange,
+        sebi=sebi,
+        stamp=_to_paise(stamp * turnover),
+        gst=_to_paise(rates.gst * (brokerage + exchange + sebi)),
+    )
+
+
+def _one_sided(rates: ChargeRates, transaction_type: str) -> tuple[Decimal, Decimal]:
+    """Rates of STT, which only a seller pays, and of stamp duty, which only a buyer pays."""
+    if transaction_type == "BUY":
+        return _NOTHING, rates.stamp_on_purchase
+    if transaction_type == "SELL":
+        return rates.stt_on_sale, _NOTHING
+    raise ValueError(f"transaction type {transaction_type!r} is neither BUY nor SELL")
+
+
+def _to_paise(amount: Decimal) -> Decimal:
+    return amount.quantize(_PAISA, ROUND_HALF_UP)

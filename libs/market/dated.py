@@ -1,0 +1,62 @@
+"""Values that hold from a date on, with an honest answer about how well they are known."""
+
+from bisect import bisect_right
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Known(Generic[T]):
+    """A value for a date, and whether the data file states it for that very date.
+
+    `is_exact` is False where the nearest known value had to stand in; `source_date` is the date
+    from which the value used is stated (None when it has no date of its own).
+    """
+
+    value: T
+    is_exact: bool
+    source_date: date | None
+
+
+@dataclass(frozen=True, slots=True)
+class Span(Generic[T]):
+    """A value stated from `since` through `until` (None: until the next span begins).
+
+    One that is not `is_confirmed` stands in the data file, but no source was found for it.
+    """
+
+    since: date
+    value: T
+    until: date | None = None
+    is_confirmed: bool = True
+
+    def covers(self, on: date) -> bool:
+        """Whether the value is stated for this date."""
+        return self.since <= on and (self.until is None or on <= self.until)
+
+    def distance(self, on: date) -> int:
+        """Days between the date and the nearest one for which the value is stated."""
+        last = self.until or date.max
+        return max((self.since - on).days, (on - last).days, 0)
+
+
+class DatedSeries(Generic[T]):
+    """Spans in order of their start; the last one that has begun wins."""
+
+    def __init__(self, spans: Iterable[Span[T]]) -> None:
+        self._spans = sorted(spans, key=lambda span: span.since)
+        if not self._spans:
+            raise ValueError("a dated series needs at least one span")
+        self._starts = [span.since for span in self._spans]
+
+    def at(self, on: date) -> Known[T]:
+        """Value on a date, or the nearest known one with `is_exact` False."""
+        begun = bisect_right(self._starts, on)
+        near = self._spans[max(begun - 1, 0) : begun + 1]
+        best = min(near, key=lambda span: span.distance(on))
+        is_exact = best.covers(on) and best.is_confirmed
+        return Known(best.value, is_exact, best.since)

@@ -1,0 +1,257 @@
+"""Instruments as Kite lists them, their names, and where they belong among the partitions."""
+
+import csv
+import io
+import math
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from functools import lru_cache
+from typing import Any, TypeVar
+
+from libs.market.arrays import IntArray
+from libs.market.packaged import load_table
+
+Token = TypeVar("Token", int, IntArray)
+
+_SEGMENT_BITS = 8
+_MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
+_WEEKLY_MONTHS = "123456789OND"
+
+
+@dataclass(frozen=True, slots=True)
+class Instrument:
+    """One row of Kite's instrument dump; `instrument_token` holds only within a trading day.
+
+    `last_price` and `strike` are rupees (index points for indices), `lot_size` is in units,
+    `expiry` is None and `strike` 0 for what is neither a future nor an option.
+    """
+
+    instrument_token: int
+    exchange_token: int
+    tradingsymbol: str
+    name: str
+    last_price: float
+    expiry: date | None
+    strike: float
+    tick_size: Decimal
+    lot_size: int
+    instrument_type: str
+    segment: str
+    exchange: str
+
+    @property
+    def key(self) -> str:
+        """Exchange and symbol as Kite's quote calls want them, e.g. `NSE:RELIANCE`."""
+        return f"{self.exchange}:{self.tradingsymbol}"
+
+    @property
+    def is_option(self) -> bool:
+        """Whether this is a call or a put."""
+        return self.instrument_type in ("CE", "PE")
+
+    @property
+    def is_index(self) -> bool:
+        """Whether this is an index, which cannot be traded and has no volume."""
+        return self.segment == "INDICES"
+
+
+def underlying_name(symbol: str) -> str:
+    """Name under which the option contracts of a symbol are listed: `NIFTY BANK` → `BANKNIFTY`.
+
+    Any exchange prefix is removed, letters are raised, and the packaged aliases are applied.
+    """
+    bare = symbol.rpartition(":")[2].strip().upper()
+    aliases: dict[str, str] = load_table("aliases.toml")["aliases"]
+    return aliases.get(bare, bare)
+
+
+def option_tradingsymbol(
+    name: str, expiry: date, strike: float, instrument_type: str, is_monthly: bool
+) -> str:
+    """Kite's symbol: weekly `NIFTY25O1425100CE`, monthly `NIFTY25OCT25100CE`."""
+    year = f"{expiry:%y}"
+    month, weekly_month = _MONTHS[expiry.month - 1], _WEEKLY_MONTHS[expiry.month - 1]
+    when = f"{year}{month}" if is_monthly else f"{year}{weekly_month}{expiry:%d}"
+    return f"{name}{when}{_plain(strike)}{instrument_type}"
+
+
+def _plain(strike: float) -> str:
+    return f"{strike:.2f}".rstrip("0").rstrip(".")
+
+
+def partition_of(instrument_token: Token, partitions: int) -> Token:
+    """Partition of a token, `(token >> 8) % partitions`, for an int or an integer array.
+
+    The low byte is the segment: with it, a whole segment would share one partition.
+    """
+    return (instrument_token >> _SEGMENT_BITS) % partitions
+
+
+def by_contract(instruments: Iterable[Instrument]) -> list[Instrument]:
+    """Sort by expiry, strike and type (CE before PE), the order in which chains are read."""
+    return sorted(instruments, key=lambda i: (i.expiry or date.max, i.strike, i.instrument_type))
+
+
+class DumpError(ValueError):
+    """A row of an instrument dump that cannot be read; says which file, line and column."""
+
+
+def parse_dump(lines: Iterable[str], name: str) -> list[Instrument]:
+    """Read Kite's instrument CSV; `name` is the file's name for errors.
+
+    Raises DumpError for a missing column, a short row, or a value that is not of its column's kind.
+    """
+    rows = _numbered_rows(lines, name)
+    _, header = next(rows, (1, []))
+    missing = [column for column in _COLUMNS if column not in header]
+    if missing:
+        raise DumpError(f"{name}, line 1: column {missing[0]} is missing")
+    places = [header.index(column) for column in _COLUMNS]
+    return [_parse_row(row, places, f"{name}, line {number}") for number, row in rows if row]
+
+
+def _numbered_rows(lines: Iterable[str], name: str) -> Iterator[tuple[int, list[str]]]:
+    reader = csv.reader(lines, strict=True)
+    try:
+        for row in reader:
+            yield reader.line_num, row
+    except csv.Error as error:
+        raise DumpError(f"{name}, line {reader.line_num}: {error}") from error
+
+
+def _parse_row(row: list[str], places: list[int], where: str) -> Instrument:
+    values = []
+    for (column, read), place in zip(_COLUMNS.items(), places, strict=True):
+        try:
+            values.append(read(row[place]))
+        except (ValueError, ArithmeticError, IndexError) as error:
+            text = row[place] if place < len(row) else "nothing"
+            raise DumpError(f"{where}, column {column}: cannot read {text!r}") from error
+    return Instrument(*values)
+
+
+def format_dump(instruments: Iterable[Instrument]) -> str:
+    """Write instruments as Kite's CSV, the inverse of `parse_dump`."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(_COLUMNS)
+    for instrument in instruments:
+        values = (getattr(instrument, column) for column in _COLUMNS)
+        writer.writerow("" if value is None else value for value in values)
+    return text.getvalue()
+
+
+def _count(text: str) -> int:
+    if not (text.isascii() and text.isdigit()):
+        raise ValueError("not a whole number")
+    return int(text)
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value) or value < 0:
+        raise ValueError("not a price")
+    return value
+
+
+@lru_cache(maxsize=256)
+def _tick_size(text: str) -> Decimal:
+    value = Decimal(text)
+    if not value.is_finite() or value < 0:
+        raise ValueError("not a tick size")
+    return value
+
+
+@lru_cache(maxsize=1024)
+def _expiry(text: str) -> date | None:
+    return date.fromisoformat(text) if text else None
+
+
+def _word(text: str) -> str:
+    if not text:
+        raise ValueError("empty")
+    return sys.intern(text)
+
+
+_COLUMNS: dict[str, Callable[[str], Any]] = {
+    "instrument_token": _count,
+    "exchange_token": _count,
+    "tradingsymbol": _word,
+    "name": sys.intern,
+    "last_price": _finite,
+    "expiry": _expiry,
+    "strike": _finite,
+    "tick_size": _tick_size,
+    "lot_size": _count,
+    "instrument_type": _word,
+    "segment": _word,
+    "exchange": _word,
+}
+
+
+class Catalog:
+    """Instruments of a day, found in O(1) by token, by key, and by option underlying.
+
+    It does not change: `with_instruments` gives a new one. What comes later replaces what has the
+    same token or the same exchange and symbol, since tokens of expired contracts are reused.
+    """
+
+    def __init__(self, instruments: Iterable[Instrument] = ()) -> None:
+        self._by_token: dict[int, Instrument] = {}
+        self._by_key: dict[str, Instrument] = {}
+        for instrument in instruments:
+            self._put(instrument)
+        self._chains = _chains(self._by_token.values())
+
+    def _put(self, instrument: Instrument) -> None:
+        replaced = self._by_token.pop(instrument.instrument_token, None)
+        if replaced is not None:
+            del self._by_key[replaced.key]
+        renumbered = self._by_key.pop(instrument.key, None)
+        if renumbered is not None:
+            del self._by_token[renumbered.instrument_token]
+        self._by_token[instrument.instrument_token] = instrument
+        self._by_key[instrument.key] = instrument
+
+    def __len__(self) -> int:
+        return len(self._by_token)
+
+    def __iter__(self) -> Iterator[Instrument]:
+        return iter(self._by_token.values())
+
+    def with_instruments(self, instruments: Iterable[Instrument]) -> "Catalog":
+        """Give a catalog with these too; costs O(n), so add many at once."""
+        return Catalog([*self, *instruments])
+
+    def by_token(self, instrument_token: int) -> Instrument | None:
+        """Instrument of a token, or None."""
+        return self._by_token.get(instrument_token)
+
+    def find(self, exchange: str, tradingsymbol: str) -> Instrument | None:
+        """Instrument of an exchange and symbol, or None."""
+        return self._by_key.get(f"{exchange}:{tradingsymbol}")
+
+    def options(self, underlying: str, expiry: date | None = None) -> tuple[Instrument, ...]:
+        """Option contracts of an underlying's name, of one expiry or all, in chain order."""
+        chains = self._chains.get(underlying, {})
+        if expiry is not None:
+            return chains.get(expiry, ())
+        return tuple(contract for chain in chains.values() for contract in chain)
+
+    def expiries(self, underlying: str) -> tuple[date, ...]:
+        """Expiry dates of an underlying's options, nearest first."""
+        return tuple(self._chains.get(underlying, {}))
+
+
+def _chains(instruments: Iterable[Instrument]) -> dict[str, dict[date, tuple[Instrument, ...]]]:
+    grouped: dict[str, dict[date, list[Instrument]]] = {}
+    for option in by_contract(i for i in instruments if i.is_option):
+        if option.expiry is not None:
+            grouped.setdefault(option.name, {}).setdefault(option.expiry, []).append(option)
+    return {
+        name: {expiry: tuple(contracts) for expiry, contracts in chains.items()}
+        for name, chains in grouped.items()
+    }
