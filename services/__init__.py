@@ -1,0 +1,1 @@
+"""The services: each is imported, started, deployed and tested under its path."""
