@@ -1,0 +1,1 @@
+"""The broker: a port, and paper trading behind it."""

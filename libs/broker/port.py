@@ -1,0 +1,65 @@
+"""What the executor asks of a broker, in Kite's words."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Literal, Protocol
+
+OrderStatus = Literal["OPEN", "COMPLETE", "CANCELLED", "REJECTED"]
+
+
+@dataclass(frozen=True, slots=True)
+class OrderRequest:
+    """An order to place. `quantity` in units, `price` in rupees (0 for MARKET).
+
+    `placed_ms` is the executor's time of placing (epoch ms); `tag` is at most 20 letters and
+    digits and can be looked up in the order book.
+    """
+
+    tag: str
+    exchange: str
+    tradingsymbol: str
+    instrument_token: int
+    transaction_type: Literal["BUY", "SELL"]
+    quantity: int
+    order_type: Literal["LIMIT", "MARKET"]
+    price: Decimal
+    product: Literal["NRML", "MIS"]
+    placed_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Fill:
+    """One execution of an order: units at a price in rupees."""
+
+    fill_id: str
+    quantity: int
+    price: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class OrderUpdate:
+    """An order as the broker sees it, with all its fills so far."""
+
+    broker_order_id: str
+    tag: str
+    status: OrderStatus
+    at_ms: int
+    fills: tuple[Fill, ...] = ()
+    reason: str = ""
+
+
+class OrderClient(Protocol):
+    """Place, cancel and look up orders. Only the executor may use it."""
+
+    async def place(self, request: OrderRequest) -> str:
+        """Return the broker's order id; raise OrderRefused, or OrderUnknown when in doubt."""
+
+    async def cancel(self, broker_order_id: str) -> None:
+        """Ask for a cancellation; the fate comes as an update."""
+
+    async def orders(self) -> Sequence[OrderUpdate]:
+        """Return the day's order book."""
+
+    def take_updates(self) -> Sequence[OrderUpdate]:
+        """Return the updates that arrived since the last call, in order."""

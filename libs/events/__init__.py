@@ -1,0 +1,1 @@
+"""Events, topics, and the bus that carries them."""

@@ -1,0 +1,152 @@
+"""Events to bytes and back: Avro for TickBatch, JSON for all others.
+
+Avro records are in single-object encoding (two marker bytes, the schema's 64-bit Rabin
+fingerprint, the body), so that bytes written with any schema of `schemas/` can be read.
+"""
+
+import io
+import json
+from functools import cache
+from importlib.resources import files
+from typing import Annotated, Any
+
+import fastavro
+import numpy as np
+from pydantic import Field, TypeAdapter, ValidationError
+
+from libs.events.bus import Message, Record
+from libs.events.errors import PoisonMessage
+from libs.events.event import Event, ms_from_utc, utc_from_ms
+from libs.events.ticks import COLUMN_TYPES, REQUIRED, TickBatch, TickColumns
+from libs.events.topics import TOPIC_OF, topic_named
+
+SCHEMAS = files("libs.events") / "schemas"
+_MARKER = b"\xc3\x01"
+_TICK_SCHEMAS = ("TickBatch.1.avsc",)
+
+
+def record_of(event: Event, topic: str | None = None, partitions: int | None = None) -> Record:
+    """Return the record that carries an event to its topic (or to the one named).
+
+    `partitions` is the topic's real number where it differs from the table.
+    """
+    table = topic_named(topic or TOPIC_OF[event.type])
+    return Record(
+        topic=table.name,
+        key=table.key_of(event),
+        value=encode(event),
+        timestamp_ms=event.occurred_ms,
+        partition=table.partition_for(event, partitions or table.partitions),
+        headers=(("type", event.type.encode()),),
+    )
+
+
+def event_of(message: Message) -> Event:
+    """Return the event of a message; raise PoisonMessage when it can never be read."""
+    return decode(message.topic, message.value)
+
+
+def encode(event: Event) -> bytes:
+    """Return an event's bytes."""
+    if isinstance(event, TickBatch):
+        return _encode_ticks(event)
+    return event.model_dump_json().encode()
+
+
+def decode(topic: str, value: bytes) -> Event:
+    """Return the event that `value` holds on `topic`; raise PoisonMessage naming the reason."""
+    try:
+        if topic == "ticks":
+            return _decode_ticks(value)
+        event: Event = _json_adapter(topic).validate_json(value)
+        return event
+    except ValidationError as error:
+        raise PoisonMessage(_first_reason(topic, error)) from error
+    except (ValueError, TypeError, KeyError, EOFError, IndexError, OverflowError) as error:
+        raise PoisonMessage(f"{topic}: {type(error).__name__}: {error}") from error
+
+
+@cache
+def _json_adapter(topic: str) -> TypeAdapter[Any]:
+    union: Any = topic_named(topic).events[0]
+    for event in topic_named(topic).events[1:]:
+        union = union | event
+    if len(topic_named(topic).events) == 1:
+        return TypeAdapter(union)
+    return TypeAdapter(Annotated[union, Field(discriminator="type")])
+
+
+def _first_reason(topic: str, error: ValidationError) -> str:
+    first = error.errors(include_url=False, include_input=False)[0]
+    place = ".".join(str(part) for part in first["loc"]) or "body"
+    return f"{topic}: {place}: {first['msg']}"
+
+
+@cache
+def _tick_schemas() -> dict[bytes, Any]:
+    """Return fingerprint → parsed schema of every version that was ever written."""
+    parsed = {}
+    for name in _TICK_SCHEMAS:
+        schema = json.loads((SCHEMAS / name).read_text())
+        canonical = fastavro.schema.to_parsing_canonical_form(schema)
+        print_hex = fastavro.schema.fingerprint(canonical, "CRC-64-AVRO")
+        parsed[bytes.fromhex(print_hex)] = fastavro.parse_schema(schema)
+    return parsed
+
+
+@cache
+def _current_tick_schema() -> tuple[bytes, Any]:
+    return list(_tick_schemas().items())[-1]
+
+
+def _encode_ticks(batch: TickBatch) -> bytes:
+    print_bytes, schema = _current_tick_schema()
+    out = io.BytesIO()
+    out.write(_MARKER + print_bytes)
+    fastavro.schemaless_writer(out, schema, _tick_record(batch))
+    return out.getvalue()
+
+
+def _tick_record(batch: TickBatch) -> dict[str, Any]:
+    return {
+        "event_id": str(batch.event_id),
+        "occurred_at": ms_from_utc(batch.occurred_at),
+        "trading_day": batch.trading_day,
+        "correlation_id": str(batch.correlation_id),
+        "source": batch.source,
+        "connection": batch.connection,
+        "sequence": batch.sequence,
+        "partition": batch.partition,
+        "clock_ms": batch.clock_ms,
+        "received_ms": batch.received_ms,
+        "time_is_arrival": batch.time_is_arrival,
+        "rows": len(batch.columns),
+        **{
+            name: b"" if column is None else column.astype(COLUMN_TYPES[name]).tobytes()
+            for name, column in batch.columns.columns().items()
+        },
+    }
+
+
+def _decode_ticks(value: bytes) -> TickBatch:
+    print_bytes, schema = _current_tick_schema()
+    if value[:2] != _MARKER or value[2:10] not in _tick_schemas():
+        raise ValueError("not a TickBatch of a known schema")
+    writer = _tick_schemas()[value[2:10]]
+    reader = None if value[2:10] == print_bytes else schema
+    record: Any = fastavro.schemaless_reader(io.BytesIO(value[10:]), writer, reader)
+    rows = record.pop("rows")
+    columns = TickColumns(*(_unpacked(name, record.pop(name), rows) for name in COLUMN_TYPES))
+    occurred_at = utc_from_ms(record.pop("occurred_at"))
+    return TickBatch(occurred_at=occurred_at, columns=columns, **record)
+
+
+def _unpacked(name: str, packed: bytes, rows: int) -> Any:
+    if not packed and (rows or name not in REQUIRED):
+        if name in REQUIRED:
+            raise ValueError(f"column {name} is empty in a batch of {rows} rows")
+        return None
+    column = np.frombuffer(packed, COLUMN_TYPES[name])
+    if len(column) != rows:
+        raise ValueError(f"column {name} has {len(column)} rows, the batch {rows}")
+    return column

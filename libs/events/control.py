@@ -1,0 +1,66 @@
+"""Events about the system itself."""
+
+from datetime import date
+from typing import Literal
+
+from libs.events.event import Event
+
+
+class ControlEvent(Event):
+    """An event of one account; `account` is `default` where there is only one."""
+
+    account: str = "default"
+    reason: str = ""
+
+
+class TradingHalted(ControlEvent):
+    """No new position may be opened until trading is resumed; exits go on."""
+
+    type: Literal["TradingHalted"] = "TradingHalted"
+
+
+class TradingResumed(ControlEvent):
+    """New positions may be opened again."""
+
+    type: Literal["TradingResumed"] = "TradingResumed"
+
+
+class RiskLimitReached(ControlEvent):
+    """A risk limit refused a trade or halted the day; `value` reached `maximum`."""
+
+    type: Literal["RiskLimitReached"] = "RiskLimitReached"
+    limit: str
+    value: float
+    maximum: float
+
+
+class HistoryLoaded(ControlEvent):
+    """The backfill of `days` is on `historical_candles`; gaps are told, not hidden."""
+
+    type: Literal["HistoryLoaded"] = "HistoryLoaded"
+    days: tuple[date, ...]
+    candles: int
+    gaps: tuple[str, ...] = ()
+
+
+class StrategyStarted(ControlEvent):
+    """A strategy is warm for so many instruments and acts from now on."""
+
+    type: Literal["StrategyStarted"] = "StrategyStarted"
+    strategy: str
+    instruments: int
+    cold: tuple[str, ...] = ()
+
+
+class StrategyStopped(ControlEvent):
+    """A strategy was taken out, for the reason given."""
+
+    type: Literal["StrategyStopped"] = "StrategyStopped"
+    strategy: str
+
+
+class ServiceFailed(ControlEvent):
+    """A service stopped because of an error."""
+
+    type: Literal["ServiceFailed"] = "ServiceFailed"
+    service: str

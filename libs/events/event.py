@@ -1,0 +1,50 @@
+"""The base of all events, and ids that are pure functions of what makes an event unique."""
+
+import json
+from datetime import UTC, date, datetime
+from uuid import UUID, uuid5
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict
+
+NAMESPACE = UUID("6a4f3c52-58a0-5d0e-9a63-0f2f6a1c7b11")
+
+
+def identity(kind: str, *parts: object) -> UUID:
+    """Return the UUIDv5 of `kind` and `parts`; equal parts always give an equal id.
+
+    Parts are written as JSON text first, so that ("a", "bc") and ("ab", "c") differ.
+    """
+    return uuid5(NAMESPACE, json.dumps([kind, *(str(part) for part in parts)]))
+
+
+def utc_from_ms(epoch_ms: int) -> datetime:
+    """Return the aware UTC time of epoch milliseconds, exact to the millisecond."""
+    seconds, milliseconds = divmod(int(epoch_ms), 1000)
+    return datetime.fromtimestamp(seconds, UTC).replace(microsecond=milliseconds * 1000)
+
+
+def ms_from_utc(at: datetime) -> int:
+    """Return epoch milliseconds of an aware time; what is below a millisecond is cut."""
+    return int(at.timestamp()) * 1000 + at.microsecond // 1000
+
+
+class Event(BaseModel):
+    """An immutable fact. `occurred_at` is event time (UTC), `trading_day` the session's in India.
+
+    `correlation_id` is one id from the candle to the last fill, `causation_id` the event that
+    directly led to this one. Fields that a newer writer added are ignored by an older reader.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore", arbitrary_types_allowed=True)
+
+    type: str
+    event_id: UUID
+    occurred_at: AwareDatetime
+    trading_day: date
+    correlation_id: UUID
+    causation_id: UUID | None = None
+
+    @property
+    def occurred_ms(self) -> int:
+        """Event time in epoch milliseconds."""
+        return ms_from_utc(self.occurred_at)

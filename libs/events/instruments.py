@@ -1,0 +1,99 @@
+"""Events about what can be traded: listed instruments and option chains."""
+
+from datetime import date
+from decimal import Decimal
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict
+
+from libs.events.event import Event
+from libs.market.instruments import Instrument
+
+
+class InstrumentListed(Event):
+    """An instrument of the trading day, in the columns of Kite's dump."""
+
+    type: Literal["InstrumentListed"] = "InstrumentListed"
+    instrument_token: int
+    exchange_token: int
+    tradingsymbol: str
+    name: str
+    expiry: date | None
+    strike: float
+    tick_size: Decimal
+    lot_size: int
+    instrument_type: str
+    segment: str
+    exchange: str
+
+    def instrument(self) -> Instrument:
+        """Return the row of the dump, without a price."""
+        return Instrument(
+            instrument_token=self.instrument_token,
+            exchange_token=self.exchange_token,
+            tradingsymbol=self.tradingsymbol,
+            name=self.name,
+            last_price=0.0,
+            expiry=self.expiry,
+            strike=self.strike,
+            tick_size=self.tick_size,
+            lot_size=self.lot_size,
+            instrument_type=self.instrument_type,
+            segment=self.segment,
+            exchange=self.exchange,
+        )
+
+
+class Contract(BaseModel):
+    """The option that an order is for, as far as an order needs it."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    exchange: str
+    tradingsymbol: str
+    instrument_token: int
+    underlying: str
+    expiry: date
+    strike: float
+    instrument_type: Literal["CE", "PE"]
+    lot_size: int
+    tick_size: Decimal
+
+    @classmethod
+    def of(cls, instrument: Instrument) -> Self:
+        """Return the contract of an option's row in the dump."""
+        return cls.model_validate(
+            {name: getattr(instrument, name) for name in cls.model_fields if name != "underlying"}
+            | {"underlying": instrument.name}
+        )
+
+
+class ChainSnapshot(Event):
+    """Quotes, implied volatility and greeks of one underlying and expiry, in columns.
+
+    IV and greeks are None where the premium is outside its bounds. Theta is per day, vega per
+    1 % of volatility, rho per 1 % of rate.
+    """
+
+    type: Literal["ChainSnapshot"] = "ChainSnapshot"
+    underlying: str
+    expiry: date
+    spot: float
+    forward: float
+    instrument_token: tuple[int, ...]
+    tradingsymbol: tuple[str, ...]
+    strike: tuple[float, ...]
+    instrument_type: tuple[str, ...]
+    last_price: tuple[float, ...]
+    bid_price: tuple[float, ...]
+    bid_quantity: tuple[int, ...]
+    ask_price: tuple[float, ...]
+    ask_quantity: tuple[int, ...]
+    volume: tuple[int, ...]
+    oi: tuple[int, ...]
+    implied_volatility: tuple[float | None, ...]
+    delta: tuple[float | None, ...]
+    gamma: tuple[float | None, ...]
+    theta: tuple[float | None, ...]
+    vega: tuple[float | None, ...]
+    rho: tuple[float | None, ...]

@@ -1,0 +1,144 @@
+"""The local bus's journal: one append-only file per business partition, and one of offsets.
+
+A record is a fixed header (lengths, checksum, event time), then key, headers and value. Each
+record is handed to the operating system when it is published, so it survives the death of the
+process; `sync` makes it survive the machine's. A record that was cut off by a crash at the end
+of a file was never acknowledged, and is removed when the file is opened again.
+"""
+
+import fcntl
+import json
+import os
+import struct
+import zlib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import BinaryIO
+
+from libs.events.bus import Message, Record, TopicPartition
+from libs.events.errors import JournalBusy, JournalDamaged
+
+_HEADER = struct.Struct("<IIqHI")
+
+
+class Journal:
+    """Records and committed offsets under one folder, used by one process at a time."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._files: dict[TopicPartition, BinaryIO] = {}
+        self._dirty: set[BinaryIO] = set()
+        self._offsets: BinaryIO | None = None
+        self._lock: BinaryIO | None = None
+
+    def open(self) -> None:
+        """Take the folder; raise JournalBusy where another process has it."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._lock = (self._folder / "lock").open("a+b")
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self._lock.close()
+            raise JournalBusy(
+                f"{self._folder} is in use by another alphastocks: stop it, or name another folder"
+            ) from None
+        self._offsets = (self._folder / "offsets.jsonl").open("a+b", buffering=0)
+
+    def messages(self) -> Iterator[Message]:
+        """Yield everything that was journaled, partition by partition, in order."""
+        for path in sorted(self._folder.glob("*.log")):
+            topic, _, partition = path.stem.rpartition("-")
+            yield from _messages_of(path, TopicPartition(topic, int(partition)))
+
+    def offsets(self) -> dict[tuple[str, TopicPartition], int]:
+        """Return the last committed offset of each group and partition."""
+        committed = {}
+        for line in (self._folder / "offsets.jsonl").read_bytes().splitlines():
+            try:
+                group, topic, partition, offset = json.loads(line)
+            except ValueError:
+                continue  # only the last line can be cut off; its commit was never acknowledged
+            committed[group, TopicPartition(topic, partition)] = offset
+        return committed
+
+    def append(self, place: TopicPartition, record: Record) -> None:
+        """Write one record at the end of its partition."""
+        file = self._files.get(place) or self._open_file(place)
+        key = record.key.encode()
+        headers = json.dumps([[name, value.hex()] for name, value in record.headers]).encode()
+        body = key + headers + record.value
+        checksum = zlib.crc32(body)
+        file.write(
+            _HEADER.pack(len(body), checksum, record.timestamp_ms, len(key), len(headers)) + body
+        )
+        self._dirty.add(file)
+
+    def commit(self, group: str, offsets: Mapping[TopicPartition, int]) -> None:
+        """Write the offsets that a group committed."""
+        lines = [
+            json.dumps([group, place.topic, place.partition, offset])
+            for place, offset in offsets.items()
+        ]
+        if lines and self._offsets is not None:
+            self._offsets.write(("\n".join(lines) + "\n").encode())
+
+    def sync(self) -> None:
+        """Return when all that was appended is on the disk."""
+        for file in self._dirty:
+            os.fsync(file.fileno())
+        self._dirty.clear()
+
+    def close(self) -> None:
+        """Sync, close and give the folder back."""
+        self.sync()
+        for file in (*self._files.values(), self._offsets, self._lock):
+            if file is not None:
+                file.close()
+        self._files.clear()
+        self._offsets = self._lock = None
+
+    def _open_file(self, place: TopicPartition) -> BinaryIO:
+        path = self._folder / f"{place.topic}-{place.partition}.log"
+        self._files[place] = path.open("ab", buffering=0)
+        return self._files[place]
+
+
+def _messages_of(path: Path, place: TopicPartition) -> Iterator[Message]:
+    content = path.read_bytes()
+    position = offset = 0
+    while position < len(content):
+        end = _end_of_record(content, position)
+        if end > len(content):
+            os.truncate(path, position)
+            return
+        yield _message(path, content, position, place, offset)
+        position, offset = end, offset + 1
+
+
+def _end_of_record(content: bytes, position: int) -> int:
+    body = position + _HEADER.size
+    if body > len(content):
+        return body
+    return body + int(_HEADER.unpack_from(content, position)[0])
+
+
+def _message(
+    path: Path, content: bytes, position: int, place: TopicPartition, offset: int
+) -> Message:
+    length, checksum, timestamp_ms, key_length, headers_length = _HEADER.unpack_from(
+        content, position
+    )
+    start = position + _HEADER.size
+    body = content[start : start + length]
+    if zlib.crc32(body) != checksum:
+        raise JournalDamaged(f"{path}: record {offset} at byte {position} fails its checksum")
+    headers = json.loads(body[key_length : key_length + headers_length])
+    return Message(
+        topic=place.topic,
+        partition=place.partition,
+        offset=offset,
+        key=body[:key_length].decode(),
+        value=body[key_length + headers_length :],
+        timestamp_ms=timestamp_ms,
+        headers=tuple((name, bytes.fromhex(value)) for name, value in headers),
+    )

@@ -1,0 +1,83 @@
+"""The life of an order, from plan to fate."""
+
+from decimal import Decimal
+from typing import Literal
+from uuid import UUID
+
+from libs.events.event import Event
+from libs.events.instruments import Contract
+
+TransactionType = Literal["BUY", "SELL"]
+Leg = Literal["entry", "exit"]
+Mode = Literal["disabled", "logging_only", "paper", "live"]
+
+
+class OrderEvent(Event):
+    """What each event of an order carries.
+
+    `quantity` is in units, a multiple of the lot; `action` and `tradingsymbol` are the signal's;
+    `stop_loss` and `target` are levels on the premium that an entry hands to its position.
+    """
+
+    order_id: UUID
+    tag: str
+    signal_id: UUID
+    position_id: UUID
+    strategy: str
+    leg: Leg
+    mode: Mode
+    contract: Contract
+    transaction_type: TransactionType
+    quantity: int
+    action: Literal["BUY", "SELL"]
+    tradingsymbol: str
+    stop_loss: Decimal
+    target: Decimal
+    reason: str = ""
+
+
+class OrderPlanned(OrderEvent):
+    """Written and acknowledged before the broker is called."""
+
+    type: Literal["OrderPlanned"] = "OrderPlanned"
+    order_type: Literal["LIMIT", "MARKET"]
+    price: Decimal
+    product: Literal["NRML", "MIS"]
+
+
+class OrderPlaced(OrderEvent):
+    """The broker registered the order; its fate comes later."""
+
+    type: Literal["OrderPlaced"] = "OrderPlaced"
+    broker_order_id: str
+
+
+class OrderFilled(OrderEvent):
+    """A fill. `fill_quantity` at `fill_price`; the cumulative figures include it."""
+
+    type: Literal["OrderFilled"] = "OrderFilled"
+    broker_order_id: str
+    fill_id: str
+    fill_quantity: int
+    fill_price: Decimal
+    filled_quantity: int
+    average_price: Decimal
+
+
+class OrderRejected(OrderEvent):
+    """The broker refused the order; nothing of it was filled after this."""
+
+    type: Literal["OrderRejected"] = "OrderRejected"
+
+
+class OrderCancelled(OrderEvent):
+    """What was left of the order was cancelled; `filled_quantity` stays."""
+
+    type: Literal["OrderCancelled"] = "OrderCancelled"
+    filled_quantity: int
+
+
+class OrderUnresolved(OrderEvent):
+    """The broker's answer is unknown and the look-up did not settle it: quarantined."""
+
+    type: Literal["OrderUnresolved"] = "OrderUnresolved"

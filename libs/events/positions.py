@@ -1,0 +1,101 @@
+"""Positions, the exits they ask for, and how they did."""
+
+from decimal import Decimal
+from typing import Literal
+from uuid import UUID
+
+from pydantic import AwareDatetime
+
+from libs.events.event import Event
+from libs.events.instruments import Contract
+from libs.events.orders import Mode
+
+ExitReason = Literal[
+    "stop_loss", "target", "square_off", "expiry", "holding_time", "manual", "kill_switch"
+]
+
+
+class PositionEvent(Event):
+    """The whole state of a position. Money is rupees; `quantity` is what is still held.
+
+    `realised` and `unrealised` are before charges, `net` is realised less charges.
+    `highest_price` and `lowest_price` since the opening give the excursions.
+    """
+
+    position_id: UUID
+    signal_id: UUID
+    strategy: str
+    underlying: str
+    action: Literal["BUY", "SELL"]
+    tradingsymbol: str
+    contract: Contract
+    mode: Mode
+    quantity: int
+    bought_quantity: int
+    sold_quantity: int
+    buy_value: Decimal
+    sell_value: Decimal
+    entry_price: Decimal
+    exit_price: Decimal | None
+    last_price: Decimal
+    highest_price: Decimal
+    lowest_price: Decimal
+    stop_loss: Decimal
+    target: Decimal
+    realised: Decimal
+    unrealised: Decimal
+    charges: Decimal
+    charges_are_exact: bool
+    net: Decimal
+    opened_at: AwareDatetime
+    closed_at: AwareDatetime | None = None
+    exit_reason: ExitReason | None = None
+    fill_ids: tuple[str, ...]
+    order_ids: tuple[UUID, ...]
+
+
+class PositionOpened(PositionEvent):
+    """The first fill of an entry."""
+
+    type: Literal["PositionOpened"] = "PositionOpened"
+
+
+class PositionUpdated(PositionEvent):
+    """A further fill, or a new mark."""
+
+    type: Literal["PositionUpdated"] = "PositionUpdated"
+
+
+class PositionClosed(PositionEvent):
+    """The last unit was sold."""
+
+    type: Literal["PositionClosed"] = "PositionClosed"
+
+
+class ExitRequested(Event):
+    """A wish to leave: all, or so many lots. Never a quantity to send."""
+
+    type: Literal["ExitRequested"] = "ExitRequested"
+    position_id: UUID
+    signal_id: UUID
+    reason: ExitReason
+    lots: int | None = None
+
+
+class PerformanceMeasured(Event):
+    """How a strategy did on an underlying so far in the trading day, after charges (rupees).
+
+    `profit_factor` is gross profit over gross loss, None without a loss; `drawdown` is the
+    largest fall of the cumulative net from its peak, as a positive amount.
+    """
+
+    type: Literal["PerformanceMeasured"] = "PerformanceMeasured"
+    strategy: str
+    underlying: str
+    trades: int
+    wins: int
+    win_rate: float
+    average: Decimal
+    profit_factor: float | None
+    drawdown: Decimal
+    net: Decimal

@@ -1,0 +1,122 @@
+"""What strategies say, and what becomes of it."""
+
+from datetime import date
+from typing import Literal
+from uuid import UUID
+
+from pydantic import AwareDatetime, Field
+
+from libs.events.candles import Interval
+from libs.events.event import Event
+
+Action = Literal["BUY", "SELL"]
+
+
+class SignalFields(Event):
+    """What a strategy signal and a generated signal share. Prices are of the underlying."""
+
+    strategy: str
+    strategy_version: str
+    parameters: dict[str, float | str]
+    exchange: str
+    tradingsymbol: str
+    underlying: str
+    interval: Interval
+    candle_opened_at: AwareDatetime
+    candle_closed_at: AwareDatetime
+    action: Action
+    price: float
+    stop_loss: float
+    target: float
+    confidence: float
+    expected_move: float
+    indicators: dict[str, float]
+
+
+class StrategySignal(SignalFields):
+    """A strategy would buy or sell; `expected_move` is in percent, `confidence` 0..1."""
+
+    type: Literal["StrategySignal"] = "StrategySignal"
+
+
+class SignalGenerated(SignalFields):
+    """A strategy signal that was validated and is no duplicate; its event_id is the signal id."""
+
+    type: Literal["SignalGenerated"] = "SignalGenerated"
+
+    @property
+    def signal_id(self) -> UUID:
+        """The id under which orders and positions know this signal."""
+        return self.event_id
+
+
+class SignalUpdate(Event):
+    """A step in the life of a signal; `numbers` are those that caused it."""
+
+    signal_id: UUID
+    strategy: str
+    underlying: str
+    tradingsymbol: str
+    action: Action
+    reason: str = ""
+    numbers: dict[str, float | str] = Field(default_factory=dict)
+
+
+class SignalValidated(SignalUpdate):
+    """The signal passed validation and was published."""
+
+    type: Literal["SignalValidated"] = "SignalValidated"
+
+
+class SignalRejected(SignalUpdate):
+    """The signal was refused, by the signal service or by the executor."""
+
+    type: Literal["SignalRejected"] = "SignalRejected"
+
+
+class SignalLogged(SignalUpdate):
+    """Everything was computed and logged; the mode opens nothing."""
+
+    type: Literal["SignalLogged"] = "SignalLogged"
+
+
+class SignalActivated(SignalUpdate):
+    """The first fill of the entry opened a position."""
+
+    type: Literal["SignalActivated"] = "SignalActivated"
+
+
+class SignalCompleted(SignalUpdate):
+    """The position closed, by its target or another planned exit."""
+
+    type: Literal["SignalCompleted"] = "SignalCompleted"
+
+
+class SignalStopped(SignalUpdate):
+    """The position closed by its stop loss."""
+
+    type: Literal["SignalStopped"] = "SignalStopped"
+
+
+class SignalExpired(SignalUpdate):
+    """The entry never filled."""
+
+    type: Literal["SignalExpired"] = "SignalExpired"
+
+
+class ExecutionDecided(Event):
+    """Why the executor did, or did not, trade a signal, with the whole table of candidates."""
+
+    type: Literal["ExecutionDecided"] = "ExecutionDecided"
+    signal_id: UUID
+    strategy: str
+    underlying: str
+    outcome: Literal["executed", "logged", "refused"]
+    reason: str
+    numbers: dict[str, float | str]
+    tradingsymbol: str = ""
+    expiry: date | None = None
+    lots: int = 0
+    quantity: int = 0
+    premium: float = 0.0
+    candidates: tuple[dict[str, float | str | None], ...] = ()

@@ -1,0 +1,115 @@
+"""Ticks in columns: one TickBatch per feed frame and partition."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields
+from typing import Any, Literal, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from libs.events.event import Event
+
+COLUMN_TYPES: dict[str, str] = {
+    "instrument_token": "<u4",
+    "exchange_timestamp": "<i8",
+    "last_price": "<f8",
+    "last_traded_quantity": "<i8",
+    "average_traded_price": "<f8",
+    "volume_traded": "<i8",
+    "total_buy_quantity": "<i8",
+    "total_sell_quantity": "<i8",
+    "oi": "<i8",
+    "bid_price": "<f8",
+    "bid_quantity": "<i8",
+    "ask_price": "<f8",
+    "ask_quantity": "<i8",
+}
+REQUIRED = ("instrument_token", "exchange_timestamp", "last_price")
+
+Column = NDArray[Any]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TickColumns:
+    """Ticks of one frame, one row each; all columns have the same length.
+
+    `exchange_timestamp` is epoch milliseconds, prices are rupees or index points,
+    `volume_traded` is the day's cumulative volume in units. A column that the feed does not
+    carry is None for the whole frame.
+    """
+
+    instrument_token: Column
+    exchange_timestamp: Column
+    last_price: Column
+    last_traded_quantity: Column | None = None
+    average_traded_price: Column | None = None
+    volume_traded: Column | None = None
+    total_buy_quantity: Column | None = None
+    total_sell_quantity: Column | None = None
+    oi: Column | None = None
+    bid_price: Column | None = None
+    bid_quantity: Column | None = None
+    ask_price: Column | None = None
+    ask_quantity: Column | None = None
+
+    def __len__(self) -> int:
+        return len(self.instrument_token)
+
+    def take(self, rows: Column | slice) -> Self:
+        """Return the rows chosen by an index array, a mask or a slice."""
+        columns = self.columns().items()
+        return type(self)(**{name: column[rows] for name, column in columns if column is not None})
+
+    def columns(self) -> dict[str, Column | None]:
+        """Return name → column in the order of the schema."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
+    @classmethod
+    def concat(cls, parts: Sequence[Self]) -> Self:
+        """Join frames row by row; a column that only some parts carry is filled with 0."""
+        if len(parts) == 1:
+            return parts[0]
+        joined = {name: _joined(name, parts) for name in COLUMN_TYPES}
+        return cls(**{name: column for name, column in joined.items() if column is not None})
+
+    @classmethod
+    def empty(cls) -> Self:
+        """Return no ticks, as a batch that carries nothing but its clock has."""
+        return cls(*(np.empty(0, COLUMN_TYPES[name]) for name in REQUIRED))
+
+
+def _joined(name: str, parts: Sequence[TickColumns]) -> Column | None:
+    columns = [getattr(part, name) for part in parts]
+    if all(column is None for column in columns):
+        return None
+    filled: Iterable[Column] = (
+        np.zeros(len(part), COLUMN_TYPES[name]) if column is None else column
+        for part, column in zip(parts, columns, strict=True)
+    )
+    return np.concatenate(list(filled))
+
+
+class TickBatch(Event):
+    """The ticks of one feed frame that belong to one partition, and the connection's clock.
+
+    `clock_ms` is the highest exchange time that the connection has seen (epoch ms); it advances
+    only while the feed is alive, so it is a watermark for every instrument of the partition.
+    A batch without rows carries the clock alone. `received_ms` is the arrival (epoch ms);
+    `time_is_arrival` says that the feed carried no exchange time.
+    """
+
+    type: Literal["TickBatch"] = "TickBatch"
+    source: str
+    connection: int
+    sequence: int
+    partition: int
+    clock_ms: int
+    received_ms: int
+    time_is_arrival: bool = False
+    columns: TickColumns
+
+    def timely(self, within_ms: int = 600_000) -> TickColumns:
+        """Return the rows that can be a current quote: a price, and a time near the clock's."""
+        at_ms, price = self.columns.exchange_timestamp, self.columns.last_price
+        is_timely = (at_ms <= self.clock_ms) & (at_ms > self.clock_ms - within_ms) & (price > 0)
+        return self.columns if is_timely.all() else self.columns.take(is_timely)

@@ -1,0 +1,142 @@
+"""The topics: one readable table."""
+
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from libs.events import candles, control, instruments, orders, positions, signals, ticks
+from libs.events.errors import UnknownTopic
+from libs.events.event import Event
+
+DAY_MS = 24 * 3600 * 1000
+MARKET_PARTITIONS = 8
+"""The same number for `ticks` and `candles`: an instrument has one partition everywhere."""
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """A topic, who writes it and who reads it. `retention_ms` None keeps for ever."""
+
+    name: str
+    events: tuple[type[Event], ...]
+    key: str
+    key_of: Callable[[Any], str]
+    partitions: int
+    retention_ms: int | None
+    is_compacted: bool
+    written_by: tuple[str, ...]
+    read_by: tuple[str, ...]
+
+    def partition_for(self, event: Event, partitions: int) -> int:
+        """Return the event's own partition where it has one, else that of its key."""
+        own = getattr(event, "partition", None)
+        return int(own) if own is not None else partition_of_key(self.key_of(event), partitions)
+
+
+def partition_of_key(key: str, partitions: int) -> int:
+    """Return the partition of a key; the same in every process and on every machine."""
+    return zlib.crc32(key.encode()) % partitions
+
+
+_SIGNAL_UPDATES = (
+    signals.SignalValidated,
+    signals.SignalRejected,
+    signals.SignalLogged,
+    signals.SignalActivated,
+    signals.SignalCompleted,
+    signals.SignalStopped,
+    signals.SignalExpired,
+)
+_ORDERS = (
+    orders.OrderPlanned,
+    orders.OrderPlaced,
+    orders.OrderFilled,
+    orders.OrderRejected,
+    orders.OrderCancelled,
+    orders.OrderUnresolved,
+)
+_POSITIONS = (positions.PositionOpened, positions.PositionUpdated, positions.PositionClosed)
+_CONTROL = (
+    control.TradingHalted,
+    control.TradingResumed,
+    control.RiskLimitReached,
+    control.HistoryLoaded,
+    control.StrategyStarted,
+    control.StrategyStopped,
+    control.ServiceFailed,
+)
+
+
+def _by_partition(event: Any) -> str:
+    return str(event.partition)
+
+
+def _by_instrument(event: instruments.InstrumentListed) -> str:
+    expiry = event.expiry.isoformat() if event.expiry else ""
+    return f"{event.exchange}:{event.tradingsymbol}:{expiry}"
+
+
+def _by_underlying(event: Any) -> str:
+    return str(event.underlying)
+
+
+def _by_signal(event: Any) -> str:
+    return str(event.signal_id)
+
+
+def _by_position(event: Any) -> str:
+    return str(event.position_id)
+
+
+def _by_strategy(event: positions.PerformanceMeasured) -> str:
+    return event.strategy
+
+
+def _by_account(event: control.ControlEvent) -> str:
+    return event.account
+
+
+_EXECUTOR_WRITER, _POSITION_WRITER = "executor's writer", "position's writer"
+# fmt: off
+TOPICS: dict[str, Topic] = {
+    topic.name: topic
+    for topic in (
+        #     name                 events                           key            key_of          partitions         retention    compacted  written by                         read by  # noqa: E501
+        Topic("ticks",             (ticks.TickBatch,),              "partition",   _by_partition,  MARKET_PARTITIONS, DAY_MS,      False, ("ingest",),                           ("candle", "executor", "position", "ingest's writer")),  # noqa: E501
+        Topic("instruments",       (instruments.InstrumentListed,), "instrument",  _by_instrument, 1,                 None,        True,  ("ingest",),                           ("candle", "executor")),  # noqa: E501
+        Topic("candles",           (candles.CandleBatch,),          "partition",   _by_partition,  MARKET_PARTITIONS, 7 * DAY_MS,  False, ("candle",),                           ("strategy", "candle's writer")),  # noqa: E501
+        Topic("historical_candles", (candles.CandleBatch,),         "partition",   _by_partition,  MARKET_PARTITIONS, DAY_MS,      False, ("ingest",),                           ("candle's writer",)),  # noqa: E501
+        Topic("option_chains",     (instruments.ChainSnapshot,),    "underlying",  _by_underlying, 1,                 DAY_MS,      False, ("executor",),                         (_EXECUTOR_WRITER,)),  # noqa: E501
+        Topic("strategy_signals",  (signals.StrategySignal,),       "underlying",  _by_underlying, 4,                 7 * DAY_MS,  False, ("strategy",),                         ("signal", "strategy's writer")),  # noqa: E501
+        Topic("signal_generated",  (signals.SignalGenerated,),      "underlying",  _by_underlying, 4,                 7 * DAY_MS,  False, ("signal",),                           ("executor", "signal's writer")),  # noqa: E501
+        Topic("signal_updates",    _SIGNAL_UPDATES,                 "signal",      _by_signal,     4,                 7 * DAY_MS,  False, ("signal", "executor", "position"),    ("signal", "signal's writer")),  # noqa: E501
+        Topic("decisions",         (signals.ExecutionDecided,),     "signal",      _by_signal,     1,                 7 * DAY_MS,  False, ("executor",),                         (_EXECUTOR_WRITER,)),  # noqa: E501
+        Topic("orders",            _ORDERS,                         "signal",      _by_signal,     4,                 30 * DAY_MS, False, ("executor",),                         ("position", "executor", _EXECUTOR_WRITER)),  # noqa: E501
+        Topic("positions",         _POSITIONS,                      "position",    _by_position,   4,                 None,        True,  ("position",),                         ("executor", "ingest", "position", _POSITION_WRITER)),  # noqa: E501
+        Topic("exit_requests",     (positions.ExitRequested,),      "position",    _by_position,   4,                 7 * DAY_MS,  False, ("position", "executor"),              ("executor",)),  # noqa: E501
+        Topic("performance",       (positions.PerformanceMeasured,), "strategy",   _by_strategy,   1,                 30 * DAY_MS, False, ("position",),                         (_POSITION_WRITER,)),  # noqa: E501
+        Topic("control",           _CONTROL,                        "account",     _by_account,    1,                 30 * DAY_MS, False, ("any service",),                      ("all",)),  # noqa: E501
+    )
+}
+# fmt: on
+TOPIC_OF: dict[str, str] = {
+    event.model_fields["type"].default: topic.name
+    for topic in TOPICS.values()
+    for event in topic.events
+    if topic.name != "historical_candles"
+}
+"""Event type → the topic it is published on, unless the publisher names another."""
+
+
+def topic_named(name: str) -> Topic:
+    """Return the topic of the table; raise UnknownTopic for a name that is not in it."""
+    try:
+        return TOPICS[name]
+    except KeyError:
+        raise UnknownTopic(f"no topic is called {name!r}; known: {', '.join(TOPICS)}") from None
+
+
+def dead_letter_topic(name: str) -> str:
+    """Return the name of the topic for what could not be handled."""
+    return f"{name}.dlq"

@@ -1,0 +1,1 @@
+"""The shell that all services share: loops, clocks, settings, logs, health."""

@@ -1,0 +1,40 @@
+"""Whether a service lives and is ready, and why not."""
+
+from dataclasses import dataclass, field
+
+
+@dataclass(slots=True)
+class Health:
+    """Named components that must all be well for the service to be ready.
+
+    A component that is not `required` (a table writer, say) is shown but does not make the
+    service unready: nothing on the event path waits for it.
+    """
+
+    _trouble: dict[str, str] = field(default_factory=dict)
+    _optional: set[str] = field(default_factory=set)
+    is_stopping: bool = False
+
+    def starting(self, component: str, *, required: bool = True) -> None:
+        """Register a component that is not ready yet."""
+        self._trouble[component] = "starting"
+        if not required:
+            self._optional.add(component)
+
+    def well(self, component: str) -> None:
+        """Say that a component works."""
+        self._trouble[component] = ""
+
+    def unwell(self, component: str, reason: str) -> None:
+        """Say why a component does not work."""
+        self._trouble[component] = reason
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether every required component works and the service is not stopping."""
+        required = [why for name, why in self._trouble.items() if name not in self._optional]
+        return not self.is_stopping and bool(required) and not any(required)
+
+    def report(self) -> dict[str, str]:
+        """Return component → "ok" or the reason."""
+        return {name: why or "ok" for name, why in sorted(self._trouble.items())}

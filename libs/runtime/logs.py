@@ -1,0 +1,49 @@
+"""Structured logs: one JSON object a line, or text for a terminal."""
+
+import logging
+import sys
+from typing import Literal, TextIO
+
+import structlog
+
+LogFormat = Literal["json", "text"]
+LogLevel = Literal["debug", "info", "warning", "error"]
+_SECRET_NAMES = ("password", "token", "secret", "api_key")
+
+
+def configure_logs(level: LogLevel, format: LogFormat, stream: TextIO | None = None) -> None:
+    """Set up the logs of this process; they go to stderr unless a stream is given."""
+    renderer: structlog.typing.Processor = (
+        structlog.processors.JSONRenderer()
+        if format == "json"
+        else structlog.dev.ConsoleRenderer(colors=False)
+    )
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
+            structlog.processors.format_exc_info,
+            hide_secrets,
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level.upper())),
+        logger_factory=structlog.WriteLoggerFactory(file=stream or sys.stderr),
+        cache_logger_on_first_use=False,
+    )
+
+
+def hide_secrets(
+    _logger: object, _method: str, event: structlog.typing.EventDict
+) -> structlog.typing.EventDict:
+    """Replace the value of every field whose name says that it is a secret."""
+    for name in event:
+        if any(secret in name.lower() for secret in _SECRET_NAMES) and name != "instrument_token":
+            event[name] = "***"
+    return event
+
+
+def logger_of(service: str) -> structlog.typing.FilteringBoundLogger:
+    """Return the logger of a service."""
+    logger: structlog.typing.FilteringBoundLogger = structlog.get_logger(service=service)
+    return logger

@@ -1,0 +1,61 @@
+"""What a service is, for the shell: a name, subscriptions, and work of its own."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from fastapi import APIRouter
+
+from libs.events.bus import Bus
+from libs.runtime.clock import Clock
+from libs.runtime.consumer import Emit, Subscription
+from libs.runtime.metrics import Metrics
+from libs.store.store import Store
+from libs.store.writer import Rows, TableWriter
+
+Task = Callable[[Emit], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a service is built from besides its settings; no store: nothing is stored."""
+
+    bus: Bus
+    clock: Clock
+    metrics: Metrics
+    store: Store | None = None
+
+    def writer(self, service: str, topics: tuple[str, ...], table: str, rows: Rows) -> Subscription:
+        """Return the consumer group that fills a table from topics."""
+        if self.store is None:
+            raise RuntimeError(f"no store for the writer of {table}")
+        writer = TableWriter(self.store, table, rows, self.metrics.note_insert)
+        group = f"{service}.writer.{table}"
+        return Subscription(group, topics, writer, is_required=False)
+
+    def writers(
+        self, service: str, tables: Mapping[str, tuple[tuple[str, ...], Rows]]
+    ) -> tuple[Subscription, ...]:
+        """Return the writers of a service's tables, none without a store."""
+        if self.store is None:
+            return ()
+        return tuple(
+            self.writer(service, topics, table, rows) for table, (topics, rows) in tables.items()
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A service as `runner.py` runs it.
+
+    `prepare` runs before anything is subscribed (warm-up, say). `tasks` are loops of the
+    service's own beside its subscriptions (the feed of ingest); the runner cancels them first
+    when it stops. `describe` is shown at /info.
+    """
+
+    name: str
+    subscriptions: tuple[Subscription, ...] = ()
+    prepare: Task | None = None
+    tasks: tuple[Task, ...] = ()
+    describe: Callable[[], dict[str, Any]] = field(default=dict)
+    router: APIRouter | None = None

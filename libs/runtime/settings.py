@@ -1,0 +1,143 @@
+"""Settings: frozen, typed objects from a TOML file and the environment.
+
+A process reads the sections it needs from one shared file; a key that nobody knows, or a value
+that does not fit, refuses to start and names the key. The environment overrides the file:
+ALPHASTOCKS_EXECUTOR__CAPITAL=500000 sets `capital` in `[executor]`.
+"""
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+from pydantic_settings import (
+    SettingsError as PydanticSettingsError,
+)
+
+from libs.runtime.clock import ClockKind
+from libs.runtime.logs import LogFormat, LogLevel
+
+PREFIX = "ALPHASTOCKS_"
+SECTIONS = frozenset(
+    {
+        "runtime",
+        "bus",
+        "store",
+        "ingest",
+        "candle",
+        "strategy",
+        "signal",
+        "executor",
+        "position",
+        "simulator",
+    }
+)
+
+
+class SettingsError(Exception):
+    """A settings file or variable that cannot be used; one line that names the key."""
+
+
+class Section(BaseModel):
+    """A section of the settings: frozen, and refusing unknown keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class RuntimeSettings(Section):
+    """How a process runs."""
+
+    clock: ClockKind = Field("feed", description="wall (live) or feed (simulator, replay, demo)")
+    log_level: LogLevel = Field("info", description="lowest level that is logged")
+    log_format: LogFormat = Field("json", description="json, or text for a terminal")
+    host: str = Field("127.0.0.1", description="address of the health endpoints")
+    port: int = Field(8100, ge=1, le=65535, description="first port; each service has the next")
+    checkpoint_records: int = Field(2000, ge=1, description="commit after so many messages")
+    checkpoint_ms: int = Field(1000, ge=1, description="commit after so many milliseconds")
+    dead_letter_limit: int = Field(100, ge=0, description="stop past so many dead letters")
+
+
+class BusSettings(Section):
+    """Which bus, and how it is divided."""
+
+    kind: Literal["local"] = Field("local", description="local: inside one process")
+    market_partitions: int = Field(
+        2, ge=1, le=1024, description="partitions of ticks and candles on the local bus"
+    )
+
+
+class StoreSettings(Section):
+    """Where ClickHouse is; without a host, a server of our own is started."""
+
+    host: str = Field("", description="address of a ClickHouse server; empty: start our own")
+    port: int = Field(9000, ge=1, le=65535, description="its native port")
+    user: str = Field("default", description="its user")
+    password: SecretStr = Field(SecretStr(""), description="the password; never logged")
+    database: str = Field("", description="database; empty: named after the run")
+    ttl: bool = Field(False, description="delete old rows by the tables' TTL")
+
+
+class ProcessSettings(BaseSettings):
+    """The sections that one process reads; the environment goes before the file."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_nested_delimiter="__", frozen=True, extra="ignore"
+    )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Read the environment first, then what the file said."""
+        return env_settings, init_settings
+
+
+S = TypeVar("S", bound=ProcessSettings)
+
+
+def load_settings(model: type[S], file: Path | None) -> S:
+    """Return the settings of a process; raise SettingsError naming the file and the key."""
+    values = _read_file(file) if file else {}
+    _refuse_unknown_sections(values, file)
+    try:
+        return model(**values)
+    except ValidationError as error:
+        raise SettingsError(_first_reason(error, file)) from None
+    except PydanticSettingsError as error:
+        raise SettingsError(f"environment: {error}") from None
+
+
+def _read_file(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text())
+    except FileNotFoundError:
+        raise SettingsError(f"{file}: no such settings file") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+        raise SettingsError(f"{file}: {error}") from None
+
+
+def _refuse_unknown_sections(values: Mapping[str, Any], file: Path | None) -> None:
+    for name, section in values.items():
+        if name not in SECTIONS:
+            known = ", ".join(sorted(SECTIONS))
+            raise SettingsError(f"{file}: unknown section or key {name!r}; known: {known}")
+        if not isinstance(section, dict):
+            raise SettingsError(f"{file}: {name} must be a section, [{name}]")
+
+
+def _first_reason(error: ValidationError, file: Path | None) -> str:
+    first = error.errors(include_url=False, include_input=False)[0]
+    key = ".".join(str(part) for part in first["loc"])
+    hint = "unknown key" if first["type"] == "extra_forbidden" else first["msg"]
+    return f"{file or 'environment'}: {key}: {hint}"
