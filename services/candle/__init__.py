@@ -1,0 +1,1 @@
+"""Ticks into candles of one minute to a day."""

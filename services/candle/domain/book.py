@@ -1,0 +1,178 @@
+"""The candles of one partition and session: ticks in, closed and revised candles out."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from libs.events.candles import CandleBatch
+from libs.events.event import identity, utc_from_ms
+from libs.market.instruments import Instrument
+from services.candle.domain.columns import candle_columns
+from services.candle.domain.gate import Gate, TickCounts, Ticks
+from services.candle.domain.grid import CandleValues, Grid
+from services.candle.domain.schedule import MINUTE_MS, Schedule, Span
+
+
+@dataclass(frozen=True, slots=True)
+class CandleRules:
+    """How long candles wait: `grace_ms` past their end, `revision_ms` for late ticks after it."""
+
+    grace_ms: int = 2000
+    revision_ms: int = 5 * MINUTE_MS
+    ahead_ms: int = 60_000
+
+
+class Book:
+    """State of a partition's instruments that share a session, for one trading day."""
+
+    def __init__(
+        self,
+        partition: int,
+        trading_day: date,
+        schedule: Schedule,
+        rules: CandleRules,
+        counts: TickCounts,
+    ) -> None:
+        self.partition = partition
+        self.trading_day = trading_day
+        self.schedule = schedule
+        self.rules = rules
+        self.counts = counts
+        self._instruments: list[Instrument] = []
+        self._revisions: dict[tuple[int, Span], int] = {}
+        self._closed_minutes = 0
+        self._watermark_ms = 0
+        self._grid = Grid(schedule.minutes)
+        self._gate = Gate(schedule, rules.grace_ms, rules.ahead_ms)
+
+    def add(self, instruments: Iterable[Instrument]) -> list[int]:
+        """Give instruments a row each and return the rows."""
+        added = list(instruments)
+        first = len(self._instruments)
+        self._instruments += added
+        self._grid.grow(len(added))
+        return list(range(first, len(self._instruments)))
+
+    def on_ticks(self, ticks: Ticks, received_ms: int) -> Iterator[CandleBatch]:
+        """Fold ticks into their candles; yield revisions that late ones cause."""
+        ticks = self._gate.admit(ticks, received_ms, self._watermark_ms, self.counts)
+        if not len(ticks):
+            return
+        minute = self.schedule.minute_of(ticks.at_ms)
+        late = minute < self._closed_minutes
+        if late.any():
+            yield from self._revise(ticks.take(late), minute[late])
+            ticks, minute = ticks.take(~late), minute[~late]
+        self._fold(ticks, minute)
+
+    def on_clock(self, clock_ms: int) -> Iterator[CandleBatch]:
+        """Close every candle whose end is past by the grace; yield them, shortest first."""
+        self._watermark_ms = max(self._watermark_ms, clock_ms)
+        while self._closed_minutes < self.schedule.minutes:
+            stop = self._closed_minutes + 1
+            if self.schedule.start_ms(stop) + self.rules.grace_ms > self._watermark_ms:
+                return
+            for span in self.schedule.ending_at[stop]:
+                values = self._grid.values(span)
+                if len(values):
+                    yield self._batch(span, values, self.schedule.start_ms(stop))
+            self._closed_minutes = stop
+
+    def forming(self, span: Span) -> list[tuple[Instrument, CandleValues]]:
+        """Return the candles of a span as they stand now."""
+        values = self._grid.values(span)
+        return [
+            (self._instruments[row], _row_of(values, place))
+            for place, row in enumerate(values.row.tolist())
+        ]
+
+    def restore(self, row: int, minute: int, values: CandleValues) -> None:
+        """Take back a one-minute candle that was published before a restart."""
+        starts_ms = self.schedule.start_ms(minute)
+        self._grid.restore(minute, values, starts_ms, starts_ms + MINUTE_MS)
+        self._closed_minutes = max(self._closed_minutes, minute + 1)
+        self._watermark_ms = max(self._watermark_ms, starts_ms + MINUTE_MS + self.rules.grace_ms)
+
+    def _fold(self, ticks: Ticks, minute: NDArray[np.int64]) -> None:
+        if not len(ticks):
+            return
+        time_back, volume_back = self._grid.add(ticks, minute)
+        self.counts.accepted += len(ticks)
+        self.counts.flagged["time_back"] += time_back
+        self.counts.flagged["volume_back"] += volume_back
+
+    def _revise(self, ticks: Ticks, minute: NDArray[np.int64]) -> Iterator[CandleBatch]:
+        self.counts.rejected["late"] += len(ticks)
+        oldest_ms = self._watermark_ms - self.rules.revision_ms - self.rules.grace_ms
+        in_window = self.schedule.open_ms + (minute + 1) * MINUTE_MS >= oldest_ms
+        ticks, minute = ticks.take(in_window), minute[in_window]
+        if not len(ticks):
+            return
+        rows = np.unique(ticks.row)
+        spans = list(self._closed_spans(int(minute.min())))
+        before = [self._grid.values(span, rows) for span in spans]
+        self._grid.add(ticks, minute)
+        for span, old in zip(spans, before, strict=True):
+            changed = _changed(old, self._grid.values(span, rows))
+            if len(changed):
+                yield self._batch(span, changed, self._watermark_ms, is_revision=True)
+
+    def _closed_spans(self, from_minute: int) -> Iterator[Span]:
+        for stop in range(from_minute + 1, self._closed_minutes + 1):
+            yield from self.schedule.ending_at[stop]
+
+    def _batch(
+        self, span: Span, values: CandleValues, at_ms: int, *, is_revision: bool = False
+    ) -> CandleBatch:
+        revisions = [self._revision(row, span, is_revision) for row in values.row.tolist()]
+        names = [self._instruments[row].tradingsymbol for row in values.row.tolist()]
+        event_id = identity(
+            "CandleBatch",
+            self.partition,
+            span.interval,
+            self.schedule.start_ms(span.start),
+            "live",
+            *zip(names, revisions, strict=True),
+        )
+        return CandleBatch(
+            event_id=event_id,
+            occurred_at=utc_from_ms(at_ms),
+            trading_day=self.trading_day,
+            correlation_id=event_id,
+            partition=self.partition,
+            interval=span.interval,
+            source="live",
+            columns=candle_columns(self.schedule, self._instruments, span, values, revisions),
+        )
+
+    def _revision(self, row: int, span: Span, is_revision: bool) -> int:
+        if not is_revision:
+            return 0
+        self._revisions[row, span] = self._revisions.get((row, span), 0) + 1
+        return self._revisions[row, span]
+
+
+def _row_of(values: CandleValues, place: int) -> CandleValues:
+    chosen = np.array([place])
+    return CandleValues(*(getattr(values, name)[chosen] for name in CandleValues.__slots__))
+
+
+def _changed(old: CandleValues, new: CandleValues) -> CandleValues:
+    """Return the new candles that differ from the old ones, or were not there."""
+    place = {row: at for at, row in enumerate(old.row.tolist())}
+    compared = ("open", "high", "low", "close", "volume", "ticks", "oi")
+
+    def differs(at: int, row: int) -> bool:
+        was = place.get(row)
+        if was is None:
+            return True
+        return any(getattr(old, name)[was] != getattr(new, name)[at] for name in compared)
+
+    chosen: NDArray[Any] = np.array(
+        [at for at, row in enumerate(new.row.tolist()) if differs(at, row)], np.int64
+    )
+    return CandleValues(*(getattr(new, name)[chosen] for name in CandleValues.__slots__))

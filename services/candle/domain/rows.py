@@ -1,0 +1,31 @@
+"""Candle events as rows of `historical_data`."""
+
+from datetime import date
+from typing import Any
+
+import numpy as np
+
+from libs.events.candles import CandleBatch
+from libs.events.event import Event
+
+_NO_EXPIRY = date(1970, 1, 1)
+
+
+def historical_data(event: Event) -> dict[str, Any]:
+    """Return the columns of a batch; times are epoch milliseconds."""
+    if not isinstance(event, CandleBatch):
+        return {}
+    columns = event.columns
+    count = len(columns)
+    same = ("exchange", "tradingsymbol", "open", "high", "low", "close", "volume", "ticks", "oi")
+    return {
+        **{name: list(getattr(columns, name)) for name in (*same, "cumulative_volume", "revision")},
+        "event_id": [event.event_id] * count,
+        "expiry": [expiry or _NO_EXPIRY for expiry in columns.expiry],
+        "interval": [event.interval] * count,
+        "opened_at": np.array(columns.opened_ms, np.int64),
+        "closes_at": np.array(columns.closes_ms, np.int64),
+        "trading_day": [event.trading_day] * count,
+        "vwap": [np.nan if vwap is None else vwap for vwap in columns.vwap],
+        "source": [event.source] * count,
+    }

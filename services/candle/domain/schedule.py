@@ -1,0 +1,68 @@
+"""Which candles end at which minute of a trading day."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from libs.events.candles import MINUTES, Interval
+from libs.market.calendar import Session
+
+MINUTE_MS = 60_000
+
+
+class Span(NamedTuple):
+    """A candle's place in the day: minutes [start, stop) counted from the open."""
+
+    interval: Interval
+    start: int
+    stop: int
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """The minutes of a trading day from the first open to the last close, and their candles.
+
+    Candles are aligned to the open; the last one of the day may be short. A day of two sessions
+    has minutes between them in which no tick is accepted.
+    """
+
+    sessions: tuple[Session, ...]
+
+    @cached_property
+    def open_ms(self) -> int:
+        """First open, epoch ms."""
+        return self.sessions[0].open_ms
+
+    @cached_property
+    def minutes(self) -> int:
+        """Number of minutes from the first open to the last close."""
+        return (self.sessions[-1].close_ms - self.open_ms + MINUTE_MS - 1) // MINUTE_MS
+
+    def start_ms(self, minute: int) -> int:
+        """Return the epoch ms at which a minute begins."""
+        return self.open_ms + minute * MINUTE_MS
+
+    def minute_of(self, at_ms: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the minute of each time; outside the day it is out of range."""
+        return (at_ms - self.open_ms) // MINUTE_MS
+
+    def is_open(self, at_ms: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Return which times are within a session, its close excluded."""
+        within = np.zeros(len(at_ms), np.bool_)
+        for session in self.sessions:
+            within |= (at_ms >= session.open_ms) & (at_ms < session.close_ms)
+        return within
+
+    @cached_property
+    def ending_at(self) -> Mapping[int, Sequence[Span]]:
+        """Minute → the candles that end with it, shortest first."""
+        ending: dict[int, list[Span]] = {}
+        for interval, length in (*MINUTES.items(), ("day", self.minutes)):
+            for start in range(0, self.minutes, length):
+                stop = min(start + length, self.minutes)
+                ending.setdefault(stop, []).append(Span(interval, start, stop))
+        return ending

@@ -1,0 +1,22 @@
+"""Settings of the candle service, section [candle]."""
+
+from pydantic import Field
+
+from libs.runtime.process import ServiceProcess
+from libs.runtime.settings import Section
+from services.candle.domain.book import CandleRules
+
+
+class CandleSettings(Section):
+    """When candles close, and of what."""
+
+    rules: CandleRules = Field(default_factory=CandleRules, description="grace and revisions")
+    segments: tuple[str, ...] = Field(
+        ("INDICES", "NSE", "BSE", "NFO-FUT"), description="Kite's segments that make candles"
+    )
+
+
+class CandleProcess(ServiceProcess):
+    """What `python -m services.candle` reads."""
+
+    candle: CandleSettings = CandleSettings()

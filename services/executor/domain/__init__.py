@@ -1,0 +1,1 @@
+"""Which option, how many, at what levels, and what became of the order: pure."""

@@ -1,0 +1,70 @@
+"""All orders of the executor, and what each position still holds."""
+
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from libs.events.orders import OrderEvent, OrderPlanned
+from services.executor.domain.order import Order
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """A position as its orders tell it: units filled, sold, and being sold or bought."""
+
+    bought: int
+    sold: int
+    selling: int
+    buying: int
+
+    @property
+    def sellable(self) -> int:
+        """Units that no order is about to sell: what an exit may send at most."""
+        return self.bought - self.sold - self.selling
+
+
+@dataclass(slots=True)
+class Blotter:
+    """Orders by id, tag and position."""
+
+    _orders: dict[UUID, Order] = field(default_factory=dict)
+    _by_tag: dict[str, Order] = field(default_factory=dict)
+    _by_position: dict[UUID, list[Order]] = field(default_factory=dict)
+
+    def apply(self, event: OrderEvent) -> None:
+        """Take an event of an order, new or known; repeats change nothing."""
+        order = self._orders.get(event.order_id)
+        if order is not None:
+            order.apply(event)
+        elif isinstance(event, OrderPlanned):
+            self.add(event)
+
+    def add(self, plan: OrderPlanned) -> Order:
+        """Follow a new order."""
+        order = Order(plan)
+        self._orders[plan.order_id] = order
+        self._by_tag[plan.tag] = order
+        self._by_position.setdefault(plan.position_id, []).append(order)
+        return order
+
+    def with_tag(self, tag: str) -> Order | None:
+        """Return the order of a tag."""
+        return self._by_tag.get(tag)
+
+    def of_position(self, position_id: UUID) -> list[Order]:
+        """Return the orders of a position, in the order of their plans."""
+        return self._by_position.get(position_id, [])
+
+    def working(self) -> list[Order]:
+        """Return the orders that may still fill."""
+        return [order for order in self._orders.values() if order.working_quantity]
+
+    def holding(self, position_id: UUID) -> Holding:
+        """Return what the orders of a position add up to."""
+        entries = [o for o in self.of_position(position_id) if o.plan.leg == "entry"]
+        exits = [o for o in self.of_position(position_id) if o.plan.leg == "exit"]
+        return Holding(
+            bought=sum(order.filled_quantity for order in entries),
+            sold=sum(order.filled_quantity for order in exits),
+            selling=sum(order.working_quantity for order in exits),
+            buying=sum(order.working_quantity for order in entries),
+        )

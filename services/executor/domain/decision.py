@@ -1,0 +1,121 @@
+"""From a signal to a decision: every refusal has its reason, every choice its table."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from libs.events.event import identity, utc_from_ms
+from libs.events.instruments import Contract
+from libs.events.orders import Mode
+from libs.events.signals import ExecutionDecided, SignalGenerated
+from services.executor.domain.market import Market
+from services.executor.domain.policy import Numbers, Policy, Refusal
+from services.executor.domain.risk import Breach, RiskBook
+from services.executor.domain.selection import Candidate, Selection, select
+from services.executor.domain.sizing import Levels, levels_of, size_of
+from services.executor.domain.validation import refuse_signal
+
+
+@dataclass(frozen=True, slots=True)
+class Trade:
+    """What is to be bought: a contract, how much of it, and where it is left."""
+
+    contract: Contract
+    lots: int
+    quantity: int
+    premium: Decimal
+    levels: Levels
+    numbers: Numbers
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """A trade or a refusal, with the candidates that were looked at."""
+
+    trade: Trade | None
+    refusal: Refusal | None
+    candidates: tuple[Candidate, ...] = ()
+    breach: Breach | None = None
+
+
+def decide(
+    signal: SignalGenerated,
+    now_ms: int,
+    mode: Mode,
+    policy: Policy,
+    market: Market,
+    risk: RiskBook,
+) -> Decision:
+    """Decide on a signal by the quotes and limits of this moment."""
+    if mode == "disabled":
+        return Decision(None, Refusal("disabled"))
+    refusal = refuse_signal(signal, policy.entry, now_ms)
+    if refusal:
+        return Decision(None, refusal)
+    breach = risk.breach(signal.underlying)
+    if breach:
+        numbers: Numbers = {"value": breach.value, "maximum": breach.maximum}
+        return Decision(None, Refusal(breach.limit, numbers), breach=breach)
+    return _choose(signal, now_ms, policy, market, risk)
+
+
+def _choose(
+    signal: SignalGenerated, now_ms: int, policy: Policy, market: Market, risk: RiskBook
+) -> Decision:
+    contracts = market.contracts(signal.underlying, policy.chain.expiry, signal.trading_day)
+    if not contracts:
+        return Decision(None, Refusal("no_chain", {"underlying": signal.underlying}))
+    view = market.view(contracts, market.spot(signal.underlying, signal.price), now_ms)
+    if view is None:
+        return Decision(None, Refusal("expiry_is_over"))
+    selection = select(view, contracts, signal.action, now_ms, policy.chain, policy.weights)
+    if selection.chosen is None:
+        return Decision(None, selection.refusal, selection.candidates)
+    contract = Contract.of(contracts[selection.chosen.instrument_token])
+    return _size(selection, selection.chosen, contract, policy, risk)
+
+
+def _size(
+    selection: Selection, chosen: Candidate, contract: Contract, policy: Policy, risk: RiskBook
+) -> Decision:
+    premium = Decimal(str(round(chosen.ask_price, 2)))
+    stop, lots_cap = policy.levels.stop, policy.limits.lots_a_trade
+    size = size_of(premium, contract.lot_size, stop, policy.sizing, lots_cap, risk.risk_left)
+    if size.refusal:
+        return Decision(None, size.refusal, selection.candidates)
+    trade = Trade(
+        contract=contract,
+        lots=size.lots,
+        quantity=size.lots * contract.lot_size,
+        premium=premium,
+        levels=levels_of(premium, contract.tick_size, policy.levels),
+        numbers=size.caps | {"score": chosen.score},
+    )
+    return Decision(trade, None, selection.candidates)
+
+
+def decided(
+    signal: SignalGenerated, decision: Decision, mode: Mode, now_ms: int
+) -> ExecutionDecided:
+    """Return the event of a decision."""
+    trade, refusal = decision.trade, decision.refusal
+    event_id = identity("ExecutionDecided", signal.signal_id)
+    outcome = "refused" if trade is None else "logged" if mode == "logging_only" else "executed"
+    return ExecutionDecided(
+        event_id=event_id,
+        occurred_at=utc_from_ms(now_ms),
+        trading_day=signal.trading_day,
+        correlation_id=signal.correlation_id,
+        causation_id=signal.event_id,
+        signal_id=signal.signal_id,
+        strategy=signal.strategy,
+        underlying=signal.underlying,
+        outcome=outcome,
+        reason=refusal.reason if refusal else "",
+        numbers=refusal.numbers if refusal else trade.numbers if trade else {},
+        tradingsymbol=trade.contract.tradingsymbol if trade else "",
+        expiry=trade.contract.expiry if trade else None,
+        lots=trade.lots if trade else 0,
+        quantity=trade.quantity if trade else 0,
+        premium=float(trade.premium) if trade else 0.0,
+        candidates=tuple(candidate.row() for candidate in decision.candidates),
+    )

@@ -1,0 +1,163 @@
+"""The life of one order: states, transitions, and what the broker's updates make of it."""
+
+import base64
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any, Literal
+from uuid import UUID
+
+from libs.broker.port import Fill, OrderRequest, OrderUpdate
+from libs.events.event import identity, utc_from_ms
+from libs.events.orders import (
+    OrderCancelled,
+    OrderEvent,
+    OrderFilled,
+    OrderPlaced,
+    OrderPlanned,
+    OrderRejected,
+    OrderUnresolved,
+)
+
+State = Literal["planned", "placed", "filled", "rejected", "cancelled", "unresolved"]
+TRANSITIONS: dict[State, frozenset[State]] = {
+    "planned": frozenset({"placed", "filled", "rejected", "cancelled", "unresolved"}),
+    "placed": frozenset({"filled", "rejected", "cancelled", "unresolved"}),
+    "unresolved": frozenset({"placed", "filled", "rejected", "cancelled"}),
+    # An exchange can report a fill after it confirmed a cancellation: late fills count.
+    "cancelled": frozenset({"filled"}),
+    "filled": frozenset(),
+    "rejected": frozenset(),
+}
+_STATE_OF: dict[type[OrderEvent], State] = {
+    OrderPlanned: "planned",
+    OrderPlaced: "placed",
+    OrderRejected: "rejected",
+    OrderCancelled: "cancelled",
+    OrderUnresolved: "unresolved",
+}
+_SHARED = tuple(
+    name for name in OrderEvent.model_fields if name not in {"type", "event_id", "reason"}
+)
+
+
+def tag_of(order_id: UUID) -> str:
+    """Return the order's tag: 20 letters and digits, a pure function of the id."""
+    return base64.b32encode(order_id.bytes).decode().rstrip("=")[:20]
+
+
+@dataclass(slots=True)
+class Order:
+    """What is known of an order, from its own events."""
+
+    plan: OrderPlanned
+    state: State = "planned"
+    broker_order_id: str = ""
+    fills: dict[str, Fill] = field(default_factory=dict)
+    is_cancel_asked: bool = False
+
+    @property
+    def filled_quantity(self) -> int:
+        """Units filled so far."""
+        return sum(fill.quantity for fill in self.fills.values())
+
+    @property
+    def working_quantity(self) -> int:
+        """Units that may still fill."""
+        if self.state in {"rejected", "cancelled", "filled"}:
+            return 0
+        return self.plan.quantity - self.filled_quantity
+
+    @property
+    def average_price(self) -> Decimal:
+        """Average price of the fills, rupees; 0 without fills."""
+        value = sum((fill.price * fill.quantity for fill in self.fills.values()), Decimal(0))
+        return value / self.filled_quantity if self.fills else Decimal(0)
+
+    def apply(self, event: OrderEvent) -> None:
+        """Take an event of this order; a transition that the table does not know is ignored."""
+        if isinstance(event, OrderFilled):
+            self.fills[event.fill_id] = Fill(event.fill_id, event.fill_quantity, event.fill_price)
+            is_complete = self.filled_quantity >= self.plan.quantity
+            self._move("filled" if is_complete else "placed")
+        else:
+            self._move(_STATE_OF[type(event)])
+        self.broker_order_id = getattr(event, "broker_order_id", "") or self.broker_order_id
+
+    def request(self) -> OrderRequest:
+        """Return what the broker is asked for."""
+        plan = self.plan
+        return OrderRequest(
+            tag=plan.tag,
+            exchange=plan.contract.exchange,
+            tradingsymbol=plan.contract.tradingsymbol,
+            instrument_token=plan.contract.instrument_token,
+            transaction_type=plan.transaction_type,
+            quantity=plan.quantity,
+            order_type=plan.order_type,
+            price=plan.price,
+            product=plan.product,
+            placed_ms=plan.occurred_ms,
+        )
+
+    def placed(self, broker_order_id: str, at_ms: int) -> OrderPlaced:
+        """Return the event of the broker's registration."""
+        return OrderPlaced(**self._fields("OrderPlaced", at_ms), broker_order_id=broker_order_id)
+
+    def rejected(self, reason: str, at_ms: int) -> OrderRejected:
+        """Return the event of a refusal."""
+        return OrderRejected(**self._fields("OrderRejected", at_ms), reason=reason)
+
+    def cancelled(self, reason: str, at_ms: int) -> OrderCancelled:
+        """Return the event of a cancellation."""
+        filled = self.filled_quantity
+        fields = self._fields("OrderCancelled", at_ms)
+        return OrderCancelled(**fields, reason=reason, filled_quantity=filled)
+
+    def unresolved(self, reason: str, at_ms: int) -> OrderUnresolved:
+        """Return the event of an answer that cannot be known."""
+        return OrderUnresolved(**self._fields("OrderUnresolved", at_ms), reason=reason)
+
+    def on_update(self, update: OrderUpdate) -> Iterator[OrderEvent]:
+        """Yield what an update of the broker adds to what is known, and take it in."""
+        for fill in update.fills:
+            if fill.fill_id not in self.fills:
+                event = self._filled(update, fill)
+                self.apply(event)
+                yield event
+        ending = self._ending(update)
+        if ending is not None:
+            self.apply(ending)
+            yield ending
+
+    def _ending(self, update: OrderUpdate) -> OrderEvent | None:
+        if update.status == "CANCELLED" and self.working_quantity:
+            return self.cancelled(update.reason, update.at_ms)
+        if update.status == "REJECTED" and self.working_quantity:
+            return self.rejected(update.reason, update.at_ms)
+        return None
+
+    def _filled(self, update: OrderUpdate, fill: Fill) -> OrderFilled:
+        quantity = self.filled_quantity + fill.quantity
+        value = self.average_price * self.filled_quantity + fill.price * fill.quantity
+        return OrderFilled(
+            **self._fields("OrderFilled", update.at_ms, fill.fill_id),
+            broker_order_id=update.broker_order_id,
+            fill_id=fill.fill_id,
+            fill_quantity=fill.quantity,
+            fill_price=fill.price,
+            filled_quantity=quantity,
+            average_price=round(value / quantity, 4),
+        )
+
+    def _fields(self, kind: str, at_ms: int, *parts: object) -> dict[str, Any]:
+        shared = {name: getattr(self.plan, name) for name in _SHARED}
+        return shared | {
+            "event_id": identity(kind, self.plan.order_id, *parts),
+            "occurred_at": utc_from_ms(max(at_ms, self.plan.occurred_ms)),
+            "causation_id": self.plan.event_id,
+        }
+
+    def _move(self, state: State) -> None:
+        if state in TRANSITIONS[self.state]:
+            self.state = state

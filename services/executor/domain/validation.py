@@ -1,0 +1,42 @@
+"""Whether a signal may trade at all, before any option is looked at."""
+
+from libs.events.candles import MINUTES
+from libs.events.signals import SignalGenerated
+from services.executor.domain.policy import EntryFilter, Refusal
+
+DAY_SECONDS = 24 * 3600
+SESSION_MINUTES = 375
+
+
+def refuse_signal(signal: SignalGenerated, entry: EntryFilter, now_ms: int) -> Refusal | None:
+    """Return the first reason against a signal, or None."""
+    checks = (
+        _refuse_underlying(signal, entry),
+        _refuse_age(signal, entry, now_ms),
+        _below("confidence", signal.confidence, entry.min_confidence),
+        _below("expected_move", signal.expected_move, entry.min_expected_move),
+    )
+    return next((refusal for refusal in checks if refusal is not None), None)
+
+
+def _refuse_underlying(signal: SignalGenerated, entry: EntryFilter) -> Refusal | None:
+    if not entry.underlyings or signal.underlying in entry.underlyings:
+        return None
+    return Refusal("underlying_not_allowed", {"underlying": signal.underlying})
+
+
+def _refuse_age(signal: SignalGenerated, entry: EntryFilter, now_ms: int) -> Refusal | None:
+    minutes = SESSION_MINUTES if signal.interval == "day" else MINUTES[signal.interval]
+    wanted = 2 * minutes * 60 if entry.max_age_seconds is None else entry.max_age_seconds
+    allowed = min(wanted, DAY_SECONDS)
+    age = (now_ms - signal.occurred_ms) / 1000
+    if age <= allowed:
+        return None
+    return Refusal("stale", {"age_seconds": age, "allowed_seconds": float(allowed)})
+
+
+def _below(name: str, value: float, minimum: float) -> Refusal | None:
+    # A comparison that is False for nan too: what is no number never passes.
+    if value >= minimum:
+        return None
+    return Refusal(f"low_{name}", {name: value, "minimum": minimum})

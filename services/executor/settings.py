@@ -1,0 +1,50 @@
+"""Settings of the executor, section [executor]."""
+
+from pydantic import Field
+
+from libs.broker.paper import PaperRules
+from libs.events.orders import Mode
+from libs.runtime.process import ServiceProcess
+from libs.runtime.settings import Section
+from services.executor.domain.policy import (
+    ChainFilter,
+    EntryFilter,
+    LevelRules,
+    OrderRules,
+    Policy,
+    RiskLimits,
+    ScoreWeights,
+    Sizing,
+)
+
+
+class ExecutorSettings(Section):
+    """What is traded, how much of it, and how."""
+
+    mode: Mode = Field("logging_only", description="disabled, logging_only, paper or live")
+    entry: EntryFilter = Field(default_factory=EntryFilter, description="which signals trade")
+    chain: ChainFilter = Field(default_factory=ChainFilter, description="which contracts")
+    weights: ScoreWeights = Field(default_factory=ScoreWeights, description="terms of the score")
+    sizing: Sizing = Field(default_factory=Sizing, description="capital and its fractions")
+    levels: LevelRules = Field(default_factory=LevelRules, description="stop and target")
+    limits: RiskLimits = Field(default_factory=RiskLimits, description="risk limits")
+    orders: OrderRules = Field(default_factory=OrderRules, description="how orders are sent")
+    paper: PaperRules = Field(default_factory=PaperRules, description="fills in paper mode")
+
+    def policy(self) -> Policy:
+        """Return the policy that the domain works by."""
+        return Policy(
+            entry=self.entry,
+            chain=self.chain,
+            weights=self.weights,
+            sizing=self.sizing,
+            levels=self.levels,
+            limits=self.limits,
+            orders=self.orders,
+        )
+
+
+class ExecutorProcess(ServiceProcess):
+    """What `python -m services.executor` reads."""
+
+    executor: ExecutorSettings = ExecutorSettings()

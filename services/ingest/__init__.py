@@ -1,0 +1,1 @@
+"""Feeds into ticks on the bus."""

@@ -1,0 +1,90 @@
+"""A feed connection: it keeps a clock of exchange time and cuts frames into partitions."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import date, datetime, time, timedelta
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from libs.events.event import identity, ms_from_utc, utc_from_ms
+from libs.events.ticks import TickBatch, TickColumns
+from libs.market.calendar import IST
+from libs.market.instruments import partition_of
+
+
+@dataclass(slots=True)
+class Connection:
+    """One connection of the feed on one trading day.
+
+    The clock is the highest exchange time of the day seen so far; stamps of other days and
+    stamps ahead of their arrival by more than `ahead_ms` do not move it. Every partition is told
+    the clock when it has ticks, and otherwise once it has moved by `clock_every_ms`.
+    """
+
+    source: str
+    trading_day: date
+    started_ms: int
+    partitions: int
+    number: int = 0
+    ahead_ms: int = 5_000
+    clock_every_ms: int = 1_000
+    _sequence: int = 0
+    _clock_ms: int = 0
+    _told_ms: list[int] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._told_ms = [0] * self.partitions
+        start = datetime.combine(self.trading_day, time(), IST)
+        self._day = (ms_from_utc(start), ms_from_utc(start + timedelta(days=1)))
+
+    _day: tuple[int, int] = field(init=False, default=(0, 0))
+
+    @property
+    def clock_ms(self) -> int:
+        """Exchange time as far as this connection knows it (epoch ms)."""
+        return self._clock_ms
+
+    def cut(self, columns: TickColumns, received_ms: int) -> Iterator[TickBatch]:
+        """Yield the batches of a frame, one per partition that has ticks or waits for the clock."""
+        self._sequence += 1
+        self._advance(columns, received_ms)
+        partition = self._partition_of_rows(columns)
+        for number in range(self.partitions):
+            rows = np.flatnonzero(partition == number)
+            is_waiting = self._clock_ms - self._told_ms[number] >= self.clock_every_ms
+            if len(rows) or is_waiting:
+                self._told_ms[number] = self._clock_ms
+                yield self._batch(number, columns.take(rows), received_ms)
+
+    def _partition_of_rows(self, columns: TickColumns) -> NDArray[Any]:
+        return np.asarray(partition_of(columns.instrument_token, self.partitions))
+
+    def _advance(self, columns: TickColumns, received_ms: int) -> None:
+        if not len(columns):
+            seen = received_ms
+        else:
+            at_ms = columns.exchange_timestamp
+            latest = min(self._day[1] - 1, received_ms + self.ahead_ms)
+            is_sound = (at_ms >= self._day[0]) & (at_ms <= latest)
+            seen = int(at_ms[is_sound].max()) if is_sound.any() else 0
+        self._clock_ms = max(self._clock_ms, seen)
+
+    def _batch(self, partition: int, columns: TickColumns, received_ms: int) -> TickBatch:
+        event_id = identity(
+            "TickBatch", self.source, self.started_ms, self.number, self._sequence, partition
+        )
+        return TickBatch(
+            event_id=event_id,
+            occurred_at=utc_from_ms(self._clock_ms),
+            trading_day=self.trading_day,
+            correlation_id=event_id,
+            source=self.source,
+            connection=self.number,
+            sequence=self._sequence,
+            partition=partition,
+            clock_ms=self._clock_ms,
+            received_ms=received_ms,
+            columns=columns,
+        )

@@ -1,0 +1,180 @@
+"""A recorded day as a feed, with options quoted off its prices where somebody quotes them."""
+
+import zlib
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from libs.events.ticks import TickColumns
+from libs.market.calendar import Calendar, Session
+from libs.market.instruments import Instrument
+from services.ingest.feed import Backfill, Frame
+from services.ingest.recorded import (
+    RecordedTicks,
+    RecordingError,
+    chosen_symbols,
+    frames_of,
+    read_ticks,
+)
+
+_SEGMENT_BYTES = {"INDICES": 9, "NSE": 1}
+
+
+class OptionQuotes(Protocol):
+    """Somebody who lists options and quotes them off their underlyings' prices."""
+
+    @property
+    def contracts(self) -> Sequence[Instrument]:
+        """The listed options."""
+
+    def near(self, spots: Mapping[str, float], at_ms: int) -> TickColumns:
+        """Return quotes of the contracts near the money; spots by tradingsymbol."""
+
+    def of(
+        self, instrument_tokens: Collection[int], spots: Mapping[str, float], at_ms: int
+    ) -> TickColumns:
+        """Return quotes of these contracts."""
+
+
+ListOptions = Callable[[Sequence[Instrument], Mapping[str, float]], OptionQuotes]
+FoldHistory = Callable[["RecordedDay", int], Backfill]
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedDay:
+    """The files of one day, read and checked."""
+
+    day: date
+    session: Session
+    ticks: Sequence[RecordedTicks]
+    instruments: Sequence[Instrument]
+
+    def frames(self, step_ms: int = 1000) -> Iterator[Frame]:
+        """Yield the day's ticks as they arrived together."""
+        tokens = {one.tradingsymbol: one.instrument_token for one in self.instruments}
+        return frames_of(self.ticks, tokens, self.session, step_ms)
+
+    def first_prices(self) -> dict[str, float]:
+        """Return the first price within the session by symbol, of symbols that have one."""
+        firsts = {}
+        for one in self.ticks:
+            is_traded = (one.at_ms >= self.session.open_ms) & (one.last_price > 0)
+            is_traded &= one.at_ms < self.session.close_ms
+            if is_traded.any():
+                firsts[one.symbol] = float(one.last_price[is_traded.argmax()])
+        return firsts
+
+
+def read_day(
+    folder: Path, day: date, symbols: Collection[str] | None, calendar: Calendar
+) -> RecordedDay:
+    """Read a day's files; raise RecordingError for a closed day or a file that cannot be read."""
+    reason = calendar.closed_reason("NSE", day)
+    if reason is not None:
+        raise RecordingError(f"{day}: the market is closed ({reason})")
+    names = chosen_symbols(folder, day, symbols)
+    ticks = [read_ticks(folder, day, name) for name in names]
+    session = calendar.sessions("NSE", day)[0]
+    return RecordedDay(day, session, ticks, instruments_of(ticks))
+
+
+def instruments_of(ticks: Iterable[RecordedTicks]) -> list[Instrument]:
+    """Return an instrument per file; one that never shows a volume is an index.
+
+    The files tell no tokens: they are derived from the symbols, whatever else is recorded.
+    """
+    taken: set[int] = set()
+    made = []
+    for one in sorted(ticks, key=lambda ticks: ticks.symbol):
+        exchange_token = 1 + zlib.crc32(one.symbol.encode()) % 2**20
+        while exchange_token in taken:
+            exchange_token += 1
+        taken.add(exchange_token)
+        made.append(_instrument(one.symbol, exchange_token, is_index=not one.volume.any()))
+    return made
+
+
+def _instrument(symbol: str, exchange_token: int, *, is_index: bool) -> Instrument:
+    segment = "INDICES" if is_index else "NSE"
+    return Instrument(
+        instrument_token=exchange_token * 256 + _SEGMENT_BYTES[segment],
+        exchange_token=exchange_token,
+        tradingsymbol=symbol,
+        name=symbol,
+        last_price=0.0,
+        expiry=None,
+        strike=0.0,
+        tick_size=Decimal(0) if is_index else Decimal("0.05"),
+        lot_size=0 if is_index else 1,
+        instrument_type="EQ",
+        segment=segment,
+        exchange="NSE",
+    )
+
+
+@dataclass(slots=True)
+class RecordedFeed:
+    """Plays a recorded day; `chain_ms` between two quotes of the contracts near the money."""
+
+    recording: RecordedDay
+    options: OptionQuotes | None = None
+    fold_history: FoldHistory | None = None
+    chain_ms: int = 5000
+    source: str = "recorded"
+    _followed: tuple[int, ...] = ()
+    _spots: dict[str, float] = field(default_factory=dict)
+    _quoted_ms: int = 0
+
+    @property
+    def trading_day(self) -> date:
+        """The recorded day."""
+        return self.recording.day
+
+    def instruments(self) -> list[Instrument]:
+        """Return the recorded instruments and the options on them."""
+        contracts = self.options.contracts if self.options else ()
+        return [*self.recording.instruments, *contracts]
+
+    def backfill(self, partitions: int) -> Backfill:
+        """Return the candles of earlier days, none without somebody to fold them."""
+        if self.fold_history is None:
+            return Backfill((), ())
+        return self.fold_history(self.recording, partitions)
+
+    def follow(self, instrument_tokens: Collection[int]) -> None:
+        """Quote these contracts in every frame."""
+        self._followed = tuple(instrument_tokens)
+
+    def frames(self) -> Iterator[Frame]:
+        """Yield the recorded frames, each with the options' quotes of its moment."""
+        self._spots = self.recording.first_prices()
+        symbols = {one.instrument_token: one.tradingsymbol for one in self.recording.instruments}
+        for frame in self.recording.frames():
+            self._learn(frame, symbols)
+            parts = [frame.columns, *self._option_quotes(frame.received_ms)]
+            yield Frame(frame.received_ms, TickColumns.concat(parts))
+
+    def _learn(self, frame: Frame, symbols: Mapping[int, str]) -> None:
+        columns, session = frame.columns, self.recording.session
+        at_ms = columns.exchange_timestamp
+        is_sound = (at_ms >= session.open_ms) & (at_ms < session.close_ms)
+        is_sound &= columns.last_price > 0
+        chosen = np.flatnonzero(is_sound)
+        tokens, prices = columns.instrument_token[chosen], columns.last_price[chosen]
+        for token, price in zip(tokens.tolist(), prices.tolist(), strict=True):
+            self._spots[symbols[token]] = price
+
+    def _option_quotes(self, at_ms: int) -> Iterator[TickColumns]:
+        session = self.recording.session
+        if self.options is None or not session.open_ms <= at_ms < session.close_ms:
+            return
+        if at_ms - self._quoted_ms >= self.chain_ms:
+            self._quoted_ms = at_ms
+            yield self.options.near(self._spots, at_ms)
+        if self._followed:
+            yield self.options.of(self._followed, self._spots, at_ms)

@@ -1,0 +1,98 @@
+"""The ingest service: a feed in, instruments, history and ticks out, ticks stored."""
+
+from collections.abc import Awaitable, Callable, Iterable
+
+from libs.events.control import HistoryLoaded
+from libs.events.event import Event, identity, utc_from_ms
+from libs.events.positions import PositionClosed, PositionEvent
+from libs.market.calendar import load_calendar
+from libs.runtime.consumer import Emit, Reaction, Subscription
+from libs.runtime.service import Parts, Service
+from services.ingest.domain.connection import Connection
+from services.ingest.domain.listing import listed
+from services.ingest.domain.rows import MarketDataRows
+from services.ingest.feed import Feed
+
+Pace = Callable[[int], Awaitable[None]]
+"""Called after each frame with its time (epoch ms): waits until the next one may enter."""
+
+
+def make_service(feed: Feed, parts: Parts, pace: Pace) -> Service:
+    """Return the service that plays a feed."""
+    follower = _Follower(feed)
+    market_data = MarketDataRows()
+
+    async def prepare(emit: Emit) -> None:
+        await _announce(feed, parts, emit)
+
+    async def play(emit: Emit) -> None:
+        await _play(feed, parts, emit, pace)
+
+    positions = Subscription(
+        group="ingest",
+        topics=("positions",),
+        handler=Reaction(follower.on_event, follower.learn),
+        restore_topics=("positions",),
+    )
+    tables = {"market_data": (("instruments", "ticks"), market_data)}
+    return Service(
+        name="ingest",
+        subscriptions=(positions, *parts.writers("ingest", tables)),
+        prepare=prepare,
+        tasks=(play,),
+        describe=lambda: {"source": feed.source, "trading_day": feed.trading_day.isoformat()},
+    )
+
+
+class _Follower:
+    """Tells the feed which contracts are held, so that each frame quotes them."""
+
+    def __init__(self, feed: Feed) -> None:
+        self._feed = feed
+        self._held: dict[object, int] = {}
+
+    def on_event(self, event: Event) -> Iterable[Event]:
+        """Follow the contract of an open position, let go of a closed one's."""
+        self.learn(event)
+        return ()
+
+    def learn(self, event: Event) -> None:
+        """Take in what is held."""
+        if isinstance(event, PositionClosed):
+            self._held.pop(event.position_id, None)
+        elif isinstance(event, PositionEvent):
+            self._held[event.position_id] = event.contract.instrument_token
+        self._feed.follow(sorted(set(self._held.values())))
+
+
+async def _announce(feed: Feed, parts: Parts, emit: Emit) -> None:
+    """Publish the day's instruments and the history, then say that it is loaded."""
+    opens_ms = load_calendar().sessions("NSE", feed.trading_day)[0].open_ms
+    for instrument in feed.instruments():
+        await emit(listed(instrument, feed.trading_day, opens_ms))
+    backfill = feed.backfill(await parts.bus.partitions("historical_candles"))
+    for batch in backfill.batches:
+        await emit(batch)
+    event_id = identity("HistoryLoaded", feed.source, feed.trading_day, *backfill.days)
+    await emit(
+        HistoryLoaded(
+            event_id=event_id,
+            occurred_at=utc_from_ms(opens_ms),
+            trading_day=feed.trading_day,
+            correlation_id=event_id,
+            days=backfill.days,
+            candles=sum(len(batch.columns) for batch in backfill.batches),
+            gaps=backfill.gaps,
+        )
+    )
+
+
+async def _play(feed: Feed, parts: Parts, emit: Emit, pace: Pace) -> None:
+    partitions = await parts.bus.partitions("ticks")
+    opens_ms = load_calendar().sessions("NSE", feed.trading_day)[0].open_ms
+    connection = Connection(feed.source, feed.trading_day, opens_ms, partitions)
+    for frame in feed.frames():
+        for batch in connection.cut(frame.columns, frame.received_ms):
+            await emit(batch)
+        parts.clock.observe(connection.clock_ms)
+        await pace(frame.received_ms)

@@ -1,0 +1,1 @@
+"""Fills into positions, each watched until it is closed."""

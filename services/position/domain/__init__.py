@@ -1,0 +1,1 @@
+"""Positions, exits, charges and performance: pure."""

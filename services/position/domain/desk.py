@@ -1,0 +1,273 @@
+"""OptionsPositionManager: positions opened by fills, marked by ticks, closed by fills."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from libs.events.event import Event, identity, utc_from_ms
+from libs.events.orders import OrderFilled
+from libs.events.positions import (
+    ExitRequested,
+    PositionClosed,
+    PositionEvent,
+    PositionOpened,
+    PositionUpdated,
+)
+from libs.events.signals import SignalActivated, SignalCompleted, SignalStopped, SignalUpdate
+from libs.events.ticks import TickBatch
+from libs.market.calendar import Calendar
+from libs.market.quotes import QuoteBook
+from libs.market.rulebook import Rulebook
+from services.position.domain.exits import ExitRules, ExitTimes, exit_reason
+from services.position.domain.ledger import Account
+from services.position.domain.performance import Performance
+
+_IDENTITY = (
+    "trading_day",
+    "correlation_id",
+    "position_id",
+    "signal_id",
+    "strategy",
+    "action",
+    "tradingsymbol",
+    "contract",
+    "mode",
+    "stop_loss",
+    "target",
+)
+
+
+@dataclass(slots=True)
+class _Watch:
+    """A position that is open, as its last event told it, and what is watched about it."""
+
+    state: PositionEvent
+    times: ExitTimes
+    marked_ms: int
+    last_price: float
+    highest: float
+    lowest: float
+    exit_reason: str | None = None
+    updates: int = 0
+
+
+@dataclass(slots=True)
+class PositionDesk:
+    """Open positions and their reactions. An exit is asked for once, and closes when it fills."""
+
+    calendar: Calendar
+    rulebook: Rulebook
+    rules: ExitRules
+    mark_every_ms: int = 60_000
+    _open: dict[UUID, _Watch] = field(default_factory=dict)
+    _fills: set[str] = field(default_factory=set)
+    _quotes: QuoteBook = field(default_factory=QuoteBook)
+    _performance: Performance = field(default_factory=Performance)
+
+    def on_event(self, event: Event, now_ms: int) -> Iterable[Event]:
+        """React to a fill or to ticks."""
+        if isinstance(event, TickBatch):
+            return self._on_ticks(event, now_ms) if self._open else ()
+        if isinstance(event, OrderFilled):
+            return self._on_fill(event)
+        return ()
+
+    def restore(self, event: Event) -> None:
+        """Take back positions, and what was asked for, from before a restart."""
+        if isinstance(event, PositionClosed):
+            self._open.pop(event.position_id, None)
+            self._fills |= set(event.fill_ids)
+            self._performance.add(event)
+        elif isinstance(event, PositionEvent):
+            self._fills |= set(event.fill_ids)
+            self._watch(event)
+        elif isinstance(event, ExitRequested) and event.position_id in self._open:
+            self._open[event.position_id].exit_reason = event.reason
+
+    @property
+    def open_tokens(self) -> tuple[int, ...]:
+        """Contracts of the open positions."""
+        return tuple(watch.state.contract.instrument_token for watch in self._open.values())
+
+    def _watch(self, state: PositionEvent) -> _Watch:
+        self._quotes.register([state.contract.instrument_token])
+        known = self._open.get(state.position_id)
+        watch = _Watch(
+            state=state,
+            times=ExitTimes.of(state, self.rules, self.calendar),
+            marked_ms=state.occurred_ms,
+            last_price=float(state.last_price),
+            highest=float(state.highest_price),
+            lowest=float(state.lowest_price),
+            exit_reason=known.exit_reason if known else state.exit_reason,
+            updates=known.updates + 1 if known else 0,
+        )
+        self._open[state.position_id] = watch
+        return watch
+
+    def _on_fill(self, fill: OrderFilled) -> Iterator[Event]:
+        if fill.fill_id in self._fills:
+            return
+        self._fills.add(fill.fill_id)
+        watch = self._open.get(fill.position_id)
+        account = Account.of(watch.state) if watch else Account()
+        if watch is None and fill.transaction_type == "SELL":
+            raise ValueError(f"a sale of {fill.fill_quantity} units without a position: {fill.tag}")
+        orders = watch.state.order_ids if watch else ()
+        is_first = fill.order_id not in orders
+        account = account.add(fill, is_first_of_order=is_first, rules=self.rulebook)
+        yield from self._after_fill(watch, fill, account, orders)
+
+    def _after_fill(
+        self,
+        watch: _Watch | None,
+        fill: OrderFilled,
+        account: Account,
+        orders: tuple[UUID, ...],
+    ) -> Iterator[Event]:
+        kind = _kind(watch, account)
+        fields = self._fields(watch, fill, account)
+        fields["order_ids"] = tuple(dict.fromkeys((*orders, fill.order_id)))
+        state = kind(**fields, event_id=identity(kind.__name__, fill.fill_id))
+        yield state
+        if isinstance(state, PositionClosed):
+            del self._open[state.position_id]
+            yield _ended(state)
+            yield self._performance.add(state)
+            return
+        self._watch(state)
+        if watch is None:
+            yield _signal_update(SignalActivated, state, "position_opened")
+
+    def _fields(self, watch: _Watch | None, fill: OrderFilled, account: Account) -> dict[str, Any]:
+        is_closed = account.quantity == 0
+        fills = (*watch.state.fill_ids, fill.fill_id) if watch else (fill.fill_id,)
+        highest, lowest = _extremes(watch, float(fill.fill_price))
+        reason = (watch.exit_reason or "manual") if watch and is_closed else None
+        return {
+            **{name: getattr(fill, name) for name in _IDENTITY},
+            **_amounts(account, fill.fill_price),
+            "occurred_at": fill.occurred_at,
+            "causation_id": fill.event_id,
+            "underlying": fill.contract.underlying,
+            "highest_price": _money(highest),
+            "lowest_price": _money(lowest),
+            "opened_at": watch.state.opened_at if watch else fill.occurred_at,
+            "closed_at": fill.occurred_at if is_closed else None,
+            "exit_reason": reason,
+            "fill_ids": fills,
+        }
+
+    def _on_ticks(self, batch: TickBatch, now_ms: int) -> Iterator[Event]:
+        columns = batch.timely()
+        if len(columns):
+            self._quotes.update(
+                columns.instrument_token, columns.exchange_timestamp, columns.last_price
+            )
+        for watch in list(self._open.values()):
+            self._mark(watch)
+            yield from self._check(watch, batch, now_ms)
+
+    def _mark(self, watch: _Watch) -> None:
+        quote = self._quotes.quote(watch.state.contract.instrument_token)
+        if quote is not None and quote.at_ms >= watch.state.occurred_ms:
+            watch.last_price = quote.last_price
+            watch.highest = max(watch.highest, quote.last_price)
+            watch.lowest = min(watch.lowest, quote.last_price)
+
+    def _check(self, watch: _Watch, batch: TickBatch, now_ms: int) -> Iterator[Event]:
+        reason = exit_reason(watch.state, watch.last_price, now_ms, watch.times)
+        if reason is not None and watch.exit_reason is None:
+            watch.exit_reason = reason
+            yield _exit_requested(watch.state, reason, now_ms)
+        if now_ms - watch.marked_ms >= self.mark_every_ms:
+            state = _marked(watch, now_ms)
+            self._watch(state)
+            yield state
+
+
+def _kind(watch: _Watch | None, account: Account) -> type[PositionEvent]:
+    if watch is None:
+        return PositionOpened
+    return PositionUpdated if account.quantity else PositionClosed
+
+
+def _extremes(watch: _Watch | None, price: float) -> tuple[float, float]:
+    if watch is None:
+        return price, price
+    return max(watch.highest, price), min(watch.lowest, price)
+
+
+def _amounts(account: Account, last_price: Decimal) -> dict[str, Any]:
+    return {
+        "quantity": account.quantity,
+        "bought_quantity": account.bought_quantity,
+        "sold_quantity": account.sold_quantity,
+        "buy_value": account.buy_value,
+        "sell_value": account.sell_value,
+        "entry_price": account.entry_price,
+        "exit_price": account.exit_price,
+        "last_price": last_price,
+        "realised": account.realised,
+        "unrealised": account.unrealised(last_price),
+        "charges": account.charges,
+        "charges_are_exact": account.charges_are_exact,
+        "net": account.realised - account.charges,
+    }
+
+
+def _marked(watch: _Watch, now_ms: int) -> PositionUpdated:
+    """Return the position at its latest mark."""
+    state, last_price = watch.state, _money(watch.last_price)
+    return PositionUpdated(
+        **{
+            **{name: getattr(state, name) for name in type(state).model_fields if name != "type"},
+            **_amounts(Account.of(state), last_price),
+            "event_id": identity("PositionUpdated", state.position_id, now_ms),
+            "occurred_at": utc_from_ms(now_ms),
+            "causation_id": state.event_id,
+            "highest_price": _money(watch.highest),
+            "lowest_price": _money(watch.lowest),
+        }
+    )
+
+
+def _exit_requested(state: PositionEvent, reason: Any, now_ms: int) -> ExitRequested:
+    return ExitRequested(
+        event_id=identity("ExitRequested", state.position_id, reason),
+        occurred_at=utc_from_ms(now_ms),
+        trading_day=state.trading_day,
+        correlation_id=state.correlation_id,
+        causation_id=state.event_id,
+        position_id=state.position_id,
+        signal_id=state.signal_id,
+        reason=reason,
+    )
+
+
+def _ended(state: PositionClosed) -> SignalUpdate:
+    kind = SignalStopped if state.exit_reason == "stop_loss" else SignalCompleted
+    return _signal_update(kind, state, state.exit_reason or "")
+
+
+def _signal_update(kind: type[SignalUpdate], state: PositionEvent, reason: str) -> SignalUpdate:
+    return kind(  # type: ignore[call-arg]  # each kind has its own type by default
+        event_id=identity(kind.__name__, state.signal_id),
+        occurred_at=state.occurred_at,
+        trading_day=state.trading_day,
+        correlation_id=state.correlation_id,
+        causation_id=state.event_id,
+        signal_id=state.signal_id,
+        strategy=state.strategy,
+        underlying=state.underlying,
+        tradingsymbol=state.tradingsymbol,
+        action=state.action,
+        reason=reason,
+        numbers={"net": float(state.net)},
+    )
+
+
+def _money(price: float) -> Decimal:
+    return Decimal(str(round(price, 4)))

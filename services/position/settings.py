@@ -1,0 +1,20 @@
+"""Settings of the position service, section [position]."""
+
+from pydantic import Field
+
+from libs.runtime.process import ServiceProcess
+from libs.runtime.settings import Section
+from services.position.domain.exits import ExitRules
+
+
+class PositionSettings(Section):
+    """When positions are left, and how often they are marked."""
+
+    exits: ExitRules = Field(default_factory=ExitRules, description="square-off and other times")
+    mark_every_ms: int = Field(60_000, ge=1000, description="time between two marks of a position")
+
+
+class PositionProcess(ServiceProcess):
+    """What `python -m services.position` reads."""
+
+    position: PositionSettings = PositionSettings()

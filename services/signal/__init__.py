@@ -1,0 +1,1 @@
+"""Strategy signals into generated signals, each followed to its end."""

@@ -1,0 +1,8 @@
+"""Run the signal service by itself: `python -m services.signal --config FILE`."""
+
+from libs.runtime.process import run_process
+from services.signal.service import make_service
+from services.signal.settings import SignalProcess
+
+if __name__ == "__main__":
+    run_process("signal", SignalProcess, lambda own, parts: make_service(own.signal, parts))

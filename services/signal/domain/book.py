@@ -1,0 +1,155 @@
+"""SignalManager: validate, recognise duplicates, publish, and follow each signal to its end."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import date
+from uuid import UUID
+
+from libs.events.candles import MINUTES
+from libs.events.event import Event, identity, utc_from_ms
+from libs.events.signals import (
+    SignalGenerated,
+    SignalRejected,
+    SignalUpdate,
+    SignalValidated,
+    StrategySignal,
+)
+from services.signal.domain.life import STATE_AFTER, State, may_follow
+
+DAY_MS = 24 * 3600 * 1000
+SESSION_MINUTES = 375
+TEST_PREFIX = "TEST_"
+
+
+@dataclass(frozen=True, slots=True)
+class SignalRules:
+    """`max_age_ms` None means two intervals of the signal's candle; never over 24 h."""
+
+    max_age_ms: int | None = None
+
+    def max_age_of(self, signal: StrategySignal) -> int:
+        """Return the age (ms) beyond which a signal is stale."""
+        minutes = SESSION_MINUTES if signal.interval == "day" else MINUTES[signal.interval]
+        wanted = self.max_age_ms if self.max_age_ms is not None else 2 * minutes * 60_000
+        return min(wanted, DAY_MS)
+
+
+@dataclass(slots=True)
+class SignalBook:
+    """The signals of the trading day: last one per symbol and strategy, and each one's state."""
+
+    rules: SignalRules
+    _trading_day: date | None = None
+    _last: dict[tuple[str, str], SignalGenerated] = field(default_factory=dict)
+    _seen: set[UUID] = field(default_factory=set)
+    _states: dict[UUID, State] = field(default_factory=dict)
+    refused_transitions: int = 0
+
+    def on_event(self, event: Event, now_ms: int) -> Iterable[Event]:
+        """React to a strategy signal, or follow an update."""
+        if isinstance(event, StrategySignal):
+            return self._on_signal(event, now_ms)
+        if isinstance(event, SignalUpdate):
+            self._follow(event)
+        return ()
+
+    def restore(self, event: Event) -> None:
+        """Take back what was published before a restart."""
+        if isinstance(event, SignalGenerated):
+            self._start_day(event.trading_day)
+            self._remember(event)
+        elif isinstance(event, SignalUpdate):
+            self._start_day(event.trading_day)
+            self._follow(event)
+            self._seen |= {event.causation_id} if event.causation_id else set()
+
+    def state_of(self, signal_id: UUID) -> State | None:
+        """Return the state of a signal of the day."""
+        return self._states.get(signal_id)
+
+    def _on_signal(self, signal: StrategySignal, now_ms: int) -> Iterable[Event]:
+        self._start_day(signal.trading_day)
+        if signal.event_id in self._seen:
+            return ()
+        self._seen.add(signal.event_id)
+        generated = _generated(signal)
+        refusal = self._refusal(signal, now_ms)
+        if refusal:
+            reason, numbers = refusal
+            return (_update(SignalRejected, generated, signal, reason, numbers),)
+        self._remember(generated)
+        return (generated, _update(SignalValidated, generated, signal, "", {}))
+
+    def _refusal(
+        self, signal: StrategySignal, now_ms: int
+    ) -> tuple[str, dict[str, float | str]] | None:
+        if signal.tradingsymbol.upper().startswith(TEST_PREFIX):
+            return "test_symbol", {"tradingsymbol": signal.tradingsymbol}
+        age_ms, allowed_ms = now_ms - signal.occurred_ms, self.rules.max_age_of(signal)
+        if age_ms > allowed_ms:
+            return "stale", {"age_seconds": age_ms / 1000, "allowed_seconds": allowed_ms / 1000}
+        last = self._last.get((signal.tradingsymbol, signal.strategy))
+        if last is not None and _repeats(signal, last):
+            return "duplicate", {
+                "price": signal.price,
+                "last_stop_loss": last.stop_loss,
+                "last_target": last.target,
+                "last_signal": str(last.signal_id),
+            }
+        return None
+
+    def _remember(self, generated: SignalGenerated) -> None:
+        self._last[generated.tradingsymbol, generated.strategy] = generated
+        self._states.setdefault(generated.signal_id, "NEW")
+        self._seen |= {generated.causation_id} if generated.causation_id else set()
+
+    def _follow(self, update: SignalUpdate) -> None:
+        state = self._states.get(update.signal_id, "NEW")
+        following = STATE_AFTER[type(update)]
+        if may_follow(state, following):
+            self._states[update.signal_id] = following
+        elif state != following:
+            self.refused_transitions += 1
+
+    def _start_day(self, day: date) -> None:
+        if self._trading_day is None or day > self._trading_day:
+            self._trading_day = day
+            self._last, self._seen, self._states = {}, set(), {}
+
+
+def _repeats(signal: StrategySignal, last: SignalGenerated) -> bool:
+    """Return whether a signal says again what the last one said and is still open."""
+    lowest, highest = sorted((last.stop_loss, last.target))
+    return signal.action == last.action and lowest < signal.price < highest
+
+
+def _generated(signal: StrategySignal) -> SignalGenerated:
+    fields = {name: getattr(signal, name) for name in type(signal).model_fields if name != "type"}
+    fields |= {
+        "event_id": identity("SignalGenerated", signal.event_id),
+        "causation_id": signal.event_id,
+    }
+    return SignalGenerated(**fields)
+
+
+def _update(
+    kind: type[SignalUpdate],
+    generated: SignalGenerated,
+    signal: StrategySignal,
+    reason: str,
+    numbers: dict[str, float | str],
+) -> SignalUpdate:
+    return kind(  # type: ignore[call-arg]  # each kind has its own type by default
+        event_id=identity(kind.__name__, generated.signal_id),
+        occurred_at=utc_from_ms(signal.occurred_ms),
+        trading_day=signal.trading_day,
+        correlation_id=signal.correlation_id,
+        causation_id=signal.event_id,
+        signal_id=generated.signal_id,
+        strategy=signal.strategy,
+        underlying=signal.underlying,
+        tradingsymbol=signal.tradingsymbol,
+        action=signal.action,
+        reason=reason,
+        numbers=numbers,
+    )

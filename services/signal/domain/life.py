@@ -1,0 +1,34 @@
+"""The life of a signal: states, and which event leads from one to the next."""
+
+from typing import Literal
+
+from libs.events import signals
+
+State = Literal[
+    "NEW", "VALIDATED", "REJECTED", "LOGGED", "ACTIVATED", "COMPLETED", "STOPPED", "EXPIRED"
+]
+
+STATE_AFTER: dict[type[signals.SignalUpdate], State] = {
+    signals.SignalValidated: "VALIDATED",
+    signals.SignalRejected: "REJECTED",
+    signals.SignalLogged: "LOGGED",
+    signals.SignalActivated: "ACTIVATED",
+    signals.SignalCompleted: "COMPLETED",
+    signals.SignalStopped: "STOPPED",
+    signals.SignalExpired: "EXPIRED",
+}
+TRANSITIONS: dict[State, frozenset[State]] = {
+    "NEW": frozenset({"VALIDATED", "REJECTED"}),
+    "VALIDATED": frozenset({"REJECTED", "LOGGED", "ACTIVATED", "EXPIRED"}),
+    "ACTIVATED": frozenset({"COMPLETED", "STOPPED"}),
+    "LOGGED": frozenset(),
+    "REJECTED": frozenset(),
+    "COMPLETED": frozenset(),
+    "STOPPED": frozenset(),
+    "EXPIRED": frozenset(),
+}
+
+
+def may_follow(state: State, following: State) -> bool:
+    """Return whether a signal in `state` may come to `following`."""
+    return following in TRANSITIONS[state]

@@ -1,0 +1,24 @@
+"""The signal service: strategy signals in, generated signals out, each followed to its end."""
+
+from libs.runtime.consumer import Reaction, Subscription
+from libs.runtime.service import Parts, Service
+from services.signal.domain.book import SignalBook
+from services.signal.domain.rows import trading_signals
+from services.signal.settings import SignalSettings
+
+
+def make_service(settings: SignalSettings, parts: Parts) -> Service:
+    """Return the service around a SignalBook."""
+    book = SignalBook(settings.rules)
+    signals = Subscription(
+        group="signal",
+        topics=("strategy_signals", "signal_updates"),
+        handler=Reaction(lambda event: book.on_event(event, parts.clock.now_ms()), book.restore),
+        restore_topics=("signal_generated", "signal_updates"),
+    )
+    tables = {"trading_signals": (("signal_generated", "signal_updates"), trading_signals)}
+    return Service(
+        name="signal",
+        subscriptions=(signals, *parts.writers("signal", tables)),
+        describe=lambda: {"refused_transitions": book.refused_transitions},
+    )

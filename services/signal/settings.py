@@ -1,0 +1,19 @@
+"""Settings of the signal service, section [signal]."""
+
+from pydantic import Field
+
+from libs.runtime.process import ServiceProcess
+from libs.runtime.settings import Section
+from services.signal.domain.book import SignalRules
+
+
+class SignalSettings(Section):
+    """Which signals pass."""
+
+    rules: SignalRules = Field(default_factory=SignalRules, description="age of signals")
+
+
+class SignalProcess(ServiceProcess):
+    """What `python -m services.signal` reads."""
+
+    signal: SignalSettings = SignalSettings()

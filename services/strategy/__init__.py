@@ -1,0 +1,1 @@
+"""Candles into strategy signals."""

@@ -1,0 +1,120 @@
+"""The strategies at work: each candle goes to those that want it, and none can stop another."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import date
+
+from libs.events.candles import Candle, CandleBatch, Interval
+from libs.events.control import StrategyStarted, StrategyStopped
+from libs.events.event import Event, identity, utc_from_ms
+from libs.events.signals import StrategySignal
+from services.strategy.domain.strategy import Strategy
+
+MakeStrategy = Callable[[], Strategy]
+
+
+@dataclass(slots=True)
+class _Seat:
+    """One strategy on one instrument."""
+
+    strategy: Strategy
+    seen: int = 0
+    last_opened_ms: int = -1
+
+    def take(self, candle: Candle) -> StrategySignal | None:
+        """Feed a candle once, in order; repeats and steps back change nothing."""
+        if candle.opened_ms <= self.last_opened_ms:
+            return None
+        self.last_opened_ms = candle.opened_ms
+        self.seen += 1
+        signal = self.strategy.on_candle(candle)
+        return signal if self.seen > self.strategy.history_needed else None
+
+
+@dataclass(slots=True)
+class StrategyDesk:
+    """All strategies on all instruments.
+
+    A strategy acts on an instrument once it has seen the history it needs, and only on live
+    candles of revision 0. One that fails is stopped for all instruments and said so; the others
+    go on. `signals_before` counts what the history would have signalled: it is not published.
+    """
+
+    makers: tuple[MakeStrategy, ...]
+    _seats: dict[tuple[int, str], _Seat] = field(default_factory=dict)
+    _stopped: dict[int, str] = field(default_factory=dict)
+    _intervals: dict[int, Interval] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._intervals = {number: make().interval for number, make in enumerate(self.makers)}
+
+    @property
+    def intervals(self) -> frozenset[Interval]:
+        """The intervals that any strategy asks for."""
+        return frozenset(self._intervals.values())
+
+    def warm(self, candles: Iterable[Candle]) -> None:
+        """Feed history, oldest first, and publish nothing of it."""
+        for candle in candles:
+            list(self._feed(candle))
+
+    def restore(self, event: Event) -> None:
+        """Feed live candles that were published before a restart."""
+        if isinstance(event, CandleBatch):
+            self.warm(self._usable(event))
+
+    def on_event(self, event: Event) -> Iterable[Event]:
+        """React to a batch of candles."""
+        if not isinstance(event, CandleBatch):
+            return ()
+        return [made for candle in self._usable(event) for made in self._feed(candle)]
+
+    def started(self, trading_day: date, at_ms: int) -> Iterator[StrategyStarted]:
+        """Yield, per strategy, how many instruments are warm and which are not yet."""
+        for number, make in enumerate(self.makers):
+            seats = {key: seat for (at, key), seat in self._seats.items() if at == number}
+            cold = [k for k, s in seats.items() if s.seen < s.strategy.history_needed]
+            event_id = identity("StrategyStarted", number, make().name, trading_day, at_ms)
+            yield StrategyStarted(
+                event_id=event_id,
+                occurred_at=utc_from_ms(at_ms),
+                trading_day=trading_day,
+                correlation_id=event_id,
+                strategy=make().name,
+                instruments=len(seats) - len(cold),
+                cold=tuple(sorted(cold)),
+            )
+
+    def _usable(self, batch: CandleBatch) -> Iterator[Candle]:
+        if batch.source == "live" and batch.interval in self.intervals:
+            yield from (candle for candle in batch.candles() if candle.revision == 0)
+
+    def _feed(self, candle: Candle) -> Iterator[Event]:
+        for number, make in enumerate(self.makers):
+            if number in self._stopped or self._intervals[number] != candle.interval:
+                continue
+            try:
+                signal = self._seat(number, candle.key, make).take(candle)
+            except Exception as error:  # noqa: BLE001  a strategy's bug must not stop the others
+                yield self._stop(number, make().name, candle, error)
+                continue
+            if signal is not None:
+                yield signal
+
+    def _seat(self, number: int, key: str, make: MakeStrategy) -> _Seat:
+        if (number, key) not in self._seats:
+            self._seats[number, key] = _Seat(make())
+        return self._seats[number, key]
+
+    def _stop(self, number: int, name: str, candle: Candle, error: Exception) -> StrategyStopped:
+        self._stopped[number] = f"{type(error).__name__}: {error}"
+        event_id = identity("StrategyStopped", number, name, candle.candle_id)
+        return StrategyStopped(
+            event_id=event_id,
+            occurred_at=utc_from_ms(candle.closes_ms),
+            trading_day=candle.trading_day,
+            correlation_id=candle.candle_id,
+            causation_id=candle.candle_id,
+            strategy=name,
+            reason=f"on {candle.key} {candle.interval}: {self._stopped[number]}",
+        )

@@ -1,0 +1,73 @@
+"""ma_crossover: a fast exponential average crosses a slow one."""
+
+from libs.events.candles import Candle, Interval
+from libs.events.signals import StrategySignal
+from services.strategy.domain.indicators import Ema
+from services.strategy.domain.strategy import Strategy
+
+
+class MaCrossover(Strategy):
+    """BUY when the fast EMA crosses above the slow one, SELL when it crosses below.
+
+    Above: now above, before at or below. Target and stop are percentages of the close.
+    """
+
+    name = "ma_crossover"
+    version = "1"
+
+    def __init__(
+        self,
+        interval: Interval = "15m",
+        fast: int = 9,
+        slow: int = 21,
+        target_percent: float = 2.0,
+        stop_percent: float = 1.0,
+        confidence: float = 0.85,
+        history_needed: int = 50,
+    ) -> None:
+        if not 1 <= fast < slow:
+            raise ValueError(f"fast ({fast}) must be at least 1 and below slow ({slow})")
+        self.interval = interval
+        self.history_needed = history_needed
+        self._spans = (fast, slow)
+        self._percents = (target_percent, stop_percent)
+        self._confidence = confidence
+        self._fast, self._slow = Ema(fast), Ema(slow)
+        self._distance: float | None = None
+
+    @property
+    def parameters(self) -> dict[str, float | str]:
+        """Interval, spans and percentages."""
+        (fast, slow), (target, stop) = self._spans, self._percents
+        return {
+            "interval": self.interval,
+            "fast": fast,
+            "slow": slow,
+            "target_percent": target,
+            "stop_percent": stop,
+            "confidence": self._confidence,
+        }
+
+    def on_candle(self, candle: Candle) -> StrategySignal | None:
+        """Update both averages and return a signal at a crossing."""
+        before = self._distance
+        fast, slow = self._fast.update(candle.close), self._slow.update(candle.close)
+        self._distance = fast - slow
+        if before is None:
+            return None
+        if before <= 0 < self._distance:
+            return self._crossed(candle, 1, fast, slow)
+        if before >= 0 > self._distance:
+            return self._crossed(candle, -1, fast, slow)
+        return None
+
+    def _crossed(self, candle: Candle, way: int, fast: float, slow: float) -> StrategySignal:
+        target_percent, stop_percent = self._percents
+        return self.signal(
+            candle,
+            "BUY" if way > 0 else "SELL",
+            stop_loss=candle.close * (1 - way * stop_percent / 100),
+            target=candle.close * (1 + way * target_percent / 100),
+            confidence=self._confidence,
+            indicators={"ema_fast": fast, "ema_slow": slow},
+        )

@@ -1,0 +1,41 @@
+"""StrategyFactory: strategies by name, ours and those that other packages bring.
+
+A package adds a strategy by an entry point of group `alphastocks.strategies`, whose name is the
+strategy's and whose object is a subclass of `Strategy`; nothing here changes.
+"""
+
+from collections.abc import Mapping
+from importlib.metadata import entry_points
+from typing import Any
+
+from services.strategy.domain.ma_crossover import MaCrossover
+from services.strategy.domain.strategy import Strategy
+
+BUILT_IN: dict[str, type[Strategy]] = {MaCrossover.name: MaCrossover}
+ENTRY_POINTS = "alphastocks.strategies"
+
+
+class UnknownStrategy(ValueError):
+    """A strategy name that nobody provides, or parameters that it does not take."""
+
+
+def known_strategies() -> dict[str, type[Strategy]]:
+    """Return name → class, built in and installed."""
+    installed = {point.name: point.load() for point in entry_points(group=ENTRY_POINTS)}
+    return installed | BUILT_IN
+
+
+def make_strategy(
+    name: str, parameters: Mapping[str, Any], known: Mapping[str, type[Strategy]]
+) -> Strategy:
+    """Return a new strategy object; raise UnknownStrategy naming what does not fit."""
+    try:
+        strategy_class = known[name]
+    except KeyError:
+        raise UnknownStrategy(
+            f"no strategy is called {name!r}; known: {', '.join(sorted(known))}"
+        ) from None
+    try:
+        return strategy_class(**parameters)
+    except (TypeError, ValueError) as error:
+        raise UnknownStrategy(f"strategy {name}: {error}") from None

@@ -1,0 +1,62 @@
+"""The strategy service: candles in, strategy signals out, signals stored."""
+
+from collections.abc import Callable
+
+from libs.events.event import utc_from_ms
+from libs.market.calendar import IST
+from libs.runtime.consumer import Emit, Reaction, Subscription
+from libs.runtime.logs import logger_of
+from libs.runtime.service import Parts, Service
+from services.strategy.domain.desk import StrategyDesk
+from services.strategy.domain.registry import known_strategies, make_strategy
+from services.strategy.domain.rows import strategy_signals
+from services.strategy.domain.strategy import Strategy
+from services.strategy.history import CandleHistory, last_history_loaded
+from services.strategy.settings import StrategyChoice, StrategySettings
+
+
+def make_service(settings: StrategySettings, parts: Parts) -> Service:
+    """Return the service around a StrategyDesk; raise UnknownStrategy for a wrong choice."""
+    known = known_strategies()
+    desk = StrategyDesk(tuple(_maker(choice, known) for choice in settings.strategies))
+
+    async def prepare(emit: Emit) -> None:
+        await _warm_up(desk, settings, parts, emit)
+
+    candles = Subscription(
+        group="strategy",
+        topics=("candles",),
+        handler=Reaction(desk.on_event, desk.restore),
+        restore_topics=("candles",),
+    )
+    tables = {"strategy_signals": (("strategy_signals",), strategy_signals)}
+    return Service(
+        name="strategy",
+        subscriptions=(candles, *parts.writers("strategy", tables)),
+        prepare=prepare,
+        describe=lambda: {"strategies": [choice.name for choice in settings.strategies]},
+    )
+
+
+async def _warm_up(
+    desk: StrategyDesk, settings: StrategySettings, parts: Parts, emit: Emit
+) -> None:
+    """Feed stored history to the strategies; without any they start cold, and say so."""
+    log = logger_of("strategy")
+    loaded = await last_history_loaded(parts.bus)
+    if loaded is not None and parts.store is not None:
+        history = CandleHistory(parts.store, settings.periods, settings.history_wait_seconds)
+        await history.wait_until_stored(loaded, log)
+        for interval in sorted(desk.intervals):
+            desk.warm(await history.candles(loaded.days, interval))
+    else:
+        log.warning("strategies start cold: no history is loaded")
+    now_ms = parts.clock.now_ms()
+    day = loaded.trading_day if loaded else utc_from_ms(now_ms).astimezone(IST).date()
+    for event in desk.started(day, now_ms):
+        await emit(event)
+
+
+def _maker(choice: StrategyChoice, known: dict[str, type[Strategy]]) -> Callable[[], Strategy]:
+    make_strategy(choice.name, choice.parameters, known)
+    return lambda: make_strategy(choice.name, choice.parameters, known)

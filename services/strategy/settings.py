@@ -1,0 +1,33 @@
+"""Settings of the strategy service, section [strategy]."""
+
+from typing import Any
+
+from pydantic import Field
+
+from libs.runtime.process import ServiceProcess
+from libs.runtime.settings import Section
+
+
+class StrategyChoice(Section):
+    """A strategy by its registered name, and parameters that it takes."""
+
+    name: str = Field(description="ma_crossover, or one that an installed package brings")
+    parameters: dict[str, Any] = Field(default_factory=dict, description="its parameters")
+
+
+class StrategySettings(Section):
+    """Which strategies run, and how much history they see."""
+
+    strategies: tuple[StrategyChoice, ...] = Field(
+        (StrategyChoice(name="ma_crossover"),), description="strategies, each on all instruments"
+    )
+    periods: int = Field(1000, ge=50, description="candles of history per instrument at most")
+    history_wait_seconds: float = Field(
+        30.0, ge=0, description="how long to wait at the start until the backfill is stored"
+    )
+
+
+class StrategyProcess(ServiceProcess):
+    """What `python -m services.strategy` reads."""
+
+    strategy: StrategySettings = StrategySettings()
