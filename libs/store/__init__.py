@@ -1,0 +1,1 @@
+"""Tables: the store's port, ClickHouse behind it, a server of our own, and migrations."""

@@ -1,0 +1,47 @@
+"""What can go wrong between columns and the database.
+
+StoreError                  is_retriable
+├── StoreUnavailable        yes   no answer: refused, timed out, cut off, overloaded, ending
+├── StoreRejected           no    the server refuses the statement or the login
+│   └── ColumnsRejected     no    columns that do not fit their table, found before or on insert
+├── MigrationRefused        no    migration files that contradict each other or what was applied
+├── StoreFolderBusy         no    another process uses the folder of the local server
+├── ServerMissing           no    neither a ClickHouse binary nor the wheel is installed
+└── ServerFailed            no    the local server did not start, or ended by itself
+"""
+
+
+class StoreError(Exception):
+    """Root of the errors of this package; says itself whether trying again can help."""
+
+    is_retriable = False
+
+
+class StoreUnavailable(StoreError):
+    """The database does not answer now; nobody knows whether the last statement took effect."""
+
+    is_retriable = True
+
+
+class StoreRejected(StoreError):
+    """The database refuses the statement, and would refuse it again."""
+
+
+class ColumnsRejected(StoreRejected):
+    """Columns of unequal length, of unknown name, or with values that do not fit the table."""
+
+
+class MigrationRefused(StoreError):
+    """Migration files with a gap or a repeated number, or changed after they were applied."""
+
+
+class StoreFolderBusy(StoreError):
+    """The local server's folder is in use; the message names the folder and the process."""
+
+
+class ServerMissing(StoreError):
+    """There is no ClickHouse on this machine; the message says how to get it."""
+
+
+class ServerFailed(StoreError):
+    """The local server did not start or ended by itself; the message names its log."""

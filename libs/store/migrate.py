@@ -1,0 +1,182 @@
+"""Numbered migrations of each service's tables, each applied once.
+
+A service owns `services/<name>/migrations/NNNN_title.sql`, numbered from 0001 without a gap. A
+file holds statements that end with `;` at the end of a line. Once applied, a file never changes:
+a change is a new file. After a crash a file is run again from its first statement, so write
+`IF NOT EXISTS`.
+
+How long rows are kept is no part of CREATE TABLE: it must be off in embedded, replay and test
+runs. A comment line `-- ttl: <table> 30 DAY` says it, and `apply_ttls` turns it on or off; it
+counts from the column `inserted_at`, never from event time. The last such line for a table holds.
+"""
+
+import hashlib
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from libs.store.errors import MigrationRefused
+from libs.store.store import Store
+
+TABLE = """
+CREATE TABLE IF NOT EXISTS schema_migrations (
+    service LowCardinality(String),
+    number UInt32,
+    title String,
+    sha256 String,
+    applied_at DateTime64(3, 'UTC') DEFAULT now64(3)
+)
+ENGINE = ReplacingMergeTree
+ORDER BY (service, number)
+"""
+_FILE_NAME = re.compile(r"(\d{4})_(\w+)\.sql")
+_TTL = re.compile(r"^--\s*ttl:\s*(.*)$", re.MULTILINE)
+_TTL_WORDS = re.compile(r"(\w+) (\d+ (?:HOUR|DAY|MONTH|YEAR))")
+_END_OF_STATEMENT = re.compile(r";[ \t]*(?:--.*)?$", re.MULTILINE)
+_COMMENT_LINE = re.compile(r"^\s*--.*$", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Ttl:
+    """How long the rows of a table are kept after they were inserted, such as `30 DAY`."""
+
+    table: str
+    interval: str
+
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    """One file: its statements in order, and the sha256 of its text."""
+
+    service: str
+    number: int
+    title: str
+    sha256: str
+    statements: tuple[str, ...]
+    ttls: tuple[Ttl, ...]
+
+    @property
+    def name(self) -> str:
+        """Service and file, as a person looks for it."""
+        return f"{self.service}/{self.number:04d}_{self.title}"
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What `schema_migrations` says of a migration."""
+
+    service: str
+    number: int
+    title: str
+    sha256: str
+    applied_at: datetime
+
+
+def discover(services_root: Path) -> list[Migration]:
+    """Return all migrations by service, then number; raise MigrationRefused on a gap."""
+    files = sorted(services_root.glob("*/migrations/*.sql"))
+    migrations = sorted(map(_read, files), key=lambda one: (one.service, one.number))
+    for _, numbered in groupby(migrations, key=lambda one: one.service):
+        for expected, migration in enumerate(numbered, start=1):
+            if migration.number != expected:
+                raise MigrationRefused(f"{migration.name}: number {expected:04d} is expected here")
+    return migrations
+
+
+async def applied(store: Store) -> list[Applied]:
+    """Return what was applied, by service, then number."""
+    await store.execute(TABLE)
+    rows = await store.query(
+        "SELECT service, number, title, sha256, applied_at FROM schema_migrations FINAL"
+        " ORDER BY service, number"
+    )
+    return [Applied(*values) for values in zip(*rows.values(), strict=True)]
+
+
+async def pending(store: Store, migrations: Sequence[Migration]) -> list[Migration]:
+    """Return what is not applied yet, in order; raise MigrationRefused on a changed file."""
+    before = {(one.service, one.number): one for one in await applied(store)}
+    for migration in migrations:
+        known = before.get((migration.service, migration.number))
+        if known and known.sha256 != migration.sha256:
+            raise MigrationRefused(
+                f"{migration.name} changed after it was applied on {known.applied_at:%Y-%m-%d}:"
+                " put the change into a new migration"
+            )
+    return [one for one in migrations if (one.service, one.number) not in before]
+
+
+async def apply(store: Store, migrations: Sequence[Migration]) -> list[Applied]:
+    """Apply what is pending, in order, and return it; nothing runs if a file is refused."""
+    todo = await pending(store, migrations)
+    for migration in todo:
+        for statement in migration.statements:
+            await store.execute(statement)
+        await store.insert("schema_migrations", _record(migration))
+    done = {(one.service, one.number) for one in todo}
+    return [one for one in await applied(store) if (one.service, one.number) in done]
+
+
+async def apply_ttls(store: Store, migrations: Sequence[Migration], enabled: bool) -> None:
+    """Set each table's TTL as its last directive says, or remove it; no-op where it is so."""
+    wanted = {ttl.table: ttl.interval for one in migrations for ttl in one.ttls}
+    engines = await store.query(
+        "SELECT name, engine_full FROM system.tables"
+        " WHERE database = currentDatabase() AND name IN %(tables)s",
+        {"tables": list(wanted)},
+    )
+    for table, engine in zip(engines["name"], engines["engine_full"], strict=True):
+        change = _ttl_change(engine, wanted[table] if enabled else None)
+        if change:
+            await store.execute(f"ALTER TABLE `{table}` {change}")
+
+
+def _ttl_change(engine: str, interval: str | None) -> str | None:
+    is_set = " TTL " in engine
+    if interval is None:
+        return "REMOVE TTL" if is_set else None
+    count, unit = interval.split()
+    if f"TTL toDateTime(inserted_at) + toInterval{unit.capitalize()}({count})" in engine:
+        return None
+    return f"MODIFY TTL toDateTime(inserted_at) + INTERVAL {interval}"
+
+
+def _read(path: Path) -> Migration:
+    named = _FILE_NAME.fullmatch(path.name)
+    if not named:
+        raise MigrationRefused(f"{path}: a migration is named NNNN_title.sql")
+    text = path.read_text(encoding="utf-8")
+    return Migration(
+        service=path.parent.parent.name,
+        number=int(named[1]),
+        title=named[2],
+        sha256=hashlib.sha256(text.encode()).hexdigest(),
+        statements=tuple(_statements(text)),
+        ttls=tuple(_ttl(path, directive) for directive in _TTL.findall(text)),
+    )
+
+
+def _statements(text: str) -> Iterable[str]:
+    for part in _END_OF_STATEMENT.split(_COMMENT_LINE.sub("", text)):
+        if part.strip():
+            yield part.strip()
+
+
+def _ttl(path: Path, directive: str) -> Ttl:
+    words = _TTL_WORDS.fullmatch(directive.strip())
+    if not words:
+        raise MigrationRefused(f"{path}: not a table and an interval: ttl: {directive}")
+    return Ttl(words[1], words[2])
+
+
+def _record(migration: Migration) -> dict[str, list[Any]]:
+    return {
+        "service": [migration.service],
+        "number": [migration.number],
+        "title": [migration.title],
+        "sha256": [migration.sha256],
+    }

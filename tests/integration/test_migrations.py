@@ -1,0 +1,158 @@
+from asyncio import run
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from math import isnan, nan
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import numpy as np
+import pytest
+
+from libs.store.clickhouse import ClickHouseStore
+from libs.store.migrate import Migration, apply, apply_ttls, discover, pending
+
+SERVICES = Path(__file__).parents[2] / "services"
+AT = datetime(2026, 1, 5, 3, 45, 0, 123_000, tzinfo=UTC)
+DAY = date(2026, 1, 5)
+DAYS = {
+    "market_data": 30,
+    "historical_data": 365,
+    "strategy_signals": 90,
+    "trading_signals": 90,
+    "decisions": 180,
+    "positions": 180,
+    "performance_metrics": 90,
+}
+KEPT = {"orders", "options_data"}
+SAMPLES: dict[str, Any] = {
+    "UUID": UUID(int=7),
+    "Date": DAY,
+    "DateTime64(3, 'UTC')": AT,
+    "Nullable(DateTime64(3, 'UTC'))": None,
+    "Decimal(18, 4)": Decimal("123.4567"),
+    "Float64": 0.1,
+    "Map(String, Float64)": {"ema": 0.1},
+    "String": "₹",
+    "LowCardinality(String)": "NIFTY",
+    "UInt8": 255,
+    "UInt32": 2**32 - 1,
+    "Int64": -(2**63),
+}
+TABLES = "SELECT name, engine_full FROM system.tables WHERE database = currentDatabase()"
+
+
+@pytest.fixture
+def migrations() -> list[Migration]:
+    return discover(SERVICES)
+
+
+@pytest.fixture
+def migrated(store: ClickHouseStore, migrations: list[Migration]) -> ClickHouseStore:
+    run(apply(store, migrations))
+    return store
+
+
+def columns_of(store: ClickHouseStore, table: str) -> dict[str, str]:
+    sql = (
+        "SELECT name, type FROM system.columns WHERE database = currentDatabase()"
+        " AND table = %(table)s AND name != 'inserted_at'"
+    )
+    found = run(store.query(sql, {"table": table}))
+    return dict(zip(found["name"], found["type"], strict=True))
+
+
+def engines_of(store: ClickHouseStore) -> dict[str, str]:
+    found = run(store.query(TABLES))
+    return dict(zip(found["name"], found["engine_full"], strict=True))
+
+
+def test_all_migrations_apply_once_and_are_recorded(
+    store: ClickHouseStore, migrations: list[Migration]
+) -> None:
+    done = run(apply(store, migrations))
+    assert [(one.service, one.number) for one in done] == [
+        (one.service, one.number) for one in migrations
+    ]
+    assert run(apply(store, migrations)) == []
+    assert run(pending(store, migrations)) == []
+    assert set(engines_of(store)) == {*DAYS, *KEPT, "schema_migrations"}
+
+
+def test_statements_can_run_again_after_a_crash_before_the_record(
+    migrated: ClickHouseStore, migrations: list[Migration]
+) -> None:
+    run(migrated.execute("TRUNCATE TABLE schema_migrations"))
+    assert len(run(apply(migrated, migrations))) == len(migrations)
+
+
+def test_every_table_replaces_by_month_and_has_no_ttl_at_first(migrated: ClickHouseStore) -> None:
+    for table, engine in engines_of(migrated).items():
+        if table != "schema_migrations":
+            assert engine.startswith("ReplacingMergeTree")
+            assert "PARTITION BY toYYYYMM(trading_day)" in engine
+            assert " TTL " not in engine
+
+
+def test_ttls_are_switched_on_and_off_and_count_from_the_insert(
+    migrated: ClickHouseStore, migrations: list[Migration]
+) -> None:
+    for _ in range(2):
+        run(apply_ttls(migrated, migrations, enabled=True))
+        engines = engines_of(migrated)
+        for table, days in DAYS.items():
+            expected = f"TTL toDateTime(inserted_at) + toIntervalDay({days})"
+            assert expected in engines[table]
+        assert not any(" TTL " in engines[table] for table in KEPT)
+    for _ in range(2):
+        run(apply_ttls(migrated, migrations, enabled=False))
+        assert not any(" TTL " in engine for engine in engines_of(migrated).values())
+
+
+@pytest.mark.parametrize("table", sorted({*DAYS, *KEPT}))
+def test_a_row_of_every_table_comes_back_exactly_and_once(
+    migrated: ClickHouseStore, table: str
+) -> None:
+    row = {name: SAMPLES[kind] for name, kind in columns_of(migrated, table).items()}
+    row["trading_day"] = DAY
+    for _ in range(2):
+        run(migrated.insert(table, {name: [value] for name, value in row.items()}))
+    names = ", ".join(f"`{name}`" for name in row)
+    found = run(migrated.query(f"SELECT {names} FROM {table} FINAL"))
+    assert found == {name: [value] for name, value in row.items()}
+
+
+def test_the_highest_revision_of_a_candle_holds_and_sources_stay_apart(
+    migrated: ClickHouseStore,
+) -> None:
+    kinds = columns_of(migrated, "historical_data")
+    candle: dict[str, Any] = {n: [SAMPLES[kind]] for n, kind in kinds.items() if n != "expiry"}
+    for source, revision, close in (("live", 1, 2.0), ("live", 0, 1.0), ("backfill", 0, 3.0)):
+        mine: dict[str, Any] = {
+            "source": [source],
+            "revision": [revision],
+            "close": [close],
+            "vwap": [nan],
+        }
+        run(migrated.insert("historical_data", candle | mine))
+    sql = "SELECT close, expiry, vwap FROM historical_data FINAL ORDER BY close"
+    found = run(migrated.query(sql))
+    assert found["close"] == [2.0, 3.0]
+    assert found["expiry"] == [date(1970, 1, 1)] * 2
+    assert all(isnan(value) for value in found["vwap"])
+
+
+def test_a_tick_with_a_garbage_exchange_time_is_stored_as_it_is(migrated: ClickHouseStore) -> None:
+    garbage = np.array([0, 1, 4_294_967_295_000])
+    columns: dict[str, Any] = {
+        "batch_id": [UUID(int=7)] * 3,
+        "row": np.arange(3),
+        "tradingsymbol": ["NIFTY"] * 3,
+        "trading_day": [DAY] * 3,
+        "exchange_timestamp": garbage,
+        "received_at": [AT] * 3,
+    }
+    run(migrated.insert("market_data", columns))
+    sql = "SELECT exchange_timestamp at FROM market_data FINAL ORDER BY row"
+    found = run(migrated.query_numpy(sql))["at"]
+    np.testing.assert_array_equal(found.astype(np.int64), garbage)
