@@ -6,6 +6,7 @@ fingerprint, the body), so that bytes written with any schema of `schemas/` can 
 
 import io
 import json
+from collections import OrderedDict
 from functools import cache
 from importlib.resources import files
 from typing import Annotated, Any
@@ -39,6 +40,28 @@ def record_of(event: Event, topic: str | None = None, partitions: int | None = N
         partition=table.partition_for(event, partitions or table.partitions),
         headers=(("type", event.type.encode()),),
     )
+
+
+class Decoder:
+    """Decodes messages; one that several groups are given is decoded once.
+
+    The embedded bus hands the same message to each group. Events are immutable, so they share.
+    """
+
+    def __init__(self, remembered: int = 64) -> None:
+        self._remembered = remembered
+        self._recent: OrderedDict[int, tuple[Message, Event]] = OrderedDict()
+
+    def event_of(self, message: Message) -> Event:
+        """Return the event of a message; raise PoisonMessage when it can never be read."""
+        known = self._recent.get(id(message))
+        if known is not None:
+            return known[1]
+        event = decode(message.topic, message.value)
+        self._recent[id(message)] = (message, event)
+        if len(self._recent) > self._remembered:
+            self._recent.popitem(last=False)
+        return event
 
 
 def event_of(message: Message) -> Event:

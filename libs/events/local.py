@@ -39,6 +39,7 @@ class LocalBus:
         self._logs: dict[TopicPartition, PartitionLog] = {}
         self._groups: dict[str, _Group] = {}
         self._committed: dict[tuple[str, TopicPartition], int] = {}
+        self._readers_of: dict[str, list[_Group]] = {}
         self._sequence = 0
         self._turns = Turns(self._offer) if lockstep else None
         self._is_open = False
@@ -75,7 +76,7 @@ class LocalBus:
         log.append(message, sequence)
         if place.topic in IN_MEMORY:
             log.retain(self._retained_bytes)
-        for group in self._groups.values():
+        for group in self._readers(place.topic):
             self._announce(group, place, sequence, message.offset)
 
     async def flush(self) -> None:
@@ -133,15 +134,23 @@ class LocalBus:
                 self._log(place).forget_before(self._lowest_committed(place))
 
     def _lowest_committed(self, place: TopicPartition) -> int:
-        readers = [group for group in self._groups.values() if group.reads(place.topic)]
+        readers = self._readers(place.topic)
         return min((self.committed(group.name, place) for group in readers), default=0)
 
+    def _readers(self, topic: str) -> "list[_Group]":
+        """Return the groups with a member that reads the topic."""
+        readers = self._readers_of.get(topic)
+        if readers is None:
+            readers = [group for group in self._groups.values() if group.reads(topic)]
+            self._readers_of[topic] = readers
+        return readers
+
     def _announce(self, group: "_Group", place: TopicPartition, sequence: int, offset: int) -> None:
-        owner = group.owner_of(place)
         if self._turns is None:
+            owner = group.owner_of(place)
             if owner is not None:
                 owner.wake()
-        elif group.reads(place.topic):
+        else:
             self._turns.add(Turn(sequence, group.index, group.name, place, offset))
 
     def _offer(self, turn: Turn) -> bool:
@@ -149,6 +158,7 @@ class LocalBus:
         return owner is not None and owner.accept(self._log(turn.place).at(turn.offset))
 
     async def _rebalance(self, group: "_Group") -> None:
+        self._readers_of.clear()
         shares = group.shares({p for topic in group.topics() for p in self._places(topic)})
         for member, share in shares.items():
             await member.revoke(member.assignment() - share)

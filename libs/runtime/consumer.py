@@ -15,7 +15,7 @@ import structlog
 
 from libs.events.bus import Bus, Consumer, Message, TopicPartition
 from libs.events.candles import CandleBatch
-from libs.events.codec import event_of, record_of
+from libs.events.codec import Decoder, event_of, record_of
 from libs.events.errors import PoisonMessage
 from libs.events.event import Event
 from libs.events.ticks import TickBatch
@@ -117,6 +117,7 @@ class ConsumerLoop:
         health: Health,
         log: structlog.typing.FilteringBoundLogger,
         policy: CheckpointPolicy,
+        decoder: Decoder,
     ) -> None:
         self._subscription = subscription
         self._bus = bus
@@ -131,6 +132,8 @@ class ConsumerLoop:
         self._is_stopping = False
         self._consumer: Consumer | None = None
         self._partitions: dict[str, int] = {}
+        self._assigned: set[TopicPartition] = set()
+        self._decoder = decoder
         health.starting(subscription.group, required=subscription.is_required)
 
     async def start(self) -> None:
@@ -149,7 +152,7 @@ class ConsumerLoop:
         try:
             while not self._is_stopping:
                 for message in await consumer.fetch(self._subscription.max_records, FETCH_SECONDS):
-                    await self._handle_if_mine(consumer, message)
+                    await self._handle_if_mine(message)
                 if self._checkpoint.is_due(monotonic_ms()):
                     await self.commit()
             await self.commit()
@@ -169,9 +172,11 @@ class ConsumerLoop:
         """Finish the message under way and commit before partitions go to another member."""
         async with self._handling:
             await self._commit()
+            self._assigned -= set(partitions)
 
     async def on_assigned(self, partitions: Collection[TopicPartition]) -> None:
-        """Say which partitions arrived."""
+        """Take note of the partitions that arrived."""
+        self._assigned |= set(partitions)
         self._log.debug("partitions assigned", partitions=len(partitions))
 
     async def emit(self, event: Event) -> None:
@@ -180,7 +185,7 @@ class ConsumerLoop:
         if topic not in self._partitions:
             self._partitions[topic] = await self._bus.partitions(topic)
         await self._bus.publish(record_of(event, topic, self._partitions[topic]))
-        self._metrics.events_published.labels(event.type).inc()
+        self._metrics.note_published(event.type)
         if event.type not in _QUIET:
             self._log.info(
                 "published",
@@ -197,21 +202,20 @@ class ConsumerLoop:
         await self._bus.flush()
         await self._joined().commit(offsets)
 
-    async def _handle_if_mine(self, consumer: Consumer, message: Message) -> None:
+    async def _handle_if_mine(self, message: Message) -> None:
         async with self._handling:
-            if self._is_stopping or message.topic_partition not in consumer.assignment():
+            if self._is_stopping or message.topic_partition not in self._assigned:
                 return
             await self._handle(message)
             self._checkpoint.note(message, monotonic_ms())
 
     async def _handle(self, message: Message) -> None:
         try:
-            event = event_of(message)
+            event = self._decoder.event_of(message)
             self._observe(event)
             started = time.perf_counter()
             await self._persistently(lambda: self._subscription.handler.handle(event, self.emit))
-            self._metrics.handler_seconds.labels(event.type).observe(time.perf_counter() - started)
-            self._metrics.events_handled.labels(event.type).inc()
+            self._metrics.note_handled(event.type, time.perf_counter() - started)
         except PoisonMessage as poison:
             await self._bury(message, str(poison))
         except (ValueError, TypeError, LookupError, ArithmeticError) as error:
@@ -222,7 +226,7 @@ class ConsumerLoop:
         at_ms = event.clock_ms if isinstance(event, TickBatch) else event.occurred_ms
         self._clock.observe(at_ms)
         age_ms = self._clock.now_ms() - at_ms
-        self._metrics.data_age_seconds.labels(record_topic(event)).set(age_ms / 1000)
+        self._metrics.note_age(event.type, age_ms / 1000)
 
     async def _bury(self, message: Message, reason: str) -> None:
         self._metrics.dead_letters.labels(message.topic).inc()

@@ -1,5 +1,7 @@
 """Every metric of the services, each defined once, in a registry of its own per service."""
 
+from functools import cache
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 _SECONDS = (0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 30)
@@ -47,7 +49,7 @@ class Metrics:
         self.data_age_seconds = Gauge(
             "data_age_seconds",
             "Age of the newest event handled, by the service's clock.",
-            ("topic",),
+            ("type",),
             namespace=namespace,
             registry=self.registry,
         )
@@ -63,6 +65,26 @@ class Metrics:
         # Rows that reached a table.
         self.rows_inserted = counter("rows_inserted", "Rows inserted.", "table")
         self.service_info.labels(service, VERSION).set(1)
+        # Looking a label up costs more than counting: these are asked for with each event.
+        self._handled = cache(
+            lambda kind: (self.events_handled.labels(kind), self.handler_seconds.labels(kind))
+        )
+        self._published = cache(self.events_published.labels)
+        self._age = cache(self.data_age_seconds.labels)
+
+    def note_handled(self, kind: str, seconds: float) -> None:
+        """Count one handled event and its time."""
+        counted, timed = self._handled(kind)
+        counted.inc()
+        timed.observe(seconds)
+
+    def note_published(self, kind: str) -> None:
+        """Count one published event."""
+        self._published(kind).inc()
+
+    def note_age(self, kind: str, seconds: float) -> None:
+        """Set the age of the newest event of a type."""
+        self._age(kind).set(seconds)
 
     def note_insert(self, table: str, rows: int, seconds: float) -> None:
         """Count one insert."""

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from libs.events.bus import Bus
+from libs.events.codec import Decoder
 from libs.events.control import ServiceFailed
 from libs.events.event import identity, utc_from_ms
 from libs.market.calendar import IST
@@ -25,6 +26,7 @@ class Surroundings:
     bus: Bus
     clock: Clock
     policy: CheckpointPolicy = field(default_factory=CheckpointPolicy)
+    decoder: Decoder = field(default_factory=Decoder)
 
 
 class ServiceRunner:
@@ -52,6 +54,7 @@ class ServiceRunner:
             self.health,
             self._log,
             around.policy,
+            around.decoder,
         )
 
     async def start(self) -> None:

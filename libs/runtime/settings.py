@@ -68,7 +68,7 @@ class BusSettings(Section):
 
     kind: Literal["local"] = Field("local", description="local: inside one process")
     market_partitions: int = Field(
-        2, ge=1, le=1024, description="partitions of ticks and candles on the local bus"
+        1, ge=1, le=1024, description="partitions of ticks and candles on the local bus"
     )
 
 

@@ -31,6 +31,11 @@ class ExecutorSettings(Section):
     orders: OrderRules = Field(default_factory=OrderRules, description="how orders are sent")
     paper: PaperRules = Field(default_factory=PaperRules, description="fills in paper mode")
 
+    @property
+    def expiries_needed(self) -> int:
+        """How many of an underlying's nearest expiries hold the preferred one."""
+        return 1 if self.chain.expiry == "weekly" else 6
+
     def policy(self) -> Policy:
         """Return the policy that the domain works by."""
         return Policy(

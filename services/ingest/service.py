@@ -1,6 +1,7 @@
 """The ingest service: a feed in, instruments, history and ticks out, ticks stored."""
 
 from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
 
 from libs.events.control import HistoryLoaded
 from libs.events.event import Event, identity, utc_from_ms
@@ -25,8 +26,10 @@ def make_service(feed: Feed, parts: Parts, pace: Pace) -> Service:
     async def prepare(emit: Emit) -> None:
         await _announce(feed, parts, emit)
 
+    played = _Played()
+
     async def play(emit: Emit) -> None:
-        await _play(feed, parts, emit, pace)
+        await _play(feed, parts, emit, pace, played)
 
     positions = Subscription(
         group="ingest",
@@ -40,8 +43,21 @@ def make_service(feed: Feed, parts: Parts, pace: Pace) -> Service:
         subscriptions=(positions, *parts.writers("ingest", tables)),
         prepare=prepare,
         tasks=(play,),
-        describe=lambda: {"source": feed.source, "trading_day": feed.trading_day.isoformat()},
+        describe=lambda: {
+            "source": feed.source,
+            "trading_day": feed.trading_day.isoformat(),
+            "frames": played.frames,
+            "ticks": played.ticks,
+        },
     )
+
+
+@dataclass(slots=True)
+class _Played:
+    """How much of the feed has been played."""
+
+    frames: int = 0
+    ticks: int = 0
 
 
 class _Follower:
@@ -87,12 +103,14 @@ async def _announce(feed: Feed, parts: Parts, emit: Emit) -> None:
     )
 
 
-async def _play(feed: Feed, parts: Parts, emit: Emit, pace: Pace) -> None:
+async def _play(feed: Feed, parts: Parts, emit: Emit, pace: Pace, played: _Played) -> None:
     partitions = await parts.bus.partitions("ticks")
     opens_ms = load_calendar().sessions("NSE", feed.trading_day)[0].open_ms
     connection = Connection(feed.source, feed.trading_day, opens_ms, partitions)
     for frame in feed.frames():
         for batch in connection.cut(frame.columns, frame.received_ms):
             await emit(batch)
+        played.frames += 1
+        played.ticks += len(frame.columns)
         parts.clock.observe(connection.clock_ms)
         await pace(frame.received_ms)

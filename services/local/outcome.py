@@ -1,0 +1,160 @@
+"""The outcome of a run: every business event of it, as files and as one sha256."""
+
+import csv
+import hashlib
+import io
+import json
+import os
+import tempfile
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from libs.events.candles import MINUTES, Candle, CandleBatch
+from libs.events.control import HistoryLoaded
+from libs.events.event import Event, utc_from_ms
+from libs.events.positions import PositionClosed, PositionOpened
+from libs.market.calendar import IST
+from libs.runtime.consumer import Reaction, Subscription
+from libs.runtime.service import Service
+
+FILES: Mapping[str, str] = {
+    "strategy_signals": "strategy_signals.jsonl",
+    "signal_generated": "signals.jsonl",
+    "signal_updates": "signal_updates.jsonl",
+    "decisions": "decisions.jsonl",
+    "orders": "orders.jsonl",
+    "positions": "positions.jsonl",
+}
+"""Topic → file that holds its events, one JSON object a line, in the order of publishing."""
+
+CANDLE_COLUMNS = (
+    "tradingsymbol",
+    "interval",
+    "opened_at",
+    "open",
+    "high",
+    "low",
+    "close",
+    "volume",
+    "ticks",
+    "revision",
+)
+_INTERVALS = (*MINUTES, "day")
+
+
+@dataclass(slots=True)
+class Outcome:
+    """Collects what a run publishes."""
+
+    events: dict[str, list[Event]] = field(default_factory=lambda: {name: [] for name in FILES})
+    counts: Counter[str] = field(default_factory=Counter)
+    history: HistoryLoaded | None = None
+    _candles: dict[tuple[str, str, int], Candle] = field(default_factory=dict)
+
+    def observer(self) -> Service:
+        """Return the service that feeds this outcome from the bus."""
+        subscriptions = tuple(
+            Subscription(f"observer.{topic}", (topic,), Reaction(self._taking(topic)))
+            for topic in (*FILES, "candles", "control")
+        )
+        return Service("observer", subscriptions)
+
+    def _taking(self, topic: str) -> Any:
+        def take(event: Event) -> Iterable[Event]:
+            self.counts[event.type] += 1
+            if topic in self.events:
+                self.events[topic].append(event)
+            elif isinstance(event, CandleBatch):
+                self._take_candles(event)
+            elif isinstance(event, HistoryLoaded):
+                self.history = event
+            return ()
+
+        return take
+
+    def _take_candles(self, batch: CandleBatch) -> None:
+        for candle in batch.candles():
+            self._candles[candle.tradingsymbol, candle.interval, candle.opened_ms] = candle
+
+    def candles(self) -> list[Candle]:
+        """Return the last revision of each candle, by symbol, interval and time."""
+        order = {interval: at for at, interval in enumerate(_INTERVALS)}
+        return sorted(
+            self._candles.values(), key=lambda c: (c.tradingsymbol, order[c.interval], c.opened_ms)
+        )
+
+    def money(self) -> dict[str, Decimal]:
+        """Return realised profit, charges and net of all positions, rupees."""
+        last = {event.position_id: event for event in self._positions()}
+        names = ("realised", "charges", "net")
+        return {
+            name: sum((getattr(position, name) for position in last.values()), Decimal(0))
+            for name in names
+        }
+
+    def position_counts(self) -> dict[str, int]:
+        """Return how many positions were opened and closed."""
+        events = self._positions()
+        return {
+            "positions_opened": sum(isinstance(event, PositionOpened) for event in events),
+            "positions_closed": sum(isinstance(event, PositionClosed) for event in events),
+        }
+
+    def _positions(self) -> list[Any]:
+        return list(self.events["positions"])
+
+    def files(self) -> dict[str, str]:
+        """Return file name → content of the whole outcome."""
+        made = {
+            name: "".join(f"{event.model_dump_json()}\n" for event in self.events[topic])
+            for topic, name in FILES.items()
+        }
+        return {"candles.csv": _candle_table(self.candles()), **made}
+
+    def sha256(self) -> str:
+        """Return one digest over the content of all files, by name."""
+        digest = hashlib.sha256()
+        for name, content in sorted(self.files().items()):
+            digest.update(f"{name}\0{len(content)}\0".encode())
+            digest.update(content.encode())
+        return digest.hexdigest()
+
+
+def _candle_table(candles: Iterable[Candle]) -> str:
+    out = io.StringIO()
+    table = csv.writer(out, lineterminator="\n")
+    table.writerow(CANDLE_COLUMNS)
+    for candle in candles:
+        opened_at = utc_from_ms(candle.opened_ms).astimezone(IST).isoformat()
+        prices = [repr(getattr(candle, name)) for name in ("open", "high", "low", "close")]
+        counts = [candle.volume, candle.ticks, candle.revision]
+        table.writerow([candle.tradingsymbol, candle.interval, opened_at, *prices, *counts])
+    return out.getvalue()
+
+
+def write_files(folder: Path, contents: Mapping[str, str]) -> None:
+    """Write all files, each whole or not at all; the folder is made when it is missing."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".writing-") as scratch:
+        for name, content in contents.items():
+            (Path(scratch) / name).write_text(content)
+        for name in contents:
+            os.replace(Path(scratch) / name, folder / name)
+
+
+def to_json(summary: Mapping[str, Any]) -> str:
+    """Return a summary as JSON text that a person can read."""
+    return json.dumps(summary, indent=2, default=_plain) + "\n"
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, Decimal):
+        return float(value)
+    if isinstance(value, (date, datetime)):
+        return value.isoformat()
+    raise TypeError(f"{type(value).__name__} has no place in a summary")

@@ -1,0 +1,83 @@
+"""What a person sees in the terminal: progress, tables, one clear line for an error."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+
+from libs.events.event import utc_from_ms
+from libs.events.topics import TOPICS
+from libs.market.calendar import IST, Session
+
+console = Console(highlight=False)
+errors = Console(stderr=True, highlight=False)
+
+
+@contextmanager
+def session_progress(what: str, session: Session) -> Iterator[Callable[[int], None]]:
+    """Show how far the feed's time is in the session; show nothing where nobody watches."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.fields[at]}"),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    length = session.close_ms - session.open_ms
+    with Progress(*columns, console=errors, disable=not errors.is_terminal) as progress:
+        task = progress.add_task(what, total=length, at="")
+
+        def on_frame(at_ms: int) -> None:
+            at = utc_from_ms(at_ms).astimezone(IST).strftime("%H:%M:%S")
+            progress.update(task, completed=min(at_ms - session.open_ms, length), at=at)
+
+        yield on_frame
+
+
+def show_summary(title: str, summary: Mapping[str, Any]) -> None:
+    """Print the figures of a run as a table."""
+    table = Table(title=title, show_header=False, title_justify="left")
+    table.add_column("what")
+    table.add_column("figure", justify="right")
+    for name, value in _lines(summary):
+        table.add_row(name, value)
+    console.print(table)
+
+
+def _lines(summary: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for name, value in summary.items():
+        label = name.replace("_", " ")
+        if isinstance(value, Mapping):
+            yield label, f"{sum(value.values()):,}" if value else "0"
+            yield from ((f"  {key.replace('_', ' ')}", _text(item)) for key, item in value.items())
+        elif isinstance(value, tuple):
+            yield label, str(len(value))
+            yield from (("", str(item)) for item in value)
+        else:
+            yield label, _text(value)
+
+
+def _text(value: object) -> str:
+    return f"{value:,}" if isinstance(value, int | float) else str(value)
+
+
+def show_topics() -> None:
+    """Print the table of topics."""
+    table = Table(title="Topics", title_justify="left")
+    for column in ("topic", "events", "key", "partitions", "kept", "written by", "read by"):
+        table.add_column(column)
+    for topic in TOPICS.values():
+        days = f"{topic.retention_ms // 86_400_000} d" if topic.retention_ms else "for ever"
+        table.add_row(
+            topic.name,
+            ", ".join(event.model_fields["type"].default for event in topic.events),
+            topic.key,
+            str(topic.partitions),
+            "last per key" if topic.is_compacted else days,
+            ", ".join(topic.written_by),
+            ", ".join(topic.read_by),
+        )
+    console.print(table)

@@ -1,0 +1,130 @@
+"""AlphaStockOrchestrator: all services in one process, started and stopped in the right order."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from prometheus_client import Counter, Histogram
+
+from libs.events.codec import Decoder
+from libs.events.local import LocalBus
+from libs.runtime.clock import Clock
+from libs.runtime.consumer import CheckpointPolicy
+from libs.runtime.metrics import Metrics
+from libs.runtime.runner import ServiceRunner, Surroundings, watch
+from libs.runtime.service import Parts, Service
+from libs.store.store import Store
+from services.candle import service as candle
+from services.executor import service as executor
+from services.ingest import service as ingest
+from services.ingest.feed import Feed
+from services.ingest.service import Pace
+from services.local.settings import LocalSettings
+from services.position import service as position
+from services.signal import service as signal
+from services.strategy import service as strategy
+
+MakeService = Callable[[Parts], Service]
+
+
+@dataclass(slots=True)
+class System:
+    """The six services around one bus, one clock and one store.
+
+    Downstream starts before upstream, so that nothing is published before somebody reads it;
+    ingest announces the history before strategy warms up with it.
+    """
+
+    settings: LocalSettings
+    feed: Feed
+    bus: LocalBus
+    clock: Clock
+    store: Store | None
+    pace: Pace
+    policy: CheckpointPolicy
+    observer: Service = field(default_factory=lambda: Service("observer"))
+    runners: list[ServiceRunner] = field(default_factory=list)
+    _decoder: Decoder = field(default_factory=Decoder)
+
+    async def start(self) -> None:
+        """Start all services on a bus that is started; their own tasks wait for `run`."""
+        own = self.settings
+        makers: Sequence[MakeService] = (
+            lambda parts: self.observer,
+            lambda parts: candle.make_service(own.candle, parts),
+            lambda parts: executor.make_service(own.executor, parts),
+            lambda parts: position.make_service(own.position, parts),
+            lambda parts: signal.make_service(own.signal, parts),
+            lambda parts: ingest.make_service(self.feed, parts, self.pace),
+            lambda parts: strategy.make_service(own.strategy, parts),
+        )
+        for make in makers:
+            await self._start(make)
+
+    async def run(self, until: asyncio.Event) -> None:
+        """Let the feed play to its end, or until the event; raise what stopped a service."""
+        for runner in self.runners:
+            runner.start_tasks()
+        played = asyncio.create_task(self._played(until))
+        try:
+            await watch(self.runners, until)
+        finally:
+            played.cancel()
+
+    async def stop(self) -> None:
+        """Stop upstream first, so that everything published is handled and stored."""
+        for runner in reversed(self.runners):
+            await runner.stop()
+
+    async def _start(self, make: MakeService) -> None:
+        metrics = Metrics("alphastocks")
+        parts = Parts(self.bus, self.clock, metrics, self.store)
+        service = make(parts)
+        around = Surroundings(self.bus, self.clock, self.policy, self._decoder)
+        runner = ServiceRunner(service, metrics, around)
+        self.runners.append(runner)
+        await runner.start()
+
+    @property
+    def endpoints(self) -> list[ServiceRunner]:
+        """The six services, each of which has health endpoints."""
+        return [one for one in self.runners if one.service.name != self.observer.name]
+
+    async def _played(self, until: asyncio.Event) -> None:
+        await asyncio.gather(*(runner.tasks_done() for runner in self.runners))
+        await self.bus.idle()
+        until.set()
+
+    def described(self, service: str) -> dict[str, Any]:
+        """Return what a service says of itself."""
+        return self._runner(service).service.describe()
+
+    def seconds_by_stage(self) -> dict[str, float]:
+        """Return the seconds that each service spent in its handlers."""
+        return {
+            runner.service.name: round(_total(runner.metrics.handler_seconds, "_sum"), 3)
+            for runner in self.runners
+        }
+
+    def dead_letters(self) -> int:
+        """Return how many messages could not be handled."""
+        return int(sum(_total(one.metrics.dead_letters, "_total") for one in self.runners))
+
+    def _runner(self, name: str) -> ServiceRunner:
+        return next(runner for runner in self.runners if runner.service.name == name)
+
+
+def _total(metric: Counter | Histogram, suffix: str) -> float:
+    samples = (sample for family in metric.collect() for sample in family.samples)
+    return sum(sample.value for sample in samples if sample.name.endswith(suffix))
+
+
+def settled(bus: LocalBus, on_frame: Callable[[int], None]) -> Pace:
+    """Return the pace of a replay: the next frame enters only when every queue is empty."""
+
+    async def pace(frame_ms: int) -> None:
+        await bus.idle()
+        on_frame(frame_ms)
+
+    return pace
