@@ -28,7 +28,7 @@ from libs.runtime.metrics import Metrics
 from libs.runtime.retry import is_retriable, retrying
 
 Emit = Callable[[Event], Awaitable[None]]
-FETCH_SECONDS = 0.2
+FETCH_SECONDS = 0.1
 _QUIET = frozenset({"TickBatch", "CandleBatch", "InstrumentListed", "ChainSnapshot"})
 
 

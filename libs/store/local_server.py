@@ -113,7 +113,9 @@ class FolderLock:
         except BlockingIOError:
             os.close(descriptor)
             holder = path.read_text().strip() or "unknown"
-            raise StoreFolderBusy(f"{self._folder} is in use by process {holder}") from None
+            raise StoreFolderBusy(
+                f"{self._folder} is in use by process {holder}: end it, or use another folder"
+            ) from None
         os.truncate(descriptor, 0)
         os.write(descriptor, f"{os.getpid()}\n".encode())
         self.descriptor = descriptor

@@ -12,8 +12,12 @@ from libs.events.event import utc_from_ms
 from libs.events.topics import TOPICS
 from libs.market.calendar import IST, Session
 
-console = Console(highlight=False)
+WIDE = 150
+"""Columns where nobody's terminal sets a width, so that a log keeps whole lines."""
 errors = Console(stderr=True, highlight=False)
+console = Console(highlight=False)
+if not console.is_terminal:
+    console.width = WIDE
 
 
 @contextmanager
@@ -41,7 +45,7 @@ def show_summary(title: str, summary: Mapping[str, Any]) -> None:
     """Print the figures of a run as a table."""
     table = Table(title=title, show_header=False, title_justify="left")
     table.add_column("what")
-    table.add_column("figure", justify="right")
+    table.add_column("figure", justify="right", overflow="fold")
     for name, value in _lines(summary):
         table.add_row(name, value)
     console.print(table)
@@ -68,7 +72,7 @@ def show_topics() -> None:
     """Print the table of topics."""
     table = Table(title="Topics", title_justify="left")
     for column in ("topic", "events", "key", "partitions", "kept", "written by", "read by"):
-        table.add_column(column)
+        table.add_column(column, no_wrap=column == "topic", overflow="fold")
     for topic in TOPICS.values():
         days = f"{topic.retention_ms // 86_400_000} d" if topic.retention_ms else "for ever"
         table.add_row(

@@ -1,5 +1,6 @@
 """Settings of the `alphastocks` command: all sections of the file."""
 
+from dataclasses import replace
 from typing import Any
 
 from libs.runtime.process import ServiceProcess
@@ -8,7 +9,12 @@ from services.executor.settings import ExecutorSettings
 from services.ingest.settings import IngestSettings
 from services.position.settings import PositionSettings
 from services.signal.settings import SignalSettings
-from services.strategy.settings import StrategySettings
+from services.strategy.settings import StrategyChoice, StrategySettings
+
+DEMO_STRATEGIES = (
+    StrategyChoice(name="ma_crossover"),
+    StrategyChoice(name="ma_crossover", parameters={"interval": "5m"}),
+)
 
 
 class LocalSettings(ServiceProcess):
@@ -28,6 +34,19 @@ class LocalSettings(ServiceProcess):
         return self.model_copy(
             update={"executor": self.executor.model_copy(update={"mode": "paper"})}
         )
+
+    def for_demo(self) -> "LocalSettings":
+        """Return the settings of the demo: paper, and what nobody chose is set to show more.
+
+        The 5-minute crossover runs beside the 15-minute one, and six positions may be open.
+        """
+        shown: dict[str, Any] = {}
+        if "strategies" not in self.strategy.model_fields_set:
+            shown["strategy"] = self.strategy.model_copy(update={"strategies": DEMO_STRATEGIES})
+        if "limits" not in self.executor.model_fields_set:
+            limits = replace(self.executor.limits, positions=6)
+            shown["executor"] = self.executor.model_copy(update={"limits": limits})
+        return self.model_copy(update=shown).in_paper()
 
     def public(self) -> dict[str, Any]:
         """Return what decides an outcome: the services' sections, without addresses or secrets."""

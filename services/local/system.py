@@ -9,7 +9,7 @@ from prometheus_client import Counter, Histogram
 
 from libs.events.codec import Decoder
 from libs.events.local import LocalBus
-from libs.runtime.clock import Clock
+from libs.runtime.clock import Clock, FeedClock
 from libs.runtime.consumer import CheckpointPolicy
 from libs.runtime.metrics import Metrics
 from libs.runtime.runner import ServiceRunner, Surroundings, watch
@@ -26,6 +26,13 @@ from services.signal import service as signal
 from services.strategy import service as strategy
 
 MakeService = Callable[[Parts], Service]
+
+
+def check_services(settings: LocalSettings) -> None:
+    """Build what the settings can get wrong; raise before anything is started."""
+    parts = Parts(LocalBus(), FeedClock(), Metrics("check"))
+    executor.make_service(settings.executor, parts)
+    strategy.make_service(settings.strategy, parts)
 
 
 @dataclass(slots=True)

@@ -1,0 +1,33 @@
+"""What all tests share: silent logs, and where recorded market data is."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import structlog
+
+RECORDED_DATA = "ALPHASTOCKS_RECORDED_DATA"
+
+
+@pytest.fixture(autouse=True)
+def _silent_logs() -> Iterator[None]:
+    """Log nowhere, so that no logger keeps a stream that a test has closed."""
+    structlog.configure(logger_factory=structlog.ReturnLoggerFactory(), processors=[_drop])
+    yield
+    structlog.reset_defaults()
+
+
+def _drop(_logger: object, _method: str, _event: structlog.typing.EventDict) -> str:
+    raise structlog.DropEvent
+
+
+@pytest.fixture(scope="session")
+def recorded_ticks() -> Path:
+    """The folder of recorded ticks, ALPHASTOCKS_RECORDED_DATA/ticks_2021; skips without it."""
+    named = os.environ.get(RECORDED_DATA)
+    beside = Path(__file__).parents[2] / "shared" / "data"
+    folder = (Path(named) if named else beside) / "ticks_2021"
+    if not folder.is_dir():
+        pytest.skip(f"no recorded ticks at {folder}; name their folder with {RECORDED_DATA}")
+    return folder
