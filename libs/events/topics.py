@@ -16,7 +16,10 @@ MARKET_PARTITIONS = 8
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """A topic, who writes it and who reads it. `retention_ms` None keeps for ever."""
+    """A topic, who writes it and who reads it, be it only to restore its state after a restart.
+
+    `retention_ms` None keeps for ever.
+    """
 
     name: str
     events: tuple[type[Event], ...]
@@ -104,17 +107,17 @@ TOPICS: dict[str, Topic] = {
     for topic in (
         #     name                 events                           key            key_of          partitions         retention    compacted  written by                         read by  # noqa: E501
         Topic("ticks",             (ticks.TickBatch,),              "partition",   _by_partition,  MARKET_PARTITIONS, DAY_MS,      False, ("ingest",),                           ("candle", "executor", "position", "ingest's writer")),  # noqa: E501
-        Topic("instruments",       (instruments.InstrumentListed,), "instrument",  _by_instrument, 1,                 None,        True,  ("ingest",),                           ("candle", "executor")),  # noqa: E501
-        Topic("candles",           (candles.CandleBatch,),          "partition",   _by_partition,  MARKET_PARTITIONS, 7 * DAY_MS,  False, ("candle",),                           ("strategy", "candle's writer")),  # noqa: E501
+        Topic("instruments",       (instruments.InstrumentListed,), "instrument",  _by_instrument, 1,                 None,        True,  ("ingest",),                           ("candle", "executor", "ingest's writer")),  # noqa: E501
+        Topic("candles",           (candles.CandleBatch,),          "partition",   _by_partition,  MARKET_PARTITIONS, 7 * DAY_MS,  False, ("candle",),                           ("strategy", "candle", "candle's writer")),  # noqa: E501
         Topic("historical_candles", (candles.CandleBatch,),         "partition",   _by_partition,  MARKET_PARTITIONS, DAY_MS,      False, ("ingest",),                           ("candle's writer",)),  # noqa: E501
         Topic("option_chains",     (instruments.ChainSnapshot,),    "underlying",  _by_underlying, 1,                 DAY_MS,      False, ("executor",),                         (_EXECUTOR_WRITER,)),  # noqa: E501
         Topic("strategy_signals",  (signals.StrategySignal,),       "underlying",  _by_underlying, 4,                 7 * DAY_MS,  False, ("strategy",),                         ("signal", "strategy's writer")),  # noqa: E501
-        Topic("signal_generated",  (signals.SignalGenerated,),      "underlying",  _by_underlying, 4,                 7 * DAY_MS,  False, ("signal",),                           ("executor", "signal's writer")),  # noqa: E501
+        Topic("signal_generated",  (signals.SignalGenerated,),      "underlying",  _by_underlying, 4,                 7 * DAY_MS,  False, ("signal",),                           ("executor", "signal", "signal's writer")),  # noqa: E501
         Topic("signal_updates",    _SIGNAL_UPDATES,                 "signal",      _by_signal,     4,                 7 * DAY_MS,  False, ("signal", "executor", "position"),    ("signal", "signal's writer")),  # noqa: E501
-        Topic("decisions",         (signals.ExecutionDecided,),     "signal",      _by_signal,     1,                 7 * DAY_MS,  False, ("executor",),                         (_EXECUTOR_WRITER,)),  # noqa: E501
+        Topic("decisions",         (signals.ExecutionDecided,),     "signal",      _by_signal,     1,                 7 * DAY_MS,  False, ("executor",),                         ("executor", _EXECUTOR_WRITER)),  # noqa: E501
         Topic("orders",            _ORDERS,                         "signal",      _by_signal,     4,                 30 * DAY_MS, False, ("executor",),                         ("position", "executor", _EXECUTOR_WRITER)),  # noqa: E501
         Topic("positions",         _POSITIONS,                      "position",    _by_position,   4,                 None,        True,  ("position",),                         ("executor", "ingest", "position", _POSITION_WRITER)),  # noqa: E501
-        Topic("exit_requests",     (positions.ExitRequested,),      "position",    _by_position,   4,                 7 * DAY_MS,  False, ("position", "executor"),              ("executor",)),  # noqa: E501
+        Topic("exit_requests",     (positions.ExitRequested,),      "position",    _by_position,   4,                 7 * DAY_MS,  False, ("position", "executor"),              ("executor", "position")),  # noqa: E501
         Topic("performance",       (positions.PerformanceMeasured,), "strategy",   _by_strategy,   1,                 30 * DAY_MS, False, ("position",),                         (_POSITION_WRITER,)),  # noqa: E501
         Topic("control",           _CONTROL,                        "account",     _by_account,    1,                 30 * DAY_MS, False, ("any service",),                      ("all",)),  # noqa: E501
     )
