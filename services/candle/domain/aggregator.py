@@ -38,12 +38,12 @@ class _Place:
         at = np.minimum(np.searchsorted(self.tokens, tokens), len(self.tokens) - 1)
         return np.where(self.tokens[at] == tokens, at, -1)
 
-    def insert(self, token: int, book: int, row: int) -> None:
-        """Add a token, keeping the order."""
-        at = int(np.searchsorted(self.tokens, token))
-        self.tokens = np.insert(self.tokens, at, token)
+    def insert(self, tokens: list[int], book: int, rows: list[int]) -> None:
+        """Add tokens of a book, keeping the order."""
+        at = np.searchsorted(self.tokens, tokens)
+        self.tokens = np.insert(self.tokens, at, tokens)
         self.book = np.insert(self.book, at, book)
-        self.row = np.insert(self.row, at, row)
+        self.row = np.insert(self.row, at, rows)
 
 
 class CandleAggregator:
@@ -105,8 +105,7 @@ class CandleAggregator:
         tokens = batch.columns.instrument_token
         at = place.find(tokens)
         if (at < 0).any():
-            for token in np.unique(tokens[at < 0]).tolist():
-                self._place_instrument(place, batch.partition, token)
+            self._place_instruments(place, batch.partition, np.unique(tokens[at < 0]).tolist())
             at = place.find(tokens)
         self.counts.rejected["unknown_instrument"] += int((at < 0).sum())
         for number, book in enumerate(place.books):
@@ -115,21 +114,24 @@ class CandleAggregator:
                 ticks = _ticks(batch, chosen, place.row[at[chosen]])
                 yield from book.on_ticks(ticks, batch.received_ms)
 
-    def _place_instrument(self, place: _Place, partition: int, token: int) -> None:
-        instrument = self._listed.get(token)
-        if instrument is None:
-            return
-        if instrument.segment not in self._segments:
-            place.insert(token, _NO_BOOK, _NO_BOOK)
-            return
-        number = self._book_of(place, partition, instrument.segment)
-        if number != _NO_BOOK:
-            (row,) = place.books[number].add([instrument])
-            place.insert(token, number, row)
+    def _place_instruments(self, place: _Place, partition: int, tokens: list[int]) -> None:
+        """Give listed instruments their rows, those of a segment at once: tokens ascend."""
+        by_segment: dict[str, list[int]] = {}
+        for token in tokens:
+            if token in self._listed:
+                by_segment.setdefault(self._listed[token].segment, []).append(token)
+        for segment, mine in by_segment.items():
+            number = self._book_of(place, partition, segment)
+            if number == _NO_BOOK:
+                place.insert(mine, _NO_BOOK, [_NO_BOOK] * len(mine))
+            else:
+                rows = place.books[number].add([self._listed[token] for token in mine])
+                place.insert(mine, number, rows)
 
     def _book_of(self, place: _Place, partition: int, segment: str) -> int:
         day = self._trading_day
-        sessions = self._calendar.sessions(segment, day) if day else ()
+        is_wanted = segment in self._segments and day is not None
+        sessions = self._calendar.sessions(segment, day) if day and is_wanted else ()
         for number, book in enumerate(place.books):
             if book.schedule.sessions == sessions:
                 return number
@@ -142,7 +144,7 @@ class CandleAggregator:
         place = self._places.setdefault(partition, _Place())
         token = candle.instrument_token
         if place.find(np.array([token]))[0] < 0:
-            self._place_instrument(place, partition, token)
+            self._place_instruments(place, partition, [token])
         at = int(place.find(np.array([token]))[0])
         if at >= 0 and place.book[at] != _NO_BOOK:
             book = place.books[place.book[at]]
