@@ -1,0 +1,87 @@
+"""The demo, as a newcomer runs it: with a server of its own, in an empty folder."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.integration.commands import events_of, summary_of
+
+FIGURES = (
+    "ticks",
+    "ticks_rejected",
+    "candles",
+    "strategy_signals",
+    "signals",
+    "orders",
+    "positions_opened",
+    "positions_closed",
+    "realised_pnl",
+    "charges",
+    "net_pnl",
+    "dead_letters",
+    "seconds_by_stage",
+    "elapsed_seconds",
+    "sha256",
+)
+
+
+@pytest.fixture(scope="module")
+def played(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> tuple[Path, subprocess.CompletedProcess[str]]:
+    """Run `alphastocks demo` in a folder of its own and return the folder and what it said."""
+    folder = tmp_path_factory.mktemp("demo")
+    command = [str(Path(sys.executable).with_name("alphastocks")), "demo"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    return folder, done
+
+
+def test_the_demo_opens_and_closes_positions_and_shows_every_figure(
+    played: tuple[Path, subprocess.CompletedProcess[str]],
+) -> None:
+    folder, done = played
+    assert done.returncode == 0, done.stderr
+    summary = summary_of(folder / "var" / "demo")
+    assert all(figure in summary for figure in FIGURES)
+    assert summary["positions_opened"] == summary["positions_closed"] >= 5
+    assert summary["dead_letters"] == 0
+    assert all(summary["ticks_rejected"].values())
+    for figure in ("positions closed", "net pnl", "dead letters", "seconds by stage"):
+        assert figure in done.stdout
+
+
+def test_the_demo_shows_no_progress_bar_where_nobody_watches(
+    played: tuple[Path, subprocess.CompletedProcess[str]],
+) -> None:
+    assert played[1].stderr == ""
+
+
+def test_the_money_of_the_demo_adds_up(
+    played: tuple[Path, subprocess.CompletedProcess[str]],
+) -> None:
+    out = played[0] / "var" / "demo"
+    closed = [e for e in events_of(out, "positions.jsonl") if e["type"] == "PositionClosed"]
+    value = sum(float(e["sell_value"]) - float(e["buy_value"]) for e in closed)
+    charges = sum(float(e["charges"]) for e in closed)
+    summary = summary_of(out)
+    assert summary["realised_pnl"] == pytest.approx(value, abs=0.01 * len(closed))
+    assert summary["net_pnl"] == pytest.approx(value - charges, abs=0.01 * len(closed))
+
+
+def test_the_demo_leaves_nothing_running(
+    played: tuple[Path, subprocess.CompletedProcess[str]],
+) -> None:
+    folder = str(played[0])
+    running = [entry for entry in os.listdir("/proc") if entry.isdigit()]
+    assert not [pid for pid in running if folder in command_line(pid)]
+
+
+def command_line(pid: str) -> str:
+    """Return the command line of a process, empty for one that has just ended."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
