@@ -1,10 +1,12 @@
 """Paper trading: fills at the other side of the quote, as the market showed it.
 
 An order fills at the first quote whose exchange time is at least its placing plus the latency:
-a buy at the ask, a sale at the bid, at most the quoted quantity per quote; without a two-sided
-quote at the last price with slippage against us. A limit order fills only within its limit.
+a buy at the ask, a sale at the bid, at most the quoted quantity per quote, which orders share;
+without a two-sided quote at the last price with slippage against us. A limit order fills only
+within its limit.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
@@ -88,27 +90,32 @@ class PaperBroker:
         return updates
 
     def on_quotes(self, quotes: QuoteBook) -> None:
-        """Fill what the latest quotes fill."""
+        """Fill what the latest quotes fill, in the order of placing."""
+        taken: Counter[tuple[int, str]] = Counter()
         for order in self._orders.values():
             if not order.is_working:
                 continue
             quote = quotes.quote(order.request.instrument_token)
             if quote is not None and self._counts(order, quote):
                 order.last_quote_ms = quote.at_ms
-                self._fill(order, quote)
+                place = (order.request.instrument_token, order.request.transaction_type)
+                taken[place] += self._fill(order, quote, taken[place])
 
     def _counts(self, order: _PaperOrder, quote: Quote) -> bool:
         earliest_ms = order.request.placed_ms + self._rules.latency_ms
         return quote.at_ms >= earliest_ms and quote.at_ms > order.last_quote_ms
 
-    def _fill(self, order: _PaperOrder, quote: Quote) -> None:
-        price, available = self._offer(order.request, quote)
+    def _fill(self, order: _PaperOrder, quote: Quote, taken: int) -> int:
+        """Fill what the quote still offers after `taken` units; return the units filled."""
+        price, offered = self._offer(order.request, quote)
+        available = offered if quote.mid is None else offered - taken
         quantity = min(available, order.request.quantity - order.filled)
         if quantity <= 0 or not _within_limit(order.request, price):
-            return
+            return 0
         fill_id = f"{order.broker_order_id}-{len(order.fills) + 1}"
         order.fills.append(Fill(fill_id, quantity, price))
         self._updates.append(order.update(quote.at_ms))
+        return quantity
 
     def _offer(self, request: OrderRequest, quote: Quote) -> tuple[Decimal, int]:
         """Return the price and the units that the market offers to this order."""

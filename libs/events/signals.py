@@ -119,4 +119,4 @@ class ExecutionDecided(Event):
     lots: int = 0
     quantity: int = 0
     premium: float = 0.0
-    candidates: tuple[dict[str, float | str | None], ...] = ()
+    candidates: tuple[dict[str, int | float | str | None], ...] = ()

@@ -11,7 +11,7 @@ from services.executor.domain.market import Market
 from services.executor.domain.policy import Numbers, Policy, Refusal
 from services.executor.domain.risk import Breach, RiskBook
 from services.executor.domain.selection import Candidate, Selection, select
-from services.executor.domain.sizing import Levels, levels_of, size_of
+from services.executor.domain.sizing import Levels, levels_of, limit_of, size_of
 from services.executor.domain.validation import refuse_signal
 
 
@@ -23,6 +23,7 @@ class Trade:
     lots: int
     quantity: int
     premium: Decimal
+    limit: Decimal
     levels: Levels
     numbers: Numbers
 
@@ -66,7 +67,8 @@ def _choose(
         return Decision(None, Refusal("no_chain", {"underlying": signal.underlying}))
     view = market.view(contracts, market.spot(signal.underlying, signal.price), now_ms)
     if view is None:
-        return Decision(None, Refusal("expiry_is_over"))
+        expiry = str(next(iter(contracts.values())).expiry)
+        return Decision(None, Refusal("expiry_is_over", {"expiry": expiry}))
     selection = select(view, contracts, signal.action, now_ms, policy.chain, policy.weights)
     if selection.chosen is None:
         return Decision(None, selection.refusal, selection.candidates)
@@ -78,8 +80,18 @@ def _size(
     selection: Selection, chosen: Candidate, contract: Contract, policy: Policy, risk: RiskBook
 ) -> Decision:
     premium = Decimal(str(round(chosen.ask_price, 2)))
-    stop, lots_cap = policy.levels.stop, policy.limits.lots_a_trade
-    size = size_of(premium, contract.lot_size, stop, policy.sizing, lots_cap, risk.risk_left)
+    levels = levels_of(premium, contract.tick_size, policy.levels)
+    limit = limit_of(premium, contract.tick_size, policy.orders.limit_buffer)
+    size = size_of(
+        premium=premium,
+        limit=limit,
+        stop_loss=levels.stop_loss,
+        lot_size=contract.lot_size,
+        stop=policy.levels.stop,
+        sizing=policy.sizing,
+        lots_cap=policy.limits.lots_a_trade,
+        risk_left=risk.risk_left,
+    )
     if size.refusal:
         return Decision(None, size.refusal, selection.candidates)
     trade = Trade(
@@ -87,7 +99,8 @@ def _size(
         lots=size.lots,
         quantity=size.lots * contract.lot_size,
         premium=premium,
-        levels=levels_of(premium, contract.tick_size, policy.levels),
+        limit=limit,
+        levels=levels,
         numbers=size.caps | {"score": chosen.score},
     )
     return Decision(trade, None, selection.candidates)

@@ -8,7 +8,7 @@ from uuid import UUID
 from libs.broker.port import OrderUpdate
 from libs.events.control import ControlEvent, RiskLimitReached
 from libs.events.event import Event, identity, utc_from_ms
-from libs.events.instruments import InstrumentListed
+from libs.events.instruments import Contract, InstrumentListed
 from libs.events.orders import Mode, OrderEvent, OrderPlanned
 from libs.events.positions import ExitRequested, PositionClosed, PositionEvent
 from libs.events.signals import (
@@ -20,13 +20,14 @@ from libs.events.signals import (
     SignalUpdate,
 )
 from libs.events.ticks import TickBatch
-from libs.market.rulebook import Rulebook
+from libs.market.rulebook import Rulebook, RulebookError
 from services.executor.domain.blotter import Blotter
 from services.executor.domain.commands import CancelOrder, Effect, PlaceOrder
 from services.executor.domain.decision import Decision, Trade, decide, decided
+from services.executor.domain.exits import ExitWish
 from services.executor.domain.market import Market
 from services.executor.domain.order import Order
-from services.executor.domain.plans import entry_plans, exit_plan
+from services.executor.domain.plans import entry_plans, exit_plans
 from services.executor.domain.policy import Policy
 from services.executor.domain.risk import Breach, RiskBook
 
@@ -42,7 +43,8 @@ class OptionsExecutor:
     risk: RiskBook
     blotter: Blotter = field(default_factory=Blotter)
     _decided: set[UUID] = field(default_factory=set)
-    _exits: dict[UUID, ExitRequested] = field(default_factory=dict)
+    _exits: dict[UUID, ExitWish] = field(default_factory=dict)
+    _restored_ms: int = 0
 
     def on_event(self, event: Event, now_ms: int) -> Iterable[Effect]:
         """React to one event; effects are to be carried out in order."""
@@ -59,8 +61,9 @@ class OptionsExecutor:
         """React to what the broker says of orders."""
         for update in updates:
             order = self.blotter.with_tag(update.tag)
-            if order is not None:
-                yield from order.on_update(update)
+            news = list(order.on_update(update)) if order is not None else []
+            yield from news
+            if order is not None and news:
                 yield from self._after(order, now_ms)
 
     def on_event_of_order(self, order: Order, event: OrderEvent, now_ms: int) -> Iterator[Effect]:
@@ -71,55 +74,52 @@ class OptionsExecutor:
 
     def restore(self, event: Event) -> None:
         """Take back the past: instruments, decisions, orders, exits asked for, positions, halts."""
+        self._restored_ms = max(self._restored_ms, event.occurred_ms)
         if isinstance(event, ExecutionDecided):
             self._decided.add(event.signal_id)
         elif isinstance(event, OrderEvent):
-            self._restore_order(event)
+            self.blotter.apply(event)
+            self._count_entry(event)
         elif isinstance(event, ExitRequested):
-            self._exits[event.position_id] = event
+            self._exits.setdefault(event.position_id, ExitWish()).add(event)
         else:
             self._learn(event)
 
     def settle(self, book: Sequence[OrderUpdate], now_ms: int) -> Iterator[Effect]:
         """After a restart: adopt what the broker knows, and give up plans that it does not.
 
-        An entry that never reached the broker is not sent again; an exit is planned anew.
+        An entry that never reached the broker is not sent again; an exit is planned anew. A feed
+        clock has not begun yet, so the time is at least that of what was restored.
         """
-        known = {update.tag: update for update in book}
-        for order in list(self.blotter.working()):
-            update = known.get(order.plan.tag)
-            if update is not None:
-                yield from self.on_updates([update], now_ms)
-            else:
-                event = order.cancelled("not at the broker after a restart", now_ms)
-                yield from self.on_event_of_order(order, event, now_ms)
+        now_ms = max(now_ms, self._restored_ms)
+        known = {update.tag for update in book}
+        lost = [order for order in self.blotter.working() if order.plan.tag not in known]
+        yield from self.on_updates(book, now_ms)
+        for order in lost:
+            event = order.cancelled("not at the broker after a restart", now_ms)
+            yield from self.on_event_of_order(order, event, now_ms)
 
     def _learn(self, event: Event) -> None:
         if isinstance(event, InstrumentListed):
             self.market.list_instrument(event)
         elif isinstance(event, (PositionEvent, ControlEvent)):
             self.risk.on_event(event)
-        if isinstance(event, PositionClosed):
-            self._exits.pop(event.position_id, None)
-
-    def _restore_order(self, event: OrderEvent) -> None:
-        self.blotter.apply(event)
-        if isinstance(event, OrderPlanned) and event.leg == "entry":
-            self._count_entry(event)
-        if not self._may_still_hold(event.position_id):
-            self.risk.abandon(event.position_id)
+        if isinstance(event, PositionClosed) and event.position_id in self._exits:
+            self._exits[event.position_id].is_done = True
 
     def _on_ticks(self, batch: TickBatch, now_ms: int) -> Iterator[Effect]:
         self.market.on_ticks(batch)
         yield from self.market.snapshots(now_ms, batch.trading_day)
         yield from self._time_out_entries(now_ms)
-        for position_id in list(self._exits):
-            yield from self._exit(position_id, now_ms)
+        for position_id, wish in list(self._exits.items()):
+            if not wish.is_done:
+                yield from self._exit(position_id, now_ms)
 
     def _on_signal(self, signal: SignalGenerated, now_ms: int) -> Iterator[Effect]:
         if signal.signal_id in self._decided:
             return
         self._decided.add(signal.signal_id)
+        self.risk.start_day(signal.trading_day)
         decision = decide(signal, now_ms, self.mode, self.policy, self.market, self.risk)
         yield decided(signal, decision, self.mode, now_ms)
         if decision.trade is None:
@@ -130,68 +130,75 @@ class OptionsExecutor:
             yield from self._enter(signal, decision.trade, now_ms)
 
     def _enter(self, signal: SignalGenerated, trade: Trade, now_ms: int) -> Iterator[Effect]:
-        freeze = self.rulebook.freeze_quantity(signal.underlying, signal.trading_day).value
-        rules = self.policy.orders
-        for plan in entry_plans(signal, trade, self.mode, rules, freeze, now_ms):
-            order = self.blotter.add(plan)
-            self._count_entry(plan)
-            yield plan
+        freeze, rules = self._freeze(trade.contract, signal.trading_day), self.policy.orders
+        plans = entry_plans(signal, trade, self.mode, rules, freeze, now_ms)
+        yield from self._send(plans)
+
+    def _freeze(self, contract: Contract, day: date) -> int:
+        try:
+            return self.rulebook.freeze_quantity(contract.underlying, day).value
+        except RulebookError:
+            return contract.lot_size * self.rulebook.stock_freeze_lots
+
+    def _send(self, plans: Iterable[OrderPlanned]) -> Iterator[Effect]:
+        """Follow all slices first, so that the fate of one is judged with the others in mind."""
+        orders = [self.blotter.add(plan) for plan in plans]
+        for order in orders:
+            self._count_entry(order.plan)
+        for order in orders:
+            yield order.plan
             yield PlaceOrder(order)
 
-    def _count_entry(self, plan: OrderPlanned) -> None:
-        at_risk = (plan.price - plan.stop_loss) * plan.quantity
-        self.risk.enter(plan.position_id, plan.contract.underlying, at_risk, plan.trading_day)
+    def _count_entry(self, event: OrderEvent) -> None:
+        orders = self.blotter.of_position(event.position_id)
+        if event.leg == "exit" or not orders:
+            return
+        plan, holding = orders[0].plan, self.blotter.holding(event.position_id)
+        quantity, distance = holding.bought + holding.buying, plan.price - plan.stop_loss
+        underlying, day = plan.contract.underlying, plan.trading_day
+        self.risk.enter(plan.position_id, underlying, quantity, distance, day)
 
     def _time_out_entries(self, now_ms: int) -> Iterator[Effect]:
         timeout_ms = self.policy.orders.entry_timeout_ms
         for order in self.blotter.working():
-            is_old = now_ms - order.plan.occurred_ms > timeout_ms
-            if order.plan.leg == "entry" and is_old and not order.is_cancel_asked:
-                order.is_cancel_asked = True
-                yield CancelOrder(order)
+            if order.plan.leg == "entry" and now_ms - order.plan.occurred_ms > timeout_ms:
+                yield from _cancel(order)
 
     def _on_exit_request(self, request: ExitRequested, now_ms: int) -> Iterator[Effect]:
-        self._exits.setdefault(request.position_id, request)
+        self._exits.setdefault(request.position_id, ExitWish()).add(request)
         yield from self._exit(request.position_id, now_ms)
 
     def _exit(self, position_id: UUID, now_ms: int) -> Iterator[Effect]:
         """Cancel what is left of the entry first; then sell no more than is held and free."""
-        request = self._exits[position_id]
         orders = self.blotter.of_position(position_id)
         buying = [one for one in orders if one.plan.leg == "entry" and one.working_quantity]
         for order in buying:
-            if not order.is_cancel_asked:
-                order.is_cancel_asked = True
-                yield CancelOrder(order)
+            yield from _cancel(order)
         exits = [one for one in orders if one.plan.leg == "exit"]
-        quantity = 0 if buying else self._sellable(request, orders)
-        if quantity > 0 and self._may_retry(exits, now_ms):
-            entry, cause = orders[0].plan, request.event_id
-            plan = exit_plan(entry, len(exits), quantity, request.reason, cause, now_ms)
-            order = self.blotter.add(plan)
-            yield plan
-            yield PlaceOrder(order)
+        if orders and not buying and self._may_retry(exits, now_ms):
+            yield from self._sell(orders[0].plan, len(exits), now_ms)
 
-    def _sellable(self, request: ExitRequested, orders: list[Order]) -> int:
-        holding = self.blotter.holding(request.position_id)
-        if request.lots is None or not orders:
-            return holding.sellable
-        wanted = request.lots * orders[0].plan.contract.lot_size
-        return min(wanted - holding.sold - holding.selling, holding.sellable)
+    def _sell(self, entry: OrderPlanned, exits: int, now_ms: int) -> Iterator[Effect]:
+        wish, contract = self._exits[entry.position_id], entry.contract
+        quantity = wish.quantity(self.blotter.holding(entry.position_id), contract.lot_size)
+        if quantity:
+            wish.is_done = False
+            freeze = self._freeze(contract, entry.trading_day)
+            yield from self._send(exit_plans(entry, wish.leading, exits, quantity, freeze, now_ms))
 
     def _may_retry(self, exits: list[Order], now_ms: int) -> bool:
         """Wait a little after an exit that failed, so that a refusal is not repeated in a loop."""
-        if not exits or exits[-1].state not in {"rejected", "cancelled"}:
-            return True
-        return now_ms - exits[-1].plan.occurred_ms >= self.policy.orders.exit_retry_ms
+        failed = [one for one in exits if one.state in {"rejected", "cancelled"}]
+        retry_ms = self.policy.orders.exit_retry_ms
+        return all(now_ms - one.plan.occurred_ms >= retry_ms for one in failed)
 
     def _after(self, order: Order, now_ms: int) -> Iterator[Effect]:
         """After news of an order: go on with its exit; an entry that came to nothing expires."""
         plan = order.plan
+        self._count_entry(plan)
         if plan.position_id in self._exits:
             yield from self._exit(plan.position_id, now_ms)
         if plan.leg == "entry" and not self._may_still_hold(plan.position_id):
-            self.risk.abandon(plan.position_id)
             kind = SignalRejected if order.state == "rejected" else SignalExpired
             reason = "order_rejected" if order.state == "rejected" else "entry_not_filled"
             yield _update(kind, plan, plan.trading_day, reason, now_ms)
@@ -199,6 +206,12 @@ class OptionsExecutor:
     def _may_still_hold(self, position_id: UUID) -> bool:
         holding = self.blotter.holding(position_id)
         return bool(holding.bought or holding.buying)
+
+
+def _cancel(order: Order) -> Iterator[CancelOrder]:
+    if not order.is_cancel_asked:
+        order.is_cancel_asked = True
+        yield CancelOrder(order)
 
 
 def _refused(signal: SignalGenerated, decision: Decision, now_ms: int) -> Iterator[Event]:

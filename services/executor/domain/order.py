@@ -120,6 +120,10 @@ class Order:
 
     def on_update(self, update: OrderUpdate) -> Iterator[OrderEvent]:
         """Yield what an update of the broker adds to what is known, and take it in."""
+        if not self.broker_order_id and self.working_quantity and update.status != "REJECTED":
+            placed = self.placed(update.broker_order_id, update.at_ms)
+            self.apply(placed)
+            yield placed
         for fill in update.fills:
             if fill.fill_id not in self.fills:
                 event = self._filled(update, fill)

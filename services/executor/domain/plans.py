@@ -1,13 +1,15 @@
 """Order plans: entries sliced by the freeze quantity, exits for what can be sold."""
 
 from collections.abc import Iterator
-from decimal import ROUND_CEILING, Decimal
+from decimal import Decimal
 from typing import Literal
 from uuid import UUID
 
 from libs.events.event import identity, utc_from_ms
 from libs.events.orders import Mode, OrderPlanned
+from libs.events.positions import ExitRequested
 from libs.events.signals import SignalGenerated
+from libs.market.calendar import IST
 from services.executor.domain.decision import Trade
 from services.executor.domain.order import tag_of
 from services.executor.domain.policy import OrderRules
@@ -22,10 +24,8 @@ def entry_plans(
     signal: SignalGenerated, trade: Trade, mode: Mode, rules: OrderRules, freeze: int, now_ms: int
 ) -> Iterator[OrderPlanned]:
     """Yield the entry's orders: whole lots, none above the freeze quantity (units)."""
-    lot = trade.contract.lot_size
-    largest = max(freeze // lot, 1) * lot
-    limit = _entry_limit(trade, rules)
-    for number, start in enumerate(range(0, trade.quantity, largest)):
+    sizes = _slices(trade.quantity, trade.contract.lot_size, freeze)
+    for number, quantity in enumerate(sizes):
         order_id = identity("Order", signal.signal_id, "entry", number)
         yield OrderPlanned(
             event_id=identity("OrderPlanned", order_id),
@@ -42,44 +42,49 @@ def entry_plans(
             mode=mode,
             contract=trade.contract,
             transaction_type="BUY",
-            quantity=min(largest, trade.quantity - start),
+            quantity=quantity,
             action=signal.action,
             tradingsymbol=signal.tradingsymbol,
             stop_loss=trade.levels.stop_loss,
             target=trade.levels.target,
             order_type="LIMIT",
-            price=limit,
+            price=trade.limit,
             product=rules.product,
         )
 
 
-def _entry_limit(trade: Trade, rules: OrderRules) -> Decimal:
-    tick = trade.contract.tick_size
-    steps = (trade.premium * (1 + rules.limit_buffer) / tick).to_integral(ROUND_CEILING)
-    return steps * tick
+def exit_plans(
+    entry: OrderPlanned, request: ExitRequested, first: int, quantity: int, freeze: int, now_ms: int
+) -> Iterator[OrderPlanned]:
+    """Yield sales at market of so many units; the position's exits are numbered from `first` on.
 
-
-def exit_plan(
-    entry: OrderPlanned, number: int, quantity: int, reason: str, cause: UUID, now_ms: int
-) -> OrderPlanned:
-    """Return the plan of a position's exit number `number`: a sale of so many units at market.
-
+    They belong to the trading day on which they are sent, which may be later than the entry's.
     In live mode a market order carries market protection; the adapter adds it.
     """
-    order_id = identity("Order", entry.signal_id, "exit", number)
+    at = utc_from_ms(now_ms)
     kind: Literal["MARKET"] = "MARKET"
-    return entry.model_copy(
-        update={
-            "event_id": identity("OrderPlanned", order_id),
-            "occurred_at": utc_from_ms(now_ms),
-            "causation_id": cause,
-            "order_id": order_id,
-            "tag": tag_of(order_id),
-            "leg": "exit",
-            "transaction_type": "SELL",
-            "quantity": quantity,
-            "order_type": kind,
-            "price": Decimal(0),
-            "reason": reason,
-        }
-    )
+    sizes = _slices(quantity, entry.contract.lot_size, freeze)
+    for number, size in enumerate(sizes, first):
+        order_id = identity("Order", entry.signal_id, "exit", number)
+        yield entry.model_copy(
+            update={
+                "event_id": identity("OrderPlanned", order_id),
+                "occurred_at": at,
+                "trading_day": at.astimezone(IST).date(),
+                "causation_id": request.event_id,
+                "order_id": order_id,
+                "tag": tag_of(order_id),
+                "leg": "exit",
+                "transaction_type": "SELL",
+                "quantity": size,
+                "order_type": kind,
+                "price": Decimal(0),
+                "reason": request.reason,
+            }
+        )
+
+
+def _slices(quantity: int, lot_size: int, freeze: int) -> Iterator[int]:
+    largest = max(freeze // lot_size, 1) * lot_size
+    for start in range(0, quantity, largest):
+        yield min(largest, quantity - start)

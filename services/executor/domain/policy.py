@@ -1,6 +1,7 @@
 """What the executor is told: filters, weights, sizes and limits, with their defaults."""
 
 from dataclasses import dataclass, field
+from datetime import time
 from decimal import Decimal
 from typing import Literal
 
@@ -9,13 +10,15 @@ from typing import Literal
 class EntryFilter:
     """Which signals may trade. `expected_move` in percent; no underlyings: all of them.
 
-    `max_age_seconds` None means two intervals of the signal's candle.
+    `max_age_seconds` None means two intervals of the signal's candle. `last_entry` is the time
+    in India from which nothing is opened any more: keep it before the positions' square-off.
     """
 
     min_confidence: float = 0.6
     min_expected_move: float = 1.0
     max_age_seconds: int | None = None
     underlyings: tuple[str, ...] = ()
+    last_entry: time = time(15, 0)
 
 
 @dataclass(frozen=True, slots=True)

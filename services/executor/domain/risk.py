@@ -1,8 +1,10 @@
 """The limits on what may be held and lost, and what is known of it."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
+from itertools import takewhile
 from uuid import UUID
 
 from libs.events.control import TradingHalted, TradingResumed
@@ -20,64 +22,82 @@ class Breach:
     maximum: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Exposure:
+    """A position by its last event, and its entry: units filled or working, limit less stop."""
+
     underlying: str
-    at_risk: Decimal
+    entry_quantity: int = 0
+    entry_distance: Decimal = Decimal(0)
+    position: PositionEvent | None = None
+
+    @property
+    def at_risk(self) -> Decimal:
+        """Rupees to the stop of what is held and of what the entry may still add."""
+        if self.position is None:
+            return self.entry_distance * self.entry_quantity
+        distance = max(self.position.entry_price - self.position.stop_loss, Decimal(0))
+        coming = max(self.entry_quantity - self.position.bought_quantity, 0)
+        return distance * self.position.quantity + self.entry_distance * coming
 
 
 @dataclass(slots=True)
 class RiskBook:
     """Open positions, entries in flight, and the day's results.
 
-    An entry counts from its plan on; its position takes its place with the first fill.
+    An entry counts from its plan on; with each fill its position takes the place of those units.
     """
 
     limits: RiskLimits
     capital: Decimal
     _open: dict[UUID, _Exposure] = field(default_factory=dict)
-    _closed: set[UUID] = field(default_factory=set)
-    _day: date | None = None
-    _net: Decimal = Decimal(0)
-    _trades: int = 0
-    _losses_in_a_row: int = 0
+    _closed_at: dict[UUID, datetime] = field(default_factory=dict)
+    _day: date = date.min
+    _entered: set[UUID] = field(default_factory=set)
+    _results: dict[UUID, PositionClosed] = field(default_factory=dict)
     _halted_because: str | None = None
+
+    @property
+    def at_risk(self) -> Decimal:
+        """Rupees at risk, entries in flight included."""
+        return sum((exposure.at_risk for exposure in self._open.values()), Decimal(0))
 
     @property
     def risk_left(self) -> Decimal:
         """Rupees that may still be put at risk."""
-        at_risk = sum((exposure.at_risk for exposure in self._open.values()), Decimal(0))
-        return self.capital * self.limits.capital_at_risk - at_risk
+        return self.capital * self.limits.capital_at_risk - self.at_risk
 
     def breach(self, underlying: str) -> Breach | None:
         """Return the first limit that refuses a new position, or None."""
-        limits, loss = self.limits, max(-self._net, Decimal(0))
-        same = sum(exposure.underlying == underlying for exposure in self._open.values())
-        largest_loss = self.capital * limits.daily_loss
-        checks = (
-            ("kill_switch", float(self._halted_because is not None), 0.0, bool),
-            ("daily_loss", float(loss), float(largest_loss), None),
-            ("losses_in_a_row", float(self._losses_in_a_row), float(limits.losses_in_a_row), None),
-            ("trades_a_day", float(self._trades), float(limits.trades_a_day), None),
-            ("positions", float(len(self._open)), float(limits.positions), None),
-            ("positions_per_underlying", same, limits.positions_per_underlying, None),
-        )
-        for name, value, maximum, kind in checks:
-            if value > maximum if kind is bool else value >= maximum:
+        if self._halted_because is not None:
+            return Breach("kill_switch", 1.0, 0.0)
+        for name, value, maximum in self._measures(underlying):
+            if value >= maximum:
                 return Breach(name, float(value), float(maximum))
         return None
 
-    def enter(self, position_id: UUID, underlying: str, at_risk: Decimal, day: date) -> None:
-        """Count an entry that was planned."""
-        self._start_day(day)
-        if position_id not in self._open and position_id not in self._closed:
-            self._open[position_id] = _Exposure(underlying, at_risk)
-            self._trades += 1
+    def start_day(self, day: date) -> None:
+        """Begin a later trading day: its trades and results count from nothing."""
+        if day > self._day:
+            self._day = day
+            self._entered, self._results, self._closed_at = set(), {}, {}
 
-    def abandon(self, position_id: UUID) -> None:
-        """Forget an entry that ended without a fill."""
-        if self._open.pop(position_id, None) is not None:
-            self._closed.add(position_id)
+    def enter(
+        self, position_id: UUID, underlying: str, quantity: int, distance: Decimal, day: date
+    ) -> None:
+        """Take what an entry has filled or may still fill (units); with none it is forgotten."""
+        self.start_day(day)
+        is_of_today = day == self._day
+        if is_of_today:
+            self._entered.add(position_id)
+        exposure = self._open.get(position_id)
+        if exposure is None:
+            if not quantity or not is_of_today or position_id in self._closed_at:
+                return
+            exposure = self._open[position_id] = _Exposure(underlying)
+        exposure.entry_quantity, exposure.entry_distance = quantity, distance
+        if not quantity and exposure.position is None:
+            del self._open[position_id]
 
     def on_event(self, event: Event) -> None:
         """Learn from a position, or from a halt."""
@@ -86,27 +106,41 @@ class RiskBook:
         elif isinstance(event, TradingResumed):
             self._halted_because = None
         elif isinstance(event, PositionClosed):
-            self._start_day(event.trading_day)
             self._close(event)
         elif isinstance(event, PositionEvent):
             self._hold(event)
 
+    def _measures(self, underlying: str) -> Iterator[tuple[str, Decimal, Decimal]]:
+        limits = self.limits
+        loss = max(-sum((one.net for one in self._results.values()), Decimal(0)), Decimal(0))
+        same = sum(exposure.underlying == underlying for exposure in self._open.values())
+        yield "daily_loss", loss, self.capital * limits.daily_loss
+        yield "losses_in_a_row", Decimal(self._losses_in_a_row()), Decimal(limits.losses_in_a_row)
+        yield "trades_a_day", Decimal(len(self._entered)), Decimal(limits.trades_a_day)
+        yield "positions", Decimal(len(self._open)), Decimal(limits.positions)
+        yield "positions_per_underlying", Decimal(same), Decimal(limits.positions_per_underlying)
+        yield "capital_at_risk", self.at_risk, self.capital * limits.capital_at_risk
+
+    def _losses_in_a_row(self) -> int:
+        # Sorted, since a restart may read positions partition by partition.
+        latest_first = sorted(self._results.values(), key=lambda one: one.occurred_at, reverse=True)
+        return len(list(takewhile(lambda one: one.net < 0, latest_first)))
+
     def _hold(self, event: PositionEvent) -> None:
-        if event.position_id in self._closed:
+        closed_at = self._closed_at.get(event.position_id)
+        if closed_at is not None and event.occurred_at <= closed_at:
             return
-        distance = max(event.entry_price - event.stop_loss, Decimal(0))
-        self._open[event.position_id] = _Exposure(event.underlying, distance * event.quantity)
+        exposure = self._open.setdefault(event.position_id, _Exposure(event.underlying))
+        if exposure.position is None or _progress(event) >= _progress(exposure.position):
+            exposure.position = event
 
     def _close(self, event: PositionClosed) -> None:
+        self.start_day(event.trading_day)
         self._open.pop(event.position_id, None)
-        if event.position_id in self._closed:
-            return
-        self._closed.add(event.position_id)
-        self._net += event.net
-        self._losses_in_a_row = self._losses_in_a_row + 1 if event.net < 0 else 0
+        self._closed_at[event.position_id] = event.occurred_at
+        if event.trading_day == self._day:
+            self._results[event.event_id] = event
 
-    def _start_day(self, day: date) -> None:
-        if self._day is None or day > self._day:
-            self._day, self._net = day, Decimal(0)
-            self._trades = self._losses_in_a_row = 0
-            self._closed = set()
+
+def _progress(event: PositionEvent) -> tuple[int, datetime]:
+    return len(event.fill_ids), event.occurred_at

@@ -44,7 +44,7 @@ class Candidate:
     spread_term: float = 0.0
     score: float = 0.0
 
-    def row(self) -> dict[str, float | str | None]:
+    def row(self) -> dict[str, int | float | str | None]:
         """Return the row of the decision's table; what is not known is None."""
         return {name: _known(value) for name, value in asdict(self).items()}
 

@@ -1,7 +1,7 @@
 """How many lots, and at which levels they are left."""
 
 from dataclasses import dataclass
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import ROUND_CEILING, ROUND_HALF_UP, Decimal
 
 from services.executor.domain.policy import LevelRules, Numbers, Refusal, Sizing
 
@@ -31,6 +31,11 @@ def levels_of(premium: Decimal, tick_size: Decimal, rules: LevelRules) -> Levels
     )
 
 
+def limit_of(premium: Decimal, tick_size: Decimal, buffer: Decimal) -> Decimal:
+    """Return the most that an entry may pay: the premium and its buffer, up to the next tick."""
+    return (premium * (1 + buffer) / tick_size).to_integral(ROUND_CEILING) * tick_size
+
+
 def to_tick(price: Decimal, tick_size: Decimal) -> Decimal:
     """Round to the nearest multiple of the tick size, at least one tick."""
     steps = (price / tick_size).to_integral(ROUND_HALF_UP)
@@ -39,6 +44,8 @@ def to_tick(price: Decimal, tick_size: Decimal) -> Decimal:
 
 def size_of(
     premium: Decimal,
+    limit: Decimal,
+    stop_loss: Decimal,
     lot_size: int,
     stop: Decimal,
     sizing: Sizing,
@@ -48,16 +55,17 @@ def size_of(
     """Return the smallest of all caps, rounded down.
 
     By risk: capital × risk ÷ (premium × stop × lot size). By cost: capital × max position ÷
-    (premium × lot size). By `risk_left`, rupees that may still be put at risk, and `lots_cap`.
+    (limit × lot size). By `risk_left`, rupees that may still be put at risk, and `lots_cap`. What
+    bounds the position itself goes by the limit, the most that a unit may cost.
     """
-    cost_of_lot = premium * lot_size
-    risk_of_lot = cost_of_lot * stop
+    cost_of_lot, reach_of_lot = limit * lot_size, (limit - stop_loss) * lot_size
+    risk_of_lot = premium * lot_size * stop
     if risk_of_lot <= 0:
         return Size(0, {}, Refusal("no_premium", {"premium": float(premium)}))
     caps: dict[str, int] = {
         "by_risk": int(sizing.capital * sizing.risk / risk_of_lot),
         "by_cost": int(sizing.capital * sizing.max_position / cost_of_lot),
-        "by_capital_at_risk": max(0, int(risk_left / risk_of_lot)),
+        "by_capital_at_risk": max(0, int(risk_left / max(reach_of_lot, risk_of_lot))),
         "by_lots_a_trade": lots_cap,
     }
     numbers: Numbers = {name: float(cap) for name, cap in caps.items()}

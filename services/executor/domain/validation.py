@@ -1,7 +1,10 @@
 """Whether a signal may trade at all, before any option is looked at."""
 
 from libs.events.candles import MINUTES
+from libs.events.event import utc_from_ms
 from libs.events.signals import SignalGenerated
+from libs.market.calendar import IST
+from libs.market.instruments import underlying_name
 from services.executor.domain.policy import EntryFilter, Refusal
 
 DAY_SECONDS = 24 * 3600
@@ -13,6 +16,7 @@ def refuse_signal(signal: SignalGenerated, entry: EntryFilter, now_ms: int) -> R
     checks = (
         _refuse_underlying(signal, entry),
         _refuse_age(signal, entry, now_ms),
+        _refuse_late(entry, now_ms),
         _below("confidence", signal.confidence, entry.min_confidence),
         _below("expected_move", signal.expected_move, entry.min_expected_move),
     )
@@ -20,7 +24,8 @@ def refuse_signal(signal: SignalGenerated, entry: EntryFilter, now_ms: int) -> R
 
 
 def _refuse_underlying(signal: SignalGenerated, entry: EntryFilter) -> Refusal | None:
-    if not entry.underlyings or signal.underlying in entry.underlyings:
+    allowed = {underlying_name(name) for name in entry.underlyings}
+    if not allowed or underlying_name(signal.underlying) in allowed:
         return None
     return Refusal("underlying_not_allowed", {"underlying": signal.underlying})
 
@@ -33,6 +38,13 @@ def _refuse_age(signal: SignalGenerated, entry: EntryFilter, now_ms: int) -> Ref
     if age <= allowed:
         return None
     return Refusal("stale", {"age_seconds": age, "allowed_seconds": float(allowed)})
+
+
+def _refuse_late(entry: EntryFilter, now_ms: int) -> Refusal | None:
+    now = utc_from_ms(now_ms).astimezone(IST).time()
+    if now < entry.last_entry:
+        return None
+    return Refusal("too_late_in_the_day", {"time": str(now), "last_entry": str(entry.last_entry)})
 
 
 def _below(name: str, value: float, minimum: float) -> Refusal | None:

@@ -9,6 +9,7 @@ from uuid import UUID
 from libs.events.event import Event, identity, utc_from_ms
 from libs.events.orders import OrderFilled
 from libs.events.positions import (
+    ExitReason,
     ExitRequested,
     PositionClosed,
     PositionEvent,
@@ -49,8 +50,6 @@ class _Watch:
     last_price: float
     highest: float
     lowest: float
-    exit_reason: str | None = None
-    updates: int = 0
 
 
 @dataclass(slots=True)
@@ -62,6 +61,7 @@ class PositionDesk:
     rules: ExitRules
     mark_every_ms: int = 60_000
     _open: dict[UUID, _Watch] = field(default_factory=dict)
+    _asked: dict[UUID, ExitReason] = field(default_factory=dict)
     _fills: set[str] = field(default_factory=set)
     _quotes: QuoteBook = field(default_factory=QuoteBook)
     _performance: Performance = field(default_factory=Performance)
@@ -78,13 +78,14 @@ class PositionDesk:
         """Take back positions, and what was asked for, from before a restart."""
         if isinstance(event, PositionClosed):
             self._open.pop(event.position_id, None)
+            self._asked.pop(event.position_id, None)
             self._fills |= set(event.fill_ids)
             self._performance.add(event)
         elif isinstance(event, PositionEvent):
             self._fills |= set(event.fill_ids)
             self._watch(event)
-        elif isinstance(event, ExitRequested) and event.position_id in self._open:
-            self._open[event.position_id].exit_reason = event.reason
+        elif isinstance(event, ExitRequested) and event.lots is None:
+            self._asked.setdefault(event.position_id, event.reason)
 
     @property
     def open_tokens(self) -> tuple[int, ...]:
@@ -93,7 +94,6 @@ class PositionDesk:
 
     def _watch(self, state: PositionEvent) -> _Watch:
         self._quotes.register([state.contract.instrument_token])
-        known = self._open.get(state.position_id)
         watch = _Watch(
             state=state,
             times=ExitTimes.of(state, self.rules, self.calendar),
@@ -101,8 +101,6 @@ class PositionDesk:
             last_price=float(state.last_price),
             highest=float(state.highest_price),
             lowest=float(state.lowest_price),
-            exit_reason=known.exit_reason if known else state.exit_reason,
-            updates=known.updates + 1 if known else 0,
         )
         self._open[state.position_id] = watch
         return watch
@@ -134,6 +132,7 @@ class PositionDesk:
         yield state
         if isinstance(state, PositionClosed):
             del self._open[state.position_id]
+            self._asked.pop(state.position_id, None)
             yield _ended(state)
             yield self._performance.add(state)
             return
@@ -145,7 +144,7 @@ class PositionDesk:
         is_closed = account.quantity == 0
         fills = (*watch.state.fill_ids, fill.fill_id) if watch else (fill.fill_id,)
         highest, lowest = _extremes(watch, float(fill.fill_price))
-        reason = (watch.exit_reason or "manual") if watch and is_closed else None
+        reason = self._asked.get(fill.position_id, "manual") if is_closed else None
         return {
             **{name: getattr(fill, name) for name in _IDENTITY},
             **_amounts(account, fill.fill_price),
@@ -179,8 +178,8 @@ class PositionDesk:
 
     def _check(self, watch: _Watch, batch: TickBatch, now_ms: int) -> Iterator[Event]:
         reason = exit_reason(watch.state, watch.last_price, now_ms, watch.times)
-        if reason is not None and watch.exit_reason is None:
-            watch.exit_reason = reason
+        if reason is not None and watch.state.position_id not in self._asked:
+            self._asked[watch.state.position_id] = reason
             yield _exit_requested(watch.state, reason, now_ms)
         if now_ms - watch.marked_ms >= self.mark_every_ms:
             state = _marked(watch, now_ms)
@@ -234,7 +233,7 @@ def _marked(watch: _Watch, now_ms: int) -> PositionUpdated:
     )
 
 
-def _exit_requested(state: PositionEvent, reason: Any, now_ms: int) -> ExitRequested:
+def _exit_requested(state: PositionEvent, reason: ExitReason, now_ms: int) -> ExitRequested:
     return ExitRequested(
         event_id=identity("ExitRequested", state.position_id, reason),
         occurred_at=utc_from_ms(now_ms),

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
+from uuid import UUID
 
 from libs.events.event import identity
 from libs.events.positions import PerformanceMeasured, PositionClosed
@@ -12,7 +13,12 @@ from libs.events.positions import PerformanceMeasured, PositionClosed
 class Record:
     """The results of one strategy on one underlying in a trading day, in order of closing."""
 
-    nets: list[Decimal] = field(default_factory=list)
+    by_event: dict[UUID, Decimal] = field(default_factory=dict)
+
+    @property
+    def nets(self) -> list[Decimal]:
+        """Net of each position, rupees; one that was told twice counts once."""
+        return list(self.by_event.values())
 
     @property
     def drawdown(self) -> Decimal:
@@ -42,7 +48,7 @@ class Performance:
         """Take a closed position and return the figures so far."""
         key = (closed.trading_day, closed.strategy, closed.underlying)
         record = self._records.setdefault(key, Record())
-        record.nets.append(closed.net)
+        record.by_event[closed.event_id] = closed.net
         wins, trades = sum(net > 0 for net in record.nets), len(record.nets)
         net = sum(record.nets, Decimal(0))
         return PerformanceMeasured(

@@ -1,6 +1,6 @@
 """The position service's events as rows of `positions` and `performance_metrics`."""
 
-from math import inf
+from math import nan
 from typing import Any
 
 from libs.events.event import Event
@@ -58,10 +58,10 @@ def positions(event: Event) -> dict[str, Any]:
 
 
 def performance_metrics(event: Event) -> dict[str, Any]:
-    """Return the columns of one measurement; a profit factor without a loss is infinite."""
+    """Return the columns of one measurement; a profit factor without a loss is nan."""
     if not isinstance(event, PerformanceMeasured):
         return {}
-    factor = inf if event.profit_factor is None else event.profit_factor
+    factor = nan if event.profit_factor is None else event.profit_factor
     return {
         **{name: [getattr(event, name)] for name in _PERFORMANCE},
         "profit_factor": [factor],

@@ -1,0 +1,219 @@
+import asyncio
+from collections.abc import Sequence
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from libs.broker.errors import OrderRefused
+from libs.broker.paper import PaperBroker, PaperRules
+from libs.broker.port import OrderRequest, OrderUpdate
+from tests.unit.libs.broker.builders import PLACED_MS, quotes, request, sale
+
+NAN = float("nan")
+
+
+def broker_with(*requests: OrderRequest, slippage: float = 0.001) -> PaperBroker:
+    broker = PaperBroker(PaperRules(latency_ms=500, slippage=slippage))
+    for one in requests:
+        asyncio.run(broker.place(one))
+    return broker
+
+
+def book(broker: PaperBroker) -> Sequence[OrderUpdate]:
+    return asyncio.run(broker.orders())
+
+
+def fills(broker: PaperBroker) -> list[tuple[int, Decimal]]:
+    return [(fill.quantity, fill.price) for update in book(broker) for fill in update.fills]
+
+
+@pytest.mark.parametrize(
+    ("order", "price"), [(request(), Decimal("100.5")), (sale(), Decimal("99.5"))]
+)
+def test_an_order_fills_at_the_other_side_of_the_quote(order: OrderRequest, price: Decimal) -> None:
+    broker = broker_with(order)
+    broker.on_quotes(quotes(500))
+    (update,) = broker.take_updates()
+    assert [(fill.quantity, fill.price) for fill in update.fills] == [(150, price)]
+    assert (update.status, update.tag, update.at_ms) == ("COMPLETE", order.tag, PLACED_MS + 500)
+
+
+@pytest.mark.parametrize(("after_ms", "is_filled"), [(0, False), (499, False), (500, True)])
+def test_only_quotes_from_placing_and_latency_on_count(after_ms: int, is_filled: bool) -> None:
+    broker = broker_with(request())
+    broker.on_quotes(quotes(after_ms))
+    assert bool(broker.take_updates()) == is_filled
+
+
+def test_the_first_quote_that_counts_gives_the_price() -> None:
+    broker = broker_with(sale())
+    broker.on_quotes(quotes(400, bid=90.0))
+    broker.on_quotes(quotes(700, bid=99.0))
+    broker.on_quotes(quotes(800, bid=98.0))
+    assert fills(broker) == [(150, Decimal(99))]
+
+
+@pytest.mark.parametrize(("bid", "ask"), [(0.0, 100.5), (99.5, 0.0), (NAN, NAN), (101.0, 100.0)])
+@pytest.mark.parametrize(
+    ("order", "price"), [(request(), Decimal("100.10")), (sale(), Decimal("99.90"))]
+)
+def test_without_a_two_sided_quote_the_last_price_counts_with_slippage_against_us(
+    order: OrderRequest, price: Decimal, bid: float, ask: float
+) -> None:
+    broker = broker_with(order)
+    broker.on_quotes(quotes(500, bid=bid, ask=ask))
+    assert fills(broker) == [(150, price)]
+
+
+@pytest.mark.parametrize(
+    ("order", "price"), [(request(), Decimal("100.20")), (sale(), Decimal("99.90"))]
+)
+def test_slippage_is_rounded_to_the_tick_against_us(order: OrderRequest, price: Decimal) -> None:
+    broker = broker_with(order)
+    broker.on_quotes(quotes(500, bid=0.0, last_price=100.05))  # 100.15005 and 99.94995
+    assert fills(broker) == [(150, price)]
+
+
+def test_a_sale_brings_at_least_one_tick() -> None:
+    broker = broker_with(sale())
+    broker.on_quotes(quotes(500, bid=0.0, last_price=0.05))
+    assert fills(broker) == [(150, Decimal("0.05"))]
+
+
+@pytest.mark.parametrize("last_price", [0.0, NAN])
+def test_without_any_price_nothing_fills(last_price: float) -> None:
+    broker = broker_with(request())
+    broker.on_quotes(quotes(500, bid=0.0, last_price=last_price))
+    assert fills(broker) == []
+
+
+@pytest.mark.parametrize(("ask", "is_filled"), [(101.0, True), (101.05, False)])
+def test_a_purchase_never_pays_more_than_its_limit(ask: float, is_filled: bool) -> None:
+    broker = broker_with(request())
+    broker.on_quotes(quotes(500, ask=ask))
+    assert bool(fills(broker)) == is_filled
+
+
+@pytest.mark.parametrize(("bid", "is_filled"), [(99.0, True), (98.95, False)])
+def test_a_sale_never_takes_less_than_its_limit(bid: float, is_filled: bool) -> None:
+    broker = broker_with(sale(order_type="LIMIT", price=Decimal(99)))
+    broker.on_quotes(quotes(500, bid=bid))
+    assert bool(fills(broker)) == is_filled
+
+
+def test_a_limit_holds_for_the_last_price_too_and_the_order_waits() -> None:
+    broker = broker_with(request())
+    broker.on_quotes(quotes(500, bid=0.0, last_price=101.0))
+    assert fills(broker) == []
+    broker.on_quotes(quotes(600, ask=100.0))
+    assert fills(broker) == [(150, Decimal(100))]
+
+
+def test_a_quote_fills_at_most_its_quantity_and_each_later_quote_more() -> None:
+    broker = broker_with(request())
+    broker.on_quotes(quotes(500, ask_quantity=75))
+    broker.on_quotes(quotes(500, ask_quantity=75))  # the same quote, seen again
+    assert fills(broker) == [(75, Decimal("100.5"))]
+    broker.on_quotes(quotes(600, ask=100.6, ask_quantity=50))
+    broker.on_quotes(quotes(700, ask=100.7, ask_quantity=500))
+    assert [quantity for quantity, _ in fills(broker)] == [75, 50, 25]
+    statuses = [update.status for update in broker.take_updates()]
+    assert statuses == ["OPEN", "OPEN", "COMPLETE"]
+
+
+def test_a_side_without_quantity_fills_nothing() -> None:
+    broker = broker_with(request())
+    broker.on_quotes(quotes(500, ask_quantity=0))
+    assert fills(broker) == []
+
+
+def test_orders_share_the_quantity_of_one_quote() -> None:
+    broker = broker_with(request("A" * 20), request("C" * 20), sale())
+    broker.on_quotes(quotes(500, ask_quantity=200, bid_quantity=150))
+    assert [quantity for quantity, _ in fills(broker)] == [150, 50, 150]
+
+
+def test_a_cancelled_order_keeps_its_fills_and_fills_no_more() -> None:
+    broker = broker_with(request())
+    broker.on_quotes(quotes(500, ask_quantity=75))
+    broker.take_updates()
+    asyncio.run(broker.cancel(book(broker)[0].broker_order_id))
+    (update,) = broker.take_updates()
+    assert (update.status, update.reason) == ("CANCELLED", "cancelled on request")
+    assert [fill.quantity for fill in update.fills] == [75]
+    broker.on_quotes(quotes(600))
+    assert broker.take_updates() == []
+
+
+def test_cancelling_twice_or_what_is_complete_or_unknown_does_nothing() -> None:
+    broker = broker_with(request(), request("C" * 20))
+    open_id, other_id = (update.broker_order_id for update in book(broker))
+    asyncio.run(broker.cancel(open_id))
+    assert len(broker.take_updates()) == 1
+    broker.on_quotes(quotes(500))
+    broker.take_updates()
+    for broker_order_id in (open_id, other_id, "paper-unknown"):
+        asyncio.run(broker.cancel(broker_order_id))
+    assert broker.take_updates() == []
+    assert [update.status for update in book(broker)] == ["CANCELLED", "COMPLETE"]
+
+
+def test_a_tag_that_was_used_before_is_refused_and_places_nothing() -> None:
+    broker = broker_with(request())
+    with pytest.raises(OrderRefused, match="was placed before"):
+        asyncio.run(broker.place(request(quantity=75)))
+    assert len(book(broker)) == 1
+
+
+@pytest.mark.parametrize("quantity", [0, -75])
+def test_an_order_for_nothing_is_refused(quantity: int) -> None:
+    broker = broker_with()
+    with pytest.raises(OrderRefused, match="quantity must be positive"):
+        asyncio.run(broker.place(request(quantity=quantity)))
+    assert book(broker) == []
+
+
+def test_an_order_can_be_looked_up_by_its_tag_at_once() -> None:
+    broker = broker_with(request())
+    (update,) = book(broker)
+    assert (update.tag, update.status, update.fills) == ("A" * 20, "OPEN", ())
+    assert asyncio.run(broker_with().place(request())) == update.broker_order_id
+
+
+def test_an_update_is_told_once() -> None:
+    broker = broker_with(request())
+    broker.on_quotes(quotes(500))
+    assert len(broker.take_updates()) == 1
+    assert broker.take_updates() == []
+
+
+def test_quotes_of_another_contract_fill_nothing() -> None:
+    broker = broker_with(request())
+    broker.on_quotes(quotes(500, token=42))
+    assert fills(broker) == []
+
+
+stories = st.lists(
+    st.tuples(st.integers(90, 110), st.integers(0, 100), st.integers(0, 3)), max_size=15
+)
+
+
+@given(stories, st.integers(1, 300), st.sampled_from(["LIMIT", "MARKET"]))
+def test_no_story_of_quotes_fills_too_much_or_past_the_limit(
+    story: list[tuple[int, int, int]], quantity: int, order_type: str
+) -> None:
+    broker = broker_with(request(quantity=quantity, order_type=order_type))
+    after_ms, offered = 0, 0
+    for ask, available, seconds in story:
+        after_ms += seconds * 1000
+        offered += available if seconds else 0
+        broker.on_quotes(quotes(after_ms, bid=80.0, ask=float(ask), ask_quantity=available))
+    filled = sum(units for units, _ in fills(broker))
+    assert filled <= min(quantity, offered)
+    assert all(units > 0 for units, _ in fills(broker))
+    if order_type == "LIMIT":
+        assert all(price <= 101 for _, price in fills(broker))
+    ids = [fill.fill_id for update in book(broker) for fill in update.fills]
+    assert len(ids) == len(set(ids))

@@ -1,0 +1,254 @@
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from libs.events.control import RiskLimitReached, TradingHalted
+from libs.events.event import identity, utc_from_ms
+from libs.events.orders import OrderCancelled, OrderFilled, OrderPlanned, OrderRejected
+from libs.events.positions import PositionClosed
+from libs.events.signals import (
+    ExecutionDecided,
+    SignalExpired,
+    SignalLogged,
+    SignalRejected,
+)
+from services.executor.domain.commands import CancelOrder
+from services.executor.domain.policy import Policy, RiskLimits, Sizing
+from tests.unit.services.executor.builders import (
+    DAY,
+    LOT,
+    NEXT_DAY,
+    NOW,
+    at,
+    chain_rows,
+    list_chain,
+    make_executor,
+    position,
+    signal,
+    ticks,
+)
+from tests.unit.services.executor.venue import Trading
+
+MANY_LOTS = Policy(
+    sizing=Sizing(capital=Decimal(100_000_000)),
+    limits=RiskLimits(lots_a_trade=50),
+)
+
+
+def trading(mode: Any = "paper", policy: Policy | None = None) -> Trading:
+    return Trading(list_chain(make_executor(mode, policy)))
+
+
+def with_entry(policy: Policy | None = None) -> Trading:
+    """A signal was taken and its entry stands at the venue."""
+    desk = trading(policy=policy)
+    desk.hear(signal())
+    return desk
+
+
+def pass_time(desk: Trading, milliseconds: int) -> None:
+    desk.now_ms += milliseconds
+    desk.hear(ticks([], at_ms=desk.now_ms))
+
+
+def test_a_signal_gives_a_decision_then_a_plan_then_an_order() -> None:
+    desk = with_entry()
+    assert desk.types() == ["ExecutionDecided", "OrderPlanned", "OrderPlaced"]
+    (entry,) = desk.plans("entry")
+    assert (entry.mode, entry.occurred_at) == ("paper", utc_from_ms(NOW))
+    assert list(desk.venue.orders) == [entry.tag]
+
+
+def test_a_signal_handled_twice_gives_one_decision_and_one_plan() -> None:
+    desk = with_entry()
+    assert desk.hear(signal()) == []
+    assert len(desk.venue.orders) == 1
+
+
+def test_logging_only_opens_nothing_and_says_what_it_would_have_done() -> None:
+    desk = trading("logging_only")
+    desk.hear(signal())
+    assert desk.types() == ["ExecutionDecided", "SignalLogged"]
+    (decision,), (logged,) = desk.all(ExecutionDecided), desk.all(SignalLogged)
+    assert (decision.outcome, decision.lots > 0) == ("logged", True)
+    assert (logged.signal_id, logged.underlying) == (signal().signal_id, "NIFTY")
+    assert desk.executor.risk.at_risk == 0
+    assert not desk.venue.orders
+
+
+def test_disabled_refuses_every_signal_by_an_event() -> None:
+    desk = trading("disabled")
+    desk.hear(signal())
+    assert desk.types() == ["ExecutionDecided", "SignalRejected"]
+    (rejected,) = desk.all(SignalRejected)
+    assert rejected.reason == "disabled"
+
+
+def test_a_refused_signal_is_rejected_with_the_numbers_that_caused_it() -> None:
+    desk = trading()
+    desk.hear(signal(confidence=0.5))
+    (rejected,) = desk.all(SignalRejected)
+    assert rejected.reason == "low_confidence"
+    assert rejected.numbers == {"confidence": 0.5, "minimum": 0.6}
+    assert not desk.all(RiskLimitReached)
+
+
+def test_a_risk_limit_that_refuses_is_an_event_of_its_own() -> None:
+    desk = with_entry()
+    desk.hear(signal(2))
+    (reached,) = desk.all(RiskLimitReached)
+    assert (reached.limit, reached.value, reached.maximum) == ("positions_per_underlying", 1, 1)
+    assert reached.causation_id == signal(2).event_id
+    assert [one.reason for one in desk.all(SignalRejected)] == ["positions_per_underlying"]
+
+
+def test_a_halt_refuses_new_signals() -> None:
+    desk = trading()
+    halt = TradingHalted(
+        event_id=identity("halt"),
+        occurred_at=utc_from_ms(NOW),
+        trading_day=DAY,
+        correlation_id=identity("halt"),
+    )
+    desk.hear(halt)
+    desk.hear(signal())
+    assert [one.limit for one in desk.all(RiskLimitReached)] == ["kill_switch"]
+
+
+def test_yesterdays_losses_refuse_nothing_today() -> None:
+    desk = trading()
+    for number in (2, 3, 4):
+        desk.hear(position(number, PositionClosed, net="-1", at_ms=NOW + number))
+    desk.hear(signal())
+    assert [one.limit for one in desk.all(RiskLimitReached)] == ["losses_in_a_row"]
+    desk.now_ms = at(10, 30, day=NEXT_DAY)
+    desk.hear(ticks(chain_rows(desk.now_ms), at_ms=desk.now_ms))
+    desk.hear(signal(9, now_ms=desk.now_ms))
+    assert desk.all(ExecutionDecided)[-1].outcome == "executed"
+
+
+def test_an_order_above_the_freeze_quantity_goes_out_in_slices() -> None:
+    desk = with_entry(MANY_LOTS)
+    (decision,) = desk.all(ExecutionDecided)
+    sizes = [one.quantity for one in desk.plans("entry")]
+    assert decision.lots == 50
+    assert sizes == [1800, 1800, 150]
+    assert len(desk.venue.orders) == 3
+
+
+def test_all_slices_of_an_entry_are_at_risk() -> None:
+    desk = with_entry(MANY_LOTS)
+    plans = desk.plans("entry")
+    reach = plans[0].price - plans[0].stop_loss
+    assert desk.executor.risk.at_risk == reach * 50 * LOT
+
+
+def test_an_entry_is_at_risk_before_its_plan_is_published() -> None:
+    executor = list_chain(make_executor())
+    effects = iter(executor.on_event(signal(), NOW))
+    plan = next(effect for effect in effects if isinstance(effect, OrderPlanned))
+    assert executor.risk.at_risk == (plan.price - plan.stop_loss) * plan.quantity
+
+
+def test_a_refused_slice_does_not_reject_the_signal_while_others_work() -> None:
+    desk = trading(policy=MANY_LOTS)
+    desk.refuse_next = 1
+    desk.hear(signal())
+    assert len(desk.all(OrderRejected)) == 1
+    assert len(desk.venue.orders) == 2
+    assert not desk.all(SignalRejected)
+
+
+def test_an_entry_that_the_broker_refuses_rejects_the_signal_and_frees_the_limits() -> None:
+    desk = trading()
+    desk.refuse_next = 1
+    desk.hear(signal())
+    assert desk.types() == ["ExecutionDecided", "OrderPlanned", "OrderRejected", "SignalRejected"]
+    assert desk.all(SignalRejected)[0].reason == "order_rejected"
+    assert desk.executor.risk.at_risk == 0
+    assert desk.executor.risk.breach("NIFTY") is None
+
+
+def test_an_entry_without_a_fill_is_cancelled_after_its_time_and_the_signal_expires() -> None:
+    desk = with_entry()
+    (entry,) = desk.plans("entry")
+    pass_time(desk, 60_000)
+    assert not desk.venue.orders[entry.tag].is_cancel_asked
+    pass_time(desk, 1)
+    assert desk.venue.orders[entry.tag].is_cancel_asked
+    assert not desk.all(SignalExpired)
+    desk.confirm_cancel(entry.tag)
+    assert desk.types()[-2:] == ["OrderCancelled", "SignalExpired"]
+    assert desk.executor.risk.at_risk == 0
+
+
+def test_a_cancellation_is_asked_for_once() -> None:
+    desk = with_entry()
+    asked = []
+    for now_ms in (NOW + 60_001, NOW + 70_000):
+        effects = desk.executor.on_event(ticks([], at_ms=now_ms), now_ms)
+        asked += [one for one in effects if isinstance(one, CancelOrder)]
+    assert len(asked) == 1
+
+
+def test_an_entry_partly_filled_keeps_its_position_after_the_timeout() -> None:
+    desk = with_entry()
+    (entry,) = desk.plans("entry")
+    desk.fill(entry.tag, LOT)
+    pass_time(desk, 60_001)
+    desk.confirm_cancel(entry.tag)
+    assert [one.filled_quantity for one in desk.all(OrderCancelled)] == [LOT]
+    assert not desk.all(SignalExpired)
+    assert desk.executor.blotter.holding(entry.position_id).bought == LOT
+    reach = entry.price - entry.stop_loss
+    assert desk.executor.risk.at_risk == reach * LOT
+
+
+def test_news_told_twice_is_published_once() -> None:
+    desk = with_entry()
+    (entry,) = desk.plans("entry")
+    desk.confirm_cancel(entry.tag)
+    count = len(desk.events)
+    assert desk.tell(entry.tag) == []
+    assert len(desk.events) == count
+
+
+def test_a_late_fill_after_the_signal_expired_is_published_and_counted() -> None:
+    desk = with_entry()
+    (entry,) = desk.plans("entry")
+    desk.confirm_cancel(entry.tag)
+    assert desk.executor.risk.at_risk == 0
+    desk.fill(entry.tag, LOT)
+    assert [one.fill_quantity for one in desk.all(OrderFilled)] == [LOT]
+    desk.hear(position(1, quantity=LOT))
+    assert desk.executor.risk.breach("NIFTY") is not None
+
+
+def test_an_update_of_a_strangers_order_is_ignored() -> None:
+    desk = with_entry()
+    (entry,) = desk.plans("entry")
+    stranger = replace(desk.venue.orders[entry.tag].update(NOW), tag="SOMEONEELSE")
+    assert list(desk.executor.on_updates([stranger], NOW)) == []
+
+
+def test_an_underlying_whose_freeze_quantity_nobody_knows_is_sliced_with_caution() -> None:
+    desk = trading(policy=MANY_LOTS)
+    desk.executor.rulebook = replace(desk.executor.rulebook, freezes={}, lots={})
+    cautious = desk.executor.rulebook.stock_freeze_lots
+    desk.hear(signal())
+    assert [one.quantity // LOT for one in desk.plans("entry")] == [cautious, cautious, 10]
+
+
+@pytest.mark.parametrize("reason", ["order_rejected", "entry_not_filled"])
+def test_the_end_of_a_signal_tells_its_underlying_and_reason(reason: str) -> None:
+    desk = trading()
+    desk.refuse_next = int(reason == "order_rejected")
+    desk.hear(signal())
+    for tag in list(desk.venue.orders):
+        desk.confirm_cancel(tag)
+    end = desk.events[-1]
+    assert isinstance(end, (SignalRejected, SignalExpired))
+    assert (end.reason, end.underlying, end.tradingsymbol) == (reason, "NIFTY", "NIFTY 50")
+    assert end.signal_id == signal().signal_id

@@ -1,0 +1,257 @@
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+from decimal import Decimal
+from typing import cast
+
+import pytest
+
+from libs.broker.errors import OrderRefused, OrderUnknown
+from libs.broker.paper import PaperBroker, PaperRules
+from libs.broker.port import Fill, OrderRequest, OrderUpdate
+from libs.events.bus import Bus
+from libs.events.event import Event
+from libs.events.orders import OrderPlaced, OrderPlanned
+from libs.runtime.clock import FeedClock
+from libs.runtime.metrics import Metrics
+from libs.runtime.service import Parts
+from libs.runtime.settings import SettingsError
+from services.executor.domain.plans import position_id_of
+from services.executor.service import ExecutorHandler, make_service
+from services.executor.settings import ExecutorSettings
+from tests.unit.services.executor.builders import (
+    LOT,
+    NOW,
+    Row,
+    chain_listed,
+    chain_rows,
+    exit_requested,
+    make_executor,
+    signal,
+    ticks,
+)
+
+POSITION = position_id_of(signal().signal_id)
+
+
+class RecordingBus:
+    """Notes when everything published is acknowledged."""
+
+    def __init__(self, log: list[str]) -> None:
+        self._log = log
+
+    async def flush(self) -> None:
+        self._log.append("flush")
+
+
+class DoubtfulBroker(PaperBroker):
+    """A paper broker that notes calls, and can refuse an order or lose its reply."""
+
+    def __init__(self, log: list[str]) -> None:
+        super().__init__(PaperRules(latency_ms=500))
+        self._log = log
+        self.refuses = False
+        self.reply = "arrives"
+
+    async def place(self, request: OrderRequest) -> str:
+        self._log.append(f"place {request.transaction_type}")
+        if self.refuses:
+            raise OrderRefused("margin of 1 rupee is missing")
+        if self.reply == "is lost with the order":
+            raise OrderUnknown("timeout")
+        broker_order_id = await super().place(request)
+        if self.reply == "is lost":
+            raise OrderUnknown("timeout")
+        return broker_order_id
+
+    async def orders(self) -> Sequence[OrderUpdate]:
+        self._log.append("look up")
+        return await super().orders()
+
+
+class Harness:
+    """The handler, with the log of what it did in order and the events it emitted."""
+
+    def __init__(self) -> None:
+        self.log: list[str] = []
+        self.events: list[Event] = []
+        self.clock = FeedClock()
+        self.clock.observe(NOW)
+        self.broker = DoubtfulBroker(self.log)
+        self.executor = make_executor()
+        bus = cast(Bus, RecordingBus(self.log))
+        self.handler = ExecutorHandler(self.executor, self.broker, bus, self.clock)
+
+    async def emit(self, event: Event) -> None:
+        if event.type != "ChainSnapshot":
+            self.log.append(event.type)
+            self.events.append(event)
+
+    def hear(self, *events: Event) -> None:
+        async def handle_all() -> None:
+            for event in events:
+                self.clock.observe(event.occurred_ms)
+                await self.handler.handle(event, self.emit)
+
+        asyncio.run(handle_all())
+
+    def tick(self, after_ms: int, **changes: int) -> None:
+        at_ms = NOW + after_ms
+        rows = [replace(row, **changes) for row in chain_rows()]
+        self.hear(ticks(rows, at_ms=at_ms))
+
+    @property
+    def plans(self) -> list[OrderPlanned]:
+        return [event for event in self.events if isinstance(event, OrderPlanned)]
+
+
+def ready() -> Harness:
+    harness = Harness()
+    harness.hear(*chain_listed())
+    harness.tick(0)
+    return harness
+
+
+def test_the_plan_is_acknowledged_by_the_bus_before_the_broker_is_called() -> None:
+    harness = ready()
+    harness.hear(signal())
+    expected = ["ExecutionDecided", "OrderPlanned", "flush", "place BUY", "OrderPlaced"]
+    assert harness.log == expected
+
+
+def test_an_exit_is_acknowledged_before_the_broker_is_called_too() -> None:
+    harness = ready()
+    harness.hear(signal())
+    harness.tick(500)
+    harness.log.clear()
+    harness.hear(exit_requested(POSITION))
+    assert harness.log == ["OrderPlanned", "flush", "place SELL", "OrderPlaced"]
+
+
+def test_a_refusal_of_the_broker_is_published_with_its_reason() -> None:
+    harness = ready()
+    harness.broker.refuses = True
+    harness.hear(signal())
+    assert harness.log[-3:] == ["place BUY", "OrderRejected", "SignalRejected"]
+    rejected = next(event for event in harness.events if event.type == "OrderRejected")
+    assert "margin" in rejected.model_dump()["reason"]
+
+
+def test_an_order_whose_reply_was_lost_is_found_by_its_tag_and_adopted() -> None:
+    harness = ready()
+    harness.broker.reply = "is lost"
+    harness.hear(signal())
+    assert harness.log[-3:] == ["place BUY", "look up", "OrderPlaced"]
+    placed = next(event for event in harness.events if isinstance(event, OrderPlaced))
+    assert placed.broker_order_id == f"paper-{harness.plans[0].tag}"
+
+
+def test_an_order_that_cannot_be_found_is_quarantined_and_never_sent_again() -> None:
+    harness = ready()
+    harness.broker.reply = "is lost with the order"
+    harness.hear(signal())
+    assert harness.log[-3:] == ["place BUY", "look up", "OrderUnresolved"]
+    harness.hear(signal())
+    for seconds in (1, 30, 61, 120):
+        harness.tick(seconds * 1000)
+    assert harness.log.count("place BUY") == 1
+    assert not any(event.type == "SignalExpired" for event in harness.events)
+
+
+def test_an_exit_that_cannot_be_found_is_not_sold_a_second_time() -> None:
+    harness = ready()
+    harness.hear(signal())
+    harness.tick(500)
+    harness.broker.reply = "is lost with the order"
+    harness.hear(exit_requested(POSITION))
+    for seconds in (10, 20, 60):
+        harness.tick(seconds * 1000)
+    assert harness.log.count("place SELL") == 1
+    assert harness.log.count("OrderUnresolved") == 1
+
+
+def test_a_paper_entry_fills_at_the_ask_once_its_latency_is_over() -> None:
+    harness = ready()
+    harness.hear(signal())
+    harness.tick(499)
+    assert "OrderFilled" not in harness.log
+    harness.tick(500)
+    assert harness.log[-1] == "OrderFilled"
+    (entry,) = harness.plans
+    ask = next(row for row in chain_rows() if row.instrument_token == token_of_entry(entry))
+    filled = harness.events[-1].model_dump()
+    assert filled["fill_price"] == Decimal(str(round(ask.ask_price, 2)))
+    assert filled["fill_quantity"] == entry.quantity
+
+
+def token_of_entry(entry: OrderPlanned) -> int:
+    return entry.contract.instrument_token
+
+
+def test_an_entry_partly_filled_is_cancelled_then_left_and_sold_by_its_fills() -> None:
+    harness = ready()
+    harness.hear(signal())
+    harness.tick(500, ask_quantity=LOT)
+    harness.hear(exit_requested(POSITION))
+    kinds = [event.type for event in harness.events]
+    assert kinds[-3:] == ["OrderCancelled", "OrderPlanned", "OrderPlaced"]
+    assert harness.plans[-1].quantity == LOT
+    harness.hear(ticks(chain_rows(), at_ms=NOW + 120_000))
+    assert harness.executor.blotter.holding(POSITION).sold == LOT
+
+
+def test_an_entry_that_never_fills_expires() -> None:
+    harness = ready()
+    harness.hear(signal())
+    harness.hear(ticks([], at_ms=NOW + 60_001))
+    assert harness.log[-2:] == ["OrderCancelled", "SignalExpired"]
+
+
+def test_beginning_settles_the_restored_orders_with_the_brokers_book() -> None:
+    first = ready()
+    first.hear(signal())
+    again = Harness()
+    for event in (*chain_listed(), *first.events):
+        again.handler.restore(event)
+    asyncio.run(again.handler.begin(again.emit))
+    assert again.log == ["look up", "OrderCancelled", "SignalExpired"]
+    again.hear(signal())
+    assert "place BUY" not in again.log
+
+
+def test_flushing_writes_nothing() -> None:
+    harness = ready()
+    asyncio.run(harness.handler.flush())
+    assert harness.log == []
+
+
+def test_fills_of_the_book_are_adopted_with_a_lost_reply() -> None:
+    harness = ready()
+    known: list[OrderUpdate] = []
+
+    async def with_a_fill() -> Sequence[OrderUpdate]:
+        book = await PaperBroker.orders(harness.broker)
+        known.extend(replace(one, fills=(Fill("f", LOT, Decimal(160)),)) for one in book)
+        return known
+
+    harness.broker.orders = with_a_fill  # type: ignore[method-assign]  # a book with a fill
+    harness.broker.reply = "is lost"
+    harness.hear(signal())
+    assert harness.log[-2:] == ["OrderPlaced", "OrderFilled"]
+    assert harness.executor.blotter.holding(POSITION).bought == LOT
+
+
+def test_live_mode_refuses_to_start_and_says_why() -> None:
+    harness = Harness()
+    parts = Parts(cast(Bus, RecordingBus(harness.log)), harness.clock, Metrics("executor"))
+    with pytest.raises(SettingsError, match="live needs a broker"):
+        make_service(ExecutorSettings(mode="live"), parts)
+    service = make_service(ExecutorSettings(), parts)
+    assert service.describe() == {"mode": "logging_only"}
+
+
+def test_the_quotes_of_a_stranger_fill_nothing() -> None:
+    harness = ready()
+    harness.hear(signal())
+    harness.hear(ticks([Row(1, 100.0, 99.0, 101.0)], at_ms=NOW + 1000))
+    assert "OrderFilled" not in harness.log

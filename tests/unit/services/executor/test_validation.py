@@ -1,0 +1,112 @@
+from datetime import time
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.executor.domain.policy import EntryFilter
+from services.executor.domain.validation import refuse_signal
+from tests.unit.services.executor.builders import NOW, at, signal
+
+MINUTE_MS = 60_000
+
+
+def test_an_ordinary_signal_is_not_refused() -> None:
+    assert refuse_signal(signal(), EntryFilter(), NOW) is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "entry", "reason", "numbers"),
+    [
+        (
+            {"underlying": "BANKNIFTY"},
+            EntryFilter(underlyings=("NIFTY",)),
+            "underlying_not_allowed",
+            {"underlying": "BANKNIFTY"},
+        ),
+        (
+            {"confidence": 0.59},
+            EntryFilter(),
+            "low_confidence",
+            {"confidence": 0.59, "minimum": 0.6},
+        ),
+        (
+            {"expected_move": 0.99},
+            EntryFilter(),
+            "low_expected_move",
+            {"expected_move": 0.99, "minimum": 1.0},
+        ),
+    ],
+)
+def test_a_refusal_names_its_reason_and_the_numbers_that_caused_it(
+    changes: dict[str, Any], entry: EntryFilter, reason: str, numbers: dict[str, Any]
+) -> None:
+    refusal = refuse_signal(signal(**changes), entry, NOW)
+    assert refusal is not None
+    assert (refusal.reason, refusal.numbers) == (reason, numbers)
+
+
+@pytest.mark.parametrize("changes", [{"confidence": 0.6}, {"expected_move": 1.0}])
+def test_a_value_on_its_minimum_passes(changes: dict[str, Any]) -> None:
+    assert refuse_signal(signal(**changes), EntryFilter(), NOW) is None
+
+
+@pytest.mark.parametrize("field", ["confidence", "expected_move"])
+def test_what_is_no_number_never_passes(field: str) -> None:
+    changes: dict[str, Any] = {field: float("nan")}
+    refusal = refuse_signal(signal(**changes), EntryFilter(), NOW)
+    assert refusal is not None
+    assert refusal.reason == f"low_{field}"
+
+
+@pytest.mark.parametrize("name", ["NIFTYBANK", "NSE:NIFTY BANK", "banknifty", "BANKNIFTY"])
+def test_allowed_underlyings_are_known_by_their_aliases_and_with_an_exchange(name: str) -> None:
+    entry = EntryFilter(underlyings=(name,))
+    assert refuse_signal(signal(underlying="BANKNIFTY"), entry, NOW) is None
+    assert refuse_signal(signal(underlying="NIFTY"), entry, NOW) is not None
+
+
+@pytest.mark.parametrize(
+    ("interval", "minutes"), [("1m", 2), ("5m", 10), ("15m", 30), ("60m", 120), ("day", 750)]
+)
+def test_a_signal_is_stale_after_two_intervals_of_its_candle(interval: str, minutes: int) -> None:
+    entry, of_noon = EntryFilter(last_entry=time.max), signal(now_ms=at(9, 30), interval=interval)
+    on_time = at(9, 30) + minutes * MINUTE_MS
+    assert refuse_signal(of_noon, entry, on_time) is None
+    refusal = refuse_signal(of_noon, entry, on_time + 1)
+    assert refusal is not None
+    assert refusal.reason == "stale"
+    expected = {"age_seconds": minutes * 60 + 0.001, "allowed_seconds": minutes * 60.0}
+    assert refusal.numbers == pytest.approx(expected)
+
+
+def test_the_configured_age_replaces_two_intervals() -> None:
+    entry = EntryFilter(max_age_seconds=60)
+    assert refuse_signal(signal(), entry, NOW + MINUTE_MS) is None
+    assert refuse_signal(signal(), entry, NOW + MINUTE_MS + 1) is not None
+
+
+def test_no_setting_lets_a_signal_older_than_a_day_trade() -> None:
+    entry = EntryFilter(max_age_seconds=10 * 24 * 3600)
+    refusal = refuse_signal(signal(), entry, NOW + 24 * 3600 * 1000 + 1)
+    assert refusal is not None
+    assert refusal.numbers["allowed_seconds"] == 24 * 3600
+
+
+def test_nothing_is_opened_from_the_last_entry_time_on() -> None:
+    early, late = at(14, 59, 59), at(15, 0)
+    assert refuse_signal(signal(now_ms=early), EntryFilter(), early) is None
+    refusal = refuse_signal(signal(now_ms=late), EntryFilter(), late)
+    assert refusal is not None
+    assert refusal.reason == "too_late_in_the_day"
+    assert refusal.numbers == {"time": "15:00:00", "last_entry": "15:00:00"}
+
+
+@given(st.floats(0, 1), st.floats(0, 5), st.integers(0, 3600))
+def test_whatever_passes_is_confident_moving_and_fresh(
+    confidence: float, expected_move: float, age_seconds: int
+) -> None:
+    one = signal(confidence=confidence, expected_move=expected_move)
+    passes = refuse_signal(one, EntryFilter(), NOW + age_seconds * 1000) is None
+    assert passes == (confidence >= 0.6 and expected_move >= 1.0 and age_seconds <= 1800)

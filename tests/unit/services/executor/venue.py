@@ -1,0 +1,121 @@
+"""A venue under the test's control, and an executor whose effects are carried out there at once."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import TypeVar
+
+from libs.broker.port import Fill, OrderRequest, OrderStatus, OrderUpdate
+from libs.events.event import Event
+from libs.events.orders import OrderEvent, OrderPlanned
+from services.executor.domain.commands import CancelOrder, Effect, PlaceOrder
+from services.executor.domain.executor import OptionsExecutor
+from services.executor.domain.order import Order
+from tests.unit.services.executor.builders import NOW
+
+E = TypeVar("E", bound=Event)
+
+
+@dataclass(slots=True)
+class VenueOrder:
+    """An order as the venue knows it."""
+
+    request: OrderRequest
+    status: OrderStatus = "OPEN"
+    fills: list[Fill] = field(default_factory=list)
+    is_cancel_asked: bool = False
+
+    @property
+    def left(self) -> int:
+        return self.request.quantity - sum(fill.quantity for fill in self.fills)
+
+    def update(self, at_ms: int) -> OrderUpdate:
+        tag = self.request.tag
+        return OrderUpdate(f"broker-{tag}", tag, self.status, at_ms, tuple(self.fills))
+
+
+@dataclass(slots=True)
+class Venue:
+    """Orders by tag; nothing happens to them but what the test does."""
+
+    orders: dict[str, VenueOrder] = field(default_factory=dict)
+
+    def fill(self, tag: str, quantity: int, premium: str = "100.00") -> None:
+        order = self.orders[tag]
+        number = len(order.fills) + 1
+        order.fills.append(Fill(f"{tag}-{number}", quantity, Decimal(premium)))
+        assert order.left >= 0
+        if not order.left:
+            order.status = "COMPLETE"
+
+    def open_orders(self, side: str) -> list[VenueOrder]:
+        return [
+            order
+            for order in self.orders.values()
+            if order.status == "OPEN" and order.request.transaction_type == side
+        ]
+
+
+@dataclass(slots=True)
+class Trading:
+    """Carries out effects as the service does, and keeps the events in order."""
+
+    executor: OptionsExecutor
+    venue: Venue = field(default_factory=Venue)
+    events: list[Event] = field(default_factory=list)
+    now_ms: int = NOW
+    refuse_next: int = 0
+
+    def hear(self, event: Event) -> list[Event]:
+        """Handle an event; return what came out of it."""
+        return self.carry(self.executor.on_event(event, self.now_ms))
+
+    def carry(self, effects: Iterable[Effect]) -> list[Event]:
+        before = len(self.events)
+        for effect in effects:
+            if isinstance(effect, PlaceOrder):
+                self._place(effect.order)
+            elif isinstance(effect, CancelOrder):
+                self._cancel(effect.order)
+            else:
+                self.events.append(effect)
+        return self.events[before:]
+
+    def tell(self, *tags: str) -> list[Event]:
+        """Deliver the venue's view of these orders."""
+        updates = [self.venue.orders[tag].update(self.now_ms) for tag in tags]
+        return self.carry(self.executor.on_updates(updates, self.now_ms))
+
+    def fill(self, tag: str, quantity: int, premium: str = "100.00") -> list[Event]:
+        self.venue.fill(tag, quantity, premium)
+        return self.tell(tag)
+
+    def confirm_cancel(self, tag: str) -> list[Event]:
+        self.venue.orders[tag].status = "CANCELLED"
+        return self.tell(tag)
+
+    def plans(self, leg: str) -> list[OrderPlanned]:
+        return [one for one in self.all(OrderPlanned) if one.leg == leg]
+
+    def all(self, kind: type[E]) -> list[E]:
+        return [event for event in self.events if isinstance(event, kind)]
+
+    def types(self) -> list[str]:
+        return [event.type for event in self.events]
+
+    def _place(self, order: Order) -> None:
+        tag = order.plan.tag
+        assert tag not in self.venue.orders, "an order was sent twice"
+        assert order.plan in self.events, "an order was sent before its plan"
+        if self.refuse_next:
+            self.refuse_next -= 1
+            event: OrderEvent = order.rejected("refused", self.now_ms)
+        else:
+            self.venue.orders[tag] = VenueOrder(order.request())
+            event = order.placed(f"broker-{tag}", self.now_ms)
+        self.carry(self.executor.on_event_of_order(order, event, self.now_ms))
+
+    def _cancel(self, order: Order) -> None:
+        known = self.venue.orders.get(order.plan.tag)
+        if known is not None:
+            known.is_cancel_asked = True
