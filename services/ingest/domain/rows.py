@@ -3,12 +3,11 @@
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from libs.events.event import Event
 from libs.events.instruments import InstrumentListed
 from libs.events.ticks import COLUMN_TYPES, TickBatch
-
-_NO_NAME = ("", "")
 
 
 class MarketDataRows:
@@ -16,26 +15,49 @@ class MarketDataRows:
 
     def __init__(self) -> None:
         self._names: dict[int, tuple[str, str]] = {}
+        self._table = _name_table({})
 
     def __call__(self, event: Event) -> dict[str, Any]:
-        """Return the columns of a batch, nothing for other events; times are epoch ms."""
+        """Return the columns of a batch, nothing for other events; times are epoch ms.
+
+        An instrument that nobody listed has empty names.
+        """
         if isinstance(event, InstrumentListed):
             self._names[event.instrument_token] = (event.exchange, event.tradingsymbol)
         if not isinstance(event, TickBatch):
             return {}
+        if len(self._table[0]) != len(self._names) + 1:
+            self._table = _name_table(self._names)
         count = len(event.columns)
-        names = [self._names.get(t, _NO_NAME) for t in event.columns.instrument_token.tolist()]
+        tokens, exchanges, tradingsymbols = self._table
+        at = np.searchsorted(tokens, event.columns.instrument_token)
+        at = np.where(tokens[at] == event.columns.instrument_token, at, len(tokens) - 1)
         return {
-            **{name: self._column(event, name) for name in COLUMN_TYPES},
-            "batch_id": [event.event_id] * count,
+            **{name: _column(event, name) for name in COLUMN_TYPES},
+            "batch_id": np.full(count, event.event_id, object),
             "row": np.arange(count, dtype=np.uint32),
-            "exchange": [exchange for exchange, _ in names],
-            "tradingsymbol": [tradingsymbol for _, tradingsymbol in names],
-            "trading_day": [event.trading_day] * count,
+            "exchange": exchanges[at],
+            "tradingsymbol": tradingsymbols[at],
+            "trading_day": np.full(count, event.trading_day, "M8[D]"),
             "received_at": np.full(count, event.received_ms, np.int64),
             "time_is_arrival": np.full(count, event.time_is_arrival, np.uint8),
         }
 
-    def _column(self, event: TickBatch, name: str) -> Any:
-        column = getattr(event.columns, name)
-        return np.zeros(len(event.columns), COLUMN_TYPES[name]) if column is None else column
+
+def _name_table(
+    names: dict[int, tuple[str, str]],
+) -> tuple[NDArray[np.int64], NDArray[Any], NDArray[Any]]:
+    """Return tokens ascending, and their names; the last row is for tokens that are not listed."""
+    tokens = sorted(names)
+    listed = [names[token] for token in tokens]
+    beyond = np.iinfo(np.int64).max
+    return (
+        np.array([*tokens, beyond], np.int64),
+        np.array([*(exchange for exchange, _ in listed), ""], object),
+        np.array([*(tradingsymbol for _, tradingsymbol in listed), ""], object),
+    )
+
+
+def _column(event: TickBatch, name: str) -> Any:
+    column = getattr(event.columns, name)
+    return np.zeros(len(event.columns), COLUMN_TYPES[name]) if column is None else column
