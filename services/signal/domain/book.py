@@ -8,6 +8,7 @@ from uuid import UUID
 from libs.events.candles import MINUTES
 from libs.events.event import Event, identity, utc_from_ms
 from libs.events.signals import (
+    SignalFields,
     SignalGenerated,
     SignalRejected,
     SignalUpdate,
@@ -40,7 +41,7 @@ class SignalBook:
 
     rules: SignalRules
     _trading_day: date | None = None
-    _last: dict[tuple[str, str], SignalGenerated] = field(default_factory=dict)
+    _last: dict[tuple[object, ...], SignalGenerated] = field(default_factory=dict)
     _seen: set[UUID] = field(default_factory=set)
     _states: dict[UUID, State] = field(default_factory=dict)
     refused_transitions: int = 0
@@ -88,7 +89,7 @@ class SignalBook:
         age_ms, allowed_ms = now_ms - signal.occurred_ms, self.rules.max_age_of(signal)
         if age_ms > allowed_ms:
             return "stale", {"age_seconds": age_ms / 1000, "allowed_seconds": allowed_ms / 1000}
-        last = self._last.get((signal.tradingsymbol, signal.strategy))
+        last = self._last.get(_source(signal))
         if last is not None and _repeats(signal, last):
             return "duplicate", {
                 "price": signal.price,
@@ -99,7 +100,7 @@ class SignalBook:
         return None
 
     def _remember(self, generated: SignalGenerated) -> None:
-        self._last[generated.tradingsymbol, generated.strategy] = generated
+        self._last[_source(generated)] = generated
         self._states.setdefault(generated.signal_id, "NEW")
         self._seen |= {generated.causation_id} if generated.causation_id else set()
 
@@ -115,6 +116,12 @@ class SignalBook:
         if self._trading_day is None or day > self._trading_day:
             self._trading_day = day
             self._last, self._seen, self._states = {}, set(), {}
+
+
+def _source(signal: SignalFields) -> tuple[object, ...]:
+    """Return what a signal is compared by: the symbol, and the strategy with its parameters."""
+    parameters = tuple(sorted(signal.parameters.items()))
+    return signal.tradingsymbol, signal.strategy, signal.strategy_version, parameters
 
 
 def _repeats(signal: StrategySignal, last: SignalGenerated) -> bool:
