@@ -86,7 +86,7 @@ def decode(topic: str, value: bytes) -> Event:
     except ValidationError as error:
         raise PoisonMessage(_first_reason(topic, error)) from error
     except (ValueError, TypeError, KeyError, EOFError, IndexError, OverflowError) as error:
-        raise PoisonMessage(f"{topic}: {type(error).__name__}: {error}") from error
+        raise PoisonMessage(_one_line(f"{topic}: {type(error).__name__}: {error}")) from error
 
 
 @cache
@@ -102,7 +102,12 @@ def _json_adapter(topic: str) -> TypeAdapter[Any]:
 def _first_reason(topic: str, error: ValidationError) -> str:
     first = error.errors(include_url=False, include_input=False)[0]
     place = ".".join(str(part) for part in first["loc"]) or "body"
-    return f"{topic}: {place}: {first['msg']}"
+    return _one_line(f"{topic}: {place}: {first['msg']}")
+
+
+def _one_line(reason: str) -> str:
+    """Return a reason that may quote what it refuses, short and without line breaks."""
+    return " ".join(reason.split())[:400]
 
 
 @cache

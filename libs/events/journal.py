@@ -1,11 +1,13 @@
 """The local bus's journal: one append-only file per business partition, and one of offsets.
 
-A record is a fixed header (lengths, checksum, event time), then key, headers and value. Each
-record is handed to the operating system when it is published, so it survives the death of the
-process; `sync` makes it survive the machine's. A record that was cut off by a crash at the end
-of a file was never acknowledged, and is removed when the file is opened again.
+A record is a fixed header (lengths, checksum, event time, and a checksum of the header itself, so
+that a damaged length is not taken for a cut), then key, headers and value. Each record is handed
+to the operating system when it is published, so it survives the death of the process; `sync`
+makes it survive the machine's. A record that was cut off by a crash at the end of a file was
+never acknowledged, and is removed when the file is opened again.
 """
 
+import errno
 import fcntl
 import json
 import os
@@ -18,7 +20,9 @@ from typing import BinaryIO
 from libs.events.bus import Message, Record, TopicPartition
 from libs.events.errors import JournalBusy, JournalDamaged
 
-_HEADER = struct.Struct("<IIqHI")
+_FIELDS = struct.Struct("<IIqHI")
+_CHECKSUM = struct.Struct("<I")
+_HEADER_SIZE = _FIELDS.size + _CHECKSUM.size
 
 
 class Journal:
@@ -53,11 +57,12 @@ class Journal:
     def offsets(self) -> dict[tuple[str, TopicPartition], int]:
         """Return the last committed offset of each group and partition."""
         committed = {}
-        for line in (self._folder / "offsets.jsonl").read_bytes().splitlines():
+        path = self._folder / "offsets.jsonl"
+        for number, line in enumerate(_whole_lines(path), 1):
             try:
                 group, topic, partition, offset = json.loads(line)
-            except ValueError:
-                continue  # only the last line can be cut off; its commit was never acknowledged
+            except (ValueError, TypeError):
+                raise JournalDamaged(f"{path}: line {number} is no committed offset") from None
             committed[group, TopicPartition(topic, partition)] = offset
         return committed
 
@@ -67,10 +72,10 @@ class Journal:
         key = record.key.encode()
         headers = json.dumps([[name, value.hex()] for name, value in record.headers]).encode()
         body = key + headers + record.value
-        checksum = zlib.crc32(body)
-        file.write(
-            _HEADER.pack(len(body), checksum, record.timestamp_ms, len(key), len(headers)) + body
+        fields = _FIELDS.pack(
+            len(body), zlib.crc32(body), record.timestamp_ms, len(key), len(headers)
         )
+        _write_whole(file, fields + _CHECKSUM.pack(zlib.crc32(fields)) + body)
         self._dirty.add(file)
 
     def commit(self, group: str, offsets: Mapping[TopicPartition, int]) -> None:
@@ -80,7 +85,7 @@ class Journal:
             for place, offset in offsets.items()
         ]
         if lines and self._offsets is not None:
-            self._offsets.write(("\n".join(lines) + "\n").encode())
+            _write_whole(self._offsets, ("\n".join(lines) + "\n").encode())
 
     def sync(self) -> None:
         """Return when all that was appended is on the disk."""
@@ -107,7 +112,7 @@ def _messages_of(path: Path, place: TopicPartition) -> Iterator[Message]:
     content = path.read_bytes()
     position = offset = 0
     while position < len(content):
-        end = _end_of_record(content, position)
+        end = _end_of_record(path, content, position, offset)
         if end > len(content):
             os.truncate(path, position)
             return
@@ -115,20 +120,26 @@ def _messages_of(path: Path, place: TopicPartition) -> Iterator[Message]:
         position, offset = end, offset + 1
 
 
-def _end_of_record(content: bytes, position: int) -> int:
-    body = position + _HEADER.size
+def _end_of_record(path: Path, content: bytes, position: int, offset: int) -> int:
+    """Return where a record ends; beyond the content when it was cut off."""
+    body = position + _HEADER_SIZE
     if body > len(content):
         return body
-    return body + int(_HEADER.unpack_from(content, position)[0])
+    fields = content[position : position + _FIELDS.size]
+    if _CHECKSUM.unpack_from(content, position + _FIELDS.size)[0] == zlib.crc32(fields):
+        return body + int(_FIELDS.unpack(fields)[0])
+    if content.count(0, position) == len(content) - position:
+        return len(content) + 1  # the machine died: the file had grown, its content was not written
+    raise JournalDamaged(f"{path}: record {offset} at byte {position} has a damaged header")
 
 
 def _message(
     path: Path, content: bytes, position: int, place: TopicPartition, offset: int
 ) -> Message:
-    length, checksum, timestamp_ms, key_length, headers_length = _HEADER.unpack_from(
+    length, checksum, timestamp_ms, key_length, headers_length = _FIELDS.unpack_from(
         content, position
     )
-    start = position + _HEADER.size
+    start = position + _HEADER_SIZE
     body = content[start : start + length]
     if zlib.crc32(body) != checksum:
         raise JournalDamaged(f"{path}: record {offset} at byte {position} fails its checksum")
@@ -142,3 +153,20 @@ def _message(
         timestamp_ms=timestamp_ms,
         headers=tuple((name, bytes.fromhex(value)) for name, value in headers),
     )
+
+
+def _whole_lines(path: Path) -> list[bytes]:
+    """Return the lines of a file; a last one that was cut off by a crash is removed from it."""
+    content = path.read_bytes()
+    end = content.rfind(b"\n") + 1
+    if end < len(content):
+        os.truncate(path, end)
+    return content[:end].splitlines()
+
+
+def _write_whole(file: BinaryIO, content: bytes) -> None:
+    """Append all or nothing: a full disk must not leave half a record before the next one."""
+    written = file.write(content)
+    if written != len(content):
+        file.truncate(file.tell() - written)
+        raise OSError(errno.ENOSPC, "no room for the journal", file.name)

@@ -79,6 +79,7 @@ def demo(
     Example: `alphastocks demo --seed 11`
     """
     settings, on = _settings(config).for_demo(), _trading_day(day)
+    _check_folder(out)
     market = SyntheticMarket(seed, on, load_calendar(), load_rulebook())
     feed = GeneratedFeed(market, on, HISTORY_DAYS)
     inputs = {"seed": seed, "day": on, "settings": settings.public()}
@@ -114,6 +115,7 @@ def replay(
     """
     settings, on = _settings(config).in_paper(), _trading_day(day)
     wanted = _symbols(symbols)
+    _check_folder(out)
     segments, expiries = settings.candle.segments, settings.executor.expiries_needed
     feed = recorded_feed(folder, on, wanted, seed, segments, expiries)
     names = sorted(one.tradingsymbol for one in feed.recording.instruments)
@@ -220,6 +222,12 @@ def _symbols(text: str | None) -> list[str] | None:
     if not names:
         raise SettingsError("--symbols: names no symbol")
     return names
+
+
+def _check_folder(out: Path) -> None:
+    """Find out before the run that its outcome has no place."""
+    if any(place.exists() and not place.is_dir() for place in (out, *out.parents)):
+        raise SettingsError(f"--out: {out} cannot be a folder: a file is in its place")
 
 
 def _play(what: str, feed: Feed, settings: LocalSettings, var: Path, database: str) -> Played:

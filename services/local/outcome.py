@@ -6,21 +6,20 @@ import io
 import json
 import os
 import tempfile
-from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
+from libs.events.bus import Bus
 from libs.events.candles import MINUTES, Candle, CandleBatch
 from libs.events.control import HistoryLoaded
+from libs.events.dispatcher import Dispatcher
 from libs.events.event import Event, utc_from_ms
 from libs.events.positions import PositionClosed, PositionOpened
+from libs.events.topics import TOPIC_OF, TOPICS
 from libs.market.calendar import IST
-from libs.runtime.consumer import Reaction, Subscription
-from libs.runtime.service import Service
 
 FILES: Mapping[str, str] = {
     "strategy_signals": "strategy_signals.jsonl",
@@ -47,37 +46,41 @@ CANDLE_COLUMNS = (
 _INTERVALS = (*MINUTES, "day")
 
 
-@dataclass(slots=True)
 class Outcome:
-    """Collects what a run publishes."""
+    """Collects what is published on a bus, from `async with` on until its end."""
 
-    events: dict[str, list[Event]] = field(default_factory=lambda: {name: [] for name in FILES})
-    counts: Counter[str] = field(default_factory=Counter)
-    history: HistoryLoaded | None = None
-    _candles: dict[tuple[str, str, int], Candle] = field(default_factory=dict)
+    def __init__(self, bus: Bus) -> None:
+        self.events: dict[str, list[Event]] = {topic: [] for topic in FILES}
+        self.history: HistoryLoaded | None = None
+        self._candles: dict[tuple[str, str, int], Candle] = {}
+        self._bus = bus
+        self._dispatcher = Dispatcher(remembered=0)
+        kept = [event for topic in FILES for event in TOPICS[topic].events]
+        self._dispatcher.subscribe(self._keep, *kept)
+        self._dispatcher.subscribe(self._take_candles, CandleBatch)
+        self._dispatcher.subscribe(self._take_history, HistoryLoaded)
 
-    def observer(self) -> Service:
-        """Return the service that feeds this outcome from the bus."""
-        subscriptions = tuple(
-            Subscription(f"observer.{topic}", (topic,), Reaction(self._taking(topic)))
-            for topic in (*FILES, "candles", "control")
-        )
-        return Service("observer", subscriptions)
+    async def __aenter__(self) -> Self:
+        """Join the bus as a group of its own."""
+        await self._dispatcher.start()
+        await self._dispatcher.follow(self._bus, "outcome", (*FILES, "candles", "control"))
+        return self
 
-    def _taking(self, topic: str) -> Any:
-        def take(event: Event) -> Iterable[Event]:
-            self.counts[event.type] += 1
-            if topic in self.events:
-                self.events[topic].append(event)
-            elif isinstance(event, CandleBatch):
-                self._take_candles(event)
-            elif isinstance(event, HistoryLoaded):
-                self.history = event
-            return ()
+    async def __aexit__(self, *_: object) -> None:
+        """Leave the bus."""
+        await self._dispatcher.stop()
 
-        return take
+    def count(self, kind: type[Event]) -> int:
+        """Return how many events of a type were published."""
+        return sum(isinstance(event, kind) for events in self.events.values() for event in events)
 
-    def _take_candles(self, batch: CandleBatch) -> None:
+    async def _keep(self, event: Event) -> None:
+        self.events[TOPIC_OF[event.type]].append(event)
+
+    async def _take_history(self, event: HistoryLoaded) -> None:
+        self.history = event
+
+    async def _take_candles(self, batch: CandleBatch) -> None:
         for candle in batch.candles():
             self._candles[candle.tradingsymbol, candle.interval, candle.opened_ms] = candle
 
@@ -99,10 +102,9 @@ class Outcome:
 
     def position_counts(self) -> dict[str, int]:
         """Return how many positions were opened and closed."""
-        events = self._positions()
         return {
-            "positions_opened": sum(isinstance(event, PositionOpened) for event in events),
-            "positions_closed": sum(isinstance(event, PositionClosed) for event in events),
+            "positions_opened": self.count(PositionOpened),
+            "positions_closed": self.count(PositionClosed),
         }
 
     def _positions(self) -> list[Any]:
@@ -142,7 +144,7 @@ def write_files(folder: Path, contents: Mapping[str, str]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder, prefix=".writing-") as scratch:
         for name, content in contents.items():
-            (Path(scratch) / name).write_text(content)
+            (Path(scratch) / name).write_bytes(content.encode())
         for name in contents:
             os.replace(Path(scratch) / name, folder / name)
 

@@ -7,13 +7,20 @@ from dataclasses import dataclass
 from typing import Any
 
 from libs.events.local import LocalBus
+from libs.events.orders import OrderFilled, OrderPlanned
+from libs.events.signals import (
+    ExecutionDecided,
+    SignalGenerated,
+    SignalRejected,
+    StrategySignal,
+)
 from libs.runtime.clock import FeedClock
 from libs.runtime.process import checkpoint_policy
 from libs.store.store import Store
 from services.ingest.feed import Feed
 from services.local.outcome import Outcome
 from services.local.settings import LocalSettings
-from services.local.system import System, settled
+from services.local.system import System, settled, started_bus
 
 MARKET_TOPICS = ("ticks", "candles", "historical_candles")
 
@@ -32,7 +39,6 @@ async def play(
     """Play a feed from its first frame to its last, one message at a time in publish order."""
     partitions = dict.fromkeys(MARKET_TOPICS, settings.bus.market_partitions)
     bus = LocalBus(lockstep=True, partitions=partitions)
-    outcome = Outcome()
     system = System(
         settings=settings,
         feed=feed,
@@ -41,22 +47,16 @@ async def play(
         store=store,
         pace=settled(bus, on_frame),
         policy=checkpoint_policy(settings.runtime),
-        observer=outcome.observer(),
     )
-    started = time.monotonic()
-    await bus.start()
-    try:
-        await system.start()
+    began = time.monotonic()
+    async with started_bus(bus), Outcome(bus) as outcome, system:
         await system.run(asyncio.Event())
-    finally:
-        await system.stop()
-        await bus.stop()
-    return Played(outcome, summarise(system, outcome, time.monotonic() - started))
+    return Played(outcome, summarise(system, outcome, time.monotonic() - began))
 
 
 def summarise(system: System, outcome: Outcome, seconds: float) -> dict[str, Any]:
     """Return the figures of a run, as `summary.json` holds them; money in rupees."""
-    counts, candles = outcome.counts, system.described("candle")
+    candles = system.described("candle")
     money = outcome.money()
     history = outcome.history
     return {
@@ -68,12 +68,12 @@ def summarise(system: System, outcome: Outcome, seconds: float) -> dict[str, Any
         "history_days": history.days if history else (),
         "history_gaps": history.gaps if history else (),
         "candles": len(outcome.candles()),
-        "strategy_signals": counts["StrategySignal"],
-        "signals": counts["SignalGenerated"],
-        "signals_rejected": counts["SignalRejected"],
-        "decisions": counts["ExecutionDecided"],
-        "orders": counts["OrderPlanned"],
-        "fills": counts["OrderFilled"],
+        "strategy_signals": outcome.count(StrategySignal),
+        "signals": outcome.count(SignalGenerated),
+        "signals_rejected": outcome.count(SignalRejected),
+        "decisions": outcome.count(ExecutionDecided),
+        "orders": outcome.count(OrderPlanned),
+        "fills": outcome.count(OrderFilled),
         **outcome.position_counts(),
         "realised_pnl": money["realised"],
         "charges": money["charges"],

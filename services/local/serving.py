@@ -15,15 +15,14 @@ from libs.events.local import LocalBus
 from libs.market.calendar import load_calendar
 from libs.market.rulebook import load_rulebook
 from libs.runtime.clock import FeedClock
-from libs.runtime.http import HttpServer, make_app
 from libs.runtime.process import checkpoint_policy
-from libs.runtime.runner import stop_on_signals
+from libs.runtime.runner import endpoints, stop_on_signals
 from libs.store.store import Store
 from services.ingest.pace import paced
 from services.local.feeds import GeneratedFeed
 from services.local.replaying import MARKET_TOPICS
 from services.local.settings import LocalSettings
-from services.local.system import System
+from services.local.system import System, started_bus
 from services.simulator.domain.market import SyntheticMarket
 
 HISTORY_DAYS = 5
@@ -51,12 +50,10 @@ async def serve(
     stopping = asyncio.Event()
     stop_on_signals(stopping)
     async with AsyncExitStack() as stack:
-        await bus.start()
-        stack.push_async_callback(bus.stop)
+        await stack.enter_async_context(started_bus(bus))
         resumption = await resume(bus, first_day)
         system = _system(settings, bus, store, resumption, seed)
-        stack.push_async_callback(system.stop)
-        await system.start()
+        await stack.enter_async_context(system)
         ports = await _listen(system, settings, stack)
         on_start(resumption, ports)
         await system.run(stopping)
@@ -64,17 +61,19 @@ async def serve(
 
 async def resume(bus: Bus, first_day: date) -> Resumption:
     """Return where to go on; a day whose session is over gives way to the next trading day."""
-    last: CandleBatch | None = None
+    closed: dict[date, dict[int, int]] = {}
     async for message in bus.read(["candles"]):
         event = event_of(message)
         if isinstance(event, CandleBatch) and event.interval == "1m":
-            last = event if last is None or event.occurred_at >= last.occurred_at else last
-    if last is None:
+            of_day = closed.setdefault(event.trading_day, {})
+            of_day[event.partition] = max(of_day.get(event.partition, 0), *event.columns.closes_ms)
+    if not closed:
         return Resumption(first_day, None)
-    calendar, closed_ms = load_calendar(), max(last.columns.closes_ms)
-    if closed_ms < calendar.sessions("NSE", last.trading_day)[-1].close_ms:
-        return Resumption(last.trading_day, closed_ms)
-    return Resumption(calendar.next_trading_day("NSE", last.trading_day), None)
+    calendar, day = load_calendar(), max(closed)
+    closed_ms = min(closed[day].values())  # a crash may have come between two partitions
+    if closed_ms < calendar.sessions("NSE", day)[-1].close_ms:
+        return Resumption(day, closed_ms)
+    return Resumption(calendar.next_trading_day("NSE", day), None)
 
 
 def _system(
@@ -97,16 +96,8 @@ async def _listen(
 ) -> list[tuple[str, int]]:
     """Serve the endpoints of each service, on ports that follow one another."""
     ports = []
-    for number, runner in enumerate(system.endpoints):
+    for number, runner in enumerate(system.runners):
         port = settings.runtime.port + number
-        app = make_app(runner.service, runner.health, runner.metrics)
-        server = HttpServer(app, settings.runtime.host, port)
-        task = asyncio.create_task(server.serve())
-        stack.push_async_callback(_close, server, task)
+        await stack.enter_async_context(endpoints(runner, settings.runtime.host, port))
         ports.append((runner.service.name, port))
     return ports
-
-
-async def _close(server: HttpServer, task: asyncio.Task[None]) -> None:
-    server.should_exit = True
-    await task

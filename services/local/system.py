@@ -1,16 +1,17 @@
 """AlphaStockOrchestrator: all services in one process, started and stopped in the right order."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 from prometheus_client import Counter, Histogram
 
 from libs.events.codec import Decoder
 from libs.events.local import LocalBus
 from libs.runtime.clock import Clock, FeedClock
-from libs.runtime.consumer import CheckpointPolicy
+from libs.runtime.consumer import FETCH_SECONDS, CheckpointPolicy
 from libs.runtime.metrics import Metrics
 from libs.runtime.runner import ServiceRunner, Surroundings, watch
 from libs.runtime.service import Parts, Service
@@ -26,6 +27,18 @@ from services.signal import service as signal
 from services.strategy import service as strategy
 
 MakeService = Callable[[Parts], Service]
+FLOW = ("ingest", "candle", "strategy", "signal", "executor", "position")
+"""The services from upstream to downstream."""
+
+
+@asynccontextmanager
+async def started_bus(bus: LocalBus) -> AsyncIterator[None]:
+    """Open a bus, and close it afterwards."""
+    await bus.start()
+    try:
+        yield
+    finally:
+        await bus.stop()
 
 
 def check_services(settings: LocalSettings) -> None:
@@ -50,15 +63,26 @@ class System:
     store: Store | None
     pace: Pace
     policy: CheckpointPolicy
-    observer: Service = field(default_factory=lambda: Service("observer"))
     runners: list[ServiceRunner] = field(default_factory=list)
     _decoder: Decoder = field(default_factory=Decoder)
+
+    async def __aenter__(self) -> Self:
+        """Start all services; if one cannot, stop those that have started."""
+        try:
+            await self.start()
+        except BaseException:
+            await self.stop()
+            raise
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Stop all services."""
+        await self.stop()
 
     async def start(self) -> None:
         """Start all services on a bus that is started; their own tasks wait for `run`."""
         own = self.settings
         makers: Sequence[MakeService] = (
-            lambda parts: self.observer,
             lambda parts: candle.make_service(own.candle, parts),
             lambda parts: executor.make_service(own.executor, parts),
             lambda parts: position.make_service(own.position, parts),
@@ -76,13 +100,22 @@ class System:
         played = asyncio.create_task(self._played(until))
         try:
             await watch(self.runners, until)
+            if played.done():
+                await played
         finally:
             played.cancel()
+            await asyncio.gather(played, return_exceptions=True)
 
     async def stop(self) -> None:
-        """Stop upstream first, so that everything published is handled and stored."""
-        for runner in reversed(self.runners):
-            await runner.stop()
+        """Stop all, upstream first; then raise the first error that one of them ended with."""
+        errors: list[Exception] = []
+        for runner in sorted(self.runners, key=_stop_order):
+            try:
+                await runner.stop()
+            except Exception as error:  # noqa: BLE001  one that failed must not keep others open
+                errors.append(error)
+        if errors:
+            raise errors[0]
 
     async def _start(self, make: MakeService) -> None:
         metrics = Metrics("alphastocks")
@@ -93,15 +126,23 @@ class System:
         self.runners.append(runner)
         await runner.start()
 
-    @property
-    def endpoints(self) -> list[ServiceRunner]:
-        """The six services, each of which has health endpoints."""
-        return [one for one in self.runners if one.service.name != self.observer.name]
-
     async def _played(self, until: asyncio.Event) -> None:
-        await asyncio.gather(*(runner.tasks_done() for runner in self.runners))
-        await self.bus.idle()
-        until.set()
+        try:
+            await asyncio.gather(*(runner.tasks_done() for runner in self.runners))
+            await self._drained()
+        finally:
+            until.set()
+
+    async def _drained(self) -> None:
+        """Return when everything published is handled, stored and committed."""
+        while True:
+            await self.bus.idle()
+            for runner in self.runners:
+                await runner.commit()
+            # Asked after all have committed: what is under way somewhere counts as lag.
+            if not sum([await runner.lag() for runner in self.runners]):
+                return
+            await asyncio.sleep(FETCH_SECONDS)
 
     def described(self, service: str) -> dict[str, Any]:
         """Return what a service says of itself."""
@@ -120,6 +161,10 @@ class System:
 
     def _runner(self, name: str) -> ServiceRunner:
         return next(runner for runner in self.runners if runner.service.name == name)
+
+
+def _stop_order(runner: ServiceRunner) -> int:
+    return FLOW.index(runner.service.name)
 
 
 def _total(metric: Counter | Histogram, suffix: str) -> float:

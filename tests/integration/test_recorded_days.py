@@ -70,12 +70,17 @@ def our_candles(out: Path, interval: str) -> pd.DataFrame:
     return ours.assign(opened=opened, symbol=ours.tradingsymbol).set_index(["symbol", "opened"])
 
 
+def joined(theirs: pd.DataFrame, ours: pd.DataFrame) -> pd.DataFrame:
+    suffixes = ("", "_ours")
+    return theirs.merge(ours, how="outer", left_index=True, right_index=True, suffixes=suffixes)
+
+
 @pytest.mark.parametrize(("interval", "minutes"), [("1m", 1), ("15m", 15)])
 def test_candles_of_the_best_day_agree_with_an_independent_computation(
     best_day: Path, recorded_ticks: Path, interval: str, minutes: int
 ) -> None:
     theirs = independent_candles(recorded_ticks, "2021-06-09", minutes)
-    both = theirs.join(our_candles(best_day, interval), how="outer", suffixes=("", "_ours"))
+    both = joined(theirs, our_candles(best_day, interval))
     for name in PRICES:
         assert (both[name] == both[f"{name}_ours"]).mean() >= 0.995, name
     assert (both["volume"] == both["volume_ours"]).mean() >= 0.98
@@ -115,6 +120,6 @@ def test_each_rejected_tick_of_the_dirty_day_is_counted_under_its_reason(
 
 def test_the_candles_of_the_dirty_day_agree_too(dirty_day: Path, recorded_ticks: Path) -> None:
     theirs = independent_candles(recorded_ticks, "2021-06-11", 1)
-    both = theirs.join(our_candles(dirty_day, "1m"), how="outer", suffixes=("", "_ours"))
+    both = joined(theirs, our_candles(dirty_day, "1m"))
     for name in PRICES:
         assert (both[name] == both[f"{name}_ours"]).mean() >= 0.995, name

@@ -1,0 +1,175 @@
+"""One handler of the dispatcher, with a queue and a task of its own."""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Any, Literal
+
+from libs.events.event import Event
+
+Kind = type[Event] | str
+"""An event class (with its subclasses), or a type's name: `OrderFilled`, `Order*`, `*`."""
+Handler = Callable[[Any], Awaitable[None]]
+Outcome = Literal["handled", "failed", "timed_out", "filtered", "refused", "abandoned"]
+
+
+@dataclass(slots=True)
+class Statistics:
+    """What became of events: `dispatched` is the sum of the outcomes and of what is pending.
+
+    `refused`: the queue was full; `abandoned`: stopped before; `seconds`: time in handlers.
+    """
+
+    dispatched: int = 0
+    handled: int = 0
+    failed: int = 0
+    timed_out: int = 0
+    filtered: int = 0
+    refused: int = 0
+    abandoned: int = 0
+    seconds: float = 0.0
+
+    def count(self, outcome: Outcome, seconds: float) -> None:
+        """Add one event."""
+        setattr(self, outcome, getattr(self, outcome) + 1)
+        self.seconds += seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What a subscriber asked for. No kinds: everything. No capacity: an unbounded queue."""
+
+    name: str
+    handler: Handler
+    kinds: tuple[Kind, ...]
+    where: Callable[[Any], bool] | None
+    priority: int
+    timeout_seconds: float | None
+    capacity: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What became of an event at a subscriber, and why where it was not handled."""
+
+    event: Event
+    outcome: Outcome
+    seconds: float = 0.0
+    reason: str = ""
+
+
+class Subscriber:
+    """Handles what it is offered, one event at a time, in the order of the offers.
+
+    An error of `report` ends the task and is raised by `check`.
+    """
+
+    def __init__(
+        self,
+        terms: Terms,
+        report: Callable[["Subscriber", Report], Awaitable[None]],
+        clock: Callable[[], float],
+    ) -> None:
+        self.terms = terms
+        self.statistics = Statistics()
+        self._report = report
+        self._clock = clock
+        self._due: deque[Event] = deque()
+        self._has_work = asyncio.Event()
+        self._is_idle = asyncio.Event()
+        self._is_leaving = False
+        self._worker: asyncio.Task[None] | None = None
+
+    @property
+    def pending(self) -> int:
+        """How many events wait or are being handled."""
+        return len(self._due)
+
+    @property
+    def is_working(self) -> bool:
+        """Whether its task is running."""
+        return self._worker is not None and not self._worker.done()
+
+    def start(self) -> None:
+        """Begin to handle, in a task of its own."""
+        self._worker = asyncio.create_task(self._work(), name=f"subscriber {self.terms.name}")
+        self._worker.add_done_callback(lambda _: self._is_idle.set())
+
+    def wants(self, event: Event) -> bool:
+        """Return whether the event is of the kinds asked for."""
+        return is_of(event, self.terms.kinds)
+
+    def offer(self, event: Event) -> bool:
+        """Queue an event; return False where the queue is full."""
+        self.check()
+        self.statistics.dispatched += 1
+        if self.terms.capacity is not None and len(self._due) >= self.terms.capacity:
+            return False
+        self._due.append(event)
+        self._is_idle.clear()
+        self._has_work.set()
+        return True
+
+    def leave(self) -> None:
+        """End the task after what was offered so far."""
+        self._is_leaving = True
+        self._has_work.set()
+
+    async def idle(self) -> None:
+        """Return when nothing waits; raise the error that ended the task, if one did."""
+        if self._due:
+            await self._is_idle.wait()
+        self.check()
+
+    def check(self) -> None:
+        """Raise the error that ended the task, if one did."""
+        if self._worker is not None and self._worker.done() and not self._worker.cancelled():
+            self._worker.result()
+
+    async def end(self) -> list[Event]:
+        """End the task at once and return what was not handled."""
+        if self._worker is not None:
+            self._worker.cancel()
+            await asyncio.wait([self._worker])
+        left = list(self._due)
+        self._due.clear()
+        return left
+
+    async def _work(self) -> None:
+        while not self._is_leaving or self._due:
+            await self._has_work.wait()
+            while self._due:
+                await self._report(self, await self._handle(self._due[0]))
+                self._due.popleft()
+            self._has_work.clear()
+            self._is_idle.set()
+
+    async def _handle(self, event: Event) -> Report:
+        started, limit = self._clock(), asyncio.timeout(self.terms.timeout_seconds)
+        outcome: Outcome = "handled"
+        reason = ""
+        try:
+            async with limit:
+                outcome = await self._offered_to_handler(event)
+        except Exception as error:  # noqa: BLE001  isolation: it is reported, others go on
+            outcome = "timed_out" if limit.expired() else "failed"
+            reason = f"{type(error).__name__}: {error}"
+        if outcome == "timed_out":
+            reason = f"not handled within {self.terms.timeout_seconds:g} s"
+        return Report(event, outcome, self._clock() - started, reason)
+
+    async def _offered_to_handler(self, event: Event) -> Outcome:
+        if self.terms.where is not None and not self.terms.where(event):
+            return "filtered"
+        await self.terms.handler(event)
+        return "handled"
+
+
+def is_of(event: Event, kinds: tuple[Kind, ...]) -> bool:
+    """Return whether an event is of one of the kinds; no kinds mean all."""
+    return not kinds or any(
+        isinstance(event, kind) if isinstance(kind, type) else fnmatchcase(event.type, kind)
+        for kind in kinds
+    )
