@@ -7,7 +7,7 @@ to dead letters; what may succeed later is tried again while the input is paused
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Collection, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -85,13 +85,17 @@ class Subscription:
     """A consumer group of a service: which topics, and who handles them.
 
     `restore_topics` are read from their beginning, as far as they reach, before the first
-    message is delivered. `is_required` False keeps the service ready without this group.
+    message is delivered. `restores_handled_only` leaves out what the group has not committed,
+    for state that is made of the group's own input: that input is delivered again, and must
+    find the state that it found before. `is_required` False keeps the service ready without
+    this group.
     """
 
     group: str
     topics: tuple[str, ...]
     handler: Handler
     restore_topics: tuple[str, ...] = ()
+    restores_handled_only: bool = False
     is_required: bool = True
     max_records: int = 500
 
@@ -137,17 +141,23 @@ class ConsumerLoop:
         health.starting(subscription.group, required=subscription.is_required)
 
     async def start(self) -> None:
-        """Restore state and join the group."""
-        async for message in self._bus.read(self._subscription.restore_topics):
-            self._subscription.handler.restore(event_of(message))
-        await self._subscription.handler.begin(self.emit)
-        self._consumer = await self._bus.subscribe(
-            self._subscription.group, self._subscription.topics, self
-        )
-        self._health.well(self._subscription.group)
+        """Join the group and restore state; nothing is delivered before `run`."""
+        subscription = self._subscription
+        self._consumer = await self._bus.subscribe(subscription.group, subscription.topics, self)
+        past = [message async for message in self._bus.read(subscription.restore_topics)]
+        if subscription.restores_handled_only:
+            past = _without_last(past, await self._consumer.lag())
+        for message in past:
+            self._restore(message)
+        await subscription.handler.begin(self.emit)
+        self._health.well(subscription.group)
 
     async def run(self) -> None:
-        """Handle messages until `stop`; then commit and leave the group."""
+        """Handle messages until `stop`; then commit and leave the group.
+
+        Cancelled, or stopped while the outside is in trouble, it leaves without a commit: what
+        was handled since the last one is handled again by the next member.
+        """
         consumer = self._joined()
         try:
             while not self._is_stopping:
@@ -156,8 +166,19 @@ class ConsumerLoop:
                 if self._checkpoint.is_due(monotonic_ms()):
                     await self.commit()
             await self.commit()
+        except (Exception, asyncio.CancelledError) as error:
+            is_given_up = self._is_stopping and is_retriable(error)
+            if is_given_up or isinstance(error, asyncio.CancelledError):
+                self._checkpoint.forget(self._assigned)
+            if not is_given_up:
+                raise
+            self._log.warning("stopped in trouble, uncommitted", reason=str(error))
         finally:
             await consumer.close()
+
+    async def lag(self) -> int:
+        """Return how many messages are not committed yet."""
+        return sum((await self._joined().lag()).values())
 
     def stop(self) -> None:
         """End `run` after the message that is being handled."""
@@ -184,7 +205,8 @@ class ConsumerLoop:
         topic = record_topic(event)
         if topic not in self._partitions:
             self._partitions[topic] = await self._bus.partitions(topic)
-        await self._bus.publish(record_of(event, topic, self._partitions[topic]))
+        record = record_of(event, topic, self._partitions[topic])
+        await self._persistently(lambda: self._bus.publish(record))
         self._metrics.note_published(event.type)
         if event.type not in _QUIET:
             self._log.info(
@@ -193,6 +215,16 @@ class ConsumerLoop:
                 event_id=str(event.event_id),
                 correlation_id=str(event.correlation_id),
             )
+
+    def _restore(self, message: Message) -> None:
+        try:
+            event = event_of(message)
+        except PoisonMessage as poison:
+            # Whoever handles it buries it; it must not keep the service from starting.
+            self._log.error("not restored", topic=message.topic, reason=str(poison))
+            return
+        self._clock.observe(event.occurred_ms)
+        self._subscription.handler.restore(event)
 
     async def _commit(self) -> None:
         offsets = self._checkpoint.take()
@@ -238,7 +270,10 @@ class ConsumerLoop:
         await self._dead_letters.bury(message, reason)
 
     async def _persistently(self, call: Callable[[], Awaitable[None]]) -> None:
-        """Call, and call again while the outside is in trouble, with the input paused."""
+        """Call, and call again while the outside is in trouble, with the input paused.
+
+        A loop that is to stop does not wait for the outside: it raises what the trouble is.
+        """
         try:
             await call()
         except Exception as error:
@@ -247,22 +282,34 @@ class ConsumerLoop:
             await self._until_well(call, error)
 
     async def _until_well(self, call: Callable[[], Awaitable[None]], error: Exception) -> None:
-        consumer, name = self._joined(), self._subscription.group
+        consumer, name = self._consumer, self._subscription.group
 
         def report(trouble: Exception) -> None:
             self._metrics.retries.labels(name).inc()
             self._health.unwell(name, str(trouble))
 
         report(error)
-        consumer.pause(consumer.assignment())
-        await retrying(call, report)
-        consumer.resume(consumer.assignment())
+        if consumer is not None:
+            consumer.pause(consumer.assignment())
+        await retrying(call, report, lambda: self._is_stopping)
+        if consumer is not None:
+            consumer.resume(consumer.assignment())
         self._health.well(name)
 
     def _joined(self) -> Consumer:
         if self._consumer is None:
             raise RuntimeError(f"group {self._subscription.group} has not been started")
         return self._consumer
+
+
+def _without_last(messages: list[Message], ahead: Mapping[TopicPartition, int]) -> list[Message]:
+    """Return messages without the last so many of each partition."""
+    ends = {message.topic_partition: message.offset + 1 for message in messages}
+    return [
+        message
+        for message in messages
+        if message.offset < ends[message.topic_partition] - ahead.get(message.topic_partition, 0)
+    ]
 
 
 def record_topic(event: Event) -> str:

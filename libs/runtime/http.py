@@ -1,6 +1,7 @@
 """The endpoints that each service has: live, ready, metrics and info."""
 
 import contextlib
+import socket
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,6 +11,9 @@ from fastapi import FastAPI, Response
 from libs.runtime.health import Health
 from libs.runtime.metrics import VERSION, Metrics
 from libs.runtime.service import Service
+from libs.runtime.settings import SettingsError
+
+STOP_SECONDS = 3
 
 
 def make_app(service: Service, health: Health, metrics: Metrics) -> FastAPI:
@@ -44,14 +48,37 @@ def make_app(service: Service, health: Health, metrics: Metrics) -> FastAPI:
 
 
 class HttpServer(uvicorn.Server):
-    """A uvicorn server that leaves signals to the runner."""
+    """A uvicorn server on a socket of our own, which leaves signals to the runner.
+
+    Raises SettingsError where the address cannot be had: uvicorn itself would end the process.
+    """
 
     def __init__(self, app: FastAPI, host: str, port: int) -> None:
+        self._socket = _listening(host, port)
         super().__init__(
-            uvicorn.Config(app, host=host, port=port, log_config=None, access_log=False)
+            uvicorn.Config(
+                app, log_config=None, access_log=False, timeout_graceful_shutdown=STOP_SECONDS
+            )
         )
+
+    async def run_until_stopped(self) -> None:
+        """Answer requests until `close`, or until the task is cancelled."""
+        await self.serve(sockets=[self._socket])
+
+    def close(self) -> None:
+        """End `run_until_stopped`; what is being answered gets a few seconds."""
+        self.should_exit = True
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         """Capture nothing."""
         yield
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family)
+    except (OSError, OverflowError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise SettingsError(f"runtime.port: no listening on {host}:{port}: {reason}") from None

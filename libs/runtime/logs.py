@@ -2,6 +2,7 @@
 
 import logging
 import sys
+from collections.abc import Mapping
 from typing import Literal, TextIO
 
 import structlog
@@ -36,11 +37,18 @@ def configure_logs(level: LogLevel, format: LogFormat, stream: TextIO | None = N
 def hide_secrets(
     _logger: object, _method: str, event: structlog.typing.EventDict
 ) -> structlog.typing.EventDict:
-    """Replace the value of every field whose name says that it is a secret."""
-    for name in event:
-        if any(secret in name.lower() for secret in _SECRET_NAMES) and name != "instrument_token":
-            event[name] = "***"
-    return event
+    """Replace the value of every field whose name says that it is a secret, also within others."""
+    return {name: _shown(name, value) for name, value in event.items()}
+
+
+def _shown(name: str, value: object) -> object:
+    if any(secret in name.lower().replace("instrument_token", "") for secret in _SECRET_NAMES):
+        return "***"
+    if isinstance(value, Mapping):
+        return {key: _shown(str(key), within) for key, within in value.items()}
+    if isinstance(value, list | tuple):
+        return [_shown("", within) for within in value]
+    return value
 
 
 def logger_of(service: str) -> structlog.typing.FilteringBoundLogger:

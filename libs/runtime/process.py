@@ -73,7 +73,7 @@ def run_process(name: str, model: type[P], make_service: Callable[[P, Parts], Se
         settings = load_settings(model, arguments.config)
         asyncio.run(_run(name, settings, make_service))
     except SettingsError as error:
-        sys.stderr.write(f"{error}\n")
+        sys.stderr.write(f"{' '.join(str(error).split())}\n")
         sys.exit(2)
 
 
@@ -82,10 +82,10 @@ async def _run(name: str, settings: P, make_service: Callable[[P, Parts], Servic
     configure_logs(runtime.log_level, runtime.log_format)
     store = ClickHouseStore(store_address(settings.store)) if settings.store.host else None
     bus, clock, metrics = make_bus(settings.bus), make_clock(runtime.clock), Metrics(name)
-    service = make_service(settings, Parts(bus, clock, metrics, store))
-    logger_of(name).warning("the local bus joins the services of one process only", bus="local")
     around = Surroundings(bus, clock, checkpoint_policy(runtime))
+    logger_of(name).warning("the local bus joins the services of one process only", bus="local")
     try:
+        service = make_service(settings, Parts(bus, clock, metrics, store))
         await run_alone(service, metrics, around, runtime.host, runtime.port)
     finally:
         if store is not None:

@@ -13,14 +13,19 @@ def is_retriable(error: BaseException) -> bool:
     return bool(getattr(error, "is_retriable", False))
 
 
-async def retrying(call: Callable[[], Awaitable[T]], on_trouble: Callable[[Exception], None]) -> T:
+async def retrying(
+    call: Callable[[], Awaitable[T]],
+    on_trouble: Callable[[Exception], None],
+    is_given_up: Callable[[], bool],
+) -> T:
     """Call until it succeeds, waiting 0.1 s to 5 s in between; other errors are raised at once.
 
-    `on_trouble` is told each retriable error before the wait, to report "not ready".
+    `on_trouble` is told each retriable error before the wait, to report "not ready". Once
+    `is_given_up` says so, a retriable error is raised too.
     """
 
     def judge(error: Exception) -> bool:
-        if is_retriable(error):
+        if is_retriable(error) and not is_given_up():
             on_trouble(error)
             return True
         return False

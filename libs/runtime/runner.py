@@ -2,7 +2,8 @@
 
 import asyncio
 import signal
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 
 from libs.events.bus import Bus
@@ -77,6 +78,15 @@ class ServiceRunner:
     def running(self) -> Sequence[asyncio.Task[None]]:
         """Everything that runs; a task that ends with an error ends the service."""
         return [*self._tasks, *self._own_tasks]
+
+    async def commit(self) -> None:
+        """Commit what each group has handled."""
+        for loop in self._loops:
+            await loop.commit()
+
+    async def lag(self) -> int:
+        """Return how many messages the groups have not committed yet."""
+        return sum([await loop.lag() for loop in self._loops])
 
     async def tasks_done(self) -> None:
         """Return when the service's own tasks have ended; raise what they raised."""
@@ -157,22 +167,30 @@ def stop_on_signals(stopping: asyncio.Event) -> None:
         loop.add_signal_handler(number, stopping.set)
 
 
+@asynccontextmanager
+async def endpoints(runner: ServiceRunner, host: str, port: int) -> AsyncIterator[None]:
+    """Answer at the endpoints of a service; raise SettingsError for a port that is taken."""
+    server = HttpServer(make_app(runner.service, runner.health, runner.metrics), host, port)
+    serving = asyncio.create_task(server.run_until_stopped())
+    try:
+        yield
+    finally:
+        server.close()
+        await serving
+
+
 async def run_alone(
     service: Service, metrics: Metrics, surroundings: Surroundings, host: str, port: int
 ) -> None:
     """Run one service as a process of its own until SIGTERM: `python -m services.<name>`."""
     stopping = asyncio.Event()
     stop_on_signals(stopping)
-    await surroundings.bus.start()
     runner = ServiceRunner(service, metrics, surroundings)
-    server = HttpServer(make_app(service, runner.health, runner.metrics), host, port)
-    serving = asyncio.create_task(server.serve())
-    try:
+    async with AsyncExitStack() as stack:
+        await surroundings.bus.start()
+        stack.push_async_callback(surroundings.bus.stop)
+        await stack.enter_async_context(endpoints(runner, host, port))
+        stack.push_async_callback(runner.stop)
         await runner.start()
         runner.start_tasks()
         await watch([runner], stopping)
-    finally:
-        await runner.stop()
-        server.should_exit = True
-        await serving
-        await surroundings.bus.stop()

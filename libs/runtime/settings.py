@@ -5,8 +5,9 @@ that does not fit, refuses to start and names the key. The environment overrides
 ALPHASTOCKS_EXECUTOR__CAPITAL=500000 sets `capital` in `[executor]`.
 """
 
+import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -110,6 +111,7 @@ def load_settings(model: type[S], file: Path | None) -> S:
     """Return the settings of a process; raise SettingsError naming the file and the key."""
     values = _read_file(file) if file else {}
     _refuse_unknown_sections(values, file)
+    _refuse_unknown_variables(os.environ)
     try:
         return model(**values)
     except ValidationError as error:
@@ -136,8 +138,18 @@ def _refuse_unknown_sections(values: Mapping[str, Any], file: Path | None) -> No
             raise SettingsError(f"{file}: {name} must be a section, [{name}]")
 
 
+def _refuse_unknown_variables(environment: Iterable[str]) -> None:
+    for variable in environment:
+        section, separator, _ = variable.upper().removeprefix(PREFIX).partition("__")
+        is_ours = variable.upper().startswith(PREFIX) and separator
+        if is_ours and section.lower() not in SECTIONS:
+            known = ", ".join(sorted(SECTIONS))
+            raise SettingsError(f"{variable}: unknown section {section.lower()!r}; known: {known}")
+
+
 def _first_reason(error: ValidationError, file: Path | None) -> str:
     first = error.errors(include_url=False, include_input=False)[0]
     key = ".".join(str(part) for part in first["loc"])
     hint = "unknown key" if first["type"] == "extra_forbidden" else first["msg"]
-    return f"{file or 'environment'}: {key}: {hint}"
+    variable = PREFIX + key.upper().replace(".", "__")
+    return f"{variable if variable in os.environ else file or 'environment'}: {key}: {hint}"

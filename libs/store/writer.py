@@ -21,7 +21,8 @@ class TableWriter:
     """Buffers the rows that a pure function makes of events, and inserts them at a checkpoint.
 
     `rows` returns columns of one length, or nothing for an event that has no place in the table.
-    More than `max_rows` buffered rows are inserted at once, before the checkpoint.
+    What would make it more than `max_rows` buffered rows is preceded by an insert, before the
+    checkpoint. The insert comes first because the shell hands in an event again when it fails.
     `on_insert(table, rows, seconds)` is told each insert.
     """
 
@@ -45,11 +46,11 @@ class TableWriter:
         """Buffer the rows of one event."""
         columns = self._rows(event)
         length = len(next(iter(columns.values()), ()))
+        if self._count + length > self._max_rows:
+            await self.flush()
         if length:
             self._buffered.append(columns)
             self._count += length
-        if self._count >= self._max_rows:
-            await self.flush()
 
     async def flush(self) -> None:
         """Insert what is buffered; on an error it stays buffered for the next try."""

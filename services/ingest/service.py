@@ -105,9 +105,11 @@ async def _announce(feed: Feed, parts: Parts, emit: Emit) -> None:
 
 async def _play(feed: Feed, parts: Parts, emit: Emit, pace: Pace, played: _Played) -> None:
     partitions = await parts.bus.partitions("ticks")
-    opens_ms = load_calendar().sessions("NSE", feed.trading_day)[0].open_ms
-    connection = Connection(feed.source, feed.trading_day, opens_ms, partitions)
+    connection: Connection | None = None
     for frame in feed.frames():
+        if connection is None:  # a day that is gone on with begins later: its batches differ
+            started_ms = frame.received_ms
+            connection = Connection(feed.source, feed.trading_day, started_ms, partitions)
         for batch in connection.cut(frame.columns, frame.received_ms):
             await emit(batch)
         played.frames += 1

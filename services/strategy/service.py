@@ -28,6 +28,7 @@ def make_service(settings: StrategySettings, parts: Parts) -> Service:
         topics=("candles",),
         handler=Reaction(desk.on_event, desk.restore),
         restore_topics=("candles",),
+        restores_handled_only=True,
     )
     tables = {"strategy_signals": (("strategy_signals",), strategy_signals)}
     return Service(
@@ -51,6 +52,8 @@ async def _warm_up(
             desk.warm(await history.candles(loaded.days, interval))
     else:
         log.warning("strategies start cold: no history is loaded")
+    if loaded is not None:
+        parts.clock.observe(loaded.occurred_ms)
     now_ms = parts.clock.now_ms()
     day = loaded.trading_day if loaded else utc_from_ms(now_ms).astimezone(IST).date()
     for event in desk.started(day, now_ms):
