@@ -73,7 +73,7 @@ class Candle:
 class CandleColumns(BaseModel):
     """The rows of a batch, column by column, all of one length."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
 
     exchange: tuple[str, ...]
     tradingsymbol: tuple[str, ...]

@@ -35,7 +35,10 @@ class Event(BaseModel):
     directly led to this one. Fields that a newer writer added are ignored by an older reader.
     """
 
-    model_config = ConfigDict(frozen=True, extra="ignore", arbitrary_types_allowed=True)
+    # JSON has no nan: what is not known is None, and a nan is refused where it is made.
+    model_config = ConfigDict(
+        frozen=True, extra="ignore", arbitrary_types_allowed=True, allow_inf_nan=False
+    )
 
     type: str
     event_id: UUID

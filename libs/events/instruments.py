@@ -47,7 +47,7 @@ class InstrumentListed(Event):
 class Contract(BaseModel):
     """The option that an order is for, as far as an order needs it."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
 
     exchange: str
     tradingsymbol: str

@@ -66,9 +66,11 @@ class Outcome:
         await self._dispatcher.follow(self._bus, "outcome", (*FILES, "candles", "control"))
         return self
 
-    async def __aexit__(self, *_: object) -> None:
-        """Leave the bus."""
+    async def __aexit__(self, kind: object, *_: object) -> None:
+        """Leave the bus; raise RuntimeError if something published is missing from the outcome."""
         await self._dispatcher.stop()
+        if kind is None and self._dispatcher.dead_letters:
+            raise RuntimeError(f"incomplete outcome: {self._dispatcher.dead_letters[0].reason}")
 
     def count(self, kind: type[Event]) -> int:
         """Return how many events of a type were published."""
