@@ -35,6 +35,11 @@ class OrderEvent(Event):
     target: Decimal
     reason: str = ""
 
+    @property
+    def underlying(self) -> str:
+        """Name of the contract's underlying."""
+        return self.contract.underlying
+
 
 class OrderPlanned(OrderEvent):
     """Written and acknowledged before the broker is called."""

@@ -1,13 +1,13 @@
 """What strategies say, and what becomes of it."""
 
-from datetime import date
-from typing import Literal
+from datetime import date, datetime
+from typing import Any, Literal, Protocol, Self
 from uuid import UUID
 
 from pydantic import AwareDatetime, Field
 
 from libs.events.candles import Interval
-from libs.events.event import Event
+from libs.events.event import Event, identity
 
 Action = Literal["BUY", "SELL"]
 
@@ -50,6 +50,25 @@ class SignalGenerated(SignalFields):
         return self.event_id
 
 
+class SignalOrigin(Protocol):
+    """What tells of a signal: the signal itself, an order or a position that came of it."""
+
+    @property
+    def event_id(self) -> UUID: ...  # noqa: D102
+    @property
+    def correlation_id(self) -> UUID: ...  # noqa: D102
+    @property
+    def signal_id(self) -> UUID: ...  # noqa: D102
+    @property
+    def strategy(self) -> str: ...  # noqa: D102
+    @property
+    def underlying(self) -> str: ...  # noqa: D102
+    @property
+    def tradingsymbol(self) -> str: ...  # noqa: D102
+    @property
+    def action(self) -> Action: ...  # noqa: D102
+
+
 class SignalUpdate(Event):
     """A step in the life of a signal; `numbers` are those that caused it."""
 
@@ -60,6 +79,33 @@ class SignalUpdate(Event):
     action: Action
     reason: str = ""
     numbers: dict[str, float | str] = Field(default_factory=dict)
+
+    @classmethod
+    def of(
+        cls,
+        origin: SignalOrigin,
+        occurred_at: datetime,
+        trading_day: date,
+        reason: str = "",
+        numbers: dict[str, float | str] | None = None,
+        cause: UUID | None = None,
+    ) -> Self:
+        """Return the update of this kind, of which a signal has one; `cause`: the origin."""
+        fields: dict[str, Any] = {
+            "event_id": identity(cls.__name__, origin.signal_id),
+            "occurred_at": occurred_at,
+            "trading_day": trading_day,
+            "correlation_id": origin.correlation_id,
+            "causation_id": cause or origin.event_id,
+            "signal_id": origin.signal_id,
+            "strategy": origin.strategy,
+            "underlying": origin.underlying,
+            "tradingsymbol": origin.tradingsymbol,
+            "action": origin.action,
+            "reason": reason,
+            "numbers": numbers or {},
+        }
+        return cls(**fields)
 
 
 class SignalValidated(SignalUpdate):

@@ -84,11 +84,11 @@ class Reaction:
 class Subscription:
     """A consumer group of a service: which topics, and who handles them.
 
-    `restore_topics` are read from their beginning, as far as they reach, before the first
-    message is delivered. `restores_handled_only` leaves out what the group has not committed,
-    for state that is made of the group's own input: that input is delivered again, and must
-    find the state that it found before. `is_required` False keeps the service ready without
-    this group.
+    `restore_topics` are read one after the other, each from its beginning as far as it reaches,
+    before the first message is delivered: no bus keeps an order between topics.
+    `restores_handled_only` leaves out what the group has not committed, for state that is made
+    of the group's own input: that input is delivered again, and must find the state that it
+    found before. `is_required` False keeps the service ready without this group.
     """
 
     group: str
@@ -144,11 +144,12 @@ class ConsumerLoop:
         """Join the group and restore state; nothing is delivered before `run`."""
         subscription = self._subscription
         self._consumer = await self._bus.subscribe(subscription.group, subscription.topics, self)
-        past = [message async for message in self._bus.read(subscription.restore_topics)]
-        if subscription.restores_handled_only:
-            past = _without_last(past, await self._consumer.lag())
-        for message in past:
-            self._restore(message)
+        for topic in subscription.restore_topics:
+            past = [message async for message in self._bus.read([topic])]
+            if subscription.restores_handled_only:
+                past = _without_last(past, await self._consumer.lag())
+            for message in past:
+                self._restore(message)
         await subscription.handler.begin(self.emit)
         self._health.well(subscription.group)
 

@@ -14,6 +14,7 @@ from libs.runtime.service import Service
 from libs.runtime.settings import SettingsError
 
 STOP_SECONDS = 3
+HIGHEST_PORT = 65_535
 
 
 def make_app(service: Service, health: Health, metrics: Metrics) -> FastAPI:
@@ -76,9 +77,11 @@ class HttpServer(uvicorn.Server):
 
 
 def _listening(host: str, port: int) -> socket.socket:
+    if port > HIGHEST_PORT:
+        raise SettingsError(f"runtime.port: too high for all services: {host}:{port}")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server((host, port), family=family)
-    except (OSError, OverflowError) as error:
-        reason = getattr(error, "strerror", None) or error
+    except OSError as error:
+        reason = error.strerror or error
         raise SettingsError(f"runtime.port: no listening on {host}:{port}: {reason}") from None

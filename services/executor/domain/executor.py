@@ -17,7 +17,6 @@ from libs.events.signals import (
     SignalGenerated,
     SignalLogged,
     SignalRejected,
-    SignalUpdate,
 )
 from libs.events.ticks import TickBatch
 from libs.market.rulebook import Rulebook, RulebookError
@@ -125,7 +124,7 @@ class OptionsExecutor:
         if decision.trade is None:
             yield from _refused(signal, decision, now_ms)
         elif self.mode == "logging_only":
-            yield _update(SignalLogged, signal, signal.trading_day, "logging_only", now_ms)
+            yield SignalLogged.of(signal, utc_from_ms(now_ms), signal.trading_day, "logging_only")
         else:
             yield from self._enter(signal, decision.trade, now_ms)
 
@@ -201,7 +200,7 @@ class OptionsExecutor:
         if plan.leg == "entry" and not self._may_still_hold(plan.position_id):
             kind = SignalRejected if order.state == "rejected" else SignalExpired
             reason = "order_rejected" if order.state == "rejected" else "entry_not_filled"
-            yield _update(kind, plan, plan.trading_day, reason, now_ms)
+            yield kind.of(plan, utc_from_ms(now_ms), plan.trading_day, reason)
 
     def _may_still_hold(self, position_id: UUID) -> bool:
         holding = self.blotter.holding(position_id)
@@ -217,7 +216,7 @@ def _cancel(order: Order) -> Iterator[CancelOrder]:
 def _refused(signal: SignalGenerated, decision: Decision, now_ms: int) -> Iterator[Event]:
     refusal = decision.refusal
     reason, numbers = (refusal.reason, refusal.numbers) if refusal else ("", {})
-    yield _update(SignalRejected, signal, signal.trading_day, reason, now_ms, numbers)
+    yield SignalRejected.of(signal, utc_from_ms(now_ms), signal.trading_day, reason, numbers)
     if decision.breach is not None:
         yield _limit_reached(signal, decision.breach, now_ms)
 
@@ -233,30 +232,4 @@ def _limit_reached(signal: SignalGenerated, breach: Breach, now_ms: int) -> Risk
         limit=breach.limit,
         value=breach.value,
         maximum=breach.maximum,
-    )
-
-
-def _update(
-    kind: type[SignalUpdate],
-    origin: SignalGenerated | OrderPlanned,
-    day: date,
-    reason: str,
-    now_ms: int,
-    numbers: dict[str, float | str] | None = None,
-) -> SignalUpdate:
-    contract = origin.contract if isinstance(origin, OrderPlanned) else None
-    underlying = origin.underlying if isinstance(origin, SignalGenerated) else ""
-    return kind(  # type: ignore[call-arg]  # each kind has its own type by default
-        event_id=identity(kind.__name__, origin.signal_id),
-        occurred_at=utc_from_ms(now_ms),
-        trading_day=day,
-        correlation_id=origin.correlation_id,
-        causation_id=origin.event_id,
-        signal_id=origin.signal_id,
-        strategy=origin.strategy,
-        underlying=contract.underlying if contract else underlying,
-        tradingsymbol=origin.tradingsymbol,
-        action=origin.action,
-        reason=reason,
-        numbers=numbers or {},
     )

@@ -252,20 +252,8 @@ def _ended(state: PositionClosed) -> SignalUpdate:
 
 
 def _signal_update(kind: type[SignalUpdate], state: PositionEvent, reason: str) -> SignalUpdate:
-    return kind(  # type: ignore[call-arg]  # each kind has its own type by default
-        event_id=identity(kind.__name__, state.signal_id),
-        occurred_at=state.occurred_at,
-        trading_day=state.trading_day,
-        correlation_id=state.correlation_id,
-        causation_id=state.event_id,
-        signal_id=state.signal_id,
-        strategy=state.strategy,
-        underlying=state.underlying,
-        tradingsymbol=state.tradingsymbol,
-        action=state.action,
-        reason=reason,
-        numbers={"net": float(state.net)},
-    )
+    numbers: dict[str, float | str] = {"net": float(state.net)}
+    return kind.of(state, state.occurred_at, state.trading_day, reason, numbers)
 
 
 def _money(price: float) -> Decimal:

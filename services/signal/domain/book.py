@@ -6,7 +6,7 @@ from datetime import date
 from uuid import UUID
 
 from libs.events.candles import MINUTES
-from libs.events.event import Event, identity, utc_from_ms
+from libs.events.event import Event, identity
 from libs.events.signals import (
     SignalFields,
     SignalGenerated,
@@ -20,6 +20,7 @@ from services.signal.domain.life import STATE_AFTER, State, may_follow
 DAY_MS = 24 * 3600 * 1000
 SESSION_MINUTES = 375
 TEST_PREFIX = "TEST_"
+Numbers = dict[str, float | str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,13 +78,11 @@ class SignalBook:
         refusal = self._refusal(signal, now_ms)
         if refusal:
             reason, numbers = refusal
-            return (_update(SignalRejected, generated, signal, reason, numbers),)
+            return (_update(SignalRejected, generated, reason, numbers),)
         self._remember(generated)
-        return (generated, _update(SignalValidated, generated, signal, "", {}))
+        return (generated, _update(SignalValidated, generated, "", {}))
 
-    def _refusal(
-        self, signal: StrategySignal, now_ms: int
-    ) -> tuple[str, dict[str, float | str]] | None:
+    def _refusal(self, signal: StrategySignal, now_ms: int) -> tuple[str, Numbers] | None:
         if signal.tradingsymbol.upper().startswith(TEST_PREFIX):
             return "test_symbol", {"tradingsymbol": signal.tradingsymbol}
         age_ms, allowed_ms = now_ms - signal.occurred_ms, self.rules.max_age_of(signal)
@@ -140,23 +139,7 @@ def _generated(signal: StrategySignal) -> SignalGenerated:
 
 
 def _update(
-    kind: type[SignalUpdate],
-    generated: SignalGenerated,
-    signal: StrategySignal,
-    reason: str,
-    numbers: dict[str, float | str],
+    kind: type[SignalUpdate], generated: SignalGenerated, reason: str, numbers: Numbers
 ) -> SignalUpdate:
-    return kind(  # type: ignore[call-arg]  # each kind has its own type by default
-        event_id=identity(kind.__name__, generated.signal_id),
-        occurred_at=utc_from_ms(signal.occurred_ms),
-        trading_day=signal.trading_day,
-        correlation_id=signal.correlation_id,
-        causation_id=signal.event_id,
-        signal_id=generated.signal_id,
-        strategy=signal.strategy,
-        underlying=signal.underlying,
-        tradingsymbol=signal.tradingsymbol,
-        action=signal.action,
-        reason=reason,
-        numbers=numbers,
-    )
+    at, day, cause = generated.occurred_at, generated.trading_day, generated.causation_id
+    return kind.of(generated, at, day, reason, numbers, cause)

@@ -14,8 +14,9 @@ from libs.events.event import Event
 from libs.events.orders import OrderPlaced, OrderPlanned
 from libs.runtime.clock import FeedClock
 from libs.runtime.metrics import Metrics
-from libs.runtime.service import Parts
+from libs.runtime.service import Parts, Service
 from libs.runtime.settings import SettingsError
+from libs.runtime.testing import ServiceHarness
 from services.executor.domain.plans import position_id_of
 from services.executor.service import ExecutorHandler, make_service
 from services.executor.settings import ExecutorSettings
@@ -255,3 +256,47 @@ def test_the_quotes_of_a_stranger_fill_nothing() -> None:
     harness.hear(signal())
     harness.hear(ticks([Row(1, 100.0, 99.0, 101.0)], at_ms=NOW + 1000))
     assert "OrderFilled" not in harness.log
+
+
+def in_paper(parts: Parts) -> Service:
+    return make_service(ExecutorSettings(mode="paper"), parts)
+
+
+async def kinds(harness: ServiceHarness, topic: str) -> list[str]:
+    return [event.type for event in await harness.published(topic)]
+
+
+def test_on_the_bus_a_signal_is_decided_ordered_and_filled_and_a_restart_repeats_nothing() -> None:
+    async def story() -> None:
+        async with ServiceHarness(in_paper) as first:
+            await first.publish(*chain_listed(), ticks(chain_rows(), at_ms=NOW), signal())
+            assert await kinds(first, "orders") == ["OrderPlanned", "OrderPlaced"]
+            await first.publish(ticks(chain_rows(), at_ms=NOW + 500))
+            ordered = await kinds(first, "orders")
+            assert ordered == ["OrderPlanned", "OrderPlaced", "OrderFilled"]
+        async with ServiceHarness(in_paper, bus=first.bus) as second:
+            await second.publish(signal(), ticks(chain_rows(), at_ms=NOW + 1000))
+            assert await kinds(second, "orders") == ordered
+            assert await kinds(second, "decisions") == ["ExecutionDecided"]
+            await second.publish(exit_requested(POSITION))
+            await second.publish(ticks(chain_rows(), at_ms=NOW + 120_000))
+            assert (await kinds(second, "orders"))[len(ordered) :] == [
+                "OrderPlanned",
+                "OrderPlaced",
+                "OrderFilled",
+            ]
+
+    asyncio.run(story())
+
+
+def test_on_the_bus_an_entry_that_was_working_at_a_restart_is_given_up_with_its_signal() -> None:
+    async def story() -> None:
+        async with ServiceHarness(in_paper) as first:
+            await first.publish(*chain_listed(), ticks(chain_rows(), at_ms=NOW), signal())
+        async with ServiceHarness(in_paper, bus=first.bus) as second:
+            await second.publish(ticks(chain_rows(), at_ms=NOW + 1000))
+            assert (await kinds(second, "orders"))[-1] == "OrderCancelled"
+            assert (await kinds(second, "signal_updates"))[-1] == "SignalExpired"
+            assert "OrderFilled" not in await kinds(second, "orders")
+
+    asyncio.run(story())

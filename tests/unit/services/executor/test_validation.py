@@ -55,8 +55,9 @@ def test_a_value_on_its_minimum_passes(changes: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("field", ["confidence", "expected_move", "price", "stop_loss"])
 def test_a_signal_cannot_carry_what_is_no_number(field: str) -> None:
+    changes: dict[str, Any] = {field: float("nan")}
     with pytest.raises(ValidationError, match=field):
-        signal(**{field: float("nan")})
+        signal(**changes)
 
 
 @pytest.mark.parametrize("name", ["NIFTYBANK", "NSE:NIFTY BANK", "banknifty", "BANKNIFTY"])
