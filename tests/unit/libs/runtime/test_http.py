@@ -1,0 +1,100 @@
+"""The endpoints, asked as a client asks them."""
+
+import asyncio
+import socket
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import APIRouter, FastAPI
+from prometheus_client.parser import text_string_to_metric_families
+
+from libs.runtime.health import Health
+from libs.runtime.http import HttpServer, make_app
+from libs.runtime.metrics import VERSION, Metrics
+from libs.runtime.service import Service
+from libs.runtime.settings import SettingsError
+
+
+def get(app: FastAPI, path: str) -> httpx.Response:
+    async def ask() -> httpx.Response:
+        transport = httpx.ASGITransport(app=app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://service") as client:
+            return await client.get(path)
+
+    return asyncio.run(ask())
+
+
+def app_of(health: Health | None = None, metrics: Metrics | None = None, **more: Any) -> FastAPI:
+    service = Service("candle", **more)
+    return make_app(service, health or Health(), metrics or Metrics("candle"))
+
+
+def test_a_service_that_runs_is_alive_even_when_it_is_not_ready() -> None:
+    app = app_of()
+    assert get(app, "/health/live").status_code == 200
+    assert get(app, "/health/ready").status_code == 503
+
+
+def test_ready_tells_the_reasons_until_everything_required_is_well() -> None:
+    health = Health()
+    health.starting("candle")
+    health.starting("candle.writer.historical_data", required=False)
+    app = app_of(health)
+    answer = get(app, "/health/ready")
+    assert answer.status_code == 503
+    assert answer.json() == {
+        "status": "not ready",
+        "components": {"candle": "starting", "candle.writer.historical_data": "starting"},
+    }
+    health.well("candle")
+    health.unwell("candle.writer.historical_data", "the database is away")
+    answer = get(app, "/health/ready")
+    assert answer.status_code == 200
+    assert answer.json()["status"] == "ready"
+    assert answer.json()["components"]["candle.writer.historical_data"] == "the database is away"
+
+
+def test_metrics_are_in_the_format_that_prometheus_reads() -> None:
+    metrics = Metrics("candle")
+    metrics.note_handled("TickBatch", 0.01)
+    answer = get(app_of(metrics=metrics), "/metrics")
+    assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
+    names = {family.name for family in text_string_to_metric_families(answer.text)}
+    assert {"alphastocks_events_handled", "alphastocks_service_info"} <= names
+
+
+def test_info_tells_the_service_its_version_and_what_it_says_of_itself() -> None:
+    answer = get(app_of(describe=lambda: {"ticks_accepted": 3}), "/info")
+    assert answer.json() == {"service": "candle", "version": VERSION, "ticks_accepted": 3}
+
+
+def test_a_service_adds_routes_of_its_own() -> None:
+    router = APIRouter()
+    router.add_api_route("/candles", lambda: ["SBIN"])
+    assert get(app_of(router=router), "/candles").json() == ["SBIN"]
+    assert get(app_of(), "/candles").status_code == 404
+
+
+def test_a_server_answers_until_it_is_closed() -> None:
+    async def story() -> None:
+        with socket.create_server(("127.0.0.1", 0)) as place:
+            port = place.getsockname()[1]
+        server = HttpServer(app_of(), "127.0.0.1", port)
+        task = asyncio.create_task(server.run_until_stopped())
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
+            assert (await client.get("/health/live")).status_code == 200
+        server.close()
+        await task
+        with socket.create_server(("127.0.0.1", port)):
+            """The port is free again."""
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize("port", ["taken", 70_000])
+def test_an_address_that_cannot_be_had_is_named(port: int | str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as place:
+        number = place.getsockname()[1] if port == "taken" else int(port)
+        with pytest.raises(SettingsError, match=rf"runtime\.port: .*127\.0\.0\.1:{number}"):
+            HttpServer(app_of(), "127.0.0.1", number)

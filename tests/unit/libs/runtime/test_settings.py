@@ -1,0 +1,142 @@
+from pathlib import Path
+
+import pytest
+from pydantic import Field, SecretStr, ValidationError
+
+from libs.runtime.process import ServiceProcess, store_address
+from libs.runtime.settings import Section, SettingsError, load_settings
+
+
+class Sizing(Section):
+    capital: int = 100
+    lots: int = Field(1, ge=1)
+
+
+class ExecutorSection(Section):
+    mode: str = "logging_only"
+    sizing: Sizing = Sizing()
+
+
+class Process(ServiceProcess):
+    executor: ExecutorSection = ExecutorSection()
+
+
+def written(folder: Path, text: str) -> Path:
+    file = folder / "alphastocks.toml"
+    file.write_text(text)
+    return file
+
+
+def refusal(file: Path | None) -> str:
+    """Return the one line that refuses the settings."""
+    with pytest.raises(SettingsError) as refused:
+        load_settings(Process, file)
+    line = str(refused.value)
+    assert "\n" not in line
+    return line
+
+
+def test_without_a_file_the_defaults_hold() -> None:
+    assert load_settings(Process, None) == Process()
+
+
+def test_the_file_sets_values_and_leaves_the_others(tmp_path: Path) -> None:
+    settings = load_settings(Process, written(tmp_path, "[executor.sizing]\ncapital = 7\n"))
+    assert settings.executor.sizing == Sizing(capital=7)
+    assert settings.executor.mode == "logging_only"
+
+
+def test_the_environment_goes_before_the_file_key_by_key(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = written(tmp_path, '[executor]\nmode = "paper"\nsizing = { capital = 7, lots = 2 }\n')
+    monkeypatch.setenv("ALPHASTOCKS_EXECUTOR__SIZING__CAPITAL", "9")
+    settings = load_settings(Process, file)
+    assert settings.executor == ExecutorSection(mode="paper", sizing=Sizing(capital=9, lots=2))
+
+
+def test_a_section_of_another_service_is_passed_over(tmp_path: Path) -> None:
+    file = written(tmp_path, "[candle]\nanything = 1\n")
+    assert load_settings(Process, file) == Process()
+
+
+@pytest.mark.parametrize(
+    ("text", "culprits"),
+    [
+        ("[execution]\n", ["'execution'", "executor"]),
+        ("mode = 'paper'\n", ["'mode'"]),
+        ("executor = 5\n", ["executor must be a section"]),
+        ("[executor]\nmood = 1\n", ["executor.mood", "unknown key"]),
+        ("[executor.sizing]\ncapital = 'much'\n", ["executor.sizing.capital"]),
+        ("[executor.sizing]\nlots = 0\n", ["executor.sizing.lots", "greater than"]),
+        ("[executor\n", ["alphastocks.toml"]),
+        ("[runtime]\nclock = 'sun'\n", ["runtime.clock", "'wall'"]),
+    ],
+)
+def test_a_wrong_file_is_refused_and_the_key_is_named(
+    tmp_path: Path, text: str, culprits: list[str]
+) -> None:
+    line = refusal(written(tmp_path, text))
+    assert all(culprit in line for culprit in (*culprits, "alphastocks.toml")), line
+
+
+def test_a_file_that_is_missing_or_not_text_is_named(tmp_path: Path) -> None:
+    assert "missing.toml" in refusal(tmp_path / "missing.toml")
+    (tmp_path / "bytes.toml").write_bytes(b"\xff\xfe\x00")
+    assert "bytes.toml" in refusal(tmp_path / "bytes.toml")
+    assert str(tmp_path) in refusal(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "culprits"),
+    [
+        ("ALPHASTOCKS_EXECUTOR__SIZING__CAPITAL", "much", ["executor.sizing.capital"]),
+        ("ALPHASTOCKS_EXECUTOR__MOOD", "paper", ["executor.mood", "unknown key"]),
+        ("ALPHASTOCKS_EXECUTION__MODE", "paper", ["'execution'", "executor"]),
+    ],
+)
+def test_a_wrong_variable_is_refused_and_named_even_beside_a_file(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    variable: str,
+    value: str,
+    culprits: list[str],
+) -> None:
+    monkeypatch.setenv(variable, value)
+    line = refusal(written(tmp_path, "[executor]\nmode = 'paper'\n"))
+    assert all(culprit in line for culprit in (*culprits, variable)), line
+
+
+def test_a_section_that_is_no_json_in_the_environment_is_named(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("ALPHASTOCKS_EXECUTOR", "{")
+    assert "executor" in refusal(None)
+
+
+def test_the_password_is_in_no_text_of_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ALPHASTOCKS_STORE__PASSWORD", "hunter2")
+    settings = load_settings(Process, None)
+    texts = (repr(settings), str(settings), settings.model_dump_json(), repr(settings.store))
+    assert not any("hunter2" in text for text in texts)
+    address = store_address(settings.store)
+    assert address.password == "hunter2"
+    assert "hunter2" not in repr(address)
+
+
+def test_a_refusal_does_not_repeat_the_secret_beside_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = written(tmp_path, "[store]\npassword = ['hunter2']\n")
+    assert "store.password" in refusal(file)
+    assert "hunter2" not in refusal(file)
+    monkeypatch.setenv("ALPHASTOCKS_STORE", '{"password": "hunter2", "port": "x"}')
+    assert "hunter2" not in refusal(None)
+
+
+def test_settings_cannot_be_changed() -> None:
+    settings = load_settings(Process, None)
+    with pytest.raises(ValidationError):
+        setattr(settings, "executor", ExecutorSection())  # noqa: B010  a type checker refuses it
+    with pytest.raises(ValidationError):
+        setattr(settings.store, "password", SecretStr("other"))  # noqa: B010  here too

@@ -1,0 +1,185 @@
+"""What the writer buffers, inserts and keeps."""
+
+import asyncio
+from collections.abc import Mapping
+from datetime import date
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from libs.events.control import TradingHalted
+from libs.events.event import Event, identity, utc_from_ms
+from libs.store.errors import StoreUnavailable
+from libs.store.store import Columns
+from libs.store.writer import TableWriter
+from tests.unit.fakes import ForgetfulStore
+
+
+class NotingStore(ForgetfulStore):
+    """A store that keeps what was inserted, and is away for some calls."""
+
+    def __init__(self, refusals: int = 0) -> None:
+        self.tables: list[str] = []
+        self.inserts: list[dict[str, list[Any]]] = []
+        self.types: list[dict[str, type]] = []
+        self.refusals = refusals
+
+    async def insert(self, table: str, columns: Columns) -> int:
+        if self.refusals:
+            self.refusals -= 1
+            raise StoreUnavailable("the database is away")
+        self.tables.append(table)
+        self.inserts.append({name: list(column) for name, column in columns.items()})
+        self.types.append({name: type(column) for name, column in columns.items()})
+        return await super().insert(table, columns)
+
+
+def numbered(first: int, count: int = 1) -> TradingHalted:
+    """An event that stands for `count` rows, from the number `first` on."""
+    event_id = identity("rows", first, count)
+    return TradingHalted(
+        event_id=event_id,
+        occurred_at=utc_from_ms(0),
+        trading_day=date(2026, 6, 10),
+        correlation_id=event_id,
+        reason=f"{first} {count}",
+    )
+
+
+def rows(event: Event) -> Mapping[str, Any]:
+    """Columns of an event: a list and an array; none for an event of no rows."""
+    assert isinstance(event, TradingHalted)
+    first, count = map(int, event.reason.split())
+    numbers = range(first, first + count)
+    if first < 0:
+        return {}
+    return {"name": [f"row {number}" for number in numbers], "number": np.array([*numbers])}
+
+
+async def emit(_: Event) -> None:
+    raise AssertionError("a writer publishes nothing")
+
+
+class Harness:
+    def __init__(self, refusals: int = 0, max_rows: int = 100) -> None:
+        self.store = NotingStore(refusals)
+        self.told: list[tuple[str, int]] = []
+        self.writer = TableWriter(self.store, "orders", rows, self._on_insert, max_rows)
+
+    def _on_insert(self, table: str, count: int, seconds: float) -> None:
+        assert seconds >= 0
+        self.told.append((table, count))
+
+    def handle(self, *events: Event) -> None:
+        async def all_of_them() -> None:
+            for event in events:
+                await self.writer.handle(event, emit)
+
+        asyncio.run(all_of_them())
+
+    def flush(self) -> None:
+        asyncio.run(self.writer.flush())
+
+    @property
+    def numbers(self) -> list[list[int]]:
+        return [insert["number"] for insert in self.store.inserts]
+
+
+def test_nothing_is_inserted_before_the_flush_and_everything_at_once_then() -> None:
+    harness = Harness()
+    harness.handle(numbered(0, 2), numbered(2), numbered(3, 3))
+    assert harness.store.inserts == []
+    harness.flush()
+    assert harness.numbers == [[0, 1, 2, 3, 4, 5]]
+    assert harness.store.inserts[0]["name"] == [f"row {number}" for number in range(6)]
+    assert harness.store.tables == ["orders"]
+    assert harness.told == [("orders", 6)]
+
+
+def test_arrays_are_joined_as_arrays_and_lists_as_lists() -> None:
+    harness = Harness()
+    harness.handle(numbered(0, 2), numbered(2))
+    harness.flush()
+    assert harness.store.types == [{"name": list, "number": np.ndarray}]
+
+
+def test_an_event_without_rows_is_passed_over() -> None:
+    harness = Harness()
+    harness.handle(numbered(-1), numbered(0, 0))
+    harness.flush()
+    assert harness.store.inserts == []
+    harness.handle(numbered(-1), numbered(7), numbered(0, 0))
+    harness.flush()
+    assert harness.numbers == [[7]]
+
+
+def test_a_second_flush_inserts_nothing_again() -> None:
+    harness = Harness()
+    harness.handle(numbered(0))
+    harness.flush()
+    harness.flush()
+    assert harness.numbers == [[0]]
+
+
+def test_what_could_not_be_inserted_is_kept_and_inserted_once_afterwards() -> None:
+    harness = Harness(refusals=2)
+    harness.handle(numbered(0, 2))
+    for _ in range(2):
+        with pytest.raises(StoreUnavailable):
+            harness.flush()
+    harness.handle(numbered(2))
+    harness.flush()
+    harness.flush()
+    assert harness.numbers == [[0, 1, 2]]
+    assert harness.told == [("orders", 3)]
+
+
+def test_too_many_rows_are_inserted_before_the_checkpoint() -> None:
+    harness = Harness(max_rows=4)
+    harness.handle(numbered(0, 3), numbered(3, 1), numbered(4, 2))
+    assert harness.numbers == [[0, 1, 2, 3]]
+    harness.flush()
+    assert harness.numbers == [[0, 1, 2, 3], [4, 5]]
+
+
+def test_an_event_that_is_handed_in_again_after_a_failed_insert_is_there_once() -> None:
+    harness = Harness(refusals=2, max_rows=2)
+    harness.handle(numbered(0, 2))
+    for _ in range(2):
+        with pytest.raises(StoreUnavailable):
+            harness.handle(numbered(2, 2))
+    harness.handle(numbered(2, 2))
+    harness.flush()
+    assert harness.numbers == [[0, 1], [2, 3]]
+
+
+@given(st.lists(st.integers(0, 9), max_size=30), st.integers(1, 12), st.integers(0, 3))
+def test_every_row_is_inserted_once_and_in_order_whatever_the_sizes_and_failures(
+    sizes: list[int], max_rows: int, refusals: int
+) -> None:
+    harness, first = Harness(refusals, max_rows), 0
+    for size in sizes:
+        event = numbered(first, size)
+        while True:
+            try:
+                harness.handle(event)
+            except StoreUnavailable:
+                continue
+            break
+        first += size
+    harness.store.refusals = 0
+    harness.flush()
+    inserted = [number for numbers in harness.numbers for number in numbers]
+    assert inserted == list(range(first))
+    assert all(len(numbers) <= max(max_rows, *sizes, 0) for numbers in harness.numbers)
+
+
+def test_a_writer_restores_and_begins_nothing() -> None:
+    harness = Harness()
+    harness.writer.restore(numbered(0))
+    asyncio.run(harness.writer.begin(emit))
+    harness.flush()
+    assert harness.store.inserts == []

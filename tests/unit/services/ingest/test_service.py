@@ -1,0 +1,150 @@
+"""The ingest service in its shell, playing a feed of a few frames."""
+
+import asyncio
+from collections.abc import Collection, Iterator, Sequence
+from datetime import date
+from uuid import UUID
+
+import numpy as np
+
+from libs.events.control import HistoryLoaded
+from libs.events.local import LocalBus
+from libs.events.ticks import TickBatch, TickColumns
+from libs.market.calendar import load_calendar
+from libs.market.instruments import Instrument
+from libs.runtime.testing import ServiceHarness
+from services.ingest.feed import Backfill, Frame
+from services.ingest.service import make_service
+from services.simulator.domain.underlyings import DEFAULT_UNIVERSE
+from tests.unit.services.position.builders import TOKEN, closed, fill, hear, make_desk
+
+DAY = date(2026, 6, 10)
+OPEN_MS = load_calendar().sessions("NSE", DAY)[0].open_ms
+SBIN = next(spec.instrument() for spec in DEFAULT_UNIVERSE if spec.tradingsymbol == "SBIN")
+
+
+class FewFrames:
+    """A feed of one frame a second, the last of which is a heartbeat."""
+
+    source = "test"
+    trading_day = DAY
+
+    def __init__(self, seconds: Sequence[int] = (1, 2, 3)) -> None:
+        self._seconds = seconds
+        self.followed: list[int] = []
+
+    def instruments(self) -> list[Instrument]:
+        return [SBIN]
+
+    def backfill(self, partitions: int) -> Backfill:
+        return Backfill((date(2026, 6, 9),), (), ("2026-06-08: no ticks",))
+
+    def frames(self) -> Iterator[Frame]:
+        for second in self._seconds:
+            yield Frame(OPEN_MS + second * 1000, _tick(second))
+        yield Frame(OPEN_MS + (self._seconds[-1] + 5) * 1000, TickColumns.empty())
+
+    def follow(self, instrument_tokens: Collection[int]) -> None:
+        self.followed = list(instrument_tokens)
+
+
+def _tick(second: int) -> TickColumns:
+    return TickColumns(
+        instrument_token=np.array([SBIN.instrument_token], "<u4"),
+        exchange_timestamp=np.array([OPEN_MS + second * 1000], "<i8"),
+        last_price=np.array([100.0 + second], "<f8"),
+    )
+
+
+def harness_of(
+    feed: FewFrames, paced: list[int] | None = None, bus: LocalBus | None = None
+) -> ServiceHarness:
+    async def pace(frame_ms: int) -> None:
+        if paced is not None:
+            paced.append(frame_ms)
+
+    return ServiceHarness(lambda parts: make_service(feed, parts, pace), bus=bus)
+
+
+async def played(harness: ServiceHarness) -> list[TickBatch]:
+    """Let the feed play to its end and return what it published."""
+    harness.runner.start_tasks()
+    await harness.runner.tasks_done()
+    await harness.bus.idle()
+    return [e for e in await harness.published("ticks") if isinstance(e, TickBatch)]
+
+
+def test_instruments_and_history_are_announced_before_the_first_frame() -> None:
+    async def story() -> None:
+        async with harness_of(FewFrames()) as harness:
+            (listing,) = await harness.published("instruments")
+            assert listing.model_dump()["tradingsymbol"] == "SBIN"
+            (announced,) = await harness.published("control")
+            assert isinstance(announced, HistoryLoaded)
+            assert (announced.candles, announced.gaps) == (0, ("2026-06-08: no ticks",))
+            assert await harness.published("ticks") == []
+
+    asyncio.run(story())
+
+
+def test_each_frame_is_published_with_the_clock_and_then_paced() -> None:
+    async def story() -> None:
+        paced: list[int] = []
+        async with harness_of(FewFrames(), paced) as harness:
+            batches = await played(harness)
+            assert [batch.clock_ms - OPEN_MS for batch in batches] == [1000, 2000, 3000, 8000]
+            assert [len(batch.columns) for batch in batches] == [1, 1, 1, 0]
+            assert paced == [batch.received_ms for batch in batches]
+            assert harness.clock.now_ms() == OPEN_MS + 8000
+            described = harness.runner.service.describe()
+            assert (described["frames"], described["ticks"]) == (4, 3)
+
+    asyncio.run(story())
+
+
+def test_a_start_anew_repeats_what_it_announces_and_a_later_part_has_its_own_batches() -> None:
+    async def story() -> None:
+        async with harness_of(FewFrames()) as first:
+            before = await played(first)
+        async with harness_of(FewFrames((2, 3)), bus=first.bus) as second:
+            every = await played(second)
+            for topic in ("instruments", "control"):
+                one, other = await second.published(topic)
+                assert one == other
+            ids = [batch.event_id for batch in every]
+            assert len(ids) == len(set(ids)) == len(before) + 3
+
+    asyncio.run(story())
+
+
+def test_the_same_part_of_the_day_has_the_same_batches_each_time() -> None:
+    async def story() -> list[UUID]:
+        async with harness_of(FewFrames((2, 3))) as harness:
+            return [event.event_id for event in await played(harness)]
+
+    assert asyncio.run(story()) == asyncio.run(story())
+
+
+def test_the_contracts_of_open_positions_are_followed_also_after_a_restart() -> None:
+    (opened, *_) = hear(make_desk(), fill())
+
+    async def story() -> None:
+        feed, later = FewFrames(), FewFrames()
+        async with harness_of(feed) as first:
+            await first.publish(opened)
+            assert feed.followed == [TOKEN]
+        async with harness_of(later, bus=first.bus) as second:
+            assert later.followed == [TOKEN]
+            await second.publish(closed("100"))
+            assert later.followed == []
+
+    asyncio.run(story())
+
+
+def test_without_a_store_only_positions_are_subscribed_to() -> None:
+    async def story() -> None:
+        async with harness_of(FewFrames()) as harness:
+            assert [one.group for one in harness.runner.service.subscriptions] == ["ingest"]
+            assert harness.runner.health.report() == {"ingest": "ok", "ingest.tasks": "ok"}
+
+    asyncio.run(story())

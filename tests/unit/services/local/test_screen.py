@@ -1,0 +1,73 @@
+"""What a person sees."""
+
+import io
+from datetime import date
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+from typer.testing import CliRunner
+
+from libs.market.calendar import load_calendar
+from libs.runtime.settings import SettingsError
+from services.local import screen
+from services.local.__main__ import app, demo
+
+SESSION = load_calendar().sessions("NSE", date(2026, 6, 17))[0]
+COMMANDS = ("demo", "replay", "up", "migrate", "topics")
+
+
+@pytest.mark.parametrize(("is_terminal", "is_shown"), [(True, True), (False, False)])
+def test_progress_is_shown_on_a_terminal_and_nowhere_else(
+    monkeypatch: pytest.MonkeyPatch, is_terminal: bool, is_shown: bool
+) -> None:
+    stream = io.StringIO()
+    console = Console(file=stream, force_terminal=is_terminal, width=100)
+    monkeypatch.setattr(screen, "errors", console)
+    with screen.session_progress("demo 2026-06-17", SESSION) as on_frame:
+        on_frame(SESSION.open_ms + 3_600_000)
+        on_frame(SESSION.close_ms + 3_600_000)
+    assert ("demo 2026-06-17" in stream.getvalue()) == is_shown
+    assert ("16:30:00" in stream.getvalue()) == is_shown
+
+
+def test_a_summary_names_every_figure(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = io.StringIO()
+    monkeypatch.setattr(screen, "console", Console(file=stream, width=100))
+    summary = {
+        "ticks": 1_234_567,
+        "ticks_rejected": {"late": 2, "bad_price": 3},
+        "history_gaps": ("2026-06-08: no ticks",),
+        "sha256": "ab" * 32,
+    }
+    screen.show_summary("Demo", summary)
+    shown = stream.getvalue()
+    figures = ("1,234,567", "ticks rejected", "5", "bad price", "2026-06-08: no ticks", "ab" * 32)
+    assert all(figure in shown for figure in figures), shown
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_help_of_each_command_shows_an_example(name: str) -> None:
+    result = CliRunner().invoke(app, [name, "--help"], env={"COLUMNS": "120"})
+    assert result.exit_code == 0
+    assert "Example:" in result.output
+    assert f"alphastocks {name}" in result.output.split("Example:")[1]
+
+
+def test_the_help_without_a_command_lists_them_all() -> None:
+    result = CliRunner().invoke(app, ["--help"])
+    assert all(name in result.output for name in COMMANDS)
+
+
+def test_topics_are_shown_with_who_writes_and_who_reads() -> None:
+    result = CliRunner().invoke(app, ["topics"])
+    assert result.exit_code == 0
+    assert "exit_requests" in result.output
+
+
+@pytest.mark.parametrize("out", ["file", "file/under/it"])
+def test_an_outcome_that_has_no_place_is_refused_before_the_run(tmp_path: Path, out: str) -> None:
+    (tmp_path / "file").write_text("not a folder")
+    with pytest.raises(SettingsError, match=r"--out: .*file"):
+        demo(out=tmp_path / out)
+    assert (tmp_path / "file").read_text() == "not a folder"

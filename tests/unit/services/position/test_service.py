@@ -1,0 +1,69 @@
+"""The position service in its shell: opened, left and closed, also across a restart."""
+
+import asyncio
+
+from libs.events.positions import ExitRequested, PositionClosed
+from libs.runtime.service import Parts, Service
+from libs.runtime.testing import ServiceHarness
+from services.position.service import make_service
+from services.position.settings import PositionSettings
+from tests.unit.services.position.builders import NOW, fill, position_id, ticks
+
+TOPICS = ("positions", "signal_updates", "exit_requests", "performance")
+
+
+def make(parts: Parts) -> Service:
+    return make_service(PositionSettings(), parts)
+
+
+async def kinds(harness: ServiceHarness) -> list[str]:
+    return [event.type for topic in TOPICS for event in await harness.published(topic)]
+
+
+def test_a_position_is_opened_by_its_fill_left_at_its_stop_and_closed_by_the_sale() -> None:
+    async def story() -> None:
+        async with ServiceHarness(make) as harness:
+            await harness.publish(fill())
+            assert await kinds(harness) == ["PositionOpened", "SignalActivated"]
+            await harness.publish(ticks(83.0, NOW + 1000))
+            (asked,) = await harness.published("exit_requests")
+            assert isinstance(asked, ExitRequested)
+            assert (asked.position_id, asked.reason) == (position_id(), "stop_loss")
+            await harness.publish(fill("SELL", price="83.00", at_ms=NOW + 2000))
+            closed = (await harness.published("positions"))[-1]
+            assert isinstance(closed, PositionClosed)
+            assert closed.exit_reason == "stop_loss"
+            assert closed.realised == -37 * 75
+            assert (await harness.published("signal_updates"))[-1].type == "SignalStopped"
+            assert len(await harness.published("performance")) == 1
+
+    asyncio.run(story())
+
+
+def test_after_a_restart_the_position_is_known_and_nothing_is_said_twice() -> None:
+    async def story() -> None:
+        async with ServiceHarness(make) as first:
+            await first.publish(fill(), ticks(83.0, NOW + 1000))
+            before = await kinds(first)
+        async with ServiceHarness(make, bus=first.bus) as second:
+            assert second.runner.service.describe() == {"open_positions": 1}
+            await second.publish(fill(), ticks(82.0, NOW + 2000))
+            assert await kinds(second) == before
+            await second.publish(fill("SELL", price="82.00", at_ms=NOW + 3000))
+            closed = (await second.published("positions"))[-1]
+            assert isinstance(closed, PositionClosed)
+            assert closed.exit_reason == "stop_loss"
+            assert second.runner.service.describe() == {"open_positions": 0}
+
+    asyncio.run(story())
+
+
+def test_a_sale_without_a_position_is_a_dead_letter_and_the_next_fill_counts() -> None:
+    async def story() -> None:
+        async with ServiceHarness(make) as harness:
+            await harness.publish(fill("SELL", of=2), fill(of=1))
+            ((reason, _),) = await harness.dead_letters("orders")
+            assert "without a position" in reason
+            assert await kinds(harness) == ["PositionOpened", "SignalActivated"]
+
+    asyncio.run(story())

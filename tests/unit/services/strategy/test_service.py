@@ -1,0 +1,186 @@
+"""The strategy service in its shell: warm from the store, signals from candles, once each."""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from libs.events.candles import CandleBatch, CandleColumns
+from libs.events.codec import record_of
+from libs.events.control import HistoryLoaded, StrategyStarted
+from libs.events.event import Event, identity, ms_from_utc
+from libs.events.local import LocalBus
+from libs.events.signals import StrategySignal
+from libs.market.calendar import load_calendar
+from libs.runtime.service import Parts, Service
+from libs.runtime.testing import ServiceHarness
+from libs.store.store import Params
+from services.strategy.domain.registry import UnknownStrategy
+from services.strategy.service import make_service
+from services.strategy.settings import StrategyChoice, StrategySettings
+from tests.unit.fakes import ForgetfulStore
+
+DAY, BEFORE = date(2026, 6, 10), date(2026, 6, 9)
+OPENS_AT = load_calendar().sessions("NSE", DAY)[0].opens_at
+FIVE = timedelta(minutes=5)
+CROSSING = {"interval": "5m", "fast": 1, "slow": 2, "history_needed": 3}
+SETTINGS = StrategySettings(
+    strategies=(StrategyChoice(name="ma_crossover", parameters=CROSSING),),
+    history_wait_seconds=0,
+)
+
+
+class HistoryStore(ForgetfulStore):
+    """A store that holds one day of five-minute candles of SBIN."""
+
+    def __init__(self, closes: Sequence[float]) -> None:
+        self._closes = closes
+
+    async def query(self, sql: str, params: Params | None = None) -> dict[str, list[Any]]:
+        if "count()" in sql:
+            return {"stored": [len(self._closes)]}
+        start = datetime(2026, 6, 9, 4, 0, tzinfo=UTC)
+        opened = [start + number * FIVE for number in range(len(self._closes))]
+        same: dict[str, Any] = {
+            "exchange": "NSE",
+            "tradingsymbol": "SBIN",
+            "expiry": date(1970, 1, 1),
+            "interval": "5m",
+            "trading_day": BEFORE,
+            "volume": 1,
+            "vwap": float("nan"),
+            "ticks": 1,
+            "oi": 0,
+            "cumulative_volume": 1,
+            "revision": 0,
+            "source": "backfill",
+        }
+        prices = {name: list(self._closes) for name in ("open", "high", "low", "close")}
+        times = {"opened_at": opened, "closes_at": [at + FIVE for at in opened]}
+        return {
+            **{name: [value] * len(opened) for name, value in same.items()},
+            **prices,
+            **times,
+        }
+
+
+def loaded(candles: int) -> HistoryLoaded:
+    event_id = identity("HistoryLoaded", "test")
+    return HistoryLoaded(
+        event_id=event_id,
+        occurred_at=OPENS_AT,
+        trading_day=DAY,
+        correlation_id=event_id,
+        days=(BEFORE,),
+        candles=candles,
+    )
+
+
+def candle(number: int, close: float, revision: int = 0) -> CandleBatch:
+    """The five-minute candle of SBIN that is the day's `number`th."""
+    opened_at = OPENS_AT + number * FIVE
+    event_id = identity("test candle", number, revision)
+    values: dict[str, Any] = {
+        "exchange": "NSE",
+        "tradingsymbol": "SBIN",
+        "expiry": None,
+        "instrument_token": 779_521,
+        "opened_ms": ms_from_utc(opened_at),
+        "closes_ms": ms_from_utc(opened_at + FIVE),
+        **dict.fromkeys(("open", "high", "low", "close"), close),
+        "volume": 1,
+        "vwap": None,
+        "ticks": 1,
+        "oi": 0,
+        "cumulative_volume": 1,
+        "revision": revision,
+    }
+    return CandleBatch(
+        event_id=event_id,
+        occurred_at=opened_at + FIVE,
+        trading_day=DAY,
+        correlation_id=event_id,
+        partition=0,
+        interval="5m",
+        source="live",
+        columns=CandleColumns.model_validate({name: (one,) for name, one in values.items()}),
+    )
+
+
+def make(parts: Parts) -> Service:
+    return make_service(SETTINGS, parts)
+
+
+async def bus_with(*events: Event) -> LocalBus:
+    bus = LocalBus(lockstep=True, partitions={"candles": 1})
+    await bus.start()
+    for event in events:
+        await bus.publish(record_of(event, partitions=await bus.partitions("candles")))
+    return bus
+
+
+async def signals(harness: ServiceHarness) -> list[str]:
+    events = await harness.published("strategy_signals")
+    return [event.action for event in events if isinstance(event, StrategySignal)]
+
+
+def test_stored_history_warms_a_strategy_so_that_the_first_candle_can_signal() -> None:
+    async def story() -> None:
+        bus = await bus_with(loaded(candles=4))
+        store = HistoryStore([100.0, 100.0, 99.0, 98.0])
+        async with ServiceHarness(make, bus=bus, store=store) as harness:
+            (started,) = [
+                event
+                for event in await harness.published("control")
+                if isinstance(event, StrategyStarted)
+            ]
+            assert (started.instruments, started.cold) == (1, ())
+            assert started.occurred_at == OPENS_AT
+            await harness.publish(candle(0, 105.0))
+            assert await signals(harness) == ["BUY"]
+
+    asyncio.run(story())
+
+
+def test_without_history_a_strategy_starts_cold_and_warms_up_on_live_candles() -> None:
+    async def story() -> None:
+        async with ServiceHarness(make) as harness:
+            await harness.publish(*(candle(number, 100.0 - number) for number in range(3)))
+            await harness.publish(candle(3, 105.0))
+            assert await signals(harness) == ["BUY"]
+
+    asyncio.run(story())
+
+
+def test_a_restart_repeats_no_signal() -> None:
+    async def story() -> None:
+        async with ServiceHarness(make) as first:
+            await first.publish(*(candle(number, 100.0 - number) for number in range(3)))
+            await first.publish(candle(3, 105.0))
+        async with ServiceHarness(make, bus=first.bus) as second:
+            await second.publish(candle(3, 105.0), candle(3, 90.0, revision=1))
+            assert await signals(second) == ["BUY"]
+            await second.publish(candle(4, 80.0))
+            assert await signals(second) == ["BUY", "SELL"]
+
+    asyncio.run(story())
+
+
+def test_a_candle_that_nobody_handled_before_the_restart_gives_its_signal_after_it() -> None:
+    async def story() -> None:
+        async with ServiceHarness(make) as first:
+            await first.publish(*(candle(number, 100.0 - number) for number in range(3)))
+        await first.bus.publish(record_of(candle(3, 105.0), partitions=1))
+        async with ServiceHarness(make, bus=first.bus) as second:
+            await second.bus.idle()
+            assert await signals(second) == ["BUY"]
+
+    asyncio.run(story())
+
+
+def test_a_strategy_that_nobody_knows_is_named() -> None:
+    settings = StrategySettings(strategies=(StrategyChoice(name="magic"),))
+    with pytest.raises(UnknownStrategy, match="'magic'"):
+        ServiceHarness(lambda parts: make_service(settings, parts))
