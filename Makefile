@@ -26,7 +26,7 @@ demo: $(STAMP) ## a synthetic trading day through all six services
 	$(BIN)/alphastocks demo
 
 test: $(STAMP) ## unit, contract and integration tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 lint: $(STAMP) ## format check, lint, types, import contracts
 	$(BIN)/ruff format --check .
