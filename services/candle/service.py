@@ -32,7 +32,7 @@ def make_service(settings: CandleSettings, parts: Parts) -> Service:
     ticks = Subscription(
         group="candle",
         topics=("instruments", "ticks"),
-        handler=Reaction(react, aggregator.restore),
+        handler=Reaction(react, aggregator.restore, aggregator.resumed),
         restore_topics=("instruments", "candles"),
     )
     tables = {"historical_data": (("candles", "historical_candles"), historical_data)}

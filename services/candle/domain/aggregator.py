@@ -72,13 +72,18 @@ class CandleAggregator:
         return ()
 
     def restore(self, event: Event) -> None:
-        """Take back listed instruments and the trading day's one-minute candles."""
+        """Take back listed instruments, the latest day's one-minute candles, and revisions."""
         if isinstance(event, InstrumentListed):
             self._listed[event.instrument_token] = event.instrument()
-        if isinstance(event, CandleBatch) and event.interval == "1m":
+        if isinstance(event, CandleBatch) and event.source == "live":
             self._start_day(event.trading_day)
-            for candle in event.candles():
+            for candle in event.candles() if event.trading_day == self._trading_day else ():
                 self._restore(event.partition, candle)
+
+    def resumed(self) -> list[Event]:
+        """Return what may not have been published at the last close before a restart."""
+        books = (book for place in self._places.values() for book in place.books)
+        return [batch for book in books for batch in book.resumed()]
 
     def forming(self, tradingsymbol: str, interval: Interval, at_ms: int) -> CandleValues | None:
         """Return the candle of an instrument that is still open at a time, as it stands."""
@@ -146,10 +151,14 @@ class CandleAggregator:
         if place.find(np.array([token]))[0] < 0:
             self._place_instruments(place, partition, [token])
         at = int(place.find(np.array([token]))[0])
-        if at >= 0 and place.book[at] != _NO_BOOK:
-            book = place.books[place.book[at]]
-            minute = (candle.opened_ms - book.schedule.open_ms) // MINUTE_MS
-            book.restore(int(place.row[at]), minute, _values(int(place.row[at]), candle))
+        if at < 0 or place.book[at] == _NO_BOOK:
+            return
+        book, row = place.books[place.book[at]], int(place.row[at])
+        minute = (candle.opened_ms - book.schedule.open_ms) // MINUTE_MS
+        if candle.interval == "1m":
+            book.restore(row, minute, _values(row, candle))
+        stop = (candle.closes_ms - book.schedule.open_ms) // MINUTE_MS
+        book.note_published(row, Span(candle.interval, minute, stop), candle.revision)
 
 
 def _ticks(batch: TickBatch, chosen: NDArray[np.int64], row: NDArray[np.int64]) -> Ticks:

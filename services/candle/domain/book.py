@@ -44,6 +44,7 @@ class Book:
         self.counts = counts
         self._instruments: list[Instrument] = []
         self._revisions: dict[tuple[int, Span], int] = {}
+        self._restored: set[tuple[int, Span]] = set()
         self._closed_minutes = 0
         self._watermark_ms = 0
         self._grid = Grid(schedule.minutes)
@@ -81,6 +82,25 @@ class Book:
                 if len(values):
                     yield self._batch(span, values, self.schedule.start_ms(stop))
             self._closed_minutes = stop
+
+    def resumed(self) -> Iterator[CandleBatch]:
+        """Yield what ended with the last restored minute and was not published before a crash.
+
+        One may have come between the one-minute candles of a close and the longer ones.
+        """
+        stop = self._closed_minutes
+        for span in self.schedule.ending_at.get(stop, ()):
+            rows = [row for row in range(len(self._grid)) if (row, span) not in self._restored]
+            values = self._grid.values(span, np.array(rows, np.int64))
+            if len(values):
+                yield self._batch(span, values, self.schedule.start_ms(stop))
+        self._restored.clear()
+
+    def note_published(self, row: int, span: Span, revision: int) -> None:
+        """Remember a candle that was published before a restart, and how often."""
+        self._restored.add((row, span))
+        if revision:
+            self._revisions[row, span] = max(revision, self._revisions.get((row, span), 0))
 
     def forming(self, span: Span) -> list[tuple[Instrument, CandleValues]]:
         """Return the candles of a span as they stand now."""

@@ -14,11 +14,13 @@ HOUR_MS = 3600 * 1000
 class ExitRules:
     """`square_off` is the time in India at which every position is left.
 
+    On a day that closes earlier (Muhurat trading, say) it is `before_close_ms` before the close.
     `before_expiry_ms` is how long before the close of its expiry day a contract is left;
     `holding_ms` the longest holding time, None without one.
     """
 
     square_off: time = time(15, 15)
+    before_close_ms: int = HOUR_MS // 4
     before_expiry_ms: int = HOUR_MS
     holding_ms: int | None = None
 
@@ -35,15 +37,21 @@ class ExitTimes:
     def of(cls, position: PositionEvent, rules: ExitRules, calendar: Calendar) -> "ExitTimes":
         """Return the times of a position, by the sessions of its days."""
         contract = position.contract
-        opened_on = position.opened_at.astimezone(IST).date()
-        square_off = datetime.combine(opened_on, rules.square_off, IST)
         sessions = calendar.sessions(contract.exchange, contract.expiry)
         opened_ms = ms_from_utc(position.opened_at)
         return cls(
-            square_off_ms=ms_from_utc(square_off),
+            square_off_ms=_square_off_ms(position, rules, calendar),
             expiry_ms=sessions[-1].close_ms - rules.before_expiry_ms if sessions else 0,
             holding_ms=opened_ms + rules.holding_ms if rules.holding_ms else 0,
         )
+
+
+def _square_off_ms(position: PositionEvent, rules: ExitRules, calendar: Calendar) -> int:
+    """Return the square-off of the day on which the position was opened."""
+    opened_on = position.opened_at.astimezone(IST).date()
+    at_ms = ms_from_utc(datetime.combine(opened_on, rules.square_off, IST))
+    sessions = calendar.sessions(position.contract.exchange, opened_on)
+    return min(at_ms, sessions[-1].close_ms - rules.before_close_ms) if sessions else at_ms
 
 
 def exit_reason(

@@ -56,12 +56,13 @@ class SignalBook:
         return ()
 
     def restore(self, event: Event) -> None:
-        """Take back what was published before a restart."""
+        """Take back what was published before a restart; only the latest day's counts."""
+        self._start_day(event.trading_day)
+        if event.trading_day != self._trading_day:
+            return
         if isinstance(event, SignalGenerated):
-            self._start_day(event.trading_day)
             self._remember(event)
         elif isinstance(event, SignalUpdate):
-            self._start_day(event.trading_day)
             self._follow(event)
             self._seen |= {event.causation_id} if event.causation_id else set()
 

@@ -1,15 +1,17 @@
 """The vectorised fold against a slow one that follows the rules word by word."""
 
 from dataclasses import asdict, dataclass
+from datetime import timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from libs.events.candles import MINUTES, Candle
+from libs.events.candles import MINUTES, Candle, CandleBatch
 from services.candle.domain.book import CandleRules
 from tests.unit.services.candle.frames import (
     CLOSE,
+    DAY,
     MINUTE,
     OPEN,
     Tick,
@@ -256,3 +258,30 @@ def test_many_instruments_get_rows_whatever_the_order_of_their_first_ticks() -> 
     assert {c.instrument_token: c.close for c in candles} == {
         token(number): 100.0 + number for number in range(50)
     }
+
+
+def test_a_restart_publishes_what_a_crash_kept_back_at_the_last_close() -> None:
+    first, second = aggregator(), aggregator()
+    frames = [frame([(0, OPEN + m * MINUTE, 100.0 + m, m)], OPEN + m * MINUTE) for m in range(3)]
+    frames.append(frame([], OPEN + 3 * MINUTE + 2000))
+    events = [event for one in frames for event in first.on_event(one)]
+    batches = [event for event in events if isinstance(event, CandleBatch)]
+    lost = [batch for batch in batches if batch.interval == "3m"]
+    for batch in batches:
+        if batch not in lost:
+            second.restore(batch)
+    assert second.resumed() == lost
+    assert len(lost) == 1
+
+
+def test_a_restart_counts_revisions_on_and_passes_over_earlier_days() -> None:
+    first, second = aggregator(), aggregator()
+    frames = [frame([(0, OPEN, 100.0, 5)], OPEN), frame([], OPEN + MINUTE + 2000)]
+    frames += [frame([(0, OPEN + 1000, 90.0, 6)], OPEN + MINUTE + 2000)]
+    events = [event for one in frames for event in first.on_event(one)]
+    for event in events:
+        second.restore(event)
+    yesterday = events[0].model_copy(update={"trading_day": DAY - timedelta(days=1)})
+    second.restore(yesterday)
+    (candle,) = play(second, frame([(0, OPEN + 2000, 80.0, 7)], OPEN + MINUTE + 3000))
+    assert (candle.interval, candle.revision, candle.low) == ("1m", 2, 80.0)

@@ -2,9 +2,9 @@ from datetime import time
 from typing import Any
 
 import pytest
-from pydantic import ValidationError
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from services.executor.domain.policy import EntryFilter
 from services.executor.domain.validation import refuse_signal

@@ -93,3 +93,9 @@ def test_a_position_is_left_exactly_when_a_level_or_a_time_is_reached(
 ) -> None:
     is_reached = last_price <= 84 or last_price >= 192 or now_ms >= at(15, 15)
     assert (exit_reason(opened(), last_price, now_ms, times()) is not None) == is_reached
+
+
+def test_on_a_day_that_closes_early_positions_are_left_before_its_close() -> None:
+    (session,) = load_calendar().sessions("NFO", date(2025, 10, 21))
+    evening = times(session.open_ms, expiry=date(2025, 10, 28))
+    assert evening.square_off_ms == session.close_ms - 15 * 60_000

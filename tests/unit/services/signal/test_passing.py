@@ -162,3 +162,12 @@ def test_the_table_of_transitions_is_that_of_the_specification() -> None:
         ("ACTIVATED", "STOPPED"),
     }
     assert set(STATE_AFTER.values()) == set(TRANSITIONS) - {"NEW"}
+
+
+def test_a_restart_forgets_the_day_before_whatever_the_order_of_partitions() -> None:
+    one = book()
+    yesterday = book().on_event(signal(day=DAY - timedelta(days=1), at_ms=AT - 86_400_000), AT)
+    today = book().on_event(signal(symbol="INFY"), AT)
+    for event in (*today, *yesterday):
+        one.restore(event)
+    assert outcome(one, signal("BUY", 100.5, at_ms=AT + 900_000)) == PASSED
