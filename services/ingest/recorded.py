@@ -72,7 +72,7 @@ def chosen_symbols(folder: Path, day: date, wanted: Collection[str] | None) -> l
             raise RecordingError(
                 f"{symbol}: no ticks in {folder / day.isoformat()}; there are: {', '.join(known)}"
             )
-    return sorted(wanted)
+    return sorted(set(wanted))
 
 
 def read_ticks(folder: Path, day: date, symbol: str) -> RecordedTicks:
@@ -82,7 +82,7 @@ def read_ticks(folder: Path, day: date, symbol: str) -> RecordedTicks:
     stamps = pd.to_datetime(table["timestamp"], format="%Y-%m-%d %H:%M:%S", errors="coerce")
     _refuse(path, table["timestamp"], stamps.isna(), "timestamp", "no time")
     price = pd.to_numeric(table["ltp"], errors="coerce")
-    _refuse(path, table["ltp"], price.isna(), "ltp", "no number")
+    _refuse(path, table["ltp"], price.isna() | np.isinf(price), "ltp", "no number")
     volume = pd.to_numeric(table["volume"], errors="coerce")
     is_whole = volume.notna() & (volume.abs() < 2**40) & (volume % 1 == 0)
     _refuse(path, table["volume"], ~is_whole, "volume", "no whole number of units")
@@ -100,7 +100,9 @@ def _read_table(path: Path) -> pd.DataFrame:
     except (OSError, EOFError, zlib.error) as error:
         raise RecordingError(f"{path}: damaged or cut off: {error}") from None
     try:
-        table = pd.read_csv(io.BytesIO(content), dtype=str, keep_default_na=False)
+        table = pd.read_csv(
+            io.BytesIO(content), dtype=str, keep_default_na=False, skip_blank_lines=False
+        )
     except (ValueError, UnicodeDecodeError) as error:
         raise RecordingError(f"{path}: {' '.join(str(error).split())}") from None
     if not isinstance(table.index, pd.RangeIndex):
@@ -108,6 +110,9 @@ def _read_table(path: Path) -> pd.DataFrame:
     missing = [name for name in COLUMNS if name not in table.columns]
     if missing:
         raise RecordingError(f"{path}: line 1: no column {missing[0]!r} in {list(table.columns)}")
+    table = table[~table.isin(["", np.nan]).all(axis="columns")]  # blank lines keep their number
+    if table.empty:
+        raise RecordingError(f"{path}: line 2: no tick follows the header")
     return table
 
 
@@ -116,14 +121,16 @@ def _refuse(
 ) -> None:
     if is_bad.any():
         at = int(is_bad.to_numpy().argmax())
-        raise RecordingError(f"{path}: line {at + 2}: {column} is {why}: {text.iloc[at]!r}")
+        line = int(text.index[at]) + 2
+        raise RecordingError(f"{path}: line {line}: {column} is {why}: {text.iloc[at]!r}")
 
 
 def _day_of(name: str) -> date | None:
     try:
-        return date.fromisoformat(name)
+        day = date.fromisoformat(name)
     except ValueError:
         return None
+    return day if day.isoformat() == name else None
 
 
 def frames_of(

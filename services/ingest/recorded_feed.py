@@ -11,7 +11,7 @@ from typing import Protocol
 import numpy as np
 
 from libs.events.ticks import TickColumns
-from libs.market.calendar import Calendar, Session
+from libs.market.calendar import Calendar, CalendarError, Session
 from libs.market.instruments import Instrument
 from services.ingest.feed import Backfill, Frame
 from services.ingest.recorded import (
@@ -47,7 +47,7 @@ FoldHistory = Callable[["RecordedDay", int], Backfill]
 
 @dataclass(frozen=True, slots=True)
 class RecordedDay:
-    """The files of one day, read and checked."""
+    """The files of one day, read and checked; `session` is its first open to its last close."""
 
     day: date
     session: Session
@@ -74,13 +74,21 @@ def read_day(
     folder: Path, day: date, symbols: Collection[str] | None, calendar: Calendar
 ) -> RecordedDay:
     """Read a day's files; raise RecordingError for a closed day or a file that cannot be read."""
-    reason = calendar.closed_reason("NSE", day)
-    if reason is not None:
-        raise RecordingError(f"{day}: the market is closed ({reason})")
+    session = _session_of(day, calendar)
     names = chosen_symbols(folder, day, symbols)
     ticks = [read_ticks(folder, day, name) for name in names]
-    session = calendar.sessions("NSE", day)[0]
     return RecordedDay(day, session, ticks, instruments_of(ticks))
+
+
+def _session_of(day: date, calendar: Calendar) -> Session:
+    try:
+        reason = calendar.closed_reason("NSE", day)
+    except CalendarError as error:
+        raise RecordingError(str(error)) from None
+    if reason is not None:
+        raise RecordingError(f"{day}: the market is closed ({reason})")
+    sessions = calendar.sessions("NSE", day)
+    return Session(day, sessions[0].opens_at, sessions[-1].closes_at)
 
 
 def instruments_of(ticks: Iterable[RecordedTicks]) -> list[Instrument]:
@@ -152,7 +160,7 @@ class RecordedFeed:
 
     def frames(self) -> Iterator[Frame]:
         """Yield the recorded frames, each with the options' quotes of its moment."""
-        self._spots = self.recording.first_prices()
+        self._spots, self._quoted_ms = self.recording.first_prices(), 0
         symbols = {one.instrument_token: one.tradingsymbol for one in self.recording.instruments}
         for frame in self.recording.frames():
             self._learn(frame, symbols)

@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 
+import numpy as np
+
 from libs.events.candles import CandleBatch, CandleColumns, Interval
 from libs.events.event import identity, utc_from_ms
 from libs.events.instruments import InstrumentListed
@@ -39,13 +41,14 @@ def fold_minutes(
 ) -> list[CandleBatch]:
     """Return candles of all intervals from one-minute candles: (opened_ms, values) pairs.
 
-    The values' rows are places in `instruments`.
+    The values' rows are places in `instruments`; minutes outside the sessions are left out.
     """
     grid = Grid(schedule.minutes)
     grid.grow(len(instruments))
     for opened_ms, values in minutes:
-        minute = (opened_ms - schedule.open_ms) // MINUTE_MS
-        grid.restore(minute, values, opened_ms, opened_ms + MINUTE_MS)
+        if schedule.is_open(np.array([opened_ms]))[0]:
+            minute = (opened_ms - schedule.open_ms) // MINUTE_MS
+            grid.restore(minute, values, opened_ms, opened_ms + MINUTE_MS)
     made = _closed(grid, schedule, trading_day, instruments, partition)
     return _by_interval(list(made))
 

@@ -182,9 +182,12 @@ def _row_of(values: CandleValues, place: int) -> CandleValues:
 
 
 def _changed(old: CandleValues, new: CandleValues) -> CandleValues:
-    """Return the new candles that differ from the old ones, or were not there."""
+    """Return the new candles that differ from the old ones, or were not there.
+
+    The number of ticks does not count: a repeat after the grace changes nothing but that.
+    """
     place = {row: at for at, row in enumerate(old.row.tolist())}
-    compared = ("open", "high", "low", "close", "volume", "ticks", "oi")
+    compared = ("open", "high", "low", "close", "volume", "oi")
 
     def differs(at: int, row: int) -> bool:
         was = place.get(row)

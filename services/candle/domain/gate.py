@@ -14,6 +14,8 @@ YEAR_MS = 365 * 24 * 3600 * 1000
 DAY_MS = 24 * 3600 * 1000
 IST_OFFSET_MS = 330 * 60_000
 HIGHEST_PRICE = 10_000_000.0
+UNKNOWN_VOLUME = -1
+HIGHEST_VOLUME = 1 << 40
 
 
 @dataclass(slots=True)
@@ -76,14 +78,18 @@ class Gate:
             for session in self._schedule.sessions
         )
         is_timely = one_session and last <= received_ms + self._ahead_ms
-        return bool(is_timely and ticks.price.min() > 0 and ticks.price.max() <= HIGHEST_PRICE)
+        is_priced = ticks.price.min() > 0 and ticks.price.max() <= HIGHEST_PRICE
+        lowest, highest = ticks.volume.min(), ticks.volume.max()
+        is_counted = lowest >= UNKNOWN_VOLUME and highest <= HIGHEST_VOLUME
+        return bool(is_timely and is_priced and is_counted)
 
     def _sound(self, ticks: Ticks, received_ms: int, counts: TickCounts) -> Mask:
-        at_ms, price = ticks.at_ms, ticks.price
+        at_ms, price, volume = ticks.at_ms, ticks.price, ticks.volume
         refusals: dict[str, Mask] = {
             "epoch_zero": at_ms < YEAR_MS,
             "other_day": (at_ms < self._day[0]) | (at_ms >= self._day[1]),
             "bad_price": ~((price > 0) & (price <= HIGHEST_PRICE)),
+            "bad_volume": (volume < UNKNOWN_VOLUME) | (volume > HIGHEST_VOLUME),
             "outside_session": ~self._schedule.is_open(at_ms),
             "ahead_of_clock": at_ms > received_ms + self._ahead_ms,
         }

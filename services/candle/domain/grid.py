@@ -124,8 +124,9 @@ class Grid:
         self._cells["close_at"][rows, minute] = stops_ms - 1
         for name in ("open_volume", "close_volume", "cumulative"):
             self._cells[name][rows, minute] = values.cumulative_volume
-        self._cells["traded"][rows, minute] = values.volume
-        self._cells["turnover"][rows, minute] = np.nan_to_num(values.vwap) * values.volume
+        traded = np.where(np.isnan(values.vwap), 0, values.volume)
+        self._cells["traded"][rows, minute] = traded
+        self._cells["turnover"][rows, minute] = np.nan_to_num(values.vwap) * traded
         base, running = self._rows["base"], self._rows["running"]
         first = base[rows] == _NONE
         base[rows] = np.where(first, values.cumulative_volume - values.volume, base[rows])

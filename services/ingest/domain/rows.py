@@ -9,13 +9,15 @@ from libs.events.event import Event
 from libs.events.instruments import InstrumentListed
 from libs.events.ticks import COLUMN_TYPES, TickBatch
 
+_NameTable = tuple[NDArray[np.int64], NDArray[Any], NDArray[Any]]
+
 
 class MarketDataRows:
     """Turns tick batches into columns; names come from the instruments listed before."""
 
     def __init__(self) -> None:
         self._names: dict[int, tuple[str, str]] = {}
-        self._table = _name_table({})
+        self._table: _NameTable | None = None
 
     def __call__(self, event: Event) -> dict[str, Any]:
         """Return the columns of a batch, nothing for other events; times are epoch ms.
@@ -24,9 +26,10 @@ class MarketDataRows:
         """
         if isinstance(event, InstrumentListed):
             self._names[event.instrument_token] = (event.exchange, event.tradingsymbol)
+            self._table = None
         if not isinstance(event, TickBatch):
             return {}
-        if len(self._table[0]) != len(self._names) + 1:
+        if self._table is None:
             self._table = _name_table(self._names)
         count = len(event.columns)
         tokens, exchanges, tradingsymbols = self._table
@@ -44,9 +47,7 @@ class MarketDataRows:
         }
 
 
-def _name_table(
-    names: dict[int, tuple[str, str]],
-) -> tuple[NDArray[np.int64], NDArray[Any], NDArray[Any]]:
+def _name_table(names: dict[int, tuple[str, str]]) -> _NameTable:
     """Return tokens ascending, and their names; the last row is for tokens that are not listed."""
     tokens = sorted(names)
     listed = [names[token] for token in tokens]

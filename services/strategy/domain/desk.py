@@ -42,16 +42,16 @@ class StrategyDesk:
 
     makers: tuple[MakeStrategy, ...]
     _seats: dict[tuple[int, str], _Seat] = field(default_factory=dict)
-    _stopped: dict[int, str] = field(default_factory=dict)
-    _intervals: dict[int, Interval] = field(default_factory=dict)
+    _stopped: dict[int, StrategyStopped] = field(default_factory=dict)
+    _samples: tuple[Strategy, ...] = ()
 
     def __post_init__(self) -> None:
-        self._intervals = {number: make().interval for number, make in enumerate(self.makers)}
+        self._samples = tuple(make() for make in self.makers)
 
     @property
     def intervals(self) -> frozenset[Interval]:
         """The intervals that any strategy asks for."""
-        return frozenset(self._intervals.values())
+        return frozenset(sample.interval for sample in self._samples)
 
     def warm(self, candles: Iterable[Candle]) -> None:
         """Feed history, oldest first, and publish nothing of it."""
@@ -69,18 +69,24 @@ class StrategyDesk:
             return ()
         return [made for candle in self._usable(event) for made in self._feed(candle)]
 
-    def started(self, trading_day: date, at_ms: int) -> Iterator[StrategyStarted]:
-        """Yield, per strategy, how many instruments are warm and which are not yet."""
-        for number, make in enumerate(self.makers):
+    def started(self, trading_day: date, at_ms: int) -> Iterator[StrategyStarted | StrategyStopped]:
+        """Yield, per strategy, how many instruments are warm and which are not yet.
+
+        Of one that failed on the history, yield that it is stopped.
+        """
+        for number, sample in enumerate(self._samples):
+            if number in self._stopped:
+                yield self._stopped[number]
+                continue
             seats = {key: seat for (at, key), seat in self._seats.items() if at == number}
             cold = [k for k, s in seats.items() if s.seen < s.strategy.history_needed]
-            event_id = identity("StrategyStarted", number, make().name, trading_day, at_ms)
+            event_id = identity("StrategyStarted", number, sample.name, trading_day, at_ms)
             yield StrategyStarted(
                 event_id=event_id,
                 occurred_at=utc_from_ms(at_ms),
                 trading_day=trading_day,
                 correlation_id=event_id,
-                strategy=make().name,
+                strategy=sample.name,
                 instruments=len(seats) - len(cold),
                 cold=tuple(sorted(cold)),
             )
@@ -90,31 +96,32 @@ class StrategyDesk:
             yield from (candle for candle in batch.candles() if candle.revision == 0)
 
     def _feed(self, candle: Candle) -> Iterator[Event]:
-        for number, make in enumerate(self.makers):
-            if number in self._stopped or self._intervals[number] != candle.interval:
+        for number, sample in enumerate(self._samples):
+            if number in self._stopped or sample.interval != candle.interval:
                 continue
             try:
-                signal = self._seat(number, candle.key, make).take(candle)
+                signal = self._seat(number, candle.key).take(candle)
             except Exception as error:  # noqa: BLE001  a strategy's bug must not stop the others
-                yield self._stop(number, make().name, candle, error)
+                yield self._stop(number, candle, error)
                 continue
             if signal is not None:
                 yield signal
 
-    def _seat(self, number: int, key: str, make: MakeStrategy) -> _Seat:
+    def _seat(self, number: int, key: str) -> _Seat:
         if (number, key) not in self._seats:
-            self._seats[number, key] = _Seat(make())
+            self._seats[number, key] = _Seat(self.makers[number]())
         return self._seats[number, key]
 
-    def _stop(self, number: int, name: str, candle: Candle, error: Exception) -> StrategyStopped:
-        self._stopped[number] = f"{type(error).__name__}: {error}"
+    def _stop(self, number: int, candle: Candle, error: Exception) -> StrategyStopped:
+        name = self._samples[number].name
         event_id = identity("StrategyStopped", number, name, candle.candle_id)
-        return StrategyStopped(
+        self._stopped[number] = StrategyStopped(
             event_id=event_id,
             occurred_at=utc_from_ms(candle.closes_ms),
             trading_day=candle.trading_day,
             correlation_id=candle.candle_id,
             causation_id=candle.candle_id,
             strategy=name,
-            reason=f"on {candle.key} {candle.interval}: {self._stopped[number]}",
+            reason=f"on {candle.key} {candle.interval}: {type(error).__name__}: {error}",
         )
+        return self._stopped[number]

@@ -18,5 +18,5 @@ class Ema:
         if self.value is None:
             self.value = value
         else:
-            self.value = self._weight * value + (1.0 - self._weight) * self.value
+            self.value += self._weight * (value - self.value)  # constant values stay exact
         return self.value

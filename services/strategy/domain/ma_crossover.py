@@ -27,6 +27,8 @@ class MaCrossover(Strategy):
     ) -> None:
         if not 1 <= fast < slow:
             raise ValueError(f"fast ({fast}) must be at least 1 and below slow ({slow})")
+        if not (target_percent > 0 and 0 < stop_percent < 100):
+            raise ValueError(f"target ({target_percent} %) or stop ({stop_percent} %) is no level")
         self.interval = interval
         self.history_needed = history_needed
         self._spans = (fast, slow)

@@ -5,9 +5,10 @@ strategy's and whose object is a subclass of `Strategy`; nothing here changes.
 """
 
 from collections.abc import Mapping
-from importlib.metadata import entry_points
-from typing import Any
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, get_args
 
+from libs.events.candles import Interval
 from services.strategy.domain.ma_crossover import MaCrossover
 from services.strategy.domain.strategy import Strategy
 
@@ -20,9 +21,19 @@ class UnknownStrategy(ValueError):
 
 
 def known_strategies() -> dict[str, type[Strategy]]:
-    """Return name → class, built in and installed."""
-    installed = {point.name: point.load() for point in entry_points(group=ENTRY_POINTS)}
+    """Return name → class, built in and installed; raise UnknownStrategy for a broken one."""
+    installed = {point.name: _loaded(point) for point in entry_points(group=ENTRY_POINTS)}
     return installed | BUILT_IN
+
+
+def _loaded(point: EntryPoint) -> type[Strategy]:
+    try:
+        found = point.load()
+    except Exception as error:
+        raise UnknownStrategy(f"strategy {point.name}: {point.value}: {error}") from error
+    if not (isinstance(found, type) and issubclass(found, Strategy)):
+        raise UnknownStrategy(f"strategy {point.name}: {point.value} is no subclass of Strategy")
+    return found
 
 
 def make_strategy(
@@ -36,6 +47,11 @@ def make_strategy(
             f"no strategy is called {name!r}; known: {', '.join(sorted(known))}"
         ) from None
     try:
-        return strategy_class(**parameters)
+        strategy = strategy_class(**parameters)
     except (TypeError, ValueError) as error:
         raise UnknownStrategy(f"strategy {name}: {error}") from None
+    intervals = get_args(Interval)
+    if strategy.interval not in intervals:
+        known_ones = ", ".join(intervals)
+        raise UnknownStrategy(f"strategy {name}: no interval {strategy.interval!r}: {known_ones}")
+    return strategy

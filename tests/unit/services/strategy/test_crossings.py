@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from libs.events.candles import Candle, CandleBatch, CandleColumns
-from libs.events.control import StrategyStopped
+from libs.events.control import StrategyStarted, StrategyStopped
 from libs.events.event import identity, utc_from_ms
 from libs.events.signals import StrategySignal
 from services.strategy.domain.desk import StrategyDesk
@@ -132,6 +132,7 @@ def test_history_warms_up_without_a_signal_and_gives_the_same_signals_afterwards
         s.event_id for s in played(desk(), crossing())[-1:]
     ]
     (started,) = warm.started(DAY, START)
+    assert isinstance(started, StrategyStarted)
     assert (started.instruments, started.cold) == (1, ())
 
 
@@ -139,6 +140,7 @@ def test_a_cold_instrument_is_named() -> None:
     cold = desk()
     cold.warm([candle(0, 100.0)])
     (started,) = cold.started(DAY, START)
+    assert isinstance(started, StrategyStarted)
     assert (started.instruments, started.cold) == (0, ("NSE:SBIN",))
 
 
