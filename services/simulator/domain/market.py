@@ -1,6 +1,6 @@
 """A whole synthetic trading day: instruments, earlier days' candles, frames and quotes."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 
 import numpy as np
@@ -41,16 +41,22 @@ class SyntheticMarket:
         defects: DefectRates = DEMO_DEFECTS,
         near_strikes: int = 5,
         tail_seconds: int = 5,
+        history_days: int = 10,
     ) -> None:
         self._seed, self._day, self._calendar = seed, trading_day, calendar
         self._specs = tuple(sorted(specs, key=lambda spec: spec.tradingsymbol))
         self._levels = [PriceLevels(seed, spec, trading_day) for spec in self._specs]
         self._defects, self._near_strikes = defects, near_strikes
-        self._tail_seconds = tail_seconds
+        self._tail_seconds, self._history_days = tail_seconds, history_days
         self._market, self._paths = self._draw(trading_day)
         self._spots = np.array([path.last_price for path in self._paths])
         self.underlyings = tuple(spec.instrument() for spec in self._specs)
         self.chain = self._make_chain(rulebook)
+
+    @property
+    def trading_day(self) -> date:
+        """Day in India that is played."""
+        return self._day
 
     @property
     def contracts(self) -> tuple[Instrument, ...]:
@@ -76,9 +82,21 @@ class SyntheticMarket:
         rows = self.chain.rows(instrument_tokens)
         return self.chain.quotes(self._spots_in(self._second_of(at_ms)), at_ms, rows)
 
-    def history(self, days: int) -> Iterator[tuple[date, Instrument, MinuteCandles]]:
-        """Minute candles of so many trading days before this one, oldest first, by underlying."""
-        for day in self._days_before(days):
+    def option_quotes(self, spots: Mapping[str, float], at_ms: int) -> TickColumns:
+        """Quotes of all contracts at a time, from any prices of the underlyings by symbol."""
+        return self.chain.quotes(spots, at_ms)
+
+    def previous_closes(self) -> dict[str, float]:
+        """Closes of the trading day before, by the underlyings' tradingsymbol."""
+        pairs = zip(self.chain.symbols, self._paths, strict=True)
+        return {symbol: path.previous_close for symbol, path in pairs}
+
+    def history(self, days: int | None = None) -> Iterator[tuple[date, Instrument, MinuteCandles]]:
+        """Minute candles of the trading days before this one, oldest first, by underlying.
+
+        As many days as asked for, or as the market has.
+        """
+        for day in self._days_before(self._history_days if days is None else days):
             _, paths = self._draw(day)
             for instrument, path in zip(self.underlyings, paths, strict=True):
                 yield day, instrument, minute_candles(path)
@@ -89,15 +107,24 @@ class SyntheticMarket:
         Every `chain_seconds` a frame also quotes the contracts near the money. Frames in which
         nothing ticks are empty. Where options trade longer, the frames go on until their close.
         """
+        options_close_ms = self._calendar.sessions("NFO", self._day)[-1].close_ms
+        for second, frame in self._numbered_frames(start_ms):
+            if second % chain_seconds == 0 and frame.at_ms < options_close_ms:
+                quotes = self._near_quotes(second, frame.at_ms)
+                yield Frame(frame.at_ms, TickColumns.concat([frame.columns, quotes]))
+            else:
+                yield frame
+
+    def underlying_frames(self, start_ms: int | None = None) -> Iterator[Frame]:
+        """The same frames with the ticks of the underlyings alone."""
+        return (frame for _, frame in self._numbered_frames(start_ms))
+
+    def _numbered_frames(self, start_ms: int | None) -> Iterator[tuple[int, Frame]]:
         at_ms = self._frame_times()
         ticks = FrameColumns(self._arriving(), at_ms.size)
-        options_close_ms = self._calendar.sessions("NFO", self._day)[-1].close_ms
         first = 0 if start_ms is None else int(np.searchsorted(at_ms, start_ms))
         for second, now_ms in enumerate(at_ms[first:].tolist(), first):
-            columns = ticks.of(second)
-            if second % chain_seconds == 0 and now_ms < options_close_ms:
-                columns = TickColumns.concat([columns, self._near_quotes(second, now_ms)])
-            yield Frame(now_ms, columns)
+            yield second, Frame(now_ms, ticks.of(second))
 
     def _near_quotes(self, second: int, at_ms: int) -> TickColumns:
         spots = self._spots_in(second)

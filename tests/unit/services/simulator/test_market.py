@@ -3,7 +3,7 @@ from datetime import date
 import numpy as np
 import pytest
 
-from libs.events.ticks import TickColumns
+from libs.events.ticks import COLUMN_TYPES, TickColumns
 from libs.market.calendar import Calendar
 from libs.market.rulebook import Rulebook
 from services.simulator.domain.defects import NO_DEFECTS, DefectRates
@@ -121,6 +121,48 @@ def test_contracts_followed_each_second_agree_with_the_frames(
     assert len(market.quotes([token], frames[5001].at_ms)) == 1
     with pytest.raises(KeyError):
         market.quotes([1], frames[0].at_ms)
+
+
+def test_frames_are_those_of_the_underlyings_and_every_few_seconds_quotes(
+    market: SyntheticMarket, frames: list[Frame]
+) -> None:
+    alone = list(zip(range(11), market.underlying_frames(), strict=False))
+    for second, frame in alone:
+        both = frames[second]
+        assert both.at_ms == frame.at_ms
+        assert columns_equal(both.columns.take(slice(0, len(frame.columns))), with_gaps(frame))
+        assert (len(both.columns) > len(frame.columns)) == (second % 5 == 0)
+
+
+def with_gaps(frame: Frame) -> TickColumns:
+    """Give the columns with those that only options carry where options are in the frame."""
+    is_quoted = frame.columns.oi is None and frame.at_ms // 1000 % 5 == 0
+    return TickColumns.concat([frame.columns, NO_OPTIONS]) if is_quoted else frame.columns
+
+
+NO_OPTIONS = TickColumns(*(np.empty(0, kind) for kind in COLUMN_TYPES.values()))
+
+
+def test_options_are_quoted_in_their_order_at_any_prices(market: SyntheticMarket) -> None:
+    at_ms = market.path("INFY").at_ms[100].item()
+    quotes = market.option_quotes(market.spots(at_ms), at_ms)
+    tokens = [contract.instrument_token for contract in market.contracts]
+    assert quotes.instrument_token.tolist() == tokens
+    assert columns_equal(quotes, market.quotes(tokens, at_ms))
+
+
+def test_the_previous_closes_are_those_of_the_day_before(market: SyntheticMarket) -> None:
+    closes = market.previous_closes()
+    yesterday = {one.tradingsymbol: bars["close"][-1] for _, one, bars in market.history(1)}
+    assert closes == yesterday
+    assert market.trading_day == DAY
+
+
+def test_history_has_as_many_days_as_the_market_was_made_with(
+    calendar: Calendar, rulebook: Rulebook, stock: UnderlyingSpec
+) -> None:
+    market = SyntheticMarket(SEED, DAY, calendar, rulebook, [stock], history_days=2)
+    assert len(list(market.history())) == 2
 
 
 def test_history_ends_on_the_day_before_and_continues_into_the_day(market: SyntheticMarket) -> None:
