@@ -1,0 +1,43 @@
+"""Where Kite is reached: the real one, or a simulator on this machine."""
+
+import ipaddress
+from dataclasses import dataclass
+from urllib.parse import urlencode, urlsplit
+
+_SCHEMES = {"root": ("https", "http"), "ws_root": ("wss", "ws"), "login_root": ("https", "http")}
+
+
+@dataclass(frozen=True, slots=True)
+class KiteAddress:
+    """Addresses of Kite's three doors; raises ValueError for one that is no address.
+
+    `timeout_seconds` bounds the waiting for a connection, and for each piece of an answer.
+    """
+
+    api_key: str
+    root: str = "https://api.kite.trade"
+    ws_root: str = "wss://ws.kite.trade"
+    login_root: str = "https://kite.zerodha.com/connect/login"
+    timeout_seconds: float = 5.0
+
+    def __post_init__(self) -> None:
+        for name, schemes in _SCHEMES.items():
+            parts = urlsplit(getattr(self, name))
+            if parts.scheme not in schemes or not parts.hostname:
+                raise ValueError(f"{name} must be {schemes[0]}://host, not {getattr(self, name)}")
+
+    @property
+    def is_local(self) -> bool:
+        """Whether requests stay on this machine."""
+        host = urlsplit(self.root).hostname or ""
+        if host == "localhost":
+            return True
+        try:
+            return ipaddress.ip_address(host).is_loopback
+        except ValueError:
+            return False
+
+
+def login_url(address: KiteAddress) -> str:
+    """Return the page on which the user logs in; Kite sends the browser back with a token."""
+    return f"{address.login_root}?{urlencode({'api_key': address.api_key, 'v': 3})}"

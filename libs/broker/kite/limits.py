@@ -1,0 +1,129 @@
+"""How many requests Kite takes, and a count of those that were made; without a clock of its own."""
+
+import re
+from collections import deque
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from functools import cache
+from typing import Any, Literal
+
+from libs.market.dated import DatedSeries, Span
+from libs.market.packaged import load_table
+
+RequestClass = Literal["quote", "historical", "orders", "other"]
+REQUEST_CLASSES: tuple[RequestClass, ...] = ("quote", "historical", "orders", "other")
+
+_QUOTE = re.compile(r"/quote(/|$)")
+_HISTORICAL = re.compile(r"/instruments/historical(/|$)")
+_ORDERS = re.compile(r"/orders(/|$)")
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """At most `count` requests within any `per_ms` milliseconds."""
+
+    count: int
+    per_ms: int
+
+
+class SlidingWindows:
+    """Counts requests against several rates at once; times are epoch or monotonic ms.
+
+    A request counts against a rate for exactly `per_ms` milliseconds.
+    """
+
+    def __init__(self, rates: Sequence[Rate]) -> None:
+        self._taken = [(rate, deque[int](maxlen=rate.count)) for rate in rates]
+
+    def wait_ms(self, now_ms: int) -> int:
+        """Return how long to wait until a request may go; 0 if it may go now."""
+        waits = (_wait_ms(rate, taken, now_ms) for rate, taken in self._taken)
+        return max(waits, default=0)
+
+    def take(self, now_ms: int) -> None:
+        """Count a request that goes now."""
+        for _, taken in self._taken:
+            taken.append(now_ms)
+
+    def free(self, now_ms: int) -> int:
+        """Return how many requests may go now."""
+        return min(rate.count - _used(rate, taken, now_ms) for rate, taken in self._taken)
+
+
+def _wait_ms(rate: Rate, taken: deque[int], now_ms: int) -> int:
+    if len(taken) < rate.count:
+        return 0
+    return max(0, taken[0] + rate.per_ms - now_ms)
+
+
+def _used(rate: Rate, taken: deque[int], now_ms: int) -> int:
+    return sum(at_ms + rate.per_ms > now_ms for at_ms in taken)
+
+
+@dataclass(frozen=True, slots=True)
+class KiteLimits:
+    """What Kite allows on a day.
+
+    `history_days` is days per call by interval; `cool_down_ms` how long Kite refuses after a 429;
+    `margin_ms` what a client adds to each rate's span, for the journey is not even.
+    """
+
+    rates: Mapping[RequestClass, tuple[Rate, ...]]
+    instruments_a_call: Mapping[str, int]
+    history_days: Mapping[str, int]
+    cool_down_ms: int
+    margin_ms: int
+    modifications: int
+    connections: int
+    tokens_a_connection: int
+    tag_length: int
+
+    def windows(self, request_class: RequestClass, margin_ms: int = 0) -> SlidingWindows:
+        """Return a fresh count for a class of requests, each span longer by a margin."""
+        rates = self.rates[request_class]
+        return SlidingWindows([Rate(rate.count, rate.per_ms + margin_ms) for rate in rates])
+
+
+def load_limits(on: date) -> KiteLimits:
+    """Return the limits of a day, or the nearest known ones."""
+    series = _load_series()
+    rates = _on(series["rates"], on)
+    return KiteLimits(
+        rates={name: tuple(Rate(*pair) for pair in rates[name]) for name in REQUEST_CLASSES},
+        instruments_a_call=_on(series["instruments_a_call"], on),
+        history_days=_on(series["history_days"], on),
+        **_on(series["numbers"], on),
+    )
+
+
+@cache
+def _load_series() -> dict[str, dict[str, DatedSeries[Any]]]:
+    table = load_table("kite_limits.toml")
+    sections = ("rates", "instruments_a_call", "history_days", "numbers")
+    return {
+        section: {name: _series(entries) for name, entries in table[section].items()}
+        for section in sections
+    }
+
+
+def _series(entries: Iterable[dict[str, Any]]) -> DatedSeries[Any]:
+    return DatedSeries(
+        Span(entry["from"], entry["value"], entry.get("until"), entry.get("confirmed", True))
+        for entry in entries
+    )
+
+
+def _on(series: Mapping[str, DatedSeries[Any]], on: date) -> dict[str, Any]:
+    return {name: dated.at(on).value for name, dated in series.items()}
+
+
+def class_of(method: str, path: str) -> RequestClass:
+    """Return which limit a request counts against, by its method and its path without a query."""
+    if _QUOTE.match(path):
+        return "quote"
+    if _HISTORICAL.match(path):
+        return "historical"
+    if _ORDERS.match(path) and method.upper() != "GET":
+        return "orders"
+    return "other"

@@ -1,0 +1,83 @@
+"""Kite's orders and trades ↔ the words of the port. Money is exact, times are epoch ms."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from libs.broker.errors import ReplyUnreadable
+from libs.broker.port import Fill, OrderRequest, OrderStatus
+from libs.events.event import ms_from_utc
+from libs.market.calendar import IST
+
+Row = Mapping[str, Any]
+
+_AUTOMATIC_PROTECTION = -1  # 0 is refused for MARKET orders by API
+_ORDER_TIMES = ("exchange_update_timestamp", "exchange_timestamp", "order_timestamp")
+_FINAL: tuple[OrderStatus, ...] = ("COMPLETE", "CANCELLED", "REJECTED")
+
+
+def order_fields(request: OrderRequest) -> dict[str, Any]:
+    """Return the fields with which Kite places an order for the day."""
+    fields: dict[str, Any] = {
+        "variety": "regular",
+        "exchange": request.exchange,
+        "tradingsymbol": request.tradingsymbol,
+        "transaction_type": request.transaction_type,
+        "quantity": request.quantity,
+        "product": request.product,
+        "order_type": request.order_type,
+        "validity": "DAY",
+        "tag": request.tag,
+    }
+    if request.order_type == "LIMIT":
+        fields["price"] = f"{request.price:f}"
+    else:
+        fields["market_protection"] = _AUTOMATIC_PROTECTION
+    return fields
+
+
+def money(value: object) -> Decimal:
+    """Return a price of Kite's JSON exactly as it was written there."""
+    return Decimal(str(value))
+
+
+def epoch_ms(shown: object) -> int | None:
+    """Return the moment that a wall clock in India shows, as text or as a naive datetime."""
+    if isinstance(shown, str):
+        try:
+            shown = datetime.fromisoformat(shown)
+        except ValueError:
+            return None
+    if not isinstance(shown, datetime):
+        return None
+    return ms_from_utc(shown if shown.tzinfo else shown.replace(tzinfo=IST))
+
+
+def status_of(order: Row) -> OrderStatus:
+    """Return Kite's many states as ours: what is not final is OPEN."""
+    shown = str(order["status"]).upper()
+    return next((status for status in _FINAL if shown.startswith(status)), "OPEN")
+
+
+def updated_ms(order: Row, otherwise_ms: int) -> int:
+    """Return the latest time that an order shows (epoch ms)."""
+    shown = [epoch_ms(order.get(name)) for name in _ORDER_TIMES]
+    return max((at_ms for at_ms in shown if at_ms is not None), default=otherwise_ms)
+
+
+def reason_of(order: Row) -> str:
+    """Return what the broker or the exchange has to say about an order."""
+    return str(order.get("status_message") or order.get("status_message_raw") or "")
+
+
+def fill_of(trade: Row) -> Fill:
+    """Return a trade as a fill. Raises ReplyUnreadable."""
+    try:
+        return Fill(
+            fill_id=str(trade["trade_id"]),
+            quantity=int(trade["quantity"]),
+            price=money(trade["average_price"]),
+        )
+    except (KeyError, TypeError, ValueError, ArithmeticError) as error:
+        raise ReplyUnreadable(f"a trade of Kite cannot be read: {error!r}") from error

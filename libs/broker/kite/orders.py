@@ -1,0 +1,83 @@
+"""The port's order client over Kite: an order is placed once, and its fate is followed."""
+
+from collections.abc import Callable, Sequence
+
+import structlog
+
+from libs.broker.errors import BrokerError, OrderRefused
+from libs.broker.kite.mapping import order_fields
+from libs.broker.kite.replies import placing_error
+from libs.broker.kite.rest import KiteRest
+from libs.broker.kite.ticker import Ticker
+from libs.broker.kite.watch import OrderWatch
+from libs.broker.port import OrderRequest, OrderUpdate
+
+
+class KiteOrderClient:
+    """Places and cancels at Kite; updates come while `run` runs, which can be started again.
+
+    `ticker` is one of its own, without subscriptions; without one, orders are followed by reading
+    the order book every `poll_seconds`. `now_ms` (epoch ms) stands in for times Kite leaves out.
+    """
+
+    def __init__(
+        self,
+        rest: KiteRest,
+        ticker: Ticker | None,
+        *,
+        poll_seconds: float = 5.0,
+        now_ms: Callable[[], int],
+        log: structlog.typing.FilteringBoundLogger | None = None,
+    ) -> None:
+        self._rest = rest
+        self._log = log or structlog.get_logger(part="orders")
+        self._watch = OrderWatch(rest, ticker, poll_seconds, now_ms, self._log)
+
+    async def place(self, request: OrderRequest) -> str:
+        """Return Kite's order id; raise OrderRefused, or OrderUnknown when in doubt."""
+        # In doubt until the reply is read: also if waiting for it is given up.
+        self._watch.doubt(request.tag)
+        try:
+            broker_order_id = await self._rest.place_order(**order_fields(request))
+        except BrokerError as error:
+            judged = placing_error(error)
+            if isinstance(judged, OrderRefused):
+                self._watch.settle(request.tag)
+            raise judged from error
+        self._watch.settle(request.tag)
+        self._watch.expect(broker_order_id, request.tag, request.quantity)
+        return broker_order_id
+
+    async def cancel(self, broker_order_id: str) -> None:
+        """Ask for a cancellation; where that fails, `run` asks again while the order works.
+
+        Never raises BrokerError: the order's fate, cancelled or complete, comes as an update.
+        """
+        try:
+            await self._rest.cancel_order(broker_order_id)
+        except BrokerError as error:
+            self._log.warning("cancellation in doubt", order_id=broker_order_id, error=str(error))
+            self._watch.cancel_again(broker_order_id)
+
+    async def orders(self) -> Sequence[OrderUpdate]:
+        """Return the day's order book, each order with its trades as fills.
+
+        Raises SessionError, RateLimited, BrokerUnavailable or ReplyUnreadable.
+        """
+        return await self._watch.joined()
+
+    def take_updates(self) -> Sequence[OrderUpdate]:
+        """Return the updates that arrived since the last call, in order."""
+        return self._watch.take()
+
+    async def updated(self) -> None:
+        """Wait until `take_updates` has something."""
+        await self._watch.updated()
+
+    async def run(self) -> None:
+        """Follow the orders until cancelled; troubles of the broker are waited out."""
+        await self._watch.run()
+
+    def describe(self) -> dict[str, int]:
+        """Return how many updates were handed on, and postbacks, polls, reconnects."""
+        return self._watch.describe()

@@ -1,0 +1,82 @@
+"""What a reply of Kite means if it is not the one that was hoped for."""
+
+import json
+from typing import Any
+
+from libs.broker.errors import (
+    BrokerError,
+    BrokerUnavailable,
+    OrderRefused,
+    OrderUnknown,
+    RateLimited,
+    ReplyUnreadable,
+    RequestRefused,
+    SessionError,
+    SessionExpired,
+)
+
+_TOO_MANY = 429
+_TIMED_OUT = 408
+_UNCLASSIFIED = "GeneralException"
+_LOG_IN = "run `alphastocks login`"
+
+
+def error_of(status: int, content_type: str, body: bytes, cool_down_ms: int) -> BrokerError | None:
+    """Return the error that a reply stands for, or None for one that can be read on."""
+    if status == _TOO_MANY:
+        return RateLimited("Kite says: too many requests", cool_down_ms)
+    if "json" in content_type:
+        return _error_in(status, body)
+    if status >= 500 or status == _TIMED_OUT:
+        return BrokerUnavailable(f"Kite answers {status}")
+    if status >= 400 or "csv" not in content_type:
+        # What stands in such a reply is not shown: nobody knows what it repeats.
+        return ReplyUnreadable(f"Kite answers {status} with {content_type or 'nothing named'}")
+    return None
+
+
+def _error_in(status: int, body: bytes) -> BrokerError | None:
+    try:
+        reply: Any = json.loads(body) if status >= 400 else {}
+    except ValueError:
+        reply = None
+    if isinstance(reply, dict):
+        return named_error(status, reply.get("error_type"), str(reply.get("message") or ""))
+    return unnamed_error(status)
+
+
+def named_error(status: int, error_type: object, message: str) -> BrokerError | None:
+    """Return the error of Kite's own `error_type` and message, or None if there is none."""
+    said = f"Kite says: {message or error_type}"
+    if error_type == "TokenException":
+        return SessionExpired(f"{said}: {_LOG_IN}")
+    if status >= 500 or status == _TIMED_OUT or error_type == "NetworkException":
+        return BrokerUnavailable(f"{said} ({status})")
+    if error_type == "DataException":
+        return ReplyUnreadable(said)
+    if isinstance(error_type, str) and error_type:
+        return RequestRefused(said, error_type)
+    return unnamed_error(status)
+
+
+def unnamed_error(status: int) -> BrokerError | None:
+    """Return the error of a reply that does not say what is wrong."""
+    if status < 400:
+        return None
+    if status >= 500 or status == _TIMED_OUT:
+        return BrokerUnavailable(f"Kite answers {status}")
+    return ReplyUnreadable(f"Kite answers {status} without saying why")
+
+
+def placing_error(error: BrokerError) -> OrderRefused | OrderUnknown:
+    """Return what an error means for the order that was to be placed: nothing, or nobody knows.
+
+    Only what surely placed nothing is a refusal: no session, too many requests, a connection that
+    never came about, or a reason that Kite names. All else has to be looked up.
+    """
+    is_sure = isinstance(error, SessionError | RateLimited)
+    if isinstance(error, RequestRefused):
+        is_sure = error.error_type != _UNCLASSIFIED
+    elif isinstance(error, BrokerUnavailable):
+        is_sure = not error.was_sent
+    return OrderRefused(str(error)) if is_sure else OrderUnknown(str(error))

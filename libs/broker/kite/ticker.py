@@ -1,0 +1,228 @@
+"""Kite's websocket: one connection, kept alive for ever, that notices when it dies silently."""
+
+import asyncio
+import json
+import logging
+from collections.abc import AsyncIterator, Callable, Collection
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import Any
+from urllib.parse import urlencode
+
+import structlog
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
+
+from libs.broker.errors import SessionExpired
+from libs.broker.kite.address import KiteAddress
+from libs.broker.kite.backoff import Backoff
+from libs.broker.kite.frames import DecodedFrame, decode
+from libs.broker.kite.session import KiteSession
+from libs.broker.kite.subscriptions import Mode, Subscriptions
+
+_FORBIDDEN = 403
+_CLOSE_SECONDS = 1.0
+_TROUBLES = (OSError, WebSocketException)
+
+# The library's own logger would show the address, and the token in it, when debugging.
+_quiet = logging.getLogger(f"{__name__}.connection")
+_quiet.setLevel(logging.WARNING)
+
+
+@dataclass(frozen=True, slots=True)
+class TickerCounts:
+    """What a ticker has gone through since it was made.
+
+    `frames` are binary messages, heartbeats included; `unreadable` text messages that are none.
+    """
+
+    reconnects: int = 0
+    silences: int = 0
+    frames: int = 0
+    broken_packets: int = 0
+    order_updates: int = 0
+    unreadable: int = 0
+
+
+class Ticker:
+    """One websocket connection to Kite.
+
+    `on_order` gets each order update as Kite's fields, `on_connect` is called when a connection
+    stands. A connection without any message for `silence_seconds` is given up for a new one.
+    """
+
+    def __init__(
+        self,
+        address: KiteAddress,
+        session: Callable[[], KiteSession],
+        *,
+        silence_seconds: float = 5.0,
+        on_order: Callable[[dict[str, Any]], None] | None = None,
+        log: structlog.typing.FilteringBoundLogger | None = None,
+        backoff: Backoff | None = None,
+    ) -> None:
+        self.on_order = on_order
+        self.on_connect: Callable[[], None] | None = None
+        self._address = address
+        self._session = session
+        self._silence_seconds = silence_seconds
+        self._log = log or structlog.get_logger(part="ticker")
+        self._backoff = backoff or Backoff()
+        self._subscriptions = Subscriptions()
+        self._sending = asyncio.Lock()
+        self._connection: ClientConnection | None = None
+        self._closed = asyncio.Event()
+        self._refused_token = ""
+        self._has_connected = False
+        self._counters = TickerCounts()
+
+    @property
+    def counters(self) -> TickerCounts:
+        """Return what has happened so far."""
+        return self._counters
+
+    async def subscribe(self, tokens: Collection[int], mode: Mode) -> None:
+        """Stream these instruments in a mode, from now on and after every reconnect."""
+        async with self._sending:
+            await self._send(self._subscriptions.add(tokens, mode))
+
+    async def unsubscribe(self, tokens: Collection[int]) -> None:
+        """Stream these instruments no longer."""
+        async with self._sending:
+            await self._send(self._subscriptions.remove(tokens))
+
+    async def frames(self) -> AsyncIterator[DecodedFrame]:
+        """Yield decoded messages until the ticker is closed; a heartbeat is an empty frame.
+
+        Raises SessionError when there is no session, or none that Kite accepts.
+        """
+        while not self._closed.is_set():
+            connection = await self._connected()
+            if connection is not None:
+                try:
+                    await self._begin(connection)
+                    while (message := await self._next(connection)) is not None:
+                        frame = self._take(message)
+                        if frame is not None:
+                            yield frame
+                finally:
+                    self._connection = None
+                    await connection.close()
+            await self._pause()
+
+    async def close(self) -> None:
+        """End the connection, and with it `frames`."""
+        self._closed.set()
+        if self._connection is not None:
+            await self._connection.close()
+
+    async def _connected(self) -> ClientConnection | None:
+        """Return a new connection, or None if there is trouble."""
+        try:
+            return await self._open()
+        except _TROUBLES as error:
+            self._log.warning("cannot connect to Kite's ticker", reason=_reason(error))
+            return None
+
+    async def _begin(self, connection: ClientConnection) -> None:
+        """Tell a new connection all subscriptions."""
+        self._count(reconnects=self._has_connected)
+        self._has_connected = True
+        with suppress(TimeoutError):  # the watchdog judges what takes no commands
+            async with asyncio.timeout(self._silence_seconds), self._sending:
+                self._connection = connection
+                await self._send(self._subscriptions.commands())
+        if self.on_connect is not None:
+            self.on_connect()
+
+    async def _open(self) -> ClientConnection:
+        """Connect; a token that was refused is not tried again, but a newer one is at once."""
+        while True:
+            session = self._session()
+            if session.access_token == self._refused_token:
+                raise SessionExpired("Kite's ticker refuses the session: run `alphastocks login`")
+            try:
+                return await self._connect(session)
+            except InvalidStatus as error:
+                if error.response.status_code != _FORBIDDEN:
+                    raise
+                self._refused_token = session.access_token
+
+    async def _connect(self, session: KiteSession) -> ClientConnection:
+        query = urlencode({"api_key": session.api_key, "access_token": session.access_token})
+        return await connect(
+            f"{self._address.ws_root}?{query}",
+            open_timeout=self._address.timeout_seconds,
+            close_timeout=_CLOSE_SECONDS,
+            compression=None,
+            ping_interval=None,  # the watchdog is the one judge of a connection's life
+            proxy=None if self._address.is_local else True,
+            logger=_quiet,
+        )
+
+    async def _send(self, commands: Collection[str]) -> None:
+        if self._connection is None:
+            return
+        # What a dying connection does not take, the next one is told when it stands.
+        with suppress(ConnectionClosed):
+            for command in commands:
+                await self._connection.send(command)
+
+    async def _next(self, connection: ClientConnection) -> str | bytes | None:
+        """Return the next message, or None when the connection has ended or is silent."""
+        if self._closed.is_set():
+            return None
+        try:
+            async with asyncio.timeout(self._silence_seconds):
+                return await connection.recv()
+        except TimeoutError:
+            self._count(silences=1)
+            self._log.warning("Kite's ticker is silent", seconds=self._silence_seconds)
+            connection.transport.abort()
+        except ConnectionClosed as error:
+            self._log.warning("Kite's ticker has closed", reason=_reason(error))
+        return None
+
+    def _take(self, message: str | bytes) -> DecodedFrame | None:
+        self._backoff.reset()
+        if isinstance(message, str):
+            self._take_text(message)
+            return None
+        frame = decode(message)
+        self._count(frames=1, broken_packets=frame.broken)
+        return frame
+
+    def _take_text(self, text: str) -> None:
+        try:
+            message = json.loads(text)
+        except (ValueError, RecursionError):
+            message = None
+        if not isinstance(message, dict):
+            self._count(unreadable=1)
+            return
+        content = message.get("data")
+        if message.get("type") == "error":
+            self._log.error("Kite's ticker says", error=str(content))
+        elif message.get("type") == "order" and isinstance(content, dict):
+            self._count(order_updates=1)
+            if self.on_order is not None:
+                self.on_order(content)
+
+    def _count(self, **more: int) -> None:
+        counted = {name: getattr(self._counters, name) + number for name, number in more.items()}
+        self._counters = replace(self._counters, **counted)
+
+    async def _pause(self) -> None:
+        """Wait before the next connection, unless the ticker is closed meanwhile."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._backoff.next_seconds()):
+                await self._closed.wait()
+
+
+def _reason(error: Exception) -> str:
+    """Return what went wrong without the address, which has the token in it."""
+    if isinstance(error, InvalidStatus):
+        return f"HTTP {error.response.status_code}"
+    if isinstance(error, ConnectionClosed):
+        return f"code {error.rcvd.code}" if error.rcvd else "no closing handshake"
+    return type(error).__name__

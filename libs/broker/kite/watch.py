@@ -1,0 +1,252 @@
+"""Follows the account's orders: the ticker tells at once, the order book makes sure."""
+
+import asyncio
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from typing import Any
+
+import structlog
+
+from libs.broker.errors import BrokerError, ReplyUnreadable, RequestRefused, SessionError
+from libs.broker.kite.backoff import Backoff
+from libs.broker.kite.book import OrderBook
+from libs.broker.kite.mapping import Row
+from libs.broker.kite.rest import KiteRest
+from libs.broker.kite.ticker import Ticker
+from libs.broker.port import OrderUpdate
+
+_SESSION_SECONDS = 1.0
+_FIRST_TRADES_SECONDS = 0.1
+_TRADES_TRIES = 5
+
+
+class OrderWatch:
+    """Collects updates while `run` runs; what it knows outlives a restart of `run`.
+
+    The order book is read at the start, after each connection of the ticker, and every
+    `poll_seconds` while an order works, a placing is in doubt, or a cancellation is unsettled.
+    """
+
+    def __init__(
+        self,
+        rest: KiteRest,
+        ticker: Ticker | None,
+        poll_seconds: float,
+        now_ms: Callable[[], int],
+        log: structlog.typing.FilteringBoundLogger,
+    ) -> None:
+        self._rest = rest
+        self._ticker = ticker
+        self._poll_seconds = poll_seconds
+        self._now_ms = now_ms
+        self._log = log
+        self._book = OrderBook()
+        self._doubtful_tags: set[str] = set()
+        self._unsettled_cancels: set[str] = set()
+        self._updates: list[OrderUpdate] = []
+        self._has_updates = asyncio.Event()
+        self._stirred = asyncio.Event()
+        self._is_poll_due = True
+        self._polled_at = 0.0
+        self._trades_backoff = Backoff(_FIRST_TRADES_SECONDS, poll_seconds)
+        self._without_session: set[str] = set()
+        self._counts = dict.fromkeys(("updates", "postbacks", "polls", "unreadable"), 0)
+        if ticker is not None:
+            ticker.on_order = self._on_postback
+            ticker.on_connect = self._poll_soon
+
+    def doubt(self, tag: str) -> None:
+        """Look for an order with this tag until it is found or settled."""
+        self._doubtful_tags.add(tag)
+        self._stirred.set()
+
+    def settle(self, tag: str) -> None:
+        """Look for this tag no longer."""
+        self._doubtful_tags.discard(tag)
+
+    def expect(self, broker_order_id: str, tag: str, quantity: int) -> None:
+        """Follow an order of so many units that was placed."""
+        self._book.expect(broker_order_id, tag, quantity)
+        self._stirred.set()
+
+    def cancel_again(self, broker_order_id: str) -> None:
+        """Ask for a cancellation until Kite has taken it, or the order has come to its end."""
+        self._unsettled_cancels.add(broker_order_id)
+        self._poll_soon()
+
+    def take(self) -> list[OrderUpdate]:
+        """Return the updates since the last call."""
+        updates, self._updates = self._updates, []
+        self._has_updates.clear()
+        return updates
+
+    async def updated(self) -> None:
+        """Wait until there are updates to take."""
+        await self._has_updates.wait()
+
+    def describe(self) -> dict[str, int]:
+        """Return how many updates were handed on, and what they were learnt from.
+
+        `pending` are updates that wait: for their trades, or to be taken.
+        """
+        reconnects = self._ticker.counters.reconnects if self._ticker is not None else 0
+        pending = len(self._book.lacking()) + len(self._updates)
+        return {**self._counts, "reconnects": reconnects, "pending": pending}
+
+    async def joined(self) -> list[OrderUpdate]:
+        """Return the order book of now, joined with its trades.
+
+        Raises what the requests raise, and ReplyUnreadable if trades stay behind their orders.
+        """
+        await self._read_book()
+        for _ in range(_TRADES_TRIES):
+            await self._read_missing_trades()
+            if not self._book.lacking():
+                break
+            await asyncio.sleep(self._trades_backoff.next_seconds())
+        self._trades_backoff.reset()
+        self._hand_on()
+        if lacking := self._book.lacking():
+            raise ReplyUnreadable(f"the trades of {', '.join(lacking)} do not add up yet")
+        return self._book.updates()
+
+    async def run(self) -> None:
+        """Follow the orders until cancelled; troubles of the broker are waited out."""
+        self._poll_soon()
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._check_for_ever())
+            if self._ticker is not None:
+                tasks.create_task(self._listen_for_ever(self._ticker))
+
+    async def _listen_for_ever(self, ticker: Ticker) -> None:
+        while True:
+            try:
+                async for _ in ticker.frames():
+                    self._on_session("ticker", None)
+                return
+            except SessionError as error:
+                self._on_session("ticker", error)
+                await asyncio.sleep(_SESSION_SECONDS)
+
+    async def _check_for_ever(self) -> None:
+        backoff = Backoff(_FIRST_TRADES_SECONDS, self._poll_seconds)
+        while True:
+            await self._wait_until_something_is_due()
+            try:
+                await self._check()
+                backoff.reset()
+            except SessionError as error:
+                self._on_session("requests", error)
+                self._poll_soon()
+                await asyncio.sleep(_SESSION_SECONDS)
+            except BrokerError as error:
+                self._log.warning("orders cannot be checked", error=str(error))
+                self._poll_soon()
+                await asyncio.sleep(backoff.next_seconds())
+
+    async def _wait_until_something_is_due(self) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._patience_seconds()):
+                await self._stirred.wait()
+        self._stirred.clear()
+
+    def _patience_seconds(self) -> float | None:
+        if self._book.lacking():
+            return self._trades_backoff.next_seconds()
+        if not self._is_watching():
+            return None
+        return max(0.0, self._polled_at + self._poll_seconds - _now())
+
+    def _is_watching(self) -> bool:
+        return bool(self._book.is_working or self._doubtful_tags or self._unsettled_cancels)
+
+    async def _check(self) -> None:
+        is_time = self._is_watching() and _now() >= self._polled_at + self._poll_seconds
+        is_poll = self._is_poll_due or is_time
+        if is_poll:
+            await self._read_book()
+        await self._read_missing_trades()
+        self._hand_on()
+        if is_poll:
+            await self._repeat_cancels()
+
+    async def _read_book(self) -> None:
+        self._is_poll_due = False
+        self._polled_at = _now()
+        try:
+            # Trades after orders: they then hold what the orders show as filled.
+            rows, trades = await self._rest.orders(), await self._rest.trades()
+        except BaseException:
+            self._is_poll_due = True
+            raise
+        self._take_trades(trades)
+        for row in rows:
+            self._take_order(row)
+        self._counts["polls"] += 1
+        self._on_session("requests", None)
+        self._doubtful_tags = {tag for tag in self._doubtful_tags if not self._book.has_tag(tag)}
+
+    async def _read_missing_trades(self) -> None:
+        for order_id in self._book.lacking():
+            self._take_trades(await self._rest.order_trades(order_id))
+        if not self._book.lacking():
+            self._trades_backoff.reset()
+
+    async def _repeat_cancels(self) -> None:
+        for order_id in sorted(self._unsettled_cancels):
+            if not self._book.is_final(order_id):
+                try:
+                    await self._rest.cancel_order(order_id)
+                except RequestRefused as error:
+                    self._log.warning("cancellation refused", order_id=order_id, error=str(error))
+                    continue
+            self._unsettled_cancels.discard(order_id)
+
+    def _on_postback(self, row: dict[str, Any]) -> None:
+        self._counts["postbacks"] += 1
+        self._take_order(row)
+        self._hand_on()
+        self._stirred.set()
+
+    def _poll_soon(self) -> None:
+        self._is_poll_due = True
+        self._stirred.set()
+
+    def _take_order(self, row: Row) -> None:
+        try:
+            self._book.take_order(row, self._now_ms())
+        except ReplyUnreadable as error:
+            self._on_unreadable(error)
+
+    def _take_trades(self, rows: Iterable[Row]) -> None:
+        for row in rows:
+            try:
+                self._book.take_trades([row])
+            except ReplyUnreadable as error:
+                self._on_unreadable(error)
+
+    def _on_unreadable(self, error: ReplyUnreadable) -> None:
+        self._counts["unreadable"] += 1
+        self._log.error("left out of the order book", error=str(error))
+
+    def _hand_on(self) -> None:
+        news = self._book.news()
+        if news:
+            self._updates += news
+            self._counts["updates"] += len(news)
+            self._has_updates.set()
+
+    def _on_session(self, user: str, error: SessionError | None) -> None:
+        """Log once that the session is over, and once that there is another for all its users."""
+        if error is not None:
+            if not self._without_session:
+                self._log.error("waiting for a new session", error=str(error))
+            self._without_session.add(user)
+        elif user in self._without_session:
+            self._without_session.discard(user)
+            if not self._without_session:
+                self._log.info("there is a session again")
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

@@ -1,0 +1,330 @@
+import asyncio
+import json
+from collections.abc import Callable
+from contextlib import AsyncExitStack, suppress
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from structlog.testing import capture_logs
+
+from libs.broker.errors import OrderRefused, OrderUnknown, ReplyUnreadable
+from libs.broker.kite.backoff import Backoff
+from libs.broker.kite.orders import KiteOrderClient
+from libs.broker.kite.rest import KiteRest
+from libs.broker.kite.ticker import Ticker
+from libs.broker.port import OrderUpdate
+from tests.unit.libs.broker.kite.rows import order, request, trade
+from tests.unit.libs.broker.kite.servers import (
+    CUT,
+    FAST,
+    Answer,
+    HttpKite,
+    failure,
+    http_kite,
+    session,
+    socket_kite,
+    success,
+)
+
+POLL_SECONDS = 0.05
+NOW_MS = 1_622_432_937_000
+
+
+class Stage:
+    """A client at stand-ins, and the test's hand on what they say."""
+
+    def __init__(self, kite: HttpKite) -> None:
+        self.kite = kite
+        self.postbacks: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue()
+        self.token = "first"
+        self.client: KiteOrderClient
+        kite.on("POST /orders/regular", success({"order_id": "1"}))
+        kite.on("DELETE /orders/regular/1", success({"order_id": "1"}))
+        kite.on("GET /orders", success([]))
+        kite.on("GET /trades", success([]))
+
+    def book(self, *rows: dict[str, Any]) -> None:
+        self.kite.on("GET /orders", success(list(rows)))
+
+    def trades(self, *rows: dict[str, Any]) -> None:
+        self.kite.on("GET /trades", success(list(rows)))
+
+    async def updates(self, number: int = 1) -> list[OrderUpdate]:
+        taken: list[OrderUpdate] = []
+        while len(taken) < number:
+            await self.client.updated()
+            taken += self.client.take_updates()
+        return taken
+
+    async def until(self, condition: Callable[[], object]) -> None:
+        while not condition():  # noqa: ASYNC110  # the other end has no event
+            await asyncio.sleep(0.005)
+
+
+def playing(
+    play: Callable[[Stage], Any], *, has_ticker: bool = False, poll_seconds: float = POLL_SECONDS
+) -> None:
+    """Let `play` act while the client runs; it has ten seconds."""
+
+    async def run(stage: Stage, stack: AsyncExitStack) -> None:
+        async def handle(connection: Any, _: int) -> None:
+            while (row := await stage.postbacks.get()) is not None:
+                message = {"type": "order", "data": row}
+                await connection.send(json.dumps(message))
+
+        ticker = None
+        if has_ticker:
+            socket = await stack.enter_async_context(socket_kite(handle))
+            ticker = Ticker(socket.address, lambda: session(stage.token), backoff=Backoff(0.01))
+            stack.push_async_callback(ticker.close)
+        rest = KiteRest(stage.kite.address, lambda: session(stage.token), FAST)
+        stack.push_async_callback(rest.close)
+        stage.client = KiteOrderClient(
+            rest, ticker, poll_seconds=poll_seconds, now_ms=lambda: NOW_MS
+        )
+        running = asyncio.create_task(stage.client.run())
+        try:
+            await play(stage)
+        finally:
+            running.cancel()
+            with suppress(asyncio.CancelledError):
+                await running
+
+    async def timed(kite: HttpKite) -> None:
+        async with asyncio.timeout(10), AsyncExitStack() as stack:
+            await run(Stage(kite), stack)
+
+    with http_kite() as kite:
+        asyncio.run(timed(kite))
+
+
+def test_an_order_that_fills_is_found_by_reading_the_book() -> None:
+    async def play(stage: Stage) -> None:
+        assert await stage.client.place(request()) == "1"
+        stage.trades(trade("11", 50, 109.4), trade("12", 25, 109.45))
+        stage.book(order(status="COMPLETE", filled=75))
+        (update,) = await stage.updates()
+        assert (update.broker_order_id, update.tag, update.status) == ("1", "tag1", "COMPLETE")
+        assert [fill.price for fill in update.fills] == [Decimal("109.4"), Decimal("109.45")]
+        assert stage.client.take_updates() == []
+
+    playing(play)
+
+
+def test_an_order_that_fills_is_told_by_the_ticker() -> None:
+    async def play(stage: Stage) -> None:
+        stage.kite.on("GET /orders/1/trades", success([trade()]))
+        await stage.client.place(request())
+        stage.postbacks.put_nowait(order(status="OPEN"))
+        stage.postbacks.put_nowait(order(status="COMPLETE", filled=75))
+        (update,) = await stage.updates()
+        assert (update.status, len(update.fills)) == ("COMPLETE", 1)
+        assert stage.client.describe()["postbacks"] == 2
+        assert stage.client.describe()["updates"] == 1
+
+    playing(play, has_ticker=True, poll_seconds=60)
+
+
+def test_an_update_is_held_until_its_trades_add_up() -> None:
+    async def play(stage: Stage) -> None:
+        late = [success([]), success([trade("11", 25)]), success([trade("11", 25)])]
+        whole = success([trade("11", 25), trade("12", 50)])
+        stage.kite.on("GET /orders/1/trades", *late, whole)
+        await stage.client.place(request())
+        stage.postbacks.put_nowait(order(status="COMPLETE", filled=75))
+        (update,) = await stage.updates()
+        assert [fill.quantity for fill in update.fills] == [25, 50]
+        assert stage.kite.count("GET /orders/1/trades") >= 4
+
+    playing(play, has_ticker=True, poll_seconds=0.5)
+
+
+def test_doubled_late_and_unreadable_postbacks_change_nothing() -> None:
+    async def play(stage: Stage) -> None:
+        stage.kite.on("GET /orders/1/trades", success([trade("11", 75)]))
+        await stage.client.place(request())
+        complete = order(status="COMPLETE", filled=75)
+        for row in (complete, complete, order(filled=25), {"order_id": "1"}, order()):
+            stage.postbacks.put_nowait(row)
+        await stage.until(lambda: stage.client.describe()["postbacks"] == 5)
+        (update,) = await stage.updates()
+        assert update.status == "COMPLETE"
+        assert stage.client.take_updates() == []
+        assert stage.client.describe()["unreadable"] == 1
+
+    playing(play, has_ticker=True, poll_seconds=60)
+
+
+def test_a_lost_postback_is_made_good_by_the_book_after_a_reconnect() -> None:
+    async def play(stage: Stage) -> None:
+        await stage.client.place(request())
+        await stage.until(lambda: stage.client.describe()["polls"] >= 1)
+        stage.trades(trade())
+        stage.book(order(status="COMPLETE", filled=75))
+        stage.postbacks.put_nowait(None)
+        (update,) = await stage.updates()
+        assert update.status == "COMPLETE"
+        assert stage.client.describe()["reconnects"] == 1
+
+    playing(play, has_ticker=True, poll_seconds=60)
+
+
+def test_while_nothing_works_the_book_is_left_alone() -> None:
+    async def play(stage: Stage) -> None:
+        await stage.until(lambda: stage.client.describe()["polls"] == 1)
+        await asyncio.sleep(4 * POLL_SECONDS)
+        assert stage.client.describe()["polls"] == 1
+        await stage.client.place(request())
+        stage.book(order(status="REJECTED", status_message="no funds"))
+        (update,) = await stage.updates()
+        assert (update.status, update.reason) == ("REJECTED", "no funds")
+        polls = stage.client.describe()["polls"]
+        await asyncio.sleep(4 * POLL_SECONDS)
+        assert stage.client.describe()["polls"] == polls
+
+    playing(play)
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        (failure(400, "OrderException", "no funds"), OrderRefused),
+        (failure(400, "InputException"), OrderRefused),
+        (failure(403, "TokenException"), OrderRefused),
+        (failure(429, "NetworkException"), OrderRefused),
+        (failure(503, "NetworkException"), OrderUnknown),
+        (failure(500, "OrderException"), OrderUnknown),
+        (Answer(b"<html>", 504, "text/html"), OrderUnknown),
+        (Answer(b"<html>", 200, "text/html"), OrderUnknown),
+        (CUT, OrderUnknown),
+        (Answer(b"{}", after_seconds=1.3), OrderUnknown),
+    ],
+)
+def test_a_placing_is_refused_or_unknown(answer: Answer, expected: type[Exception]) -> None:
+    async def play(stage: Stage) -> None:
+        stage.kite.on("POST /orders/regular", answer)
+        with pytest.raises(expected):
+            await stage.client.place(request())
+        assert stage.kite.count("POST /orders/regular") == 1
+
+    playing(play)
+
+
+def test_an_order_in_doubt_is_found_by_its_tag() -> None:
+    async def play(stage: Stage) -> None:
+        stage.kite.on("POST /orders/regular", CUT)
+        with pytest.raises(OrderUnknown):
+            await stage.client.place(request())
+        await stage.until(lambda: stage.client.describe()["polls"] >= 2)
+        stage.book(order(status="OPEN"))
+        (update,) = await stage.updates()
+        assert (update.broker_order_id, update.tag, update.status) == ("1", "tag1", "OPEN")
+
+    playing(play)
+
+
+@pytest.mark.parametrize(
+    "failed",
+    [failure(400, "OrderException", "already complete"), CUT, failure(503, "NetworkException")],
+)
+def test_a_cancellation_that_fails_is_asked_for_again_while_the_order_works(failed: Answer) -> None:
+    async def play(stage: Stage) -> None:
+        await stage.client.place(request())
+        stage.book(order(status="OPEN"))
+        stage.kite.on("DELETE /orders/regular/1", failed, failed, success({"order_id": "1"}))
+        await stage.client.cancel("1")
+        await stage.until(lambda: stage.kite.count("DELETE /orders/regular/1") == 3)
+        stage.book(order(status="CANCELLED"))
+        (update,) = await stage.updates()
+        assert update.status == "CANCELLED"
+        await asyncio.sleep(3 * POLL_SECONDS)
+        assert stage.kite.count("DELETE /orders/regular/1") == 3
+
+    playing(play)
+
+
+def test_a_cancellation_that_comes_too_late_ends_in_the_fill() -> None:
+    async def play(stage: Stage) -> None:
+        await stage.client.place(request())
+        stage.kite.on("DELETE /orders/regular/1", failure(400, "OrderException", "complete"))
+        stage.trades(trade())
+        stage.book(order(status="COMPLETE", filled=75))
+        await stage.client.cancel("1")
+        (update,) = await stage.updates()
+        assert update.status == "COMPLETE"
+        await asyncio.sleep(3 * POLL_SECONDS)
+        assert stage.kite.count("DELETE /orders/regular/1") == 1
+
+    playing(play)
+
+
+def test_the_order_book_is_joined_with_its_trades() -> None:
+    async def play(stage: Stage) -> None:
+        stage.book(order(status="COMPLETE", filled=75), order("2", tag="tag2", status="CANCELLED"))
+        stage.trades(trade("11", 50))
+        stage.kite.on("GET /orders/1/trades", success([trade("11", 50), trade("12", 25)]))
+        first, second = await stage.client.orders()
+        assert [fill.fill_id for fill in first.fills] == ["11", "12"]
+        assert (second.tag, second.status) == ("tag2", "CANCELLED")
+
+    playing(play)
+
+
+def test_an_order_book_whose_trades_never_add_up_is_not_given_out() -> None:
+    async def play(stage: Stage) -> None:
+        stage.book(order(status="COMPLETE", filled=75))
+        stage.kite.on("GET /orders/1/trades", success([]))
+        with pytest.raises(ReplyUnreadable, match="do not add up"):
+            await stage.client.orders()
+
+    playing(play)
+
+
+def test_troubles_of_the_broker_are_waited_out() -> None:
+    async def play(stage: Stage) -> None:
+        unwell = [failure(503, "NetworkException"), CUT, failure(429, "x"), Answer(b"<", 200, "a")]
+        stage.kite.on("GET /orders", *unwell, success([order(status="REJECTED")]))
+        (update,) = await stage.updates()
+        assert update.status == "REJECTED"
+
+    playing(play)
+
+
+def test_a_session_that_is_over_is_said_once_and_waited_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("libs.broker.kite.watch._SESSION_SECONDS", 0.01)
+
+    async def play(stage: Stage) -> None:
+        rejected = success([order(status="REJECTED")])
+        stage.kite.on("GET /orders", failure(403, "TokenException"), rejected)
+        await asyncio.sleep(0.2)
+        assert stage.kite.count("GET /orders") == 1
+        stage.token = "second"
+        assert len(await stage.updates()) == 1
+
+    with capture_logs() as logs:
+        playing(play)
+    events = [log["event"] for log in logs]
+    assert events.count("waiting for a new session") == 1
+    assert events.count("there is a session again") == 1
+
+
+def test_updates_outlive_a_restart_of_run() -> None:
+    async def play(stage: Stage) -> None:
+        await stage.client.place(request())
+        again = asyncio.create_task(stage.client.run())
+        await asyncio.sleep(0.02)
+        again.cancel()
+        stage.trades(trade())
+        stage.book(order(status="COMPLETE", filled=75))
+        await stage.client.updated()
+        again = asyncio.create_task(stage.client.run())
+        await asyncio.sleep(0.02)
+        again.cancel()
+        assert [update.status for update in stage.client.take_updates()] == ["COMPLETE"]
+        with suppress(asyncio.CancelledError):
+            await again
+
+    playing(play)

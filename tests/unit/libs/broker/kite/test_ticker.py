@@ -1,0 +1,291 @@
+import asyncio
+import json
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from structlog.testing import capture_logs
+from websockets.asyncio.server import ServerConnection
+
+from libs.broker.errors import SessionExpired, SessionMissing
+from libs.broker.kite.backoff import Backoff
+from libs.broker.kite.frames import DecodedFrame
+from libs.broker.kite.session import KiteSession
+from libs.broker.kite.ticker import Ticker
+from tests.unit.libs.broker.kite.messages import message
+from tests.unit.libs.broker.kite.servers import (
+    TOKEN,
+    Judge,
+    Serve,
+    SocketKite,
+    session,
+    socket_kite,
+)
+
+HEARTBEAT = b"\x00"
+FULL = message([bytes(184)] * 3)
+Play = Callable[[Ticker, SocketKite], Any]
+
+
+async def _for_ever(connection: ServerConnection) -> None:
+    await connection.wait_closed()
+
+
+def playing(play: Play, handle: Serve, refuse: Judge | None = None, **options: Any) -> None:
+    """Run a ticker against a stand-in and let `play` look on; it has ten seconds."""
+    chosen: dict[str, Any] = {"session": session, "silence_seconds": 2.0} | options
+
+    async def run() -> None:
+        judge = refuse or (lambda _path, _number: None)
+        async with asyncio.timeout(10), socket_kite(handle, judge) as kite:
+            ticker = Ticker(kite.address, backoff=Backoff(0.01, 0.05), **chosen)
+            try:
+                await play(ticker, kite)
+            finally:
+                await ticker.close()
+
+    asyncio.run(run())
+
+
+async def take(ticker: Ticker, frames: int) -> list[DecodedFrame]:
+    taken: list[DecodedFrame] = []
+    stream = ticker.frames()
+    async for frame in stream:
+        taken.append(frame)
+        if len(taken) == frames:
+            break
+    await stream.aclose()  # type: ignore[attr-defined]  # an async generator
+    return taken
+
+
+async def until(condition: Callable[[], object]) -> None:
+    while not condition():  # noqa: ASYNC110  # the other end has no event
+        await asyncio.sleep(0.005)
+
+
+def test_frames_and_heartbeats_are_yielded_in_order() -> None:
+    async def handle(connection: ServerConnection, _: int) -> None:
+        for payload in (HEARTBEAT, FULL, HEARTBEAT):
+            await connection.send(payload)
+        await _for_ever(connection)
+
+    async def play(ticker: Ticker, kite: SocketKite) -> None:
+        assert [len(frame) for frame in await take(ticker, 3)] == [0, 3, 0]
+        assert ticker.counters.frames == 3
+        assert ticker.counters.reconnects == 0
+        assert kite.asked == [f"/?api_key=key&access_token={TOKEN}"]
+
+    playing(play, handle)
+
+
+def test_a_connection_that_ends_is_opened_anew_and_told_everything() -> None:
+    async def handle(connection: ServerConnection, number: int) -> None:
+        await connection.send(HEARTBEAT)
+        if number < 2:
+            await connection.close(1001 if number else 1011)
+        await _for_ever(connection)
+
+    async def play(ticker: Ticker, kite: SocketKite) -> None:
+        await ticker.subscribe([256265], "full")
+        await ticker.subscribe([408065], "ltp")
+        assert len(await take(ticker, 3)) == 3
+        await until(lambda: len(kite.commands[2]) == 4)
+        assert kite.commands[2] == [
+            {"a": "subscribe", "v": [256265]},
+            {"a": "mode", "v": ["full", [256265]]},
+            {"a": "subscribe", "v": [408065]},
+            {"a": "mode", "v": ["ltp", [408065]]},
+        ]
+        assert ticker.counters.reconnects == 2
+
+    playing(play, handle)
+
+
+def test_subscriptions_are_sent_at_once_while_connected() -> None:
+    async def handle(connection: ServerConnection, _: int) -> None:
+        while True:
+            await connection.send(HEARTBEAT)
+            await asyncio.sleep(0.01)
+
+    async def play(ticker: Ticker, kite: SocketKite) -> None:
+        stream = ticker.frames()
+        await anext(stream)
+        await ticker.subscribe([1, 2], "quote")
+        await ticker.unsubscribe([2, 3])
+        await until(lambda: len(kite.commands[0]) == 3)
+        assert kite.commands[0][-1] == {"a": "unsubscribe", "v": [2]}
+        await stream.aclose()  # type: ignore[attr-defined]  # an async generator
+
+    playing(play, handle)
+
+
+def test_a_silent_connection_is_given_up() -> None:
+    async def handle(connection: ServerConnection, number: int) -> None:
+        await connection.send(HEARTBEAT)
+        if number == 0:
+            await _for_ever(connection)
+        await connection.send(FULL)
+        await _for_ever(connection)
+
+    async def play(ticker: Ticker, _: SocketKite) -> None:
+        assert [len(frame) for frame in await take(ticker, 3)] == [0, 0, 3]
+        assert (ticker.counters.silences, ticker.counters.reconnects) == (1, 1)
+
+    with capture_logs() as logs:
+        playing(play, handle, silence_seconds=0.2)
+    assert "Kite's ticker is silent" in [log["event"] for log in logs]
+
+
+def test_any_message_breaks_the_silence() -> None:
+    async def handle(connection: ServerConnection, _: int) -> None:
+        for _ in range(8):
+            await connection.send("{}")
+            await asyncio.sleep(0.1)
+        await connection.send(FULL)
+        await _for_ever(connection)
+
+    async def play(ticker: Ticker, _: SocketKite) -> None:
+        await take(ticker, 1)
+        assert ticker.counters.silences == 0
+
+    playing(play, handle, silence_seconds=0.5)
+
+
+def test_orders_are_handed_on_and_garbage_is_counted() -> None:
+    orders: list[dict[str, Any]] = []
+
+    async def handle(connection: ServerConnection, _: int) -> None:
+        update = {"type": "order", "data": {"order_id": "1"}}
+        texts = ["{", "[]", "7", "", '{"type":"order","data":[]}', '{"type":"message","data":1}']
+        for text in [*texts, "[" * 5_000, json.dumps(update)]:
+            await connection.send(text)
+        await connection.send('{"type":"error","data":"too many instruments"}')
+        for payload in (b"\x00\x02\x00\xff", FULL[:300], HEARTBEAT):
+            await connection.send(payload)
+        await _for_ever(connection)
+
+    async def play(ticker: Ticker, _: SocketKite) -> None:
+        assert [len(frame) for frame in await take(ticker, 3)] == [0, 1, 0]
+        assert orders == [{"order_id": "1"}]
+        assert ticker.counters.order_updates == 1
+        assert ticker.counters.unreadable == 5
+        assert ticker.counters.broken_packets == 2 + 2
+        assert ticker.counters.reconnects == 0
+
+    with capture_logs() as logs:
+        playing(play, handle, on_order=orders.append)
+    assert [log["error"] for log in logs if log["event"] == "Kite's ticker says"] == [
+        "too many instruments"
+    ]
+
+
+def test_a_text_that_is_no_text_costs_the_connection_and_nothing_else() -> None:
+    async def handle(connection: ServerConnection, number: int) -> None:
+        if number == 0:
+            connection.transport.write(b"\x81\x02\xff\xff")  # text frame, not UTF-8
+        await connection.send(HEARTBEAT)
+        await _for_ever(connection)
+
+    async def play(ticker: Ticker, _: SocketKite) -> None:
+        await take(ticker, 1)
+        assert ticker.counters.reconnects == 1
+
+    playing(play, handle)
+
+
+async def _heartbeat(connection: ServerConnection, _: int) -> None:
+    await connection.send(HEARTBEAT)
+    await _for_ever(connection)
+
+
+def test_too_many_connections_are_waited_out() -> None:
+    async def play(ticker: Ticker, kite: SocketKite) -> None:
+        await take(ticker, 1)
+        assert len(kite.asked) == 4
+        assert ticker.counters.reconnects == 0
+
+    def refuse(_: str, attempt: int) -> int | None:
+        return (429, 503, 429, None)[attempt]
+
+    with capture_logs() as logs:
+        playing(play, _heartbeat, refuse)
+    assert [log["reason"] for log in logs] == ["HTTP 429", "HTTP 503", "HTTP 429"]
+
+
+def test_a_refused_session_ends_the_frames_and_is_not_tried_again() -> None:
+    async def play(ticker: Ticker, kite: SocketKite) -> None:
+        for _ in range(3):
+            with pytest.raises(SessionExpired) as caught:
+                await take(ticker, 1)
+            assert TOKEN not in repr(caught.value)
+        assert len(kite.asked) == 1
+
+    playing(play, _heartbeat, lambda _path, _number: 403)
+
+
+def test_a_newer_token_is_tried_at_once() -> None:
+    tokens = iter(["over", "newer"])
+
+    async def play(ticker: Ticker, kite: SocketKite) -> None:
+        await take(ticker, 1)
+        assert [path.rpartition("=")[2] for path in kite.asked] == ["over", "newer"]
+
+    playing(
+        play,
+        _heartbeat,
+        lambda path, _: 403 if "over" in path else None,
+        session=lambda: session(next(tokens)),
+    )
+
+
+def test_no_session_is_said_by_the_session() -> None:
+    def nobody() -> KiteSession:
+        raise SessionMissing("log in")
+
+    async def play(ticker: Ticker, _: SocketKite) -> None:
+        with pytest.raises(SessionMissing):
+            await take(ticker, 1)
+
+    playing(play, _heartbeat, session=nobody)
+
+
+def test_closing_ends_the_frames() -> None:
+    async def play(ticker: Ticker, _: SocketKite) -> None:
+        async for _frame in ticker.frames():
+            await ticker.close()
+        assert [frame async for frame in ticker.frames()] == []
+
+    playing(play, _heartbeat)
+
+
+def test_an_address_where_nobody_listens_is_tried_until_closed() -> None:
+    async def play(_: Ticker, kite: SocketKite) -> None:
+        address = kite.address.__class__(
+            "key", root="http://127.0.0.1:1", ws_root="ws://127.0.0.1:1"
+        )
+        ticker = Ticker(address, session, backoff=Backoff(0.01, 0.02))
+        asyncio.get_running_loop().call_later(0.2, lambda: asyncio.ensure_future(ticker.close()))
+        assert [frame async for frame in ticker.frames()] == []
+
+    playing(play, _heartbeat)
+
+
+def test_the_token_is_in_no_log(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+
+    async def handle(connection: ServerConnection, number: int) -> None:
+        await connection.send(HEARTBEAT)
+        if number == 0:
+            await connection.close()
+        await _for_ever(connection)
+
+    async def play(ticker: Ticker, _: SocketKite) -> None:
+        await take(ticker, 2)
+
+    with capture_logs() as logs:
+        playing(play, handle, lambda _path, attempt: 500 if attempt == 0 else None)
+    assert logs
+    assert TOKEN not in repr(logs)
+    ours = [record for record in caplog.records if not record.name.startswith("websockets.server")]
+    assert TOKEN not in repr([record.getMessage() for record in ours])
