@@ -1,11 +1,11 @@
-# make setup | demo | test | lint | lock — see README.md
+# make setup | demo | test | bench | lint | lock — see README.md
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 LOCKS := requirements-dev.lock requirements-clickhouse.lock
 STAMP := $(VENV)/.installed
 
-.PHONY: help setup demo test lint format lock clean
+.PHONY: help setup demo test bench lint format lock clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -27,6 +27,9 @@ demo: $(STAMP) ## a synthetic trading day through all six services
 
 test: $(STAMP) ## unit, contract and integration tests
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+
+bench: $(STAMP) ## speed beside references; writes var/bench.json
+	$(BIN)/python -m tests.bench
 
 lint: $(STAMP) ## format check, lint, types, import contracts
 	$(BIN)/ruff format --check .

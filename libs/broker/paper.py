@@ -113,7 +113,7 @@ class PaperBroker:
         if quantity <= 0 or not _within_limit(order.request, price):
             return 0
         fill_id = f"{order.broker_order_id}-{len(order.fills) + 1}"
-        order.fills.append(Fill(fill_id, quantity, price))
+        order.fills.append(Fill(fill_id, quantity, price, quote.at_ms))
         self._updates.append(order.update(quote.at_ms))
         return quantity
 

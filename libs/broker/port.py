@@ -30,11 +30,15 @@ class OrderRequest:
 
 @dataclass(frozen=True, slots=True)
 class Fill:
-    """One execution of an order: units at a price in rupees."""
+    """One execution of an order: units at a price in rupees.
+
+    `at_ms` is its time at the exchange (epoch ms); 0 where only the order's update tells one.
+    """
 
     fill_id: str
     quantity: int
     price: Decimal
+    at_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)

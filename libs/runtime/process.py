@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
+from libs.broker.errors import BrokerError
 from libs.events.local import LocalBus
 from libs.runtime.clock import make_clock
 from libs.runtime.consumer import CheckpointPolicy
@@ -72,7 +73,7 @@ def run_process(name: str, model: type[P], make_service: Callable[[P, Parts], Se
     try:
         settings = load_settings(model, arguments.config)
         asyncio.run(_run(name, settings, make_service))
-    except SettingsError as error:
+    except (SettingsError, BrokerError) as error:
         sys.stderr.write(f"{' '.join(str(error).split())}\n")
         sys.exit(2)
 

@@ -44,6 +44,7 @@ class ServiceRunner:
         self._outlet = self._loop(Subscription(f"{service.name}.tasks", (), _Nothing()))
         self._tasks: list[asyncio.Task[None]] = []
         self._own_tasks: list[asyncio.Task[None]] = []
+        self._background: list[asyncio.Task[None]] = []
 
     def _loop(self, subscription: Subscription) -> ConsumerLoop:
         around = self._around
@@ -70,14 +71,14 @@ class ServiceRunner:
 
     def start_tasks(self) -> None:
         """Let the service's own loops run, once every service has started."""
-        self._own_tasks = [
-            asyncio.ensure_future(task(self._outlet.emit)) for task in self.service.tasks
-        ]
+        emit = self._outlet.emit
+        self._own_tasks = [asyncio.ensure_future(task(emit)) for task in self.service.tasks]
+        self._background = [asyncio.ensure_future(task(emit)) for task in self.service.background]
 
     @property
     def running(self) -> Sequence[asyncio.Task[None]]:
         """Everything that runs; a task that ends with an error ends the service."""
-        return [*self._tasks, *self._own_tasks]
+        return [*self._tasks, *self._own_tasks, *self._background]
 
     async def commit(self) -> None:
         """Commit what each group has handled."""
@@ -93,14 +94,17 @@ class ServiceRunner:
         await asyncio.gather(*self._own_tasks)
 
     async def stop(self) -> None:
-        """Cancel own tasks, let the loops finish their message, commit and leave."""
+        """Cancel own tasks, let the loops finish their message, commit and leave; then close."""
         self.health.is_stopping = True
-        for task in self._own_tasks:
+        own = [*self._own_tasks, *self._background]
+        for task in own:
             task.cancel()
-        await asyncio.gather(*self._own_tasks, return_exceptions=True)
+        await asyncio.gather(*own, return_exceptions=True)
         for loop in self._loops:
             loop.stop()
         outcomes = await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self.service.close is not None:
+            await self.service.close()
         self._log.info("service stopped")
         for outcome in outcomes:
             if isinstance(outcome, Exception):

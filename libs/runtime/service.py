@@ -48,14 +48,18 @@ class Parts:
 class Service:
     """A service as `runner.py` runs it.
 
-    `prepare` runs before anything is subscribed (warm-up, say). `tasks` are loops of the
-    service's own beside its subscriptions (the feed of ingest); the runner cancels them first
-    when it stops. `describe` is shown at /info.
+    `prepare` runs before anything is subscribed (warm-up, say). `tasks` are work of the service's
+    own beside its subscriptions that comes to an end (the feed of ingest); `background` goes on
+    until the service stops (the broker's order updates). The runner cancels both first when it
+    stops; last of all it awaits `close`, which lets go of connections. `describe` is shown at
+    /info.
     """
 
     name: str
     subscriptions: tuple[Subscription, ...] = ()
     prepare: Task | None = None
     tasks: tuple[Task, ...] = ()
+    background: tuple[Task, ...] = ()
+    close: Callable[[], Awaitable[None]] | None = None
     describe: Callable[[], dict[str, Any]] = field(default=dict)
     router: APIRouter | None = None

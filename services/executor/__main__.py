@@ -1,8 +1,19 @@
 """Run the executor service by itself: `python -m services.executor --config FILE`."""
 
 from libs.runtime.process import run_process
+from libs.runtime.service import Parts, Service
+from services.executor.kite_venue import make_kite_venue
 from services.executor.service import make_service
 from services.executor.settings import ExecutorProcess
 
+
+def make_executor(settings: ExecutorProcess, parts: Parts) -> Service:
+    """Return the service with the venue that the settings name."""
+    own, venue = settings.executor, None
+    if own.venue == "kite":
+        venue = make_kite_venue(settings.kite, settings.runtime.clock, parts.clock)
+    return make_service(own, parts, venue)
+
+
 if __name__ == "__main__":
-    run_process("executor", ExecutorProcess, lambda own, parts: make_service(own.executor, parts))
+    run_process("executor", ExecutorProcess, make_executor)

@@ -4,11 +4,13 @@ The order of the order path: plan published → acknowledged by the bus → brok
 doubt the tag is looked up in the order book before anything else.
 """
 
+import asyncio
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
-from libs.broker.errors import OrderRefused, OrderUnknown
+from libs.broker.errors import BrokerError, OrderRefused, OrderUnknown
 from libs.broker.paper import PaperBroker
-from libs.broker.port import OrderUpdate
+from libs.broker.port import OrderClient, OrderUpdate
 from libs.events.bus import Bus
 from libs.events.event import Event
 from libs.events.orders import OrderEvent
@@ -17,6 +19,8 @@ from libs.market.calendar import load_calendar
 from libs.market.rulebook import load_rulebook
 from libs.runtime.clock import Clock
 from libs.runtime.consumer import Emit, Subscription
+from libs.runtime.logs import logger_of
+from libs.runtime.retry import retrying
 from libs.runtime.service import Parts, Service
 from libs.runtime.settings import SettingsError
 from services.executor.domain import rows
@@ -26,25 +30,34 @@ from services.executor.domain.market import Market
 from services.executor.domain.order import Order
 from services.executor.domain.risk import RiskBook
 from services.executor.settings import ExecutorSettings
+from services.executor.venue import Venue
 
 
 class ExecutorHandler:
-    """Carries out what the domain decides, in order, against a paper broker."""
+    """Carries out what the domain decides, in order, one event or update at a time."""
 
     def __init__(
-        self, executor: OptionsExecutor, broker: PaperBroker, bus: Bus, clock: Clock
+        self, executor: OptionsExecutor, broker: OrderClient, bus: Bus, clock: Clock
     ) -> None:
         self._executor = executor
         self._broker = broker
         self._bus = bus
         self._clock = clock
+        self._turn = asyncio.Lock()
+        self._log = logger_of("executor")
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether an event or an update is being carried out."""
+        return self._turn.locked()
 
     async def handle(self, event: Event, emit: Emit) -> None:
         """React to one event, then to what the broker made of the new quotes."""
-        await self._carry_out(self._executor.on_event(event, self._clock.now_ms()), emit)
-        if isinstance(event, TickBatch):
-            self._broker.on_quotes(self._executor.market.quotes)
-        await self._take_updates(emit)
+        async with self._turn:
+            await self._carry_out(self._executor.on_event(event, self._clock.now_ms()), emit)
+            if isinstance(event, TickBatch) and isinstance(self._broker, PaperBroker):
+                self._broker.on_quotes(self._executor.market.quotes)
+            await self._take_updates(emit)
 
     async def flush(self) -> None:
         """Hold nothing: each effect is carried out when it is decided."""
@@ -55,8 +68,13 @@ class ExecutorHandler:
 
     async def begin(self, emit: Emit) -> None:
         """Settle orders of before a restart with the broker's order book."""
-        book = await self._broker.orders()
+        book = await retrying(self._broker.orders, self._tell_trouble, lambda: False)
         await self._carry_out(self._executor.settle(book, self._clock.now_ms()), emit)
+
+    async def on_updates(self, emit: Emit) -> None:
+        """React to the updates that the broker sent by itself."""
+        async with self._turn:
+            await self._take_updates(emit)
 
     async def _take_updates(self, emit: Emit) -> None:
         while updates := self._broker.take_updates():
@@ -68,43 +86,97 @@ class ExecutorHandler:
             if isinstance(effect, PlaceOrder):
                 await self._place(effect.order, emit)
             elif isinstance(effect, CancelOrder):
-                await self._broker.cancel(effect.order.broker_order_id)
+                await self._cancel(effect.order)
             else:
                 await emit(effect)
 
     async def _place(self, order: Order, emit: Emit) -> None:
         await self._bus.flush()
-        now_ms = self._clock.now_ms()
         try:
             broker_order_id = await self._broker.place(order.request())
-            event: OrderEvent = order.placed(broker_order_id, now_ms)
         except OrderRefused as refused:
-            event = order.rejected(str(refused), now_ms)
+            event: OrderEvent = order.rejected(str(refused), self._clock.now_ms())
         except OrderUnknown as unknown:
             await self._look_up(order, str(unknown), emit)
             return
-        await self._carry_out(self._executor.on_event_of_order(order, event, now_ms), emit)
+        else:
+            event = order.placed(broker_order_id, self._clock.now_ms())
+        await self._learn(order, event, emit)
+
+    async def _cancel(self, order: Order) -> None:
+        """Ask the broker; a request that fails is made again later, the order being watched."""
+        try:
+            await self._broker.cancel(order.broker_order_id)
+        except BrokerError as error:
+            self._log.warning("a cancellation failed", tag=order.plan.tag, reason=str(error))
 
     async def _look_up(self, order: Order, reason: str, emit: Emit) -> None:
-        """Find out by the tag what became of an order whose reply is in doubt."""
-        book: Sequence[OrderUpdate] = await self._broker.orders()
-        found = [update for update in book if update.tag == order.plan.tag]
+        """Find out by the tag what became of an order whose reply is in doubt.
+
+        An order that is not found yet stays in doubt: it may still arrive, and is then adopted.
+        """
+        found = [update for update in await self._book() if update.tag == order.plan.tag]
         now_ms = self._clock.now_ms()
         if found:
-            placed = order.placed(found[0].broker_order_id, now_ms)
-            await self._carry_out(self._executor.on_event_of_order(order, placed, now_ms), emit)
+            await self._learn(order, order.placed(found[0].broker_order_id, now_ms), emit)
             await self._carry_out(self._executor.on_updates(found, now_ms), emit)
         else:
-            event = order.unresolved(reason, now_ms)
-            await self._carry_out(self._executor.on_event_of_order(order, event, now_ms), emit)
+            await self._learn(order, order.unresolved(reason, now_ms), emit)
+
+    async def _book(self) -> Sequence[OrderUpdate]:
+        try:
+            return await self._broker.orders()
+        except BrokerError as error:
+            self._log.warning("the order book cannot be read", reason=str(error))
+            return ()
+
+    async def _learn(self, order: Order, event: OrderEvent, emit: Emit) -> None:
+        now_ms = self._clock.now_ms()
+        await self._carry_out(self._executor.on_event_of_order(order, event, now_ms), emit)
+
+    def _tell_trouble(self, error: Exception) -> None:
+        self._log.warning("the broker does not answer, trying again", reason=str(error))
 
 
-def make_service(settings: ExecutorSettings, parts: Parts) -> Service:
-    """Return the service around an OptionsExecutor; live mode is refused: there is no broker."""
+@dataclass(frozen=True, slots=True)
+class _Watch:
+    """Keeps a venue at work beside the inputs and hands its updates to the handler."""
+
+    venue: Venue
+    handler: ExecutorHandler
+
+    async def run(self, emit: Emit) -> None:
+        """Go on until cancelled; what the venue or the handling raises ends the service."""
+        tasks = [asyncio.create_task(self.venue.run()), asyncio.create_task(self._hand_on(emit))]
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _hand_on(self, emit: Emit) -> None:
+        while True:
+            await self.venue.updated()
+            handling = asyncio.create_task(self.handler.on_updates(emit))
+            try:
+                await asyncio.shield(handling)
+            except asyncio.CancelledError:
+                await handling  # what was begun is published whole
+                raise
+
+
+def make_service(settings: ExecutorSettings, parts: Parts, venue: Venue | None = None) -> Service:
+    """Return the service around an OptionsExecutor; live mode is refused: the bus is not durable.
+
+    Without a venue, orders of paper mode are filled here, from the quotes.
+    """
     if settings.mode == "live":
         raise SettingsError(
-            "executor.mode: live needs a broker and a durable bus, and this version has neither: "
-            "use paper or logging_only"
+            "executor.mode: live needs a durable bus, an arming and pre-trade checks, which this "
+            "version does not have: use paper or logging_only"
         )
     policy = settings.policy()
     executor = OptionsExecutor(
@@ -114,7 +186,8 @@ def make_service(settings: ExecutorSettings, parts: Parts) -> Service:
         rulebook=load_rulebook(),
         risk=RiskBook(policy.limits, policy.sizing.capital),
     )
-    handler = ExecutorHandler(executor, PaperBroker(settings.paper), parts.bus, parts.clock)
+    broker: OrderClient = venue or PaperBroker(settings.paper)
+    handler = ExecutorHandler(executor, broker, parts.bus, parts.clock)
     inputs = Subscription(
         group="executor",
         topics=(
@@ -140,8 +213,15 @@ def make_service(settings: ExecutorSettings, parts: Parts) -> Service:
         "orders": (("orders",), rows.orders),
         "options_data": (("option_chains",), rows.options_data),
     }
+
+    def describe() -> dict[str, object]:
+        at_venue = {"venue": venue.describe()} if venue else {}
+        return {"mode": settings.mode, "is_busy": handler.is_busy, **at_venue}
+
     return Service(
         name="executor",
         subscriptions=(inputs, *parts.writers("executor", tables)),
-        describe=lambda: {"mode": settings.mode},
+        background=(_Watch(venue, handler).run,) if venue else (),
+        close=venue.close if venue else None,
+        describe=describe,
     )

@@ -1,11 +1,13 @@
 """Settings of the executor, section [executor]."""
 
+from typing import Literal
+
 from pydantic import Field
 
 from libs.broker.paper import PaperRules
 from libs.events.orders import Mode
 from libs.runtime.process import ServiceProcess
-from libs.runtime.settings import Section
+from libs.runtime.settings import KiteSettings, Section
 from services.executor.domain.policy import (
     ChainFilter,
     EntryFilter,
@@ -22,6 +24,9 @@ class ExecutorSettings(Section):
     """What is traded, how much of it, and how."""
 
     mode: Mode = Field("logging_only", description="disabled, logging_only, paper or live")
+    venue: Literal["paper", "kite"] = Field(
+        "paper", description="who fills paper orders: paper (the quotes) or kite (a simulator)"
+    )
     entry: EntryFilter = Field(default_factory=EntryFilter, description="which signals trade")
     chain: ChainFilter = Field(default_factory=ChainFilter, description="which contracts")
     weights: ScoreWeights = Field(default_factory=ScoreWeights, description="terms of the score")
@@ -53,3 +58,4 @@ class ExecutorProcess(ServiceProcess):
     """What `python -m services.executor` reads."""
 
     executor: ExecutorSettings = ExecutorSettings()
+    kite: KiteSettings = KiteSettings()

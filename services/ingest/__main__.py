@@ -1,4 +1,4 @@
-"""Play a recorded day by itself: `python -m services.ingest --config FILE`."""
+"""Follow a feed by itself: `python -m services.ingest --config FILE`."""
 
 import asyncio
 
@@ -6,24 +6,31 @@ from libs.market.calendar import load_calendar
 from libs.runtime.process import run_process
 from libs.runtime.service import Parts, Service
 from libs.runtime.settings import SettingsError
-from services.ingest.pace import paced
+from services.ingest.kite_feed import make_kite_feed
+from services.ingest.pace import paced, unpaced
 from services.ingest.recorded import RecordingError
 from services.ingest.recorded_feed import RecordedFeed, read_day
 from services.ingest.service import make_service
-from services.ingest.settings import IngestProcess
+from services.ingest.settings import IngestProcess, IngestSettings
 
 
-def make_recorded(settings: IngestProcess, parts: Parts) -> Service:
-    """Return the service that plays the recorded day of the settings."""
+def make_ingest(settings: IngestProcess, parts: Parts) -> Service:
+    """Return the service around the feed that the settings name."""
     own = settings.ingest
+    if own.source == "kite":
+        feed = make_kite_feed(own, settings.kite, settings.runtime.clock)
+        return make_service(feed, parts, unpaced)
+    return make_service(_recorded(own), parts, paced(own.speed, asyncio.sleep))
+
+
+def _recorded(own: IngestSettings) -> RecordedFeed:
     if own.folder is None or own.day is None:
         raise SettingsError("ingest.folder and ingest.day: needed to play a recorded day")
     try:
-        recording = read_day(own.folder, own.day, None, load_calendar())
+        return RecordedFeed(read_day(own.folder, own.day, None, load_calendar()))
     except RecordingError as error:
         raise SettingsError(f"ingest.folder: {error}") from None
-    return make_service(RecordedFeed(recording), parts, paced(own.speed, asyncio.sleep))
 
 
 if __name__ == "__main__":
-    run_process("ingest", IngestProcess, make_recorded)
+    run_process("ingest", IngestProcess, make_ingest)

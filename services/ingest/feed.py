@@ -1,6 +1,6 @@
-"""What ingest asks of a feed: recorded files, a generated market, later Kite itself."""
+"""What ingest asks of a feed: recorded files, or Kite itself."""
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Protocol
@@ -28,24 +28,30 @@ class Backfill:
 
 
 class Feed(Protocol):
-    """One trading day of a market."""
+    """One trading day of a market. It is opened before anything else is asked of it."""
 
     @property
     def source(self) -> str:
-        """Name that ticks carry: recorded, generated, kite."""
+        """Name that ticks carry: recorded, kite."""
 
     @property
     def trading_day(self) -> date:
-        """The session's date in India."""
+        """The session's date in India, known once the feed is open."""
 
-    def instruments(self) -> Iterable[Instrument]:
+    async def open(self) -> None:
+        """Get ready: log in, find out the day."""
+
+    async def instruments(self) -> Iterable[Instrument]:
         """Return what is listed on the day."""
 
-    def backfill(self, partitions: int) -> Backfill:
+    async def backfill(self, partitions: int) -> Backfill:
         """Return the history that strategies need."""
 
-    def frames(self) -> Iterator[Frame]:
-        """Yield frames in the order of arrival."""
+    def frames(self) -> AsyncIterator[Frame]:
+        """Yield frames in the order of arrival until the session is over."""
 
     def follow(self, instrument_tokens: Collection[int]) -> None:
-        """Quote these contracts in every frame, until told otherwise."""
+        """Quote these contracts, until told otherwise."""
+
+    async def close(self) -> None:
+        """Let go of connections; a feed that was never opened may be closed too."""

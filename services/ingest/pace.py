@@ -5,6 +5,10 @@ from collections.abc import Awaitable, Callable
 from libs.runtime.clock import monotonic_ms
 
 
+async def unpaced(_: int) -> None:
+    """Wait for nothing: the feed comes at its own pace."""
+
+
 def paced(
     speed: float, sleep: Callable[[float], Awaitable[None]]
 ) -> Callable[[int], Awaitable[None]]:

@@ -1,7 +1,15 @@
 """A recorded day as a feed, with options quoted off its prices where somebody quotes them."""
 
 import zlib
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import (
+    AsyncIterator,
+    Callable,
+    Collection,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
@@ -9,6 +17,7 @@ from pathlib import Path
 from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from libs.events.ticks import TickColumns
 from libs.market.calendar import Calendar, CalendarError, Session
@@ -63,11 +72,23 @@ class RecordedDay:
         """Return the first price within the session by symbol, of symbols that have one."""
         firsts = {}
         for one in self.ticks:
-            is_traded = (one.at_ms >= self.session.open_ms) & (one.last_price > 0)
-            is_traded &= one.at_ms < self.session.close_ms
-            if is_traded.any():
-                firsts[one.symbol] = float(one.last_price[is_traded.argmax()])
+            price = one.last_price[self._is_traded(one)]
+            if price.size:
+                firsts[one.symbol] = float(price[0])
         return firsts
+
+    def last_prices(self) -> dict[str, float]:
+        """Return the last price within the session by symbol, of symbols that have one."""
+        lasts = {}
+        for one in self.ticks:
+            price = one.last_price[self._is_traded(one)]
+            if price.size:
+                lasts[one.symbol] = float(price[-1])
+        return lasts
+
+    def _is_traded(self, one: RecordedTicks) -> NDArray[np.bool_]:
+        is_open = (one.at_ms >= self.session.open_ms) & (one.at_ms < self.session.close_ms)
+        return is_open & (one.last_price > 0)
 
 
 def read_day(
@@ -143,12 +164,18 @@ class RecordedFeed:
         """The recorded day."""
         return self.recording.day
 
-    def instruments(self) -> list[Instrument]:
+    async def open(self) -> None:
+        """Have nothing to open: the files were read before."""
+
+    async def close(self) -> None:
+        """Have nothing to close."""
+
+    async def instruments(self) -> list[Instrument]:
         """Return the recorded instruments and the options on them."""
         contracts = self.options.contracts if self.options else ()
         return [*self.recording.instruments, *contracts]
 
-    def backfill(self, partitions: int) -> Backfill:
+    async def backfill(self, partitions: int) -> Backfill:
         """Return the candles of earlier days, none without somebody to fold them."""
         if self.fold_history is None:
             return Backfill((), ())
@@ -158,7 +185,7 @@ class RecordedFeed:
         """Quote these contracts in every frame."""
         self._followed = tuple(instrument_tokens)
 
-    def frames(self) -> Iterator[Frame]:
+    async def frames(self) -> AsyncIterator[Frame]:
         """Yield the recorded frames, each with the options' quotes of its moment."""
         self._spots, self._quoted_ms = self.recording.first_prices(), 0
         symbols = {one.instrument_token: one.tradingsymbol for one in self.recording.instruments}

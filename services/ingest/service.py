@@ -43,6 +43,7 @@ def make_service(feed: Feed, parts: Parts, pace: Pace) -> Service:
         subscriptions=(positions, *parts.writers("ingest", tables)),
         prepare=prepare,
         tasks=(play,),
+        close=feed.close,
         describe=lambda: {
             "source": feed.source,
             "trading_day": feed.trading_day.isoformat(),
@@ -83,10 +84,11 @@ class _Follower:
 
 async def _announce(feed: Feed, parts: Parts, emit: Emit) -> None:
     """Publish the day's instruments and the history, then say that it is loaded."""
+    await feed.open()
     opens_ms = load_calendar().sessions("NSE", feed.trading_day)[0].open_ms
-    for instrument in feed.instruments():
+    for instrument in await feed.instruments():
         await emit(listed(instrument, feed.trading_day, opens_ms))
-    backfill = feed.backfill(await parts.bus.partitions("historical_candles"))
+    backfill = await feed.backfill(await parts.bus.partitions("historical_candles"))
     for batch in backfill.batches:
         await emit(batch)
     event_id = identity("HistoryLoaded", feed.source, feed.trading_day, *backfill.days)
@@ -106,7 +108,7 @@ async def _announce(feed: Feed, parts: Parts, emit: Emit) -> None:
 async def _play(feed: Feed, parts: Parts, emit: Emit, pace: Pace, played: _Played) -> None:
     partitions = await parts.bus.partitions("ticks")
     connection: Connection | None = None
-    for frame in feed.frames():
+    async for frame in feed.frames():
         if connection is None:  # a day that is gone on with begins later: its batches differ
             started_ms = frame.received_ms
             connection = Connection(feed.source, feed.trading_day, started_ms, partitions)

@@ -2,22 +2,49 @@
 
 from datetime import date
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field
 
 from libs.runtime.process import ServiceProcess
-from libs.runtime.settings import Section
+from libs.runtime.settings import KiteSettings, Section
+from services.ingest.domain.kite_candles import HistoryRules
+from services.ingest.domain.universe import UniverseRules
+
+UNDERLYINGS = (
+    "NSE:NIFTY 50",
+    "NSE:NIFTY BANK",
+    "NSE:RELIANCE",
+    "NSE:HDFCBANK",
+    "NSE:ICICIBANK",
+    "NSE:INFY",
+    "NSE:TCS",
+    "NSE:SBIN",
+    "NSE:ITC",
+    "NSE:LT",
+    "NSE:AXISBANK",
+    "NSE:BHARTIARTL",
+)
+"""Two indices and ten stocks with liquid options."""
 
 
 class IngestSettings(Section):
-    """Which recorded day a process of its own plays, and at what pace."""
+    """Where ticks come from, and which."""
 
+    source: Literal["recorded", "kite"] = Field("recorded", description="recorded files, or kite")
     folder: Path | None = Field(None, description="recorded ticks, <date>/<SYMBOL>.csv.gz")
     day: date | None = Field(None, description="the recorded day that is played")
     speed: float = Field(1.0, gt=0, description="times as fast as the recording")
+    universe: UniverseRules = Field(
+        default_factory=lambda: UniverseRules(UNDERLYINGS), description="what is followed at kite"
+    )
+    history: HistoryRules = Field(
+        default_factory=HistoryRules, description="what is fetched from kite before the open"
+    )
 
 
 class IngestProcess(ServiceProcess):
     """What `python -m services.ingest` reads."""
 
     ingest: IngestSettings = IngestSettings()
+    kite: KiteSettings = KiteSettings()

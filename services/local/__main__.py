@@ -2,7 +2,7 @@
 
 import asyncio
 import sys
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -10,23 +10,29 @@ from typing import Annotated, Any, TypeVar
 import typer
 
 from libs.broker.errors import BrokerError
+from libs.broker.kite.address import login_url
 from libs.events.errors import EventError
-from libs.market.calendar import CalendarError, load_calendar
-from libs.market.rulebook import RulebookError, load_rulebook
+from libs.market.calendar import IST, CalendarError, load_calendar
+from libs.market.rulebook import RulebookError
 from libs.runtime.logs import configure_logs
+from libs.runtime.runner import stop_on_signals
 from libs.runtime.settings import SettingsError, load_settings
 from libs.store.errors import StoreError
-from services.ingest.feed import Feed
+from libs.store.store import Store
 from services.ingest.recorded import RecordingError
 from services.local import screen
 from services.local.database import database_of, migrations, open_store
-from services.local.feeds import GeneratedFeed, recorded_feed
+from services.local.feeds import recorded_feed
+from services.local.login import address_with_secret, log_in
 from services.local.outcome import to_json, write_files
-from services.local.replaying import Played, play
-from services.local.serving import HISTORY_DAYS, Resumption, serve
+from services.local.recorded_market import recorded_market
+from services.local.replaying import Played, play, play_exchange
+from services.local.serving import serve_kite, serve_simulated
 from services.local.settings import LocalSettings
 from services.local.system import check_services
-from services.simulator.domain.market import SyntheticMarket
+from services.simulator.assembly import synthetic_market
+from services.simulator.domain.board import Market
+from services.simulator.running import run_simulator, welcome, with_options
 from services.strategy.domain.registry import UnknownStrategy
 
 DEFAULT_CONFIG = Path("config/alphastocks.toml")
@@ -43,6 +49,8 @@ EXPECTED_ERRORS = (
     UnknownStrategy,
 )
 T = TypeVar("T")
+OnFrame = Callable[[int], None]
+PlayDay = Callable[[Store, OnFrame], Coroutine[Any, Any, Played]]
 
 app = typer.Typer(
     name="alphastocks",
@@ -72,18 +80,22 @@ def demo(
 ) -> None:
     """Play a synthetic trading day through all six services, in paper mode.
 
-    Two indices, ten stocks and their option chains, with history for the warm-up; moving
-    averages cross on 5 and on 15 minutes, and six positions may be open at once. Needs no
-    account and no server; ends by itself and shows what happened.
+    A simulated Kite plays two indices, ten stocks and their option chains over HTTP and a
+    websocket on localhost, and takes the orders; moving averages cross on 5 and on 15 minutes,
+    and six positions may be open at once. Needs no account; ends by itself, shows what happened
+    and compares our orders and positions with the broker's.
 
     Example: `alphastocks demo --seed 11`
     """
     settings, on = _settings(config).for_demo(), _trading_day(day)
     _check_folder(out)
-    market = SyntheticMarket(seed, on, load_calendar(), load_rulebook())
-    feed = GeneratedFeed(market, on, HISTORY_DAYS)
     inputs = {"seed": seed, "day": on, "settings": settings.public()}
-    played = _play("demo", feed, settings, var, database_of("demo", inputs))
+    name = settings.store.database or database_of("demo", inputs)
+
+    def run(store: Store, on_frame: OnFrame) -> Coroutine[Any, Any, Played]:
+        return play_exchange(settings, on, seed, store, var, on_frame)
+
+    played = _play("demo", on, settings, var, name, run)
     _write(out, played)
     screen.show_summary(f"Demo of {on}, seed {seed}", played.summary)
     screen.console.print(f"The whole outcome is in {out}/; try: head {out}/orders.jsonl")
@@ -121,7 +133,11 @@ def replay(
     names = sorted(one.tradingsymbol for one in feed.recording.instruments)
     inputs = {"seed": seed, "day": on, "symbols": names, "settings": settings.public()}
     name = database or settings.store.database or database_of("replay", inputs)
-    played = _play("replay", feed, settings, var, name)
+
+    def run(store: Store, on_frame: OnFrame) -> Coroutine[Any, Any, Played]:
+        return play(settings, feed, store, on_frame)
+
+    played = _play("replay", on, settings, var, name, run)
     _write(out, played)
     screen.show_summary(f"Replay of {on}, seed {seed}", played.summary)
     screen.console.print(f"The whole outcome is in {out}/")
@@ -129,40 +145,125 @@ def replay(
 
 @app.command()
 def up(
+    kite: Annotated[
+        bool, typer.Option("--kite", help="Follow the account in [kite] instead of a simulator.")
+    ] = False,
     seed: Seed = DEMO_SEED,
     day: Day = DEMO_DAY,
     speed: Annotated[
         float | None, typer.Option("--speed", min=0.01, help="Times as fast as the market.")
     ] = None,
     config: Config = None,
-    var: Var = Path("var/up"),
+    var: Annotated[
+        Path | None, typer.Option("--var", help="Folder for state. [default: var/up or var/kite]")
+    ] = None,
 ) -> None:
-    """Run all six services on a generated market at the market's pace, until Ctrl-C.
+    """Run all six services until Ctrl-C: on a simulated Kite, or with --kite on a real account.
 
-    Health and metrics of each service are on localhost. A restart goes on where it stopped;
-    after the end of a session the next start plays the next trading day.
+    Health and metrics of each service are on localhost. The simulated market goes on where it
+    stopped; after the end of a session the next start plays the next trading day. With --kite
+    nothing is traded unless the settings say so: the mode is logging_only.
 
-    Example: `alphastocks up --speed 60`
+    Example: `alphastocks up --speed 60`, or `alphastocks up --kite`
     """
-    settings, on = _settings(config).for_demo(), _trading_day(day)
-    if speed is not None:
-        ingest = settings.ingest.model_copy(update={"speed": speed})
-        settings = settings.model_copy(update={"ingest": ingest})
+    settings = _settings(config)
+    if kite:
+        settings, folder = settings.for_kite(), var or Path("var/kite")
+    else:
+        settings, folder = _with_speed(settings.for_demo(), speed), var or Path("var/up")
+    on = _trading_day(day)
 
-    def on_start(resumption: Resumption, ports: list[tuple[str, int]]) -> None:
-        where = "from the open" if resumption.from_ms is None else "where it stopped"
-        screen.console.print(f"Playing {resumption.day} {where}; Ctrl-C stops it.")
+    def on_start(playing: date, from_ms: int | None, ports: list[tuple[str, int]]) -> None:
+        verb, mode = "Following" if kite else "Playing", settings.executor.mode
+        where = "from the open" if from_ms is None else "where it stopped"
+        screen.console.print(f"{verb} {playing} {where}, mode {mode}; Ctrl-C stops it.")
         for service, port in ports:
             screen.console.print(
                 f"  {service:10} http://{settings.runtime.host}:{port}/health/ready"
             )
 
     async def run() -> None:
-        async with open_store(settings.store, var, "up") as store:
-            await serve(settings, store, var, on, seed, on_start)
+        async with open_store(settings.store, folder, "kite" if kite else "up") as store:
+            if kite:
+                await serve_kite(settings, store, folder, on_start)
+            else:
+                await serve_simulated(settings, store, folder, on, seed, on_start)
 
     configure_logs(settings.runtime.log_level, settings.runtime.log_format)
     _run(run())
+
+
+@app.command()
+def simulator(
+    day: Annotated[str | None, typer.Option("--date", help="Trading day that is played.")] = None,
+    seed: Annotated[int | None, typer.Option("--seed", help="Seed of the market.")] = None,
+    start: Annotated[
+        str | None, typer.Option("--start", help="Time in India to begin at. [default: the open]")
+    ] = None,
+    speed: Annotated[
+        float | None, typer.Option("--speed", help="Times as fast as the market.")
+    ] = None,
+    host: Annotated[str | None, typer.Option("--host", help="Address to listen on.")] = None,
+    port: Annotated[int | None, typer.Option("--port", help="Port; 0: any that is free.")] = None,
+    recorded: Annotated[
+        Path | None, typer.Option("--recorded", help="Play recorded ticks: DIR/DATE/SYMBOL.csv.gz.")
+    ] = None,
+    faults: Annotated[
+        Path | None, typer.Option("--faults", help="TOML file of faults that happen.")
+    ] = None,
+    state: Annotated[
+        Path | None, typer.Option("--state", help="File that keeps the account over a restart.")
+    ] = None,
+    config: Config = None,
+) -> None:
+    """Run a simulated Kite Connect exchange on localhost until Ctrl-C.
+
+    REST, login page, websocket and order matching for any Kite client; faults at /control/faults.
+    The app's key is `simulator`, its secret `simulator-secret`.
+
+    Example: `alphastocks simulator --speed 10 --start 10:00`
+    """
+    options: dict[str, Any] = {"day": day, "seed": seed, "start": start, "speed": speed}
+    options |= {"host": host, "port": port, "faults": faults, "state": state}
+    settings = _settings(config)
+    chosen = {name: value for name, value in options.items() if value is not None}
+    own = with_options(settings.simulator, chosen)
+    market: Market = synthetic_market(own) if recorded is None else recorded_market(recorded, own)
+
+    async def run() -> None:
+        stopping = asyncio.Event()
+        stop_on_signals(stopping)
+        await run_simulator(own, market, stopping, lambda server: print_welcome(welcome(server)))
+
+    def print_welcome(text: str) -> None:
+        screen.console.print(text, soft_wrap=True)
+
+    configure_logs(settings.runtime.log_level, settings.runtime.log_format)
+    _run(run())
+
+
+@app.command()
+def login(
+    config: Config = None,
+    request_token: Annotated[
+        str | None, typer.Option("--request-token", help="Skip the question: token or address.")
+    ] = None,
+) -> None:
+    """Log in at Kite, once a day; the token is kept for the services until 06:00 tomorrow.
+
+    Needs ALPHASTOCKS_KITE__API_KEY and ALPHASTOCKS_KITE__API_SECRET. Running services take the
+    new token up by themselves.
+
+    Example: `alphastocks login`
+    """
+    settings = _settings(config)
+    address = address_with_secret(settings.kite)
+    if request_token is None:
+        screen.console.print(f"Log in here: {login_url(address)}", soft_wrap=True)
+        request_token = typer.prompt("Paste the address that you were sent to", err=True)
+    session = _run(log_in(settings.kite, request_token))
+    until = session.expires_at.astimezone(IST)
+    screen.console.print(f"Logged in as {session.user_id} until {until:%Y-%m-%d %H:%M} in India.")
 
 
 @app.command()
@@ -204,6 +305,13 @@ def _settings(config: Path | None) -> LocalSettings:
     return settings
 
 
+def _with_speed(settings: LocalSettings, speed: float | None) -> LocalSettings:
+    if speed is None:
+        return settings
+    simulator = settings.simulator.model_copy(update={"speed": speed})
+    return settings.model_copy(update={"simulator": simulator})
+
+
 def _trading_day(text: str) -> date:
     try:
         day = date.fromisoformat(text)
@@ -230,15 +338,17 @@ def _check_folder(out: Path) -> None:
         raise SettingsError(f"--out: {out} cannot be a folder: a file is in its place")
 
 
-def _play(what: str, feed: Feed, settings: LocalSettings, var: Path, database: str) -> Played:
+def _play(
+    what: str, day: date, settings: LocalSettings, var: Path, database: str, play_day: PlayDay
+) -> Played:
     configure_logs("error", settings.runtime.log_format)
-    session = load_calendar().sessions("NSE", feed.trading_day)[-1]
+    session = load_calendar().sessions("NSE", day)[-1]
 
     async def run() -> Played:
         async with open_store(settings.store, var, database) as store:
-            with screen.session_progress(f"{what} {feed.trading_day}", session) as on_frame:
-                played = await play(settings, feed, store, on_frame)
-        played.summary["database"] = settings.store.database or database
+            with screen.session_progress(f"{what} {day}", session) as on_frame:
+                played = await play_day(store, on_frame)
+        played.summary["database"] = database
         return played
 
     return _run(run())

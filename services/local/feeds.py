@@ -5,24 +5,19 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
 
-import numpy as np
-
 from libs.events.candles import CandleBatch
 from libs.events.ticks import TickColumns
 from libs.market.calendar import Calendar, load_calendar
-from libs.market.instruments import Instrument, partition_of
+from libs.market.instruments import Instrument
 from libs.market.rulebook import load_rulebook
-from services.candle.domain.backfill import fold_minutes, fold_ticks
-from services.candle.domain.grid import CandleValues
+from services.candle.domain.backfill import fold_ticks
 from services.candle.domain.schedule import Schedule
 from services.ingest.domain.connection import Connection
 from services.ingest.domain.listing import listed
-from services.ingest.feed import Backfill, Frame
+from services.ingest.feed import Backfill
 from services.ingest.recorded import RecordingError, chosen_symbols, recorded_days
 from services.ingest.recorded_feed import RecordedDay, RecordedFeed, read_day
 from services.simulator.domain.chain import SyntheticChain
-from services.simulator.domain.history import MinuteCandles
-from services.simulator.domain.market import SyntheticMarket
 
 NEAR_STRIKES = 5
 MINUTE_MS = 60_000
@@ -67,24 +62,41 @@ def recorded_feed(
     Everything is read and checked here, so that a bad file is found before anything starts.
     """
     calendar = load_calendar()
-    recording = read_day(folder, day, symbols, calendar)
-    prices = recording.first_prices()
-    priced = [one for one in recording.instruments if one.tradingsymbol in prices]
-    if not priced:
-        raise RecordingError(f"{folder / day.isoformat()}: no price within the session")
+    recording, prices, priced = recording_of(folder, day, symbols)
     chain = SyntheticChain(
         seed, day, priced, prices, load_rulebook(), calendar, expiry_count=expiry_count
     )
-    history = [
-        read_day(folder, earlier, known, calendar)
-        for earlier in recorded_days(folder)
-        if earlier < day and (known := _also_on(folder, earlier, recording, calendar))
-    ]
+    history = earlier_days(folder, recording)
 
     def fold(_: RecordedDay, partitions: int) -> Backfill:
         return _fold_recorded(history, day, calendar, segments, partitions)
 
     return RecordedFeed(recording, ChainQuotes(chain), fold)
+
+
+def recording_of(
+    folder: Path, day: date, symbols: Collection[str] | None
+) -> tuple[RecordedDay, dict[str, float], list[Instrument]]:
+    """Return a recorded day, its first prices, and the instruments that have one.
+
+    Raises RecordingError where none has one.
+    """
+    recording = read_day(folder, day, symbols, load_calendar())
+    prices = recording.first_prices()
+    priced = [one for one in recording.instruments if one.tradingsymbol in prices]
+    if not priced:
+        raise RecordingError(f"{folder / day.isoformat()}: no price within the session")
+    return recording, prices, priced
+
+
+def earlier_days(folder: Path, recording: RecordedDay) -> list[RecordedDay]:
+    """Return the recorded days before one, with the symbols that it has too."""
+    calendar = load_calendar()
+    return [
+        read_day(folder, earlier, known, calendar)
+        for earlier in recorded_days(folder)
+        if earlier < recording.day and (known := _also_on(folder, earlier, recording, calendar))
+    ]
 
 
 def _also_on(folder: Path, day: date, recording: RecordedDay, calendar: Calendar) -> list[str]:
@@ -105,16 +117,17 @@ def _fold_recorded(
     batches = [
         batch
         for recording in history
-        for batch in _fold_day(recording, calendar, segments, partitions)
+        for batch in fold_day(recording, calendar, segments, partitions)
     ]
     days = tuple(recording.day for recording in history)
     gaps = (*_missing_days(days, day, calendar), *_missing_minutes(batches, history))
     return Backfill(days, batches, gaps)
 
 
-def _fold_day(
+def fold_day(
     recording: RecordedDay, calendar: Calendar, segments: Sequence[str], partitions: int
 ) -> list[CandleBatch]:
+    """Return a recorded day's candles, made as the candle service makes them."""
     session = recording.session
     connection = Connection("recorded", recording.day, session.open_ms, partitions)
     batches = [
@@ -148,88 +161,3 @@ def _missing_minutes(
         if short:
             least, most = min(short.values()), max(short.values())
             yield f"{recording.day}: {least} to {most} of {minutes} minutes without a tick"
-
-
-class GeneratedFeed:
-    """A synthetic day of the generator as a feed; `start_ms` begins later than the open."""
-
-    source = "generated"
-
-    def __init__(
-        self, market: SyntheticMarket, day: date, history_days: int, start_ms: int | None = None
-    ) -> None:
-        self._market = market
-        self._day = day
-        self._history_days = history_days
-        self._start_ms = start_ms
-        self._followed: tuple[int, ...] = ()
-        self._closes_ms = load_calendar().sessions("NFO", day)[-1].close_ms
-
-    @property
-    def trading_day(self) -> date:
-        """The generated day."""
-        return self._day
-
-    def instruments(self) -> Sequence[Instrument]:
-        """Return the underlyings and their options."""
-        return self._market.instruments
-
-    def follow(self, instrument_tokens: Collection[int]) -> None:
-        """Quote these contracts in every frame."""
-        self._followed = tuple(instrument_tokens)
-
-    def frames(self) -> Iterator[Frame]:
-        """Yield the market's frames, each with the quotes of the followed contracts."""
-        for frame in self._market.frames(start_ms=self._start_ms):
-            parts = [frame.columns]
-            if self._followed and frame.at_ms < self._closes_ms:
-                parts.append(self._market.quotes(self._followed, frame.at_ms))
-            yield Frame(frame.at_ms, TickColumns.concat(parts))
-
-    def backfill(self, partitions: int) -> Backfill:
-        """Return the candles of the days before."""
-        history: dict[date, list[tuple[Instrument, MinuteCandles]]] = {}
-        for day, instrument, minutes in self._market.history(self._history_days):
-            history.setdefault(day, []).append((instrument, minutes))
-        batches = [
-            batch
-            for day, candles in history.items()
-            for batch in _fold_generated(day, candles, partitions)
-        ]
-        return Backfill(tuple(history), batches)
-
-
-def _fold_generated(
-    day: date, candles: Sequence[tuple[Instrument, MinuteCandles]], partitions: int
-) -> Iterator[CandleBatch]:
-    schedule = Schedule(load_calendar().sessions("NSE", day))
-    for partition in range(partitions):
-        mine = [
-            (instrument, minutes)
-            for instrument, minutes in candles
-            if partition_of(instrument.instrument_token, partitions) == partition
-        ]
-        instruments = [instrument for instrument, _ in mine]
-        minutes = (one for row, (_, columns) in enumerate(mine) for one in _minutes(row, columns))
-        if mine:
-            yield from fold_minutes(schedule, day, instruments, minutes, partition)
-
-
-def _minutes(row: int, columns: MinuteCandles) -> Iterator[tuple[int, CandleValues]]:
-    for at, opened_ms in enumerate(columns["opened_at_ms"].tolist()):
-        one = slice(at, at + 1)
-        yield (
-            opened_ms,
-            CandleValues(
-                row=np.array([row]),
-                open=columns["open"][one],
-                high=columns["high"][one],
-                low=columns["low"][one],
-                close=columns["close"][one],
-                volume=columns["volume"][one],
-                vwap=np.array([np.nan]),
-                ticks=columns["ticks"][one],
-                oi=np.zeros(1, np.int64),
-                cumulative_volume=columns["cumulative_volume"][one],
-            ),
-        )

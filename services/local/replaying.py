@@ -1,13 +1,16 @@
-"""A feed played once through all services at full speed, with the same outcome each time."""
+"""A day played once through all services at full speed, with the same outcome each time."""
 
 import asyncio
 import time
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
 from typing import Any
 
 from libs.events.local import LocalBus
-from libs.events.orders import OrderFilled, OrderPlanned
+from libs.events.orders import OrderEvent, OrderFilled, OrderPlanned
 from libs.events.signals import (
     ExecutionDecided,
     SignalGenerated,
@@ -15,12 +18,22 @@ from libs.events.signals import (
     StrategySignal,
 )
 from libs.runtime.clock import FeedClock
+from libs.runtime.kite import kite_rest
 from libs.runtime.process import checkpoint_policy
 from libs.store.store import Store
 from services.ingest.feed import Feed
+from services.ingest.pace import unpaced
+from services.local.exchange import (
+    CLOCK,
+    PATIENCE_SECONDS,
+    LocalExchange,
+    local_exchange,
+    until,
+)
 from services.local.outcome import Outcome
+from services.local.reconciliation import order_differences, position_differences
 from services.local.settings import LocalSettings
-from services.local.system import System, settled, started_bus
+from services.local.system import System, running_beside, settled, started_bus
 
 MARKET_TOPICS = ("ticks", "candles", "historical_candles")
 
@@ -33,12 +46,17 @@ class Played:
     summary: dict[str, Any]
 
 
+def lockstep_bus(settings: LocalSettings) -> LocalBus:
+    """Return a bus that delivers one message at a time, in publish order."""
+    partitions = dict.fromkeys(MARKET_TOPICS, settings.bus.market_partitions)
+    return LocalBus(lockstep=True, partitions=partitions)
+
+
 async def play(
     settings: LocalSettings, feed: Feed, store: Store, on_frame: Callable[[int], None]
 ) -> Played:
     """Play a feed from its first frame to its last, one message at a time in publish order."""
-    partitions = dict.fromkeys(MARKET_TOPICS, settings.bus.market_partitions)
-    bus = LocalBus(lockstep=True, partitions=partitions)
+    bus = lockstep_bus(settings)
     system = System(
         settings=settings,
         feed=feed,
@@ -52,6 +70,68 @@ async def play(
     async with started_bus(bus), Outcome(bus) as outcome, system:
         await system.run(asyncio.Event())
     return Played(outcome, summarise(system, outcome, time.monotonic() - began))
+
+
+async def play_exchange(
+    settings: LocalSettings,
+    on: date,
+    seed: int,
+    store: Store,
+    var: Path,
+    on_frame: Callable[[int], None],
+) -> Played:
+    """Play a simulated exchange's day over HTTP and its websocket, with orders sent to it.
+
+    The next second of the market begins when everything of the last one is handled, so that the
+    outcome is the same each time however fast the machine is.
+    """
+    bus, clock, began = lockstep_bus(settings), FeedClock(), time.monotonic()
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(started_bus(bus))
+        local = await stack.enter_async_context(local_exchange(settings, on, seed, var))
+        outcome = await stack.enter_async_context(Outcome(bus))
+        feed, venue = local.feed(settings.ingest), local.venue(clock)
+        system = System(
+            settings=settings,
+            feed=feed,
+            bus=bus,
+            clock=clock,
+            store=store,
+            pace=unpaced,
+            policy=checkpoint_policy(settings.runtime),
+            venue=venue,
+        )
+        await stack.enter_async_context(system)
+
+        async def settle() -> None:
+            await local.heard_by(feed, venue)
+            await until(lambda: not system.described("executor")["is_busy"], PATIENCE_SECONDS)
+            await bus.idle()
+
+        async def pace(now_ms: int) -> None:
+            on_frame(now_ms)
+
+        await running_beside(system, local.play(settle, pace), asyncio.Event())
+        broker = await _beside_broker(local, outcome)
+    return Played(outcome, summarise(system, outcome, time.monotonic() - began) | broker)
+
+
+async def _beside_broker(local: LocalExchange, outcome: Outcome) -> dict[str, Any]:
+    """Return the broker's counts, and what differs between its books and ours."""
+    rest = kite_rest(local.kite, CLOCK)
+    try:
+        orders, trades = await rest.orders(), await rest.trades()
+        positions = (await rest.positions())["net"]
+    finally:
+        await rest.close()
+    events = [event for event in outcome.events["orders"] if isinstance(event, OrderEvent)]
+    differences = (*order_differences(events, orders), *position_differences(events, positions))
+    return {
+        "broker_orders": len(orders),
+        "broker_trades": len(trades),
+        "broker_positions": len(positions),
+        "broker_differences": differences,
+    }
 
 
 def summarise(system: System, outcome: Outcome, seconds: float) -> dict[str, Any]:

@@ -13,19 +13,22 @@ from libs.events.codec import event_of
 from libs.events.journal import Journal
 from libs.events.local import LocalBus
 from libs.market.calendar import load_calendar
-from libs.market.rulebook import load_rulebook
-from libs.runtime.clock import FeedClock
+from libs.runtime.clock import Clock, FeedClock, make_clock
 from libs.runtime.process import checkpoint_policy
 from libs.runtime.runner import endpoints, stop_on_signals
 from libs.store.store import Store
-from services.ingest.pace import paced
-from services.local.feeds import GeneratedFeed
+from services.executor.kite_venue import SimulatedVenue, make_kite_venue
+from services.executor.venue import Venue
+from services.ingest.feed import Feed
+from services.ingest.kite_feed import make_kite_feed
+from services.ingest.pace import paced, unpaced
+from services.local.exchange import local_exchange
 from services.local.replaying import MARKET_TOPICS
 from services.local.settings import LocalSettings
-from services.local.system import System, started_bus
-from services.simulator.domain.market import SyntheticMarket
+from services.local.system import System, running_beside, started_bus
 
-HISTORY_DAYS = 5
+OnStart = Callable[[date, int | None, list[tuple[str, int]]], None]
+"""Told the day, where in it the market goes on (epoch ms; None: its open), and the ports."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,27 +39,60 @@ class Resumption:
     from_ms: int | None
 
 
-async def serve(
-    settings: LocalSettings,
-    store: Store,
-    var: Path,
-    first_day: date,
-    seed: int,
-    on_start: Callable[[Resumption, list[tuple[str, int]]], None],
+async def serve_simulated(
+    settings: LocalSettings, store: Store, var: Path, first_day: date, seed: int, on_start: OnStart
 ) -> None:
-    """Run until SIGTERM, SIGINT or the end of the session; a restart goes on where it stopped."""
-    partitions = dict.fromkeys(MARKET_TOPICS, settings.bus.market_partitions)
-    bus = LocalBus(partitions=partitions, journal=Journal(var / "journal"))
-    stopping = asyncio.Event()
+    """Run on a simulated exchange until SIGTERM, SIGINT or the end of the session.
+
+    A restart goes on where it stopped; the exchange remembers the account of the day.
+    """
+    stopping, bus = asyncio.Event(), _journalled_bus(settings, var)
     stop_on_signals(stopping)
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(started_bus(bus))
         resumption = await resume(bus, first_day)
-        system = _system(settings, bus, store, resumption, seed)
+        day, from_ms = resumption.day, resumption.from_ms
+        state = var / "simulator" / "account.json"
+        exchange = local_exchange(settings, day, seed, var, from_ms, state)
+        local = await stack.enter_async_context(exchange)
+        clock = FeedClock()
+        feed, venue = local.feed(settings.ingest), local.venue(clock)
+        system = _system(settings, bus, store, feed, clock, venue)
         await stack.enter_async_context(system)
-        ports = await _listen(system, settings, stack)
-        on_start(resumption, ports)
+        on_start(day, from_ms, await _listen(system, settings, stack))
+        market = local.play(_at_once, paced(settings.simulator.speed, asyncio.sleep))
+        await running_beside(system, market, stopping)
+
+
+async def serve_kite(settings: LocalSettings, store: Store, var: Path, on_start: OnStart) -> None:
+    """Run on the account of the settings until SIGTERM, SIGINT or the end of the session."""
+    stopping, bus = asyncio.Event(), _journalled_bus(settings, var)
+    stop_on_signals(stopping)
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(started_bus(bus))
+        kind = settings.runtime.clock
+        clock, feed = make_clock(kind), make_kite_feed(settings.ingest, settings.kite, kind)
+        venue = _venue(settings, clock)
+        system = _system(settings, bus, store, feed, clock, venue)
+        await stack.enter_async_context(system)
+        on_start(feed.trading_day, None, await _listen(system, settings, stack))
         await system.run(stopping)
+
+
+def _venue(settings: LocalSettings, clock: Clock) -> SimulatedVenue | None:
+    """Return where orders go; None when they are filled here, or never sent."""
+    if settings.executor.venue == "paper":
+        return None
+    return make_kite_venue(settings.kite, settings.runtime.clock, clock)
+
+
+async def _at_once() -> None:
+    """Wait for nothing between the halves of a second."""
+
+
+def _journalled_bus(settings: LocalSettings, var: Path) -> LocalBus:
+    partitions = dict.fromkeys(MARKET_TOPICS, settings.bus.market_partitions)
+    return LocalBus(partitions=partitions, journal=Journal(var / "journal"))
 
 
 async def resume(bus: Bus, first_day: date) -> Resumption:
@@ -77,17 +113,22 @@ async def resume(bus: Bus, first_day: date) -> Resumption:
 
 
 def _system(
-    settings: LocalSettings, bus: LocalBus, store: Store, resumption: Resumption, seed: int
+    settings: LocalSettings,
+    bus: LocalBus,
+    store: Store,
+    feed: Feed,
+    clock: Clock,
+    venue: Venue | None,
 ) -> System:
-    market = SyntheticMarket(seed, resumption.day, load_calendar(), load_rulebook())
     return System(
         settings=settings,
-        feed=GeneratedFeed(market, resumption.day, HISTORY_DAYS, resumption.from_ms),
+        feed=feed,
         bus=bus,
-        clock=FeedClock(),
+        clock=clock,
         store=store,
-        pace=paced(settings.ingest.speed, asyncio.sleep),
+        pace=unpaced,
         policy=checkpoint_policy(settings.runtime),
+        venue=venue,
     )
 
 

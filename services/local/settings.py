@@ -3,14 +3,22 @@
 from dataclasses import replace
 from typing import Any
 
+from libs.runtime.clock import ClockKind
+from libs.runtime.kite import kite_address
 from libs.runtime.process import ServiceProcess
+from libs.runtime.settings import KiteSettings, SettingsError
 from services.candle.settings import CandleSettings
 from services.executor.settings import ExecutorSettings
+from services.ingest.domain.kite_candles import HistoryRules
 from services.ingest.settings import IngestSettings
 from services.position.settings import PositionSettings
 from services.signal.settings import SignalSettings
+from services.simulator.settings import SimulatorSettings
+from services.strategy.domain.registry import known_strategies, make_strategy
 from services.strategy.settings import StrategyChoice, StrategySettings
 
+DEMO_HISTORY_DAYS = 7
+LIVE_HISTORY_DAYS = 90
 DEMO_STRATEGIES = (
     StrategyChoice(name="ma_crossover"),
     StrategyChoice(name="ma_crossover", parameters={"interval": "5m"}),
@@ -26,6 +34,8 @@ class LocalSettings(ServiceProcess):
     signal: SignalSettings = SignalSettings()
     executor: ExecutorSettings = ExecutorSettings()
     position: PositionSettings = PositionSettings()
+    kite: KiteSettings = KiteSettings()
+    simulator: SimulatorSettings = SimulatorSettings()
 
     def in_paper(self) -> "LocalSettings":
         """Return the settings with paper trading, unless the mode was chosen otherwise."""
@@ -38,17 +48,40 @@ class LocalSettings(ServiceProcess):
     def for_demo(self) -> "LocalSettings":
         """Return the settings of the demo: paper, and what nobody chose is set to show more.
 
-        The 5-minute crossover runs beside the 15-minute one, and six positions may be open.
+        The 5-minute crossover runs beside the 15-minute one, six positions may be open, orders go
+        to the simulated exchange, and history goes back as far as that exchange has it.
         """
-        shown: dict[str, Any] = {}
+        chosen = self.executor.model_fields_set
+        executor: dict[str, Any] = {} if "venue" in chosen else {"venue": "kite"}
+        if "limits" not in chosen:
+            executor["limits"] = replace(self.executor.limits, positions=6)
+        shown: dict[str, Any] = {"executor": self.executor.model_copy(update=executor)}
         if "strategies" not in self.strategy.model_fields_set:
             shown["strategy"] = self.strategy.model_copy(update={"strategies": DEMO_STRATEGIES})
-        if "limits" not in self.executor.model_fields_set:
-            limits = replace(self.executor.limits, positions=6)
-            shown["executor"] = self.executor.model_copy(update={"limits": limits})
-        return self.model_copy(update=shown).in_paper()
+        return self.model_copy(update=shown).in_paper()._with_history(DEMO_HISTORY_DAYS)
+
+    def for_kite(self) -> "LocalSettings":
+        """Return the settings for the account in [kite]: a real one lives by the wall's clock.
+
+        Raises SettingsError where a clock was chosen that does not fit.
+        """
+        kind: ClockKind = "feed" if kite_address(self.kite).is_local else "wall"
+        if "clock" in self.runtime.model_fields_set and self.runtime.clock != kind:
+            raise SettingsError(f"runtime.clock: {self.kite.root} needs the clock {kind}")
+        runtime = self.runtime.model_copy(update={"clock": kind})
+        return self.model_copy(update={"runtime": runtime})._with_history(LIVE_HISTORY_DAYS)
+
+    def _with_history(self, days: int) -> "LocalSettings":
+        """Return the settings with the history that the strategies need, unless it was chosen."""
+        if "history" in self.ingest.model_fields_set:
+            return self
+        known, choices = known_strategies(), self.strategy.strategies
+        made = [make_strategy(one.name, one.parameters, known) for one in choices]
+        intervals = tuple(sorted({strategy.interval for strategy in made}))
+        ingest = self.ingest.model_copy(update={"history": HistoryRules(days, intervals)})
+        return self.model_copy(update={"ingest": ingest})
 
     def public(self) -> dict[str, Any]:
         """Return what decides an outcome: the services' sections, without addresses or secrets."""
-        sections = ("candle", "strategy", "signal", "executor", "position", "bus")
-        return self.model_dump(mode="json", include=set(sections))
+        sections = {"ingest", "candle", "strategy", "signal", "executor", "position", "bus"}
+        return self.model_dump(mode="json", include=sections)

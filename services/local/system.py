@@ -1,7 +1,7 @@
 """AlphaStockOrchestrator: all services in one process, started and stopped in the right order."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Self
@@ -18,6 +18,7 @@ from libs.runtime.service import Parts, Service
 from libs.store.store import Store
 from services.candle import service as candle
 from services.executor import service as executor
+from services.executor.venue import Venue
 from services.ingest import service as ingest
 from services.ingest.feed import Feed
 from services.ingest.service import Pace
@@ -63,6 +64,7 @@ class System:
     store: Store | None
     pace: Pace
     policy: CheckpointPolicy
+    venue: Venue | None = None
     runners: list[ServiceRunner] = field(default_factory=list)
     _decoder: Decoder = field(default_factory=Decoder)
 
@@ -84,7 +86,7 @@ class System:
         own = self.settings
         makers: Sequence[MakeService] = (
             lambda parts: candle.make_service(own.candle, parts),
-            lambda parts: executor.make_service(own.executor, parts),
+            lambda parts: executor.make_service(own.executor, parts, self.venue),
             lambda parts: position.make_service(own.position, parts),
             lambda parts: signal.make_service(own.signal, parts),
             lambda parts: ingest.make_service(self.feed, parts, self.pace),
@@ -170,6 +172,30 @@ def _stop_order(runner: ServiceRunner) -> int:
 def _total(metric: Counter | Histogram, suffix: str) -> float:
     samples = (sample for family in metric.collect() for sample in family.samples)
     return sum(sample.value for sample in samples if sample.name.endswith(suffix))
+
+
+async def running_beside(
+    system: System, market: Coroutine[Any, Any, None], stopping: asyncio.Event
+) -> None:
+    """Run a system beside the market that it trades on; an error of either ends both."""
+    playing = asyncio.create_task(market)
+
+    def on_done(task: "asyncio.Task[None]") -> None:
+        if _is_failed(task):
+            stopping.set()
+
+    playing.add_done_callback(on_done)
+    try:
+        await system.run(stopping)
+    finally:
+        playing.cancel()
+        await asyncio.gather(playing, return_exceptions=True)
+    if _is_failed(playing):
+        await playing
+
+
+def _is_failed(task: "asyncio.Task[None]") -> bool:
+    return task.done() and not task.cancelled() and task.exception() is not None
 
 
 def settled(bus: LocalBus, on_frame: Callable[[int], None]) -> Pace:

@@ -26,8 +26,8 @@ from services.candle.domain.aggregator import CandleAggregator
 from services.candle.settings import CandleSettings
 from services.ingest.domain.connection import Connection
 from services.ingest.domain.listing import listed
-from services.local.feeds import GeneratedFeed
 from services.simulator.domain.market import SyntheticMarket
+from tests.generated import GeneratedFeed
 from tests.integration.commands import settings_file
 from tests.integration.processes import Running, asked, free_ports, running, status_of
 
@@ -120,16 +120,16 @@ async def _drop(address: StoreAddress) -> None:
     await store.close()
 
 
-def uninterrupted(until_ms: int) -> dict[tuple[str, str, int], tuple[float, ...]]:
+async def uninterrupted(until_ms: int) -> dict[tuple[str, str, int], tuple[float, ...]]:
     """The candles of the same day played without a stop, as far as they close by a time."""
     market = SyntheticMarket(SEED, DAY, load_calendar(), load_rulebook())
     feed, settings = GeneratedFeed(market, DAY, 0), CandleSettings()
     aggregator = CandleAggregator(load_calendar(), settings.rules, settings.segments)
-    for instrument in feed.instruments():
+    for instrument in await feed.instruments():
         aggregator.on_event(listed(instrument, DAY, 0))
     connection = Connection("generated", DAY, 0, partitions=1)
     candles: dict[tuple[str, str, int], tuple[float, ...]] = {}
-    for frame in feed.frames():
+    async for frame in feed.frames():
         if frame.received_ms > until_ms + 10 * MINUTE_MS:
             break
         for batch in connection.cut(frame.columns, frame.received_ms):
@@ -181,7 +181,7 @@ def test_stopped_or_killed_it_goes_on_where_it_was_and_everything_is_there_once(
         assert not later.has_left_something
 
     compared_ms = house.last_minute() - 6 * MINUTE_MS  # later ones may still be revised
-    assert stored(house, compared_ms) == uninterrupted(compared_ms)
+    assert stored(house, compared_ms) == asyncio.run(uninterrupted(compared_ms))
     opened_ids = [e.position_id for e in house.positions() if isinstance(e, PositionOpened)]
     assert len(opened_ids) == len(set(opened_ids))
     assert held.keys() <= set(opened_ids)

@@ -1,6 +1,6 @@
 """Stand-ins for the outside that tests of several services share."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import AsyncIterator, Collection
 from datetime import date
 from typing import Any
 
@@ -40,17 +40,24 @@ class EmptyFeed:
     source = "empty"
     trading_day = date(2026, 6, 17)
 
-    def instruments(self) -> list[Instrument]:
+    async def open(self) -> None:
+        """Have nothing to open."""
+
+    async def close(self) -> None:
+        """Have nothing to close."""
+
+    async def instruments(self) -> list[Instrument]:
         """List nothing."""
         return []
 
-    def backfill(self, partitions: int) -> Backfill:
+    async def backfill(self, partitions: int) -> Backfill:
         """Have no history."""
         return Backfill((), ())
 
-    def frames(self) -> Iterator[Frame]:
+    async def frames(self) -> AsyncIterator[Frame]:
         """Yield nothing."""
-        return iter(())
+        return
+        yield
 
     def follow(self, instrument_tokens: Collection[int]) -> None:
         """Have nothing to quote."""

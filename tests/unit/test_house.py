@@ -78,7 +78,7 @@ def test_the_settings_file_as_it_is_changes_nothing() -> None:
 
 
 def test_every_section_of_the_settings_belongs_to_somebody() -> None:
-    assert set(LocalSettings.model_fields) | {"simulator"} == set(SECTIONS)
+    assert set(LocalSettings.model_fields) == set(SECTIONS)
 
 
 def test_every_variable_of_the_example_is_a_setting(monkeypatch: pytest.MonkeyPatch) -> None:

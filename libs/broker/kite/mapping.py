@@ -71,6 +71,10 @@ def reason_of(order: Row) -> str:
     return str(order.get("status_message") or order.get("status_message_raw") or "")
 
 
+def _shown(trade: Row) -> tuple[object, ...]:
+    return trade.get("fill_timestamp"), trade.get("exchange_timestamp")
+
+
 def fill_of(trade: Row) -> Fill:
     """Return a trade as a fill. Raises ReplyUnreadable."""
     try:
@@ -78,6 +82,7 @@ def fill_of(trade: Row) -> Fill:
             fill_id=str(trade["trade_id"]),
             quantity=int(trade["quantity"]),
             price=money(trade["average_price"]),
+            at_ms=next((at_ms for at_ms in map(epoch_ms, _shown(trade)) if at_ms), 0),
         )
     except (KeyError, TypeError, ValueError, ArithmeticError) as error:
         raise ReplyUnreadable(f"a trade of Kite cannot be read: {error!r}") from error

@@ -109,7 +109,7 @@ class OptionsExecutor:
     def _on_ticks(self, batch: TickBatch, now_ms: int) -> Iterator[Effect]:
         self.market.on_ticks(batch)
         yield from self.market.snapshots(now_ms, batch.trading_day)
-        yield from self._time_out_entries(now_ms)
+        yield from self._time_out(now_ms)
         for position_id, wish in list(self._exits.items()):
             if not wish.is_done:
                 yield from self._exit(position_id, now_ms)
@@ -157,11 +157,19 @@ class OptionsExecutor:
         underlying, day = plan.contract.underlying, plan.trading_day
         self.risk.enter(plan.position_id, underlying, quantity, distance, day)
 
-    def _time_out_entries(self, now_ms: int) -> Iterator[Effect]:
-        timeout_ms = self.policy.orders.entry_timeout_ms
+    def _time_out(self, now_ms: int) -> Iterator[Effect]:
+        """Cancel what has waited too long; an exit is then planned anew, at the price of then."""
+        rules = self.policy.orders
+        timeouts = {"entry": rules.entry_timeout_ms, "exit": rules.exit_timeout_ms}
         for order in self.blotter.working():
-            if order.plan.leg == "entry" and now_ms - order.plan.occurred_ms > timeout_ms:
-                yield from _cancel(order)
+            if now_ms - order.plan.occurred_ms > timeouts[order.plan.leg]:
+                yield from self._cancel(order, now_ms)
+
+    def _cancel(self, order: Order, now_ms: int) -> Iterator[CancelOrder]:
+        """Ask for a cancellation, and again after a while: the request may have been lost."""
+        if order.may_be_cancelled(now_ms, self.policy.orders.exit_retry_ms):
+            order.cancel_asked_ms = now_ms
+            yield CancelOrder(order)
 
     def _on_exit_request(self, request: ExitRequested, now_ms: int) -> Iterator[Effect]:
         self._exits.setdefault(request.position_id, ExitWish()).add(request)
@@ -172,7 +180,7 @@ class OptionsExecutor:
         orders = self.blotter.of_position(position_id)
         buying = [one for one in orders if one.plan.leg == "entry" and one.working_quantity]
         for order in buying:
-            yield from _cancel(order)
+            yield from self._cancel(order, now_ms)
         exits = [one for one in orders if one.plan.leg == "exit"]
         if orders and not buying and self._may_retry(exits, now_ms):
             yield from self._sell(orders[0].plan, len(exits), now_ms)
@@ -205,12 +213,6 @@ class OptionsExecutor:
     def _may_still_hold(self, position_id: UUID) -> bool:
         holding = self.blotter.holding(position_id)
         return bool(holding.bought or holding.buying)
-
-
-def _cancel(order: Order) -> Iterator[CancelOrder]:
-    if not order.is_cancel_asked:
-        order.is_cancel_asked = True
-        yield CancelOrder(order)
 
 
 def _refused(signal: SignalGenerated, decision: Decision, now_ms: int) -> Iterator[Event]:

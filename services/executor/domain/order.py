@@ -54,7 +54,7 @@ class Order:
     state: State = "planned"
     broker_order_id: str = ""
     fills: dict[str, Fill] = field(default_factory=dict)
-    is_cancel_asked: bool = False
+    cancel_asked_ms: int | None = None
 
     @property
     def filled_quantity(self) -> int:
@@ -73,6 +73,11 @@ class Order:
         """Average price of the fills, rupees; 0 without fills."""
         value = sum((fill.price * fill.quantity for fill in self.fills.values()), Decimal(0))
         return value / self.filled_quantity if self.fills else Decimal(0)
+
+    def may_be_cancelled(self, now_ms: int, again_ms: int) -> bool:
+        """Whether it is at the broker, and no cancellation was asked for since `again_ms`."""
+        is_asked = self.cancel_asked_ms is not None and now_ms - self.cancel_asked_ms < again_ms
+        return bool(self.broker_order_id) and not is_asked
 
     def apply(self, event: OrderEvent) -> None:
         """Take an event of this order; a transition that the table does not know is ignored."""
@@ -145,7 +150,7 @@ class Order:
         quantity = self.filled_quantity + fill.quantity
         value = self.average_price * self.filled_quantity + fill.price * fill.quantity
         return OrderFilled(
-            **self._fields("OrderFilled", update.at_ms, fill.fill_id),
+            **self._fields("OrderFilled", fill.at_ms or update.at_ms, fill.fill_id),
             broker_order_id=update.broker_order_id,
             fill_id=fill.fill_id,
             fill_quantity=fill.quantity,

@@ -77,11 +77,16 @@ class RiskLimits:
 
 @dataclass(frozen=True, slots=True)
 class OrderRules:
-    """How orders are sent. `limit_buffer`: how far an entry's limit lies beyond the ask."""
+    """How orders are sent. `limit_buffer`: how far an entry's limit lies beyond the ask.
+
+    What has not filled by its timeout is cancelled; an exit is then sent anew, since a market
+    order with protection may rest.
+    """
 
     product: Literal["NRML", "MIS"] = "NRML"
     limit_buffer: Decimal = Decimal("0.01")
     entry_timeout_ms: int = 60_000
+    exit_timeout_ms: int = 15_000
     exit_retry_ms: int = 5_000
 
 

@@ -132,8 +132,10 @@ class Board:
 
     def quotes(self, keys: Sequence[str]) -> dict[str, Any]:
         """Data of /quote by key, `NSE:INFY` or a token's digits; unknown keys are left out."""
-        listing, tape = self._listing, self._tape
-        return self._replies(keys, lambda row: quote_reply(listing, tape, row, self._limits(row)))
+        listing, tape, now_ms = self._listing, self._tape, self.now_ms
+        return self._replies(
+            keys, lambda row: quote_reply(listing, tape, row, self._limits(row), now_ms)
+        )
 
     def ohlc(self, keys: Sequence[str]) -> dict[str, Any]:
         """Data of /quote/ohlc, as `quotes`."""

@@ -28,13 +28,16 @@ def ohlc_reply(listing: Listing, tape: Tape, row: int) -> dict[str, Any]:
 
 
 def quote_reply(
-    listing: Listing, tape: Tape, row: int, limits: tuple[float, float]
+    listing: Listing, tape: Tape, row: int, limits: tuple[float, float], now_ms: int
 ) -> dict[str, Any]:
-    """Whole quote; `limits` are the circuit limits. An index has neither volume nor depth."""
+    """Whole quote; `limits` are the circuit limits. An index has neither volume nor depth.
+
+    Before the first tick of the day the quote is of now.
+    """
     change = _price(tape.last_price[row] - tape.close[row]) if tape.close[row] else 0.0
     reply = {
         "instrument_token": int(listing.instrument_token[row]),
-        "timestamp": clock(int(tape.at_ms[row])),
+        "timestamp": clock(int(tape.at_ms[row]) or now_ms),
         "last_price": _price(tape.last_price[row]),
         "net_change": change,
         "ohlc": _ohlc(tape, row),

@@ -23,6 +23,7 @@ from tests.unit.services.executor.builders import (
     NOW,
     at,
     chain_rows,
+    exit_requested,
     list_chain,
     make_executor,
     position,
@@ -184,13 +185,28 @@ def test_an_entry_without_a_fill_is_cancelled_after_its_time_and_the_signal_expi
     assert desk.executor.risk.at_risk == 0
 
 
-def test_a_cancellation_is_asked_for_once() -> None:
+def test_a_cancellation_is_asked_for_again_only_after_a_while() -> None:
     desk = with_entry()
     asked = []
-    for now_ms in (NOW + 60_001, NOW + 70_000):
+    for now_ms in (NOW + 60_001, NOW + 60_500, NOW + 65_000, NOW + 65_001, NOW + 66_000):
         effects = desk.executor.on_event(ticks([], at_ms=now_ms), now_ms)
-        asked += [one for one in effects if isinstance(one, CancelOrder)]
-    assert len(asked) == 1
+        asked += [now_ms for one in effects if isinstance(one, CancelOrder)]
+    assert asked == [NOW + 60_001, NOW + 65_001]
+
+
+def test_an_exit_that_rests_is_cancelled_and_sent_anew() -> None:
+    desk = with_entry()
+    (entry,) = desk.plans("entry")
+    desk.fill(entry.tag, entry.quantity)
+    desk.hear(exit_requested(entry.position_id))
+    (first,) = desk.plans("exit")
+    pass_time(desk, 15_000)
+    assert not desk.venue.orders[first.tag].is_cancel_asked
+    pass_time(desk, 1)
+    assert desk.venue.orders[first.tag].is_cancel_asked
+    assert len(desk.plans("exit")) == 1
+    desk.confirm_cancel(first.tag)
+    assert [one.quantity for one in desk.plans("exit")] == [entry.quantity] * 2
 
 
 def test_an_entry_partly_filled_keeps_its_position_after_the_timeout() -> None:

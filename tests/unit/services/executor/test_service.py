@@ -197,7 +197,7 @@ def test_an_entry_partly_filled_is_cancelled_then_left_and_sold_by_its_fills() -
     kinds = [event.type for event in harness.events]
     assert kinds[-3:] == ["OrderCancelled", "OrderPlanned", "OrderPlaced"]
     assert harness.plans[-1].quantity == LOT
-    harness.hear(ticks(chain_rows(), at_ms=NOW + 120_000))
+    harness.hear(ticks(chain_rows(), at_ms=NOW + 61_000))
     assert harness.executor.blotter.holding(POSITION).sold == LOT
 
 
@@ -245,10 +245,10 @@ def test_fills_of_the_book_are_adopted_with_a_lost_reply() -> None:
 def test_live_mode_refuses_to_start_and_says_why() -> None:
     harness = Harness()
     parts = Parts(cast(Bus, RecordingBus(harness.log)), harness.clock, Metrics("executor"))
-    with pytest.raises(SettingsError, match="live needs a broker"):
+    with pytest.raises(SettingsError, match="live needs a durable bus"):
         make_service(ExecutorSettings(mode="live"), parts)
     service = make_service(ExecutorSettings(), parts)
-    assert service.describe() == {"mode": "logging_only"}
+    assert service.describe() == {"mode": "logging_only", "is_busy": False}
 
 
 def test_the_quotes_of_a_stranger_fill_nothing() -> None:
@@ -279,7 +279,7 @@ def test_on_the_bus_a_signal_is_decided_ordered_and_filled_and_a_restart_repeats
             assert await kinds(second, "orders") == ordered
             assert await kinds(second, "decisions") == ["ExecutionDecided"]
             await second.publish(exit_requested(POSITION))
-            await second.publish(ticks(chain_rows(), at_ms=NOW + 120_000))
+            await second.publish(ticks(chain_rows(), at_ms=NOW + 61_000))
             assert (await kinds(second, "orders"))[len(ordered) :] == [
                 "OrderPlanned",
                 "OrderPlaced",

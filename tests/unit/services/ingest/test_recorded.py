@@ -1,5 +1,6 @@
 """Recorded files into frames: nothing lost, nothing invented, whatever the order."""
 
+import asyncio
 import gzip
 from collections.abc import Collection, Mapping, Sequence
 from datetime import date
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from libs.events.ticks import TickColumns
 from libs.market.calendar import load_calendar
 from libs.market.instruments import Instrument
+from services.ingest.feed import Frame
 from services.ingest.recorded import (
     MAX_FRAME_ROWS,
     RecordedTicks,
@@ -117,6 +119,10 @@ class Quotes:
         )
 
 
+async def frames_of_feed(feed: RecordedFeed) -> list[Frame]:
+    return [frame async for frame in feed.frames()]
+
+
 def test_options_are_quoted_at_intervals_and_followed_ones_in_every_frame(tmp_path: Path) -> None:
     folder = tmp_path / DAY.isoformat()
     folder.mkdir()
@@ -125,7 +131,7 @@ def test_options_are_quoted_at_intervals_and_followed_ones_in_every_frame(tmp_pa
     (folder / "A.csv.gz").write_bytes(gzip.compress(text.encode()))
     feed = RecordedFeed(read_day(tmp_path, DAY, None, load_calendar()), Quotes())
     feed.follow([777])
-    frames = list(feed.frames())[:7]
+    frames = asyncio.run(frames_of_feed(feed))[:7]
     quoted = [rows_of([frame.columns])[1:] for frame in frames]
     assert [[token for token, *_ in rows] for rows in quoted] == [
         [999, 777], [777], [777], [777], [777], [999, 777], [777]

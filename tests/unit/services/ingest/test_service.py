@@ -1,7 +1,7 @@
 """The ingest service in its shell, playing a feed of a few frames."""
 
 import asyncio
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from datetime import date
 from uuid import UUID
 
@@ -32,14 +32,21 @@ class FewFrames:
     def __init__(self, seconds: Sequence[int] = (1, 2, 3)) -> None:
         self._seconds = seconds
         self.followed: list[int] = []
+        self.told: list[str] = []
 
-    def instruments(self) -> list[Instrument]:
+    async def open(self) -> None:
+        self.told.append("open")
+
+    async def close(self) -> None:
+        self.told.append("close")
+
+    async def instruments(self) -> list[Instrument]:
         return [SBIN]
 
-    def backfill(self, partitions: int) -> Backfill:
+    async def backfill(self, partitions: int) -> Backfill:
         return Backfill((date(2026, 6, 9),), (), ("2026-06-08: no ticks",))
 
-    def frames(self) -> Iterator[Frame]:
+    async def frames(self) -> AsyncIterator[Frame]:
         for second in self._seconds:
             yield Frame(OPEN_MS + second * 1000, _tick(second))
         yield Frame(OPEN_MS + (self._seconds[-1] + 5) * 1000, TickColumns.empty())
@@ -98,6 +105,17 @@ def test_each_frame_is_published_with_the_clock_and_then_paced() -> None:
             assert harness.clock.now_ms() == OPEN_MS + 8000
             described = harness.runner.service.describe()
             assert (described["frames"], described["ticks"]) == (4, 3)
+
+    asyncio.run(story())
+
+
+def test_a_feed_is_opened_before_it_is_asked_and_closed_with_the_service() -> None:
+    async def story() -> None:
+        feed = FewFrames()
+        async with harness_of(feed) as harness:
+            assert feed.told == ["open"]
+            await played(harness)
+        assert feed.told == ["open", "close"]
 
     asyncio.run(story())
 

@@ -17,13 +17,13 @@ from libs.runtime.consumer import CheckpointPolicy
 from libs.store.errors import StoreRejected
 from libs.store.store import Columns, Params
 from services.ingest.feed import Backfill
-from services.local.feeds import GeneratedFeed
 from services.local.replaying import Played, play
 from services.local.settings import LocalSettings
 from services.local.system import System, settled, started_bus
 from services.simulator.domain.market import SyntheticMarket
 from services.simulator.domain.underlyings import DEFAULT_UNIVERSE
 from services.strategy.settings import StrategyChoice, StrategySettings
+from tests.generated import GeneratedFeed
 from tests.unit.fakes import EmptyFeed, ForgetfulStore
 
 MUHURAT = date(2025, 10, 21)
@@ -167,8 +167,8 @@ def test_a_feed_that_fails_ends_the_run_with_its_error_and_every_service_is_stop
 class Listing(EmptyFeed):
     """A feed that has a history and nothing else."""
 
-    def backfill(self, partitions: int) -> Backfill:
-        return small_feed().backfill(partitions)
+    async def backfill(self, partitions: int) -> Backfill:
+        return await small_feed().backfill(partitions)
 
 
 def test_a_table_that_refuses_its_rows_ends_the_run_with_the_reason() -> None:

@@ -405,7 +405,9 @@ def test_circuit_limits_are_around_the_close_of_stocks_and_the_premium_of_option
         board.previous_close(1)
 
 
-def test_a_cheap_option_may_rise_by_many_times_its_premium(calendar: Calendar, open_ms: int) -> None:
+def test_a_cheap_option_may_rise_by_many_times_its_premium(
+    calendar: Calendar, open_ms: int
+) -> None:
     board = scripted(calendar, [100.0], open_ms)
     board.advance()
     assert board.circuit_limits(OPTION_TOKEN) == (0.05, 110.0)

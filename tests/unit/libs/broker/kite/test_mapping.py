@@ -85,8 +85,12 @@ def test_a_reason_is_in_the_brokers_words() -> None:
     assert reason_of(order(status_message_raw="RMS: no funds")) == "RMS: no funds"
 
 
-def test_a_fill_is_a_trade_with_exact_money() -> None:
-    assert fill_of(trade(price=109.4)) == Fill("11", 75, Decimal("109.4"))
+def test_a_fill_is_a_trade_with_exact_money_and_its_own_time() -> None:
+    filled_ms = AT_MS + 1_000
+    assert fill_of(trade(price=109.4)) == Fill("11", 75, Decimal("109.4"), filled_ms)
+    shown = {"fill_timestamp": None, "exchange_timestamp": "2021-05-31 09:18:58"}
+    assert fill_of({**trade(), **shown}).at_ms == filled_ms
+    assert fill_of({**trade(), "fill_timestamp": ""}).at_ms == 0
 
 
 @pytest.mark.parametrize("broken", [{}, {"trade_id": "1", "quantity": "x", "average_price": 1}])

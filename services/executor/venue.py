@@ -1,0 +1,21 @@
+"""A venue outside the process: an order client that has news of its own."""
+
+from typing import Any, Protocol
+
+from libs.broker.port import OrderClient
+
+
+class Venue(OrderClient, Protocol):
+    """What libs.broker.kite.orders is to the executor."""
+
+    async def run(self) -> None:
+        """Listen for news until cancelled."""
+
+    async def updated(self) -> None:
+        """Return when `take_updates` has something."""
+
+    async def close(self) -> None:
+        """Let go of connections, when nothing more is asked."""
+
+    def describe(self) -> dict[str, Any]:
+        """Return counts for /info."""

@@ -1,0 +1,172 @@
+"""Kite's historical candles as batches, and what is missing from them."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any
+
+from libs.events.candles import MINUTES, CandleBatch, CandleColumns, Interval
+from libs.events.event import identity, ms_from_utc, utc_from_ms
+from libs.market.calendar import IST, Calendar
+from libs.market.instruments import Instrument, partition_of
+
+MINUTE_MS = 60_000
+KITE_INTERVALS: Mapping[Interval, str] = {
+    "1m": "minute",
+    "3m": "3minute",
+    "5m": "5minute",
+    "10m": "10minute",
+    "15m": "15minute",
+    "30m": "30minute",
+    "60m": "60minute",
+    "day": "day",
+}
+"""Our intervals in the words of Kite's historical calls."""
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryRules:
+    """How far back history is fetched (calendar days), and in which intervals."""
+
+    days: int = 90
+    intervals: tuple[Interval, ...] = ("5m", "15m")
+
+
+@dataclass(frozen=True, slots=True)
+class FetchedCandles:
+    """The records of one instrument and interval, as kiteconnect gives them, oldest first."""
+
+    instrument: Instrument
+    interval: Interval
+    records: Sequence[Mapping[str, Any]]
+
+
+def batches_of(
+    fetched: Iterable[FetchedCandles], until: date, calendar: Calendar, partitions: int
+) -> list[CandleBatch]:
+    """Return one batch per day, partition and interval; `until` is the first day left out.
+
+    Candles outside the day's sessions are left out. Kite gives neither vwap nor ticks.
+    """
+    groups: dict[tuple[date, int, Interval], list[dict[str, Any]]] = {}
+    for one in fetched:
+        partition = partition_of(one.instrument.instrument_token, partitions)
+        for day, row in _rows(one, calendar):
+            if day < until:
+                groups.setdefault((day, partition, one.interval), []).append(row)
+    return [_batch(*key, rows) for key, rows in sorted(groups.items())]
+
+
+def gaps_of(
+    batches: Iterable[CandleBatch], instruments: int, since: date, until: date, calendar: Calendar
+) -> Iterator[str]:
+    """Yield, in words, the trading days without candles and the days that lack some."""
+    counts: dict[tuple[date, Interval], int] = {}
+    for batch in batches:
+        key = (batch.trading_day, batch.interval)
+        counts[key] = counts.get(key, 0) + len(batch.columns)
+    known = {day for day, _ in counts}
+    missing = [day for day in _trading_days(since, until, calendar) if day not in known]
+    yield from (f"{_span(run)}: no candles" for run in _runs(missing, calendar))
+    for (day, interval), count in sorted(counts.items()):
+        expected = instruments * _candles_of_day(day, interval, calendar)
+        if count < expected:
+            yield f"{day}: {expected - count} of {expected} {interval} candles are missing"
+
+
+def _rows(one: FetchedCandles, calendar: Calendar) -> Iterator[tuple[date, dict[str, Any]]]:
+    passed: dict[date, int] = {}
+    for record in one.records:
+        day = record["date"].astimezone(IST).date()
+        times = _times(record, day, one.interval, calendar)
+        if times is not None:
+            passed[day] = passed.get(day, 0) + int(record["volume"])
+            yield day, _row(one.instrument, record, times, passed[day])
+
+
+def _times(
+    record: Mapping[str, Any], day: date, interval: Interval, calendar: Calendar
+) -> tuple[int, int] | None:
+    """Return open and close of a candle, epoch ms, or None outside the day's sessions."""
+    sessions = calendar.sessions("NSE", day)
+    if not sessions:
+        return None
+    opens_ms, closes_ms = sessions[0].open_ms, sessions[-1].close_ms
+    if interval == "day":
+        return opens_ms, closes_ms
+    opened_ms = ms_from_utc(record["date"])
+    if not opens_ms <= opened_ms < closes_ms:
+        return None
+    return opened_ms, min(opened_ms + MINUTES[interval] * MINUTE_MS, closes_ms)
+
+
+def _row(
+    instrument: Instrument, record: Mapping[str, Any], times: tuple[int, int], passed: int
+) -> dict[str, Any]:
+    return {
+        "exchange": instrument.exchange,
+        "tradingsymbol": instrument.tradingsymbol,
+        "expiry": instrument.expiry,
+        "instrument_token": instrument.instrument_token,
+        "opened_ms": times[0],
+        "closes_ms": times[1],
+        **{name: float(record[name]) for name in ("open", "high", "low", "close")},
+        "volume": int(record["volume"]),
+        "vwap": None,
+        "ticks": 0,
+        "oi": int(record.get("oi", 0)),
+        "cumulative_volume": passed,
+        "revision": 0,
+    }
+
+
+def _batch(
+    day: date, partition: int, interval: Interval, rows: Sequence[Mapping[str, Any]]
+) -> CandleBatch:
+    columns = CandleColumns(
+        **{name: tuple(row[name] for row in rows) for name in CandleColumns.model_fields}
+    )
+    names = sorted(set(columns.tradingsymbol))
+    event_id = identity("CandleBatch", "backfill", day, partition, interval, *names)
+    return CandleBatch(
+        event_id=event_id,
+        occurred_at=utc_from_ms(max(columns.closes_ms)),
+        trading_day=day,
+        correlation_id=event_id,
+        partition=partition,
+        interval=interval,
+        source="backfill",
+        columns=columns,
+    )
+
+
+def _candles_of_day(day: date, interval: Interval, calendar: Calendar) -> int:
+    if interval == "day":
+        return 1
+    length_ms = MINUTES[interval] * MINUTE_MS
+    sessions = calendar.sessions("NSE", day)
+    return sum(-(-(one.close_ms - one.open_ms) // length_ms) for one in sessions)
+
+
+def _trading_days(since: date, until: date, calendar: Calendar) -> Iterator[date]:
+    day = since
+    while day < until:
+        if calendar.is_trading_day("NSE", day):
+            yield day
+        day += timedelta(days=1)
+
+
+def _runs(days: Sequence[date], calendar: Calendar) -> Iterator[list[date]]:
+    """Cut trading days into runs without a trading day between them."""
+    run: list[date] = []
+    for day in days:
+        if run and calendar.next_trading_day("NSE", run[-1]) != day:
+            yield run
+            run = []
+        run.append(day)
+    if run:
+        yield run
+
+
+def _span(run: Sequence[date]) -> str:
+    return f"{run[0]}" if len(run) == 1 else f"{run[0]} to {run[-1]}"

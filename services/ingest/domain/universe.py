@@ -1,0 +1,114 @@
+"""Which instruments of Kite's dump are followed: underlyings, and their options near the money."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from libs.market.instruments import Catalog, Instrument, underlying_name
+
+
+class UniverseError(Exception):
+    """A universe that the dump does not hold, or that is too large; names the culprit."""
+
+
+@dataclass(frozen=True, slots=True)
+class UniverseRules:
+    """What is followed.
+
+    `underlyings` as exchange:tradingsymbol; of each the nearest `expiries` are listed, and
+    `near_strikes` strikes each side of the money are quoted. `most` is what one connection takes.
+    """
+
+    underlyings: tuple[str, ...]
+    expiries: int = 2
+    near_strikes: int = 5
+    most: int = 3000
+
+
+@dataclass(frozen=True, slots=True)
+class _Chain:
+    """The listed options of one underlying and expiry: tokens by strike, ascending."""
+
+    underlying_token: int
+    strikes: tuple[float, ...]
+    tokens: tuple[tuple[int, ...], ...]
+
+    def near(self, spot: float, strikes_each_side: int) -> Iterable[int]:
+        """Return the tokens of the strikes around the one nearest to the spot."""
+        at = min(range(len(self.strikes)), key=lambda i: abs(self.strikes[i] - spot))
+        first, last = max(0, at - strikes_each_side), at + strikes_each_side + 1
+        return (token for tokens in self.tokens[first:last] for token in tokens)
+
+
+class Universe:
+    """The chosen underlyings and their listed options; raises UniverseError for an unknown one."""
+
+    def __init__(self, dump: Iterable[Instrument], rules: UniverseRules, on: date) -> None:
+        catalog = Catalog(dump)
+        self._rules = rules
+        self.underlyings = tuple(_find(catalog, key) for key in rules.underlyings)
+        chains = [
+            (underlying, contracts)
+            for underlying in self.underlyings
+            for contracts in _nearest(catalog, underlying, rules.expiries, on)
+        ]
+        self.options = tuple(one for _, contracts in chains for one in contracts)
+        self._chains = tuple(_chain(*chain) for chain in chains)
+        _refuse_too_large(len(self.underlyings), len(self._chains), rules)
+
+    @property
+    def instruments(self) -> tuple[Instrument, ...]:
+        """Underlyings, then options."""
+        return (*self.underlyings, *self.options)
+
+    @property
+    def underlying_tokens(self) -> frozenset[int]:
+        """Tokens of the underlyings."""
+        return frozenset(one.instrument_token for one in self.underlyings)
+
+    def near(self, spots: Mapping[int, float]) -> set[int]:
+        """Tokens of the options near the money; of an underlying without a spot (0) none."""
+        return {
+            token
+            for chain in self._chains
+            if (spot := spots.get(chain.underlying_token, 0.0)) > 0
+            for token in chain.near(spot, self._rules.near_strikes)
+        }
+
+    def wanted(self, spots: Mapping[int, float], held: Collection[int]) -> frozenset[int]:
+        """Tokens to subscribe to: the underlyings, the options near the money, what is held."""
+        return self.underlying_tokens | self.near(spots) | frozenset(held)
+
+
+def _find(catalog: Catalog, key: str) -> Instrument:
+    exchange, _, tradingsymbol = key.partition(":")
+    found = catalog.find(exchange, tradingsymbol)
+    if found is None:
+        raise UniverseError(f"ingest.universe: {key} is not in the instrument dump of the day")
+    return found
+
+
+def _nearest(
+    catalog: Catalog, underlying: Instrument, expiries: int, on: date
+) -> list[Sequence[Instrument]]:
+    name = underlying_name(underlying.tradingsymbol)
+    coming = [expiry for expiry in catalog.expiries(name) if expiry >= on]
+    return [catalog.options(name, expiry) for expiry in coming[:expiries]]
+
+
+def _chain(underlying: Instrument, contracts: Iterable[Instrument]) -> _Chain:
+    by_strike: dict[float, list[int]] = {}
+    for contract in contracts:
+        by_strike.setdefault(contract.strike, []).append(contract.instrument_token)
+    strikes = tuple(sorted(by_strike))
+    tokens = tuple(tuple(by_strike[strike]) for strike in strikes)
+    return _Chain(underlying.instrument_token, strikes, tokens)
+
+
+def _refuse_too_large(underlyings: int, chains: int, rules: UniverseRules) -> None:
+    most = underlyings + chains * 2 * (2 * rules.near_strikes + 1)
+    if most > rules.most:
+        raise UniverseError(
+            f"ingest.universe: {most} instruments to follow, and a connection takes {rules.most}: "
+            "name fewer underlyings, expiries or strikes"
+        )

@@ -1,0 +1,263 @@
+"""Kite itself as a feed: the dump and history by REST, ticks by the websocket."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from typing import Any, Literal, Protocol, TypeVar
+
+import numpy as np
+
+from libs.events.candles import Interval
+from libs.events.event import utc_from_ms
+from libs.events.ticks import TickColumns
+from libs.market.calendar import IST, Calendar, load_calendar
+from libs.market.instruments import Instrument
+from libs.runtime.clock import ClockKind, WallClock
+from libs.runtime.kite import kite_rest, kite_ticker
+from libs.runtime.logs import logger_of
+from libs.runtime.retry import retrying
+from libs.runtime.settings import KiteSettings, SettingsError
+from services.ingest.domain.arrival import FeedArrival
+from services.ingest.domain.kite_candles import (
+    KITE_INTERVALS,
+    FetchedCandles,
+    HistoryRules,
+    batches_of,
+    gaps_of,
+)
+from services.ingest.domain.universe import Universe, UniverseError, UniverseRules
+from services.ingest.feed import Backfill, Frame
+from services.ingest.settings import IngestSettings
+
+ATTEMPTS = 20
+ENDS_AFTER_MS = 3_000
+RECENTRE_MS = 60_000
+KITE_STAMP = "%Y-%m-%d %H:%M:%S"
+T = TypeVar("T")
+
+
+class MarketData(Protocol):
+    """The reads of Kite's REST interface that a feed needs, as libs.broker.kite.rest has them."""
+
+    async def instruments(self, exchange: str | None = None) -> list[Instrument]:
+        """Return the dump of an exchange."""
+
+    async def quote(self, keys: Sequence[str]) -> dict[str, Any]:
+        """Return full quotes by exchange:tradingsymbol."""
+
+    async def historical(
+        self,
+        instrument_token: int,
+        interval: str,
+        from_at: datetime,
+        to_at: datetime,
+        oi: bool = False,
+    ) -> list[dict[str, Any]]:
+        """Return candles, oldest first."""
+
+    async def close(self) -> None:
+        """Let go of connections."""
+
+
+class TickFrame(Protocol):
+    """A decoded frame of the websocket."""
+
+    def __len__(self) -> int:
+        """Return the number of packets; 0 for a heartbeat."""
+
+    def columns(self, received_ms: int) -> TickColumns:
+        """Return the packets as ticks."""
+
+
+class TickStream(Protocol):
+    """The websocket, as libs.broker.kite.ticker has it."""
+
+    async def subscribe(
+        self, tokens: Collection[int], mode: Literal["ltp", "quote", "full"]
+    ) -> None:
+        """Subscribe, now and after each reconnect."""
+
+    async def unsubscribe(self, tokens: Collection[int]) -> None:
+        """Let go of instruments."""
+
+    def frames(self) -> AsyncIterator[TickFrame]:
+        """Yield frames for ever."""
+
+    async def close(self) -> None:
+        """Close the connection."""
+
+
+@dataclass(slots=True)
+class KiteFeed:
+    """One trading day at Kite, or at a simulator of it.
+
+    With the wall clock the day is today and a frame arrives when it arrives. With the feed's
+    clock (a simulator, at any speed) both are told by what the exchange says.
+    """
+
+    market_data: MarketData
+    stream: TickStream
+    rules: UniverseRules
+    history: HistoryRules
+    calendar: Calendar
+    clock: ClockKind = "wall"
+    source: str = "kite"
+    frames_taken: int = 0
+    _day: date | None = None
+    _universe: Universe | None = None
+    _spots: dict[int, float] = field(default_factory=dict)
+    _held: frozenset[int] = frozenset()
+    _subscribed: frozenset[int] = frozenset()
+    _is_stale: bool = False
+    _centred_ms: int = 0
+
+    @property
+    def trading_day(self) -> date:
+        """The day of the session that is followed."""
+        if self._day is None:
+            raise RuntimeError("the feed is not open yet")
+        return self._day
+
+    async def open(self) -> None:
+        """Find out the day and the prices of the underlyings; SettingsError on a closed day."""
+        quotes = await _patiently(lambda: self.market_data.quote(self.rules.underlyings))
+        self._spots = {one["instrument_token"]: one["last_price"] for one in quotes.values()}
+        self._day = self._today(quotes)
+        reason = self.calendar.closed_reason("NSE", self._day)
+        if reason is not None:
+            raise SettingsError(f"no ticks today: the market is closed on {self._day} ({reason})")
+
+    async def instruments(self) -> Sequence[Instrument]:
+        """Return the underlyings and the options of their nearest expiries, from the dump.
+
+        Raises SettingsError for a universe that the dump does not hold.
+        """
+        exchanges = sorted({key.partition(":")[0] for key in self.rules.underlyings} | {"NFO"})
+        dump: list[Instrument] = []
+        for exchange in exchanges:
+            dump += await _patiently(lambda name=exchange: self.market_data.instruments(name))  # type: ignore[misc]
+        try:
+            self._universe = Universe(dump, self.rules, self.trading_day)
+        except UniverseError as error:
+            raise SettingsError(str(error)) from None
+        return self._universe.instruments
+
+    async def backfill(self, partitions: int) -> Backfill:
+        """Return the history of the underlyings; what is missing from it is told."""
+        until, since = self.trading_day, self.trading_day - timedelta(days=self.history.days)
+        fetched = [
+            await self._fetch(instrument, interval, since, until)
+            for instrument in self._known().underlyings
+            for interval in self.history.intervals
+        ]
+        batches = batches_of(fetched, until, self.calendar, partitions)
+        days = tuple(sorted({batch.trading_day for batch in batches}))
+        count = len(self._known().underlyings)
+        return Backfill(days, batches, tuple(gaps_of(batches, count, since, until, self.calendar)))
+
+    async def frames(self) -> AsyncIterator[Frame]:
+        """Yield frames until the clock is past the day's last close; heartbeats are empty ones."""
+        arrival = self._arrival()
+        closes = [self.calendar.sessions(name, self.trading_day) for name in ("NSE", "NFO")]
+        ends_ms = max(sessions[-1].close_ms for sessions in closes if sessions) + ENDS_AFTER_MS
+        await self._recentre(0)
+        async for decoded in self.stream.frames():
+            columns = decoded.columns(self._centred_ms)
+            received_ms = arrival(columns)
+            if received_ms:
+                self._learn(columns)
+                yield Frame(received_ms, columns)
+            self.frames_taken += len(decoded) > 0
+            if received_ms >= ends_ms:
+                return
+            if self._is_stale or received_ms - self._centred_ms >= RECENTRE_MS:
+                await self._recentre(received_ms)
+
+    def follow(self, instrument_tokens: Collection[int]) -> None:
+        """Subscribe to these contracts from the next frame on."""
+        held = frozenset(instrument_tokens)
+        self._is_stale |= held != self._held
+        self._held = held
+
+    async def close(self) -> None:
+        """Close the websocket and the REST connections."""
+        await self.stream.close()
+        await self.market_data.close()
+
+    def _today(self, quotes: Mapping[str, Any]) -> date:
+        if self.clock == "wall":
+            return utc_from_ms(WallClock().now_ms()).astimezone(IST).date()
+        stamps = [str(one["timestamp"]) for one in quotes.values() if one.get("timestamp")]
+        if not stamps:
+            raise SettingsError(
+                f"ingest.universe: no quote for {', '.join(self.rules.underlyings)}"
+            )
+        return date.fromisoformat(max(stamps)[:10])
+
+    def _arrival(self) -> Callable[[TickColumns], int]:
+        if self.clock == "wall":
+            wall = WallClock()
+            return lambda _: wall.now_ms()
+        told = FeedArrival(self.trading_day)
+        return lambda columns: told.of(columns.exchange_timestamp)
+
+    async def _fetch(
+        self, instrument: Instrument, interval: Interval, since: date, until: date
+    ) -> FetchedCandles:
+        from_at = datetime.combine(since, datetime.min.time(), IST)
+        to_at = datetime.combine(until, datetime.min.time(), IST) - timedelta(seconds=1)
+        records = await _patiently(
+            lambda: self.market_data.historical(
+                instrument.instrument_token, KITE_INTERVALS[interval], from_at, to_at
+            )
+        )
+        return FetchedCandles(instrument, interval, records)
+
+    def _learn(self, columns: TickColumns) -> None:
+        """Remember the underlyings' prices."""
+        tokens = self._known().underlying_tokens
+        rows = np.flatnonzero(np.isin(columns.instrument_token, list(tokens)))
+        for row in rows.tolist():
+            price = float(columns.last_price[row])
+            if price > 0:
+                self._spots[int(columns.instrument_token[row])] = price
+
+    async def _recentre(self, at_ms: int) -> None:
+        """Subscribe to what is near the money or held now, and let go of what no longer is."""
+        self._centred_ms, self._is_stale = at_ms, False
+        wanted = self._known().wanted(self._spots, self._held)
+        added, gone = wanted - self._subscribed, self._subscribed - wanted
+        if gone:
+            await self.stream.unsubscribe(sorted(gone))
+        if added:
+            await self.stream.subscribe(sorted(added), "full")
+        self._subscribed = wanted
+
+    def _known(self) -> Universe:
+        if self._universe is None:
+            raise RuntimeError("the instruments were not asked for yet")
+        return self._universe
+
+
+async def _patiently(call: Callable[[], Awaitable[T]]) -> T:
+    """Call until it succeeds; errors that time can mend are tried so many times."""
+    log, tried = logger_of("ingest"), 0
+
+    def on_trouble(error: Exception) -> None:
+        nonlocal tried
+        tried += 1
+        log.warning("kite does not answer, trying again", reason=str(error), tried=tried)
+
+    return await retrying(call, on_trouble, lambda: tried >= ATTEMPTS)
+
+
+def make_kite_feed(settings: IngestSettings, kite: KiteSettings, kind: ClockKind) -> KiteFeed:
+    """Return the feed of the account in the settings; SettingsError without an API key."""
+    return KiteFeed(
+        market_data=kite_rest(kite, kind),
+        stream=kite_ticker(kite, kind, "ingest"),
+        rules=settings.universe,
+        history=settings.history,
+        calendar=load_calendar(),
+        clock=kind,
+    )

@@ -1,0 +1,123 @@
+"""A simulated Kite in this process, behind HTTP and a websocket on localhost, and a way to it."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+from libs.broker.kite.rest import open_session
+from libs.broker.kite.session import SessionFile
+from libs.runtime.clock import Clock, ClockKind
+from libs.runtime.kite import kite_address
+from libs.runtime.settings import KiteSettings
+from services.executor.kite_venue import SimulatedVenue, make_kite_venue
+from services.ingest.kite_feed import KiteFeed, make_kite_feed
+from services.ingest.settings import IngestSettings
+from services.local.settings import LocalSettings
+from services.simulator.assembly import make_exchange, synthetic_market
+from services.simulator.server import SimulatorServer
+from services.simulator.settings import SimulatorSettings
+
+CLOCK: ClockKind = "feed"
+PATIENCE_SECONDS = 2.0
+TURNS, REST_SECONDS = 500, 0.0005
+Settle = Callable[[], Awaitable[None]]
+Pace = Callable[[int], Awaitable[None]]
+
+
+@dataclass(slots=True)
+class LocalExchange:
+    """The simulator, the account that is logged in to it, and what connects to that."""
+
+    server: SimulatorServer
+    kite: KiteSettings
+    _frames_lost: int = 0
+    _postbacks_lost: int = 0
+
+    def feed(self, settings: IngestSettings) -> KiteFeed:
+        """Return the feed over the websocket."""
+        return make_kite_feed(settings, self.kite, CLOCK)
+
+    def venue(self, clock: Clock) -> SimulatedVenue:
+        """Return the order client."""
+        return make_kite_venue(self.kite, CLOCK, clock)
+
+    async def play(self, settle: Settle, pace: Pace) -> None:
+        """Let the market go on second by second: orders first, then ticks, each one settled."""
+        await self.server.wait_for_subscribers()
+        while not self.server.exchange.is_over:
+            await self.server.trade()
+            await settle()
+            await self.server.tick()
+            await settle()
+            await pace(self.server.exchange.now_ms)
+
+    async def heard_by(self, feed: KiteFeed, venue: SimulatedVenue) -> None:
+        """Return when feed and venue have taken in everything sent, or after some patience.
+
+        What was sent into a connection that broke is never heard: it is written off.
+        """
+        await until(lambda: not self._unheard(feed, venue), PATIENCE_SECONDS)
+        if missing := self._unheard(feed, venue):
+            self._frames_lost += missing[0]
+            self._postbacks_lost += missing[1]
+
+    def _unheard(self, feed: KiteFeed, venue: SimulatedVenue) -> tuple[int, int] | None:
+        """Return how many frames and postbacks were sent and not taken in; None: nothing waits."""
+        told = venue.describe()
+        sent = [stream.counts.updates_sent for stream in self.server.streams]
+        frames = self.server.frames_sent - feed.frames_taken - self._frames_lost
+        postbacks = max(sent, default=0) - told["postbacks"] - self._postbacks_lost
+        is_waiting = frames > 0 or postbacks > 0 or told["pending"]
+        return (max(frames, 0), max(postbacks, 0)) if is_waiting else None
+
+
+async def until(is_so: Callable[[], bool], patience_seconds: float) -> None:
+    """Return when something is so, or after some patience.
+
+    What is waited for happens in this event loop, so a few of its turns are enough; where a
+    thread is in between (a REST call), the loop rests meanwhile.
+    """
+    loop, turn = asyncio.get_running_loop(), 0
+    deadline = loop.time() + patience_seconds
+    while not is_so() and loop.time() < deadline:
+        turn += 1
+        await asyncio.sleep(0 if turn < TURNS else REST_SECONDS)
+
+
+@asynccontextmanager
+async def local_exchange(
+    settings: LocalSettings,
+    on: date,
+    seed: int,
+    var: Path,
+    start_ms: int | None = None,
+    state: Path | None = None,
+) -> AsyncIterator[LocalExchange]:
+    """Serve a seeded day on a free port of this machine and log in to it.
+
+    The day begins at `start_ms` (epoch ms; None: its open) with the account of the state file.
+    """
+    chosen = {"day": on, "seed": seed, "start": None, "state": state, "port": 0}
+    own = settings.simulator.model_copy(update=chosen)
+    exchange = make_exchange(own, synthetic_market(own), start_ms)
+    async with SimulatorServer(exchange, own) as server:
+        kite = settings.kite.model_copy(update=_doors(own, server, var))
+        _, request_token = server.log_in()
+        secret = own.api_secret.get_secret_value()
+        session = await open_session(kite_address(kite), request_token, secret)
+        SessionFile(kite.session_file).write(session)
+        yield LocalExchange(server, kite)
+
+
+def _doors(own: SimulatorSettings, server: SimulatorServer, var: Path) -> dict[str, object]:
+    """Return the [kite] settings that lead to a server."""
+    return {
+        "api_key": own.api_key,
+        "root": server.url,
+        "ws_root": server.ws_url,
+        "login_root": f"{server.url}/connect/login",
+        "session_file": var / "simulator" / "session.json",
+    }

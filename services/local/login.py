@@ -1,0 +1,43 @@
+"""The login at Kite: once a day, by hand, in the browser."""
+
+from urllib.parse import parse_qs, urlsplit
+
+from libs.broker.kite.address import KiteAddress
+from libs.broker.kite.rest import open_session
+from libs.broker.kite.session import KiteSession, SessionFile
+from libs.runtime.kite import kite_address
+from libs.runtime.settings import KiteSettings, SettingsError
+
+
+def address_with_secret(settings: KiteSettings) -> KiteAddress:
+    """Return where to log in; SettingsError without an API key or its secret."""
+    address = kite_address(settings)
+    if not settings.api_secret.get_secret_value():
+        raise SettingsError(
+            "kite.api_secret: needed to log in: set ALPHASTOCKS_KITE__API_SECRET for this command"
+        )
+    return address
+
+
+def request_token_of(answer: str) -> str:
+    """Return the token in what the user pasted: the whole address, or the token alone.
+
+    Raises SettingsError for an address without one.
+    """
+    text = answer.strip()
+    tokens = parse_qs(urlsplit(text).query).get("request_token", [])
+    token = tokens[0] if tokens else text
+    if not token or not token.isalnum():
+        raise SettingsError(
+            "login: no request_token in that; paste the whole address that the browser was sent to"
+        )
+    return token
+
+
+async def log_in(settings: KiteSettings, answer: str) -> KiteSession:
+    """Exchange the request token for a session and leave it in the session file."""
+    address = address_with_secret(settings)
+    secret = settings.api_secret.get_secret_value()
+    session = await open_session(address, request_token_of(answer), secret)
+    SessionFile(settings.session_file).write(session)
+    return session

@@ -1,0 +1,205 @@
+"""What can be made to go wrong: each kind of fault with its own fields.
+
+Fault
+├── RequestFault   lose_reply, lose_request, hang, delay, status, token, limit, html
+├── UpdateFault    repeat_update, delay_update, lose_update
+├── UpgradeFault   refuse
+├── SocketFault    silence, close, garbage
+└── MarketFault    jump, halt
+"""
+
+from collections.abc import Mapping
+from datetime import time
+from functools import cache
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from services.simulator.domain.errors import InputError
+
+Seconds = Annotated[float, Field(gt=0, le=86_400)]
+Side = Literal["before", "after"]
+
+
+class _Fault(BaseModel):
+    """`at` is a time of the simulated day in India before which nothing happens."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    at: time | None = None
+
+
+class _Counted(_Fault):
+    """Hits `times` of what it matches, after having let `skip` of it pass."""
+
+    times: int = Field(1, ge=1)
+    skip: int = Field(0, ge=0)
+
+
+class RequestFault(_Counted):
+    """Spoils HTTP requests of a method (any) whose path begins so."""
+
+    method: Literal["", "GET", "POST", "PUT", "DELETE"] = ""
+    path: str = Field("/", pattern="^/")
+
+    def matches(self, method: str, path: str) -> bool:
+        """Whether a request is meant."""
+        return self.method in ("", method) and path.startswith(self.path)
+
+
+class LoseReply(RequestFault):
+    """Carry the request out, then close the connection without an answer."""
+
+    kind: Literal["lose_reply"]
+
+
+class LoseRequest(RequestFault):
+    """Close the connection before the request is carried out."""
+
+    kind: Literal["lose_request"]
+
+
+class Hang(RequestFault):
+    """Never answer, and close the connection after so many seconds; nothing is carried out."""
+
+    kind: Literal["hang"]
+    seconds: Seconds = 30.0
+
+
+class Delay(RequestFault):
+    """Wait before the request is carried out, or with its answer."""
+
+    kind: Literal["delay"]
+    seconds: Seconds
+    when: Side = "before"
+
+
+class Status(RequestFault):
+    """Answer with a status of a server in trouble, instead of carrying out or after it."""
+
+    kind: Literal["status"]
+    status: Literal[500, 502, 503, 504]
+    when: Side = "before"
+
+
+class Token(RequestFault):
+    """Refuse the session."""
+
+    kind: Literal["token"]
+
+
+class Limit(RequestFault):
+    """Refuse as if there had been too many requests."""
+
+    kind: Literal["limit"]
+
+
+class Html(RequestFault):
+    """Answer with a web page, instead of carrying out or after it."""
+
+    kind: Literal["html"]
+    status: Literal[200, 502] = 502
+    when: Side = "before"
+
+
+class RepeatUpdate(_Counted):
+    """Send an order update so many times in all."""
+
+    kind: Literal["repeat_update"]
+    copies: int = Field(2, ge=2, le=100)
+
+
+class DelayUpdate(_Counted):
+    """Send an order update so much later, by the market's clock or the wall's."""
+
+    kind: Literal["delay_update"]
+    seconds: Seconds
+    clock: Literal["market", "wall"] = "market"
+
+
+class LoseUpdate(_Counted):
+    """Never send an order update."""
+
+    kind: Literal["lose_update"]
+
+
+class Refuse(_Counted):
+    """Refuse websocket connections with a status."""
+
+    kind: Literal["refuse"]
+    status: int = Field(503, ge=400, le=599)
+
+
+class SocketFault(_Fault):
+    """Befalls one websocket connection by its number, or all that are open."""
+
+    connection: int | None = Field(None, ge=1)
+
+
+class Silence(SocketFault):
+    """Send nothing for so many seconds, not even heartbeats; the connection stays open."""
+
+    kind: Literal["silence"]
+    seconds: Seconds
+
+
+class Close(SocketFault):
+    """Break the connection without a closing handshake."""
+
+    kind: Literal["close"]
+
+
+class Garbage(SocketFault):
+    """Send a frame with a wrong count, cut off, with an unknown length, or of random bytes."""
+
+    kind: Literal["garbage"]
+    what: Literal["count", "cut", "length", "random"] = "random"
+
+
+class Jump(_Fault):
+    """Multiply the price of an underlying from the next second on."""
+
+    kind: Literal["jump"]
+    tradingsymbol: str
+    factor: float = Field(gt=0, allow_inf_nan=False)
+
+
+class Halt(_Fault):
+    """Stop the trading of an exchange, an instrument (`NSE:INFY`) or everything for a while."""
+
+    kind: Literal["halt"]
+    scope: str | None = None
+    seconds: Seconds
+
+
+AnyRequestFault = LoseReply | LoseRequest | Hang | Delay | Status | Token | Limit | Html
+UpdateFault = RepeatUpdate | DelayUpdate | LoseUpdate
+AnySocketFault = Silence | Close | Garbage
+MarketFault = Jump | Halt
+CountedFault = AnyRequestFault | UpdateFault | Refuse
+Fault = CountedFault | AnySocketFault | MarketFault
+
+KINDS = tuple(get_args(kind.model_fields["kind"].annotation)[0] for kind in get_args(Fault))
+"""Names of all kinds of faults."""
+
+
+@cache
+def _adapter() -> TypeAdapter[Fault]:
+    return TypeAdapter(Annotated[Fault, Field(discriminator="kind")])
+
+
+def read_fault(fields: Mapping[str, Any]) -> Fault:
+    """Return the fault that the fields describe; raises InputError naming the field in one line."""
+    try:
+        return _adapter().validate_python(dict(fields))
+    except ValidationError as error:
+        raise InputError(_reason(error, fields.get("kind"))) from None
+
+
+def _reason(error: ValidationError, kind: object) -> str:
+    if kind not in KINDS:
+        return f"kind: {kind!r} is none of {', '.join(KINDS)}"
+    first = error.errors(include_url=False, include_input=False)[0]
+    path = ".".join(str(part) for part in first["loc"][1:])
+    reason = "unknown field" if first["type"] == "extra_forbidden" else first["msg"]
+    return f"{kind}: {path}: {reason}"

@@ -1,0 +1,53 @@
+"""The exchange run by itself at a pace, for whichever command starts it."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import Any
+from urllib.parse import urlencode
+
+from pydantic import ValidationError
+
+from libs.runtime.settings import SettingsError
+from services.simulator.assembly import make_exchange
+from services.simulator.domain.board import Market
+from services.simulator.server import SimulatorServer
+from services.simulator.settings import SimulatorSettings
+
+
+async def run_simulator(
+    settings: SimulatorSettings,
+    market: Market,
+    stopping: asyncio.Event,
+    on_start: Callable[[SimulatorServer], None],
+) -> None:
+    """Serve a market at the settings' speed until stopped; raises SettingsError.
+
+    `on_start` is told the server when it listens.
+    """
+    async with SimulatorServer(make_exchange(settings, market), settings) as server:
+        on_start(server)
+        await server.run(stopping)
+
+
+def welcome(server: SimulatorServer) -> str:
+    """Return what a person needs to know of a server that listens."""
+    exchange = server.exchange
+    query = urlencode({"api_key": exchange.logins.app.api_key, "v": 3})
+    return "\n".join(
+        (
+            f"A simulated Kite plays {exchange.trading_day}; Ctrl-C stops it.",
+            f"  REST       {server.url}",
+            f"  websocket  {server.ws_url}",
+            f"  log in     {server.url}/connect/login?{query}",
+            f"  control    {server.url}/control/state",
+        )
+    )
+
+
+def with_options(settings: SimulatorSettings, options: Mapping[str, Any]) -> SimulatorSettings:
+    """Return the settings with others of a command line; raises SettingsError naming the option."""
+    try:
+        return SimulatorSettings.model_validate({**dict(settings), **options})
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        raise SettingsError(f"simulator.{first['loc'][0]}: {first['msg']}") from None

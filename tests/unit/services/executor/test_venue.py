@@ -1,0 +1,222 @@
+"""The executor with a venue outside the process: news that come by themselves, and its troubles."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from libs.broker.errors import BrokerError, OrderUnknown
+from libs.broker.port import Fill, OrderRequest, OrderUpdate
+from libs.events.orders import OrderPlanned
+from libs.runtime.service import Parts, Service
+from libs.runtime.testing import ServiceHarness
+from services.executor.domain.plans import position_id_of
+from services.executor.service import make_service
+from services.executor.settings import ExecutorSettings
+from tests.unit.services.executor.builders import (
+    NOW,
+    chain_listed,
+    chain_rows,
+    exit_requested,
+    signal,
+    ticks,
+)
+
+POSITION = position_id_of(signal().signal_id)
+
+
+class Away(BrokerError):
+    """The broker does not answer now."""
+
+    is_retriable = True
+
+
+@dataclass
+class DistantVenue:
+    """Takes orders; what becomes of them, and what of its answers arrives, the test decides."""
+
+    requests: list[OrderRequest] = field(default_factory=list)
+    cancelled: list[str] = field(default_factory=list)
+    troubles: dict[str, int] = field(default_factory=dict)
+    loses_reply: bool = False
+    is_running: bool = False
+    fails: bool = False
+    is_closed: bool = False
+    _news: list[OrderUpdate] = field(default_factory=list)
+    _has_news: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def place(self, request: OrderRequest) -> str:
+        self.requests.append(request)
+        if self.loses_reply:
+            raise OrderUnknown("no reply")
+        return f"venue-{request.tag}"
+
+    async def cancel(self, broker_order_id: str) -> None:
+        self._trouble("cancel")
+        self.cancelled.append(broker_order_id)
+
+    async def orders(self) -> Sequence[OrderUpdate]:
+        self._trouble("orders")
+        return []
+
+    def take_updates(self) -> Sequence[OrderUpdate]:
+        news, self._news = self._news, []
+        self._has_news.clear()
+        return news
+
+    async def updated(self) -> None:
+        await self._has_news.wait()
+
+    async def run(self) -> None:
+        self.is_running = True
+        if self.fails:
+            raise ConnectionError("the venue is gone for good")
+        try:
+            await asyncio.Event().wait()
+        finally:
+            self.is_running = False
+
+    async def close(self) -> None:
+        self.is_closed = True
+
+    def describe(self) -> dict[str, Any]:
+        return {"requests": len(self.requests)}
+
+    def tell(self, number: int, *fills: Fill) -> None:
+        """Send news of the order that was placed as so many-th."""
+        tag = self.requests[number].tag
+        filled = sum(fill.quantity for fill in fills)
+        status = "COMPLETE" if filled == self.requests[number].quantity else "OPEN"
+        self._news.append(OrderUpdate(f"venue-{tag}", tag, status, NOW + 700, fills))  # type: ignore[arg-type]  # one of two literals
+        self._has_news.set()
+
+    def fill(self, number: int) -> None:
+        quantity = self.requests[number].quantity
+        self.tell(number, Fill(f"trade-{number}", quantity, Decimal(100)))
+
+    def _trouble(self, what: str) -> None:
+        if self.troubles.get(what):
+            self.troubles[what] -= 1
+            raise Away(f"{what}: no answer")
+
+
+def harness_of(venue: DistantVenue) -> ServiceHarness:
+    def make(parts: Parts) -> Service:
+        return make_service(ExecutorSettings(mode="paper", venue="kite"), parts, venue)
+
+    return ServiceHarness(make)
+
+
+async def kinds(harness: ServiceHarness) -> list[str]:
+    await asyncio.sleep(0.01)
+    await harness.bus.idle()
+    return [event.type for event in await harness.published("orders")]
+
+
+async def entered(harness: ServiceHarness) -> None:
+    harness.runner.start_tasks()
+    await harness.publish(*chain_listed(), ticks(chain_rows(), at_ms=NOW), signal())
+
+
+def test_news_of_the_venue_are_published_without_waiting_for_a_tick() -> None:
+    async def story() -> None:
+        venue = DistantVenue()
+        async with harness_of(venue) as harness:
+            await entered(harness)
+            assert await kinds(harness) == ["OrderPlanned", "OrderPlaced"]
+            venue.fill(0)
+            assert await kinds(harness) == ["OrderPlanned", "OrderPlaced", "OrderFilled"]
+            venue.fill(0)
+            assert len(await kinds(harness)) == 3
+            assert harness.runner.service.describe()["venue"] == {"requests": 1}
+
+    asyncio.run(story())
+
+
+def test_the_quotes_alone_fill_nothing_at_a_venue() -> None:
+    async def story() -> None:
+        venue = DistantVenue()
+        async with harness_of(venue) as harness:
+            await entered(harness)
+            await harness.publish(ticks(chain_rows(), at_ms=NOW + 5000))
+            assert await kinds(harness) == ["OrderPlanned", "OrderPlaced"]
+
+    asyncio.run(story())
+
+
+def test_an_order_in_doubt_stays_so_while_the_book_cannot_be_read_and_is_adopted_later() -> None:
+    async def story() -> None:
+        venue = DistantVenue(loses_reply=True, troubles={"orders": 0})
+        async with harness_of(venue) as harness:
+            venue.troubles["orders"] = 1
+            await entered(harness)
+            assert await kinds(harness) == ["OrderPlanned", "OrderUnresolved"]
+            venue.fill(0)
+            assert (await kinds(harness))[2:] == ["OrderPlaced", "OrderFilled"]
+            assert len(venue.requests) == 1
+
+    asyncio.run(story())
+
+
+def test_a_start_waits_until_the_order_book_can_be_read() -> None:
+    async def story() -> None:
+        venue = DistantVenue(troubles={"orders": 2})
+        async with harness_of(venue):
+            assert venue.troubles["orders"] == 0
+
+    asyncio.run(story())
+
+
+def test_a_cancellation_that_fails_is_asked_for_again() -> None:
+    async def story() -> None:
+        venue = DistantVenue()
+        async with harness_of(venue) as harness:
+            await entered(harness)
+            venue.troubles["cancel"] = 1
+            for after_ms in (60_001, 61_000, 65_001):
+                harness.clock.observe(NOW + after_ms)
+                await harness.publish(ticks([], at_ms=NOW + after_ms))
+            assert venue.cancelled == [f"venue-{venue.requests[0].tag}"]
+
+    asyncio.run(story())
+
+
+def test_an_exit_sells_what_the_venue_said_was_filled() -> None:
+    async def story() -> None:
+        venue = DistantVenue()
+        async with harness_of(venue) as harness:
+            await entered(harness)
+            venue.fill(0)
+            await kinds(harness)
+            await harness.publish(exit_requested(POSITION))
+            plans = [e for e in await harness.published("orders") if isinstance(e, OrderPlanned)]
+            assert [plan.leg for plan in plans] == ["entry", "exit"]
+            assert venue.requests[1].quantity == venue.requests[0].quantity
+            assert venue.requests[1].transaction_type == "SELL"
+
+    asyncio.run(story())
+
+
+def test_a_venue_that_fails_for_good_ends_the_service() -> None:
+    async def story() -> None:
+        async with harness_of(DistantVenue(fails=True)) as harness:
+            harness.runner.start_tasks()
+            await asyncio.gather(*harness.runner.running)
+
+    with pytest.raises(ConnectionError, match="gone for good"):
+        asyncio.run(story())
+
+
+def test_stopping_the_service_stops_listening() -> None:
+    async def story() -> None:
+        venue = DistantVenue()
+        async with harness_of(venue) as harness:
+            await entered(harness)
+            assert venue.is_running
+        assert not venue.is_running
+        assert venue.is_closed
+
+    asyncio.run(story())

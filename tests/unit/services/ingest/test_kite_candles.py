@@ -1,0 +1,96 @@
+"""Kite's historical candles as batches."""
+
+from collections.abc import Iterator
+from datetime import date, datetime, time, timedelta
+from typing import Any
+
+import pytest
+
+from libs.events.candles import CandleBatch, Interval
+from libs.market.calendar import IST, load_calendar
+from libs.market.instruments import Instrument, partition_of
+from services.ingest.domain.kite_candles import FetchedCandles, batches_of, gaps_of
+from services.simulator.domain.underlyings import DEFAULT_UNIVERSE
+
+MONDAY, TUESDAY, WEDNESDAY = date(2026, 6, 15), date(2026, 6, 16), date(2026, 6, 17)
+SBIN = next(one.instrument() for one in DEFAULT_UNIVERSE if one.tradingsymbol == "SBIN")
+NIFTY = next(one.instrument() for one in DEFAULT_UNIVERSE if one.tradingsymbol == "NIFTY 50")
+
+
+def records(day: date, minutes: int, until: time = time(15, 30)) -> Iterator[dict[str, Any]]:
+    at = datetime.combine(day, time(9, 15), IST)
+    while at < datetime.combine(day, until, IST):
+        yield {"date": at, "open": 1.0, "high": 3.0, "low": 0.5, "close": 2.0, "volume": 10}
+        at += timedelta(minutes=minutes)
+
+
+def fetched(
+    instrument: Instrument, *days: date, interval: Interval = "15m", until: time = time(15, 30)
+) -> FetchedCandles:
+    length = {"15m": 15, "60m": 60}[interval]
+    return FetchedCandles(
+        instrument, interval, [one for day in days for one in records(day, length, until)]
+    )
+
+
+def batches(*given: FetchedCandles, partitions: int = 1) -> list[CandleBatch]:
+    return batches_of(given, WEDNESDAY, load_calendar(), partitions)
+
+
+def test_a_batch_holds_a_day_of_one_interval_and_the_last_candle_may_be_short() -> None:
+    made = batches(fetched(SBIN, MONDAY, TUESDAY, interval="60m"))
+    assert [batch.trading_day for batch in made] == [MONDAY, TUESDAY]
+    candles = list(made[0].candles())
+    assert len(candles) == 7
+    assert candles[-1].closes_ms - candles[-1].opened_ms == 15 * 60_000
+    assert {candle.source for candle in candles} == {"backfill"}
+
+
+def test_the_days_volume_adds_up_candle_by_candle() -> None:
+    (batch, _) = batches(fetched(SBIN, MONDAY, TUESDAY))
+    assert batch.columns.cumulative_volume[:3] == (10, 20, 30)
+
+
+def test_the_trading_day_itself_and_candles_outside_its_sessions_are_left_out() -> None:
+    early = {**next(records(MONDAY, 15)), "date": datetime.combine(MONDAY, time(9, 8), IST)}
+    sunday = {
+        **next(records(MONDAY, 15)),
+        "date": datetime.combine(date(2026, 6, 14), time(10), IST),
+    }
+    one = FetchedCandles(SBIN, "15m", [sunday, early, *records(WEDNESDAY, 15)])
+    assert batches(one) == []
+
+
+def test_each_partition_gets_the_candles_of_its_instruments() -> None:
+    made = batches(fetched(SBIN, MONDAY), fetched(NIFTY, MONDAY), partitions=4)
+    assert {batch.partition for batch in made} == {
+        partition_of(one.instrument_token, 4) for one in (SBIN, NIFTY)
+    }
+
+
+def test_the_same_candles_have_the_same_ids_in_whatever_order_they_came() -> None:
+    one, other = fetched(SBIN, MONDAY), fetched(NIFTY, MONDAY)
+    assert [b.event_id for b in batches(one, other)] == [b.event_id for b in batches(other, one)]
+
+
+def said(*given: FetchedCandles, instruments: int = 1) -> list[str]:
+    return list(gaps_of(batches(*given), instruments, MONDAY, WEDNESDAY, load_calendar()))
+
+
+def test_complete_days_have_no_gaps() -> None:
+    assert said(fetched(SBIN, MONDAY, TUESDAY)) == []
+
+
+def test_days_without_candles_are_told_as_spans() -> None:
+    assert said() == ["2026-06-15 to 2026-06-16: no candles"]
+    assert said(fetched(SBIN, MONDAY)) == ["2026-06-16: no candles"]
+
+
+@pytest.mark.parametrize(("instruments", "missing", "of"), [(1, 2, 25), (2, 27, 50)])
+def test_candles_that_are_missing_from_a_day_are_counted(
+    instruments: int, missing: int, of: int
+) -> None:
+    short = fetched(SBIN, MONDAY, until=time(15, 0))
+    assert said(short, fetched(SBIN, TUESDAY), instruments=instruments)[0] == (
+        f"2026-06-15: {missing} of {of} 15m candles are missing"
+    )

@@ -1,0 +1,211 @@
+"""The feed from Kite, with the account and the websocket played by stand-ins."""
+
+import asyncio
+from collections.abc import AsyncIterator, Collection, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from typing import Any, Literal
+
+import numpy as np
+import pytest
+
+from libs.broker.errors import BrokerError
+from libs.events.ticks import TickColumns
+from libs.market.calendar import IST, load_calendar
+from libs.market.instruments import Instrument
+from libs.market.rulebook import load_rulebook
+from libs.runtime.settings import SettingsError
+from services.ingest.domain.kite_candles import HistoryRules
+from services.ingest.domain.universe import UniverseRules
+from services.ingest.feed import Backfill, Frame
+from services.ingest.kite_feed import KiteFeed
+from services.simulator.domain.market import SyntheticMarket
+
+DAY = date(2026, 6, 17)
+CALENDAR = load_calendar()
+SESSION = CALENDAR.sessions("NSE", DAY)[0]
+MARKET = SyntheticMarket(7, DAY, CALENDAR, load_rulebook())
+NIFTY = next(one for one in MARKET.underlyings if one.tradingsymbol == "NIFTY 50")
+
+
+class Busy(BrokerError):
+    """An error that time mends."""
+
+    is_retriable = True
+
+
+@dataclass
+class Account:
+    """Answers as Kite's REST interface does; the first answers may be errors."""
+
+    troubles: int = 0
+    stamp: str = f"{DAY} 09:14:59"
+    asked: list[tuple[Any, ...]] = field(default_factory=list)
+    is_closed: bool = False
+
+    async def instruments(self, exchange: str | None = None) -> list[Instrument]:
+        return [one for one in MARKET.instruments if one.exchange == exchange]
+
+    async def quote(self, keys: Sequence[str]) -> dict[str, Any]:
+        if self.troubles:
+            self.troubles -= 1
+            raise Busy("429 for a moment")
+        price = MARKET.spots(SESSION.open_ms)["NIFTY 50"]
+        quoted = {"instrument_token": NIFTY.instrument_token, "last_price": price}
+        return {key: {**quoted, "timestamp": self.stamp} for key in keys}
+
+    async def historical(
+        self,
+        instrument_token: int,
+        interval: str,
+        from_at: datetime,
+        to_at: datetime,
+        oi: bool = False,
+    ) -> list[dict[str, Any]]:
+        self.asked.append((instrument_token, interval, from_at, to_at))
+        at = datetime(2026, 6, 16, 9, 15, tzinfo=IST)
+        values = {"open": 1.0, "high": 2.0, "low": 1.0, "close": 2.0, "volume": 0}
+        return [{"date": at + timedelta(minutes=15 * n), **values} for n in range(25)]
+
+    async def close(self) -> None:
+        self.is_closed = True
+
+
+@dataclass
+class Ticks:
+    """A frame of NIFTY's price at a time; without a price a heartbeat."""
+
+    at_ms: int
+    price: float | None = None
+
+    def __len__(self) -> int:
+        return self.price is not None
+
+    def columns(self, received_ms: int) -> TickColumns:
+        if self.price is None:
+            return TickColumns.empty()
+        return TickColumns(
+            instrument_token=np.array([NIFTY.instrument_token], "<u4"),
+            exchange_timestamp=np.array([self.at_ms], "<i8"),
+            last_price=np.array([self.price]),
+        )
+
+
+@dataclass
+class Stream:
+    """A websocket that sends what the test wants and remembers what it is subscribed to."""
+
+    sent: Sequence[Ticks] = ()
+    tokens: set[int] = field(default_factory=set)
+    history: list[set[int]] = field(default_factory=list)
+    is_closed: bool = False
+
+    async def subscribe(
+        self, tokens: Collection[int], mode: Literal["ltp", "quote", "full"]
+    ) -> None:
+        assert mode == "full"
+        self.tokens |= set(tokens)
+
+    async def unsubscribe(self, tokens: Collection[int]) -> None:
+        self.tokens -= set(tokens)
+
+    async def frames(self) -> AsyncIterator[Ticks]:
+        for frame in self.sent:
+            self.history.append(set(self.tokens))
+            yield frame
+
+    async def close(self) -> None:
+        self.is_closed = True
+
+
+def feed_of(account: Account, stream: Stream) -> KiteFeed:
+    rules = UniverseRules(("NSE:NIFTY 50",), expiries=1, near_strikes=1)
+    history = HistoryRules(days=2, intervals=("15m",))
+    return KiteFeed(account, stream, rules, history, CALENDAR, clock="feed")
+
+
+def played(stream: Stream, follow: Sequence[int] = ()) -> list[Frame]:
+    async def story() -> list[Frame]:
+        feed = feed_of(Account(), stream)
+        await feed.open()
+        await feed.instruments()
+        frames = []
+        async for frame in feed.frames():
+            frames.append(frame)
+            feed.follow(follow)
+        await feed.close()
+        return frames
+
+    return asyncio.run(story())
+
+
+def at(seconds: int, price: float | None = 25_000.0) -> Ticks:
+    return Ticks(SESSION.open_ms + seconds * 1000, price)
+
+
+def test_the_day_is_what_the_exchange_says_where_the_clock_is_the_feeds() -> None:
+    async def story() -> date:
+        feed = feed_of(Account(), Stream())
+        await feed.open()
+        return feed.trading_day
+
+    assert asyncio.run(story()) == DAY
+
+
+def test_a_closed_day_is_refused_with_the_reason() -> None:
+    feed = feed_of(Account(stamp="2026-06-14 10:00:00"), Stream())
+    with pytest.raises(SettingsError, match="closed on 2026-06-14 \\(Sunday\\)"):
+        asyncio.run(feed.open())
+
+
+def test_errors_that_time_mends_are_waited_out() -> None:
+    account = Account(troubles=2)
+    asyncio.run(feed_of(account, Stream()).open())
+    assert account.troubles == 0
+
+
+def test_underlyings_and_their_options_are_listed_and_their_history_fetched() -> None:
+    async def story() -> tuple[Sequence[Instrument], Backfill, Account]:
+        account = Account()
+        feed = feed_of(account, Stream())
+        await feed.open()
+        listed = await feed.instruments()
+        return listed, await feed.backfill(1), account
+
+    listed, backfill, account = asyncio.run(story())
+    assert listed[0] == NIFTY
+    assert {one.name for one in listed[1:]} == {"NIFTY"}
+    ((token, interval, from_at, to_at),) = account.asked
+    assert (token, interval) == (NIFTY.instrument_token, "15minute")
+    assert from_at == datetime(2026, 6, 15, tzinfo=IST)
+    assert to_at == datetime(2026, 6, 16, 23, 59, 59, tzinfo=IST)
+    assert backfill.days == (date(2026, 6, 16),)
+    assert backfill.gaps == ("2026-06-15: no candles",)
+
+
+def test_frames_carry_the_feeds_time_and_end_after_the_close() -> None:
+    close = (SESSION.close_ms - SESSION.open_ms) // 1000
+    beats = [at(0, None), at(1), at(1, None), at(close + 2), at(close + 3), at(close + 4)]
+    frames = played(Stream(beats))
+    times = [(frame.received_ms - SESSION.open_ms) // 1000 for frame in frames]
+    assert times == [1, 1, close + 2, close + 3]
+    assert [len(frame.columns) for frame in frames] == [1, 0, 1, 1]
+
+
+def test_the_options_near_the_money_are_followed_as_the_money_moves() -> None:
+    strikes = sorted({one.strike for one in MARKET.contracts if one.name == "NIFTY"})
+    stream = Stream([at(1, strikes[3]), at(30, strikes[8]), at(62, strikes[8]), at(63), at(64)])
+    played(stream)
+    by_token = {one.instrument_token: one.strike for one in MARKET.contracts}
+    near = [sorted({by_token.get(token, 0) for token in tokens}) for tokens in stream.history]
+    assert near[1] == [0, *strikes[2:5]]
+    assert near[2] == near[1]
+    assert near[3] == [0, *strikes[7:10]]
+
+
+def test_a_held_contract_is_followed_from_the_next_frame_on() -> None:
+    far = next(one.instrument_token for one in MARKET.contracts if one.name == "NIFTY")
+    stream = Stream([at(1), at(2), at(3)])
+    played(stream, [far])
+    assert [far in tokens for tokens in stream.history] == [False, True, True]
+    assert stream.is_closed
