@@ -1,18 +1,17 @@
 """The generated market as a feed without a network, for tests of what comes after ingest."""
 
-from collections.abc import AsyncIterator, Collection, Iterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from datetime import date
+from typing import Any
 
-import numpy as np
-
-from libs.events.candles import CandleBatch
+from libs.events.candles import MINUTES, Interval
+from libs.events.event import utc_from_ms
 from libs.events.ticks import TickColumns
 from libs.market.calendar import load_calendar
-from libs.market.instruments import Instrument, partition_of
-from services.candle.domain.backfill import fold_minutes
-from services.candle.domain.grid import CandleValues
-from services.candle.domain.schedule import Schedule
+from libs.market.instruments import Instrument
+from services.ingest.domain.kite_candles import MINUTE_MS, FetchedCandles, batches_of
 from services.ingest.feed import Backfill, Frame
+from services.simulator.domain.candles import bucket_starts, of_minutes
 from services.simulator.domain.history import MinuteCandles
 from services.simulator.domain.market import SyntheticMarket
 
@@ -61,48 +60,25 @@ class GeneratedFeed:
 
     async def backfill(self, partitions: int) -> Backfill:
         """Return the candles of the days before."""
-        history: dict[date, list[tuple[Instrument, MinuteCandles]]] = {}
-        for day, instrument, minutes in self._market.history(self._history_days):
-            history.setdefault(day, []).append((instrument, minutes))
-        batches = [
-            batch
-            for day, candles in history.items()
-            for batch in _fold_generated(day, candles, partitions)
+        calendar = load_calendar()
+        fetched = [
+            FetchedCandles(instrument, interval, _records(minutes, interval, day))
+            for day, instrument, minutes in self._market.history(self._history_days)
+            for interval in MINUTES
         ]
-        return Backfill(tuple(history), batches)
+        batches = batches_of(fetched, self._day, calendar, partitions)
+        return Backfill(tuple(sorted({batch.trading_day for batch in batches})), batches)
 
 
-def _fold_generated(
-    day: date, candles: Sequence[tuple[Instrument, MinuteCandles]], partitions: int
-) -> Iterator[CandleBatch]:
-    schedule = Schedule(load_calendar().sessions("NSE", day))
-    for partition in range(partitions):
-        mine = [
-            (instrument, minutes)
-            for instrument, minutes in candles
-            if partition_of(instrument.instrument_token, partitions) == partition
-        ]
-        instruments = [instrument for instrument, _ in mine]
-        minutes = (one for row, (_, columns) in enumerate(mine) for one in _minutes(row, columns))
-        if mine:
-            yield from fold_minutes(schedule, day, instruments, minutes, partition)
-
-
-def _minutes(row: int, columns: MinuteCandles) -> Iterator[tuple[int, CandleValues]]:
-    for at, opened_ms in enumerate(columns["opened_at_ms"].tolist()):
-        one = slice(at, at + 1)
-        yield (
-            opened_ms,
-            CandleValues(
-                row=np.array([row]),
-                open=columns["open"][one],
-                high=columns["high"][one],
-                low=columns["low"][one],
-                close=columns["close"][one],
-                volume=columns["volume"][one],
-                vwap=np.array([np.nan]),
-                ticks=columns["ticks"][one],
-                oi=np.zeros(1, np.int64),
-                cumulative_volume=columns["cumulative_volume"][one],
-            ),
-        )
+def _records(minutes: MinuteCandles, interval: Interval, day: date) -> list[dict[str, Any]]:
+    """Fold a day's minutes into candles of an interval, as kiteconnect gives them."""
+    sessions = load_calendar().sessions("NSE", day)
+    made = of_minutes(minutes)
+    starts = bucket_starts(made.opened_at_ms, MINUTES[interval] * MINUTE_MS, sessions)
+    folded = made.folded(starts)
+    names = ("open", "high", "low", "close", "volume")
+    columns = (getattr(folded, name).tolist() for name in names)
+    return [
+        {"date": utc_from_ms(opened_ms), **dict(zip(names, row, strict=True))}
+        for opened_ms, *row in zip(folded.opened_at_ms.tolist(), *columns, strict=True)
+    ]

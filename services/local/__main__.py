@@ -174,9 +174,11 @@ def up(
     on = _trading_day(day)
 
     def on_start(playing: date, from_ms: int | None, ports: list[tuple[str, int]]) -> None:
-        verb, mode = "Following" if kite else "Playing", settings.executor.mode
         where = "from the open" if from_ms is None else "where it stopped"
-        screen.console.print(f"{verb} {playing} {where}, mode {mode}; Ctrl-C stops it.")
+        what = (
+            f"Following {playing} at {settings.kite.root}" if kite else f"Playing {playing} {where}"
+        )
+        screen.console.print(f"{what}, mode {settings.executor.mode}; Ctrl-C stops it.")
         for service, port in ports:
             screen.console.print(
                 f"  {service:10} http://{settings.runtime.host}:{port}/health/ready"

@@ -1,6 +1,6 @@
 """The feeds of demo, replay and up: wired from recorded files, the generator and candle folding."""
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
@@ -21,7 +21,6 @@ from services.simulator.domain.chain import SyntheticChain
 
 NEAR_STRIKES = 5
 MINUTE_MS = 60_000
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,6 +53,19 @@ def test_the_demo_opens_and_closes_positions_and_shows_every_figure(
         assert figure in done.stdout
 
 
+def test_the_brokers_books_say_the_same_as_ours(
+    played: tuple[Path, subprocess.CompletedProcess[str]],
+) -> None:
+    out = played[0] / "var" / "demo"
+    summary = summary_of(out)
+    assert summary["broker_differences"] == []
+    assert summary["broker_orders"] == summary["orders"] >= 10
+    assert summary["broker_trades"] == summary["fills"]
+    kinds = [event["type"] for event in events_of(out, "orders.jsonl")]
+    assert "OrderUnresolved" not in kinds
+    assert "OrderRejected" not in kinds
+
+
 def test_the_demo_shows_no_progress_bar_where_nobody_watches(
     played: tuple[Path, subprocess.CompletedProcess[str]],
 ) -> None:

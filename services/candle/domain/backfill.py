@@ -1,21 +1,15 @@
-"""History as candles of all intervals: from one-minute candles, or from a day's tick batches."""
+"""History as candles of all intervals, from a past day's tick batches."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date
-
-import numpy as np
 
 from libs.events.candles import CandleBatch, CandleColumns, Interval
 from libs.events.event import identity, utc_from_ms
 from libs.events.instruments import InstrumentListed
 from libs.events.ticks import TickBatch
 from libs.market.calendar import Calendar
-from libs.market.instruments import Instrument
 from services.candle.domain.aggregator import CandleAggregator
 from services.candle.domain.book import CandleRules
-from services.candle.domain.columns import candle_columns
-from services.candle.domain.grid import CandleValues, Grid
-from services.candle.domain.schedule import MINUTE_MS, Schedule
 
 
 def fold_ticks(
@@ -30,42 +24,6 @@ def fold_ticks(
         aggregator.on_event(event)
     made = [event for batch in batches for event in aggregator.on_event(batch)]
     return _by_interval([event for event in made if isinstance(event, CandleBatch)])
-
-
-def fold_minutes(
-    schedule: Schedule,
-    trading_day: date,
-    instruments: Sequence[Instrument],
-    minutes: Iterable[tuple[int, CandleValues]],
-    partition: int,
-) -> list[CandleBatch]:
-    """Return candles of all intervals from one-minute candles: (opened_ms, values) pairs.
-
-    The values' rows are places in `instruments`; minutes outside the sessions are left out.
-    """
-    grid = Grid(schedule.minutes)
-    grid.grow(len(instruments))
-    for opened_ms, values in minutes:
-        if schedule.is_open(np.array([opened_ms]))[0]:
-            minute = (opened_ms - schedule.open_ms) // MINUTE_MS
-            grid.restore(minute, values, opened_ms, opened_ms + MINUTE_MS)
-    made = _closed(grid, schedule, trading_day, instruments, partition)
-    return _by_interval(list(made))
-
-
-def _closed(
-    grid: Grid,
-    schedule: Schedule,
-    trading_day: date,
-    instruments: Sequence[Instrument],
-    partition: int,
-) -> Iterator[CandleBatch]:
-    for stop in range(1, schedule.minutes + 1):
-        for span in schedule.ending_at[stop]:
-            values = grid.values(span)
-            if len(values):
-                columns = candle_columns(schedule, instruments, span, values, [0] * len(values))
-                yield _backfill(trading_day, partition, span.interval, columns)
 
 
 def _by_interval(batches: Sequence[CandleBatch]) -> list[CandleBatch]:
