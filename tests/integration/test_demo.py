@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.commands import events_of, summary_of
+from libs.store.store import StoreAddress
+from tests.integration.commands import alphastocks, events_of, settings_file, summary_of
 
+MUHURAT = "2025-10-21"
 FIGURES = (
     "ticks",
     "ticks_rejected",
@@ -98,3 +100,18 @@ def command_line(pid: str) -> str:
         return Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
     except (FileNotFoundError, ProcessLookupError):
         return ""
+
+
+def test_two_demos_of_a_short_day_have_the_same_digest_though_they_go_over_sockets(
+    monkeypatch: pytest.MonkeyPatch, database: StoreAddress, tmp_path: Path
+) -> None:
+    config, digests = settings_file(tmp_path, database), []
+    for number in (1, 2):
+        out, var = tmp_path / f"out{number}", tmp_path / f"var{number}"
+        options = ("--date", MUHURAT, "--config", config, "--out", out, "--var", var)
+        assert alphastocks(monkeypatch, "demo", *options) == 0
+        summary = summary_of(out)
+        assert summary["orders"] > 0
+        assert summary["broker_differences"] == []
+        digests.append(summary["sha256"])
+    assert digests[0] == digests[1]
