@@ -167,11 +167,11 @@ class KiteFeed:
             if received_ms:
                 self._learn(columns)
                 yield Frame(received_ms, columns)
-            self.frames_taken += len(decoded) > 0
             if received_ms >= ends_ms:
                 return
             if self._is_stale or received_ms - self._centred_ms >= RECENTRE_MS:
                 await self._recentre(received_ms)
+            self.frames_taken += len(decoded) > 0
 
     def follow(self, instrument_tokens: Collection[int]) -> None:
         """Subscribe to these contracts from the next frame on."""

@@ -24,12 +24,16 @@ _NO_BOOK = -1
 
 @dataclass(slots=True)
 class _Place:
-    """Where the instruments of a partition are: token → book and row, for numpy look-ups."""
+    """Where the instruments of a partition are: token → book and row, for numpy look-ups.
+
+    `clock_ms` is the clock so far: a session whose first tick comes late begins with it.
+    """
 
     tokens: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
     book: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
     row: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
     books: list[Book] = field(default_factory=list)
+    clock_ms: int = 0
 
     def find(self, tokens: NDArray[Any]) -> NDArray[np.int64]:
         """Return each token's index, -1 where it has not been seen."""
@@ -99,8 +103,9 @@ class CandleAggregator:
         place = self._places.setdefault(batch.partition, _Place())
         if len(batch.columns):
             yield from self._fold(place, batch)
+        place.clock_ms = max(place.clock_ms, batch.clock_ms)
         for book in place.books:
-            yield from book.on_clock(batch.clock_ms)
+            yield from book.on_clock(place.clock_ms)
 
     def _start_day(self, day: date) -> None:
         if self._trading_day is None or day > self._trading_day:
@@ -142,7 +147,9 @@ class CandleAggregator:
                 return number
         if not sessions or day is None:
             return _NO_BOOK
-        place.books.append(Book(partition, day, Schedule(sessions), self._rules, self.counts))
+        book = Book(partition, day, Schedule(sessions), self._rules, self.counts)
+        list(book.on_clock(place.clock_ms))  # without a tick there is no candle to be closed
+        place.books.append(book)
         return len(place.books) - 1
 
     def _restore(self, partition: int, candle: Candle) -> None:
