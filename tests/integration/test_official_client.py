@@ -14,6 +14,7 @@ import pytest
 from libs.market.calendar import IST, load_calendar
 from libs.market.rulebook import load_rulebook
 from services.simulator.assembly import make_exchange
+from services.simulator.domain.defects import NO_DEFECTS
 from services.simulator.domain.market import SyntheticMarket
 from services.simulator.domain.underlyings import DEFAULT_UNIVERSE
 from services.simulator.server import SimulatorServer
@@ -29,7 +30,7 @@ PATIENCE_SECONDS = 120
 @pytest.fixture(scope="module")
 def market() -> SyntheticMarket:
     specs = [one for one in DEFAULT_UNIVERSE if one.tradingsymbol in {"NIFTY 50", "RELIANCE"}]
-    return SyntheticMarket(7, DAY, load_calendar(), load_rulebook(), specs)
+    return SyntheticMarket(7, DAY, load_calendar(), load_rulebook(), specs, NO_DEFECTS)
 
 
 @pytest.fixture(scope="module")

@@ -167,7 +167,7 @@ class OrderWatch:
             await self._read_book()
         await self._read_missing_trades()
         self._hand_on()
-        if is_poll:
+        if is_poll and not self._is_poll_due:  # else the book is older than what failed since
             await self._repeat_cancels()
 
     async def _read_book(self) -> None:
