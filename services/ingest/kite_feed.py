@@ -1,5 +1,6 @@
 """Kite itself as a feed: the dump and history by REST, ticks by the websocket."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
@@ -7,6 +8,7 @@ from typing import Any, Literal, Protocol, TypeVar
 
 import numpy as np
 
+from libs.broker.errors import SessionError
 from libs.events.candles import Interval
 from libs.events.event import utc_from_ms
 from libs.events.ticks import TickColumns
@@ -32,6 +34,7 @@ from services.ingest.settings import IngestSettings
 ATTEMPTS = 20
 ENDS_AFTER_MS = 3_000
 RECENTRE_MS = 60_000
+SESSION_SECONDS = 1.0
 KITE_STAMP = "%Y-%m-%d %H:%M:%S"
 T = TypeVar("T")
 
@@ -161,8 +164,9 @@ class KiteFeed:
         closes = [self.calendar.sessions(name, self.trading_day) for name in ("NSE", "NFO")]
         ends_ms = max(sessions[-1].close_ms for sessions in closes if sessions) + ENDS_AFTER_MS
         await self._recentre(0)
-        async for decoded in self.stream.frames():
-            columns = decoded.columns(self._centred_ms)
+        received_ms = 0
+        async for decoded in self._decoded():
+            columns = decoded.columns(arrival(TickColumns.empty()))
             received_ms = arrival(columns)
             if received_ms:
                 self._learn(columns)
@@ -172,6 +176,21 @@ class KiteFeed:
             if self._is_stale or received_ms - self._centred_ms >= RECENTRE_MS:
                 await self._recentre(received_ms)
             self.frames_taken += len(decoded) > 0
+
+    async def _decoded(self) -> AsyncIterator[TickFrame]:
+        """Yield what the websocket brings; where the session is over, wait for another one."""
+        log, is_told = logger_of("ingest"), False
+        while True:
+            try:
+                async for decoded in self.stream.frames():
+                    is_told = False
+                    yield decoded
+                return
+            except SessionError as error:
+                if not is_told:
+                    log.error("no ticks until there is a session", reason=str(error))
+                is_told = True
+                await asyncio.sleep(SESSION_SECONDS)
 
     def follow(self, instrument_tokens: Collection[int]) -> None:
         """Subscribe to these contracts from the next frame on."""

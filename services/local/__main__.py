@@ -99,6 +99,8 @@ def demo(
     _write(out, played)
     screen.show_summary(f"Demo of {on}, seed {seed}", played.summary)
     screen.console.print(f"The whole outcome is in {out}/; try: head {out}/orders.jsonl")
+    if played.summary["broker_differences"]:
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -310,8 +312,8 @@ def _settings(config: Path | None) -> LocalSettings:
 def _with_speed(settings: LocalSettings, speed: float | None) -> LocalSettings:
     if speed is None:
         return settings
-    simulator = settings.simulator.model_copy(update={"speed": speed})
-    return settings.model_copy(update={"simulator": simulator})
+    own = with_options(settings.simulator, {"speed": speed})
+    return settings.model_copy(update={"simulator": own})
 
 
 def _trading_day(text: str) -> date:

@@ -21,7 +21,8 @@ from services.simulator.server import SimulatorServer
 from services.simulator.settings import SimulatorSettings
 
 CLOCK: ClockKind = "feed"
-PATIENCE_SECONDS = 2.0
+PATIENCE_SECONDS = 10.0
+"""Longer than a REST call may take."""
 TURNS, REST_SECONDS = 500, 0.0005
 Settle = Callable[[], Awaitable[None]]
 Pace = Callable[[int], Awaitable[None]]
@@ -33,6 +34,7 @@ class LocalExchange:
 
     server: SimulatorServer
     kite: KiteSettings
+    doubts: int = 0
     _frames_lost: int = 0
     _postbacks_lost: int = 0
 
@@ -61,6 +63,7 @@ class LocalExchange:
         """
         await until(lambda: not self._unheard(feed, venue), PATIENCE_SECONDS)
         if missing := self._unheard(feed, venue):
+            self.doubts += 1
             self._frames_lost += missing[0]
             self._postbacks_lost += missing[1]
 

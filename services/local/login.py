@@ -1,6 +1,6 @@
 """The login at Kite: once a day, by hand, in the browser."""
 
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
 
 from libs.broker.kite.address import KiteAddress
 from libs.broker.kite.rest import open_session
@@ -25,7 +25,7 @@ def request_token_of(answer: str) -> str:
     Raises SettingsError for an address without one.
     """
     text = answer.strip()
-    tokens = parse_qs(urlsplit(text).query).get("request_token", [])
+    tokens = parse_qs(text.partition("?")[2].partition("#")[0]).get("request_token", [])
     token = tokens[0] if tokens else text
     if not token or not token.isalnum():
         raise SettingsError(
@@ -37,7 +37,11 @@ def request_token_of(answer: str) -> str:
 async def log_in(settings: KiteSettings, answer: str) -> KiteSession:
     """Exchange the request token for a session and leave it in the session file."""
     address = address_with_secret(settings)
-    secret = settings.api_secret.get_secret_value()
+    secret, folder = settings.api_secret.get_secret_value(), settings.session_file.parent
+    try:  # before the token is spent
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SettingsError(f"kite.session_file: no folder {folder}: {error.strerror}") from None
     session = await open_session(address, request_token_of(answer), secret)
     SessionFile(settings.session_file).write(session)
     return session

@@ -131,6 +131,7 @@ async def _beside_broker(local: LocalExchange, outcome: Outcome) -> dict[str, An
         "broker_trades": len(trades),
         "broker_positions": len(positions),
         "broker_differences": differences,
+        "seconds_unsettled": local.doubts,
     }
 
 

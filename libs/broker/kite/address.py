@@ -22,8 +22,7 @@ class KiteAddress:
 
     def __post_init__(self) -> None:
         for name, schemes in _SCHEMES.items():
-            parts = urlsplit(getattr(self, name))
-            if parts.scheme not in schemes or not parts.hostname:
+            if not _is_address(getattr(self, name), schemes):
                 raise ValueError(f"{name} must be {schemes[0]}://host, not {getattr(self, name)}")
 
     @property
@@ -36,6 +35,14 @@ class KiteAddress:
             return ipaddress.ip_address(host).is_loopback
         except ValueError:
             return False
+
+
+def _is_address(text: str, schemes: tuple[str, ...]) -> bool:
+    try:
+        parts = urlsplit(text)
+        return parts.scheme in schemes and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port or a bracket that cannot be
+        return False
 
 
 def login_url(address: KiteAddress) -> str:

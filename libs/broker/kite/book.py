@@ -130,5 +130,5 @@ def _known(row: Row, now_ms: int) -> _Known:
             at_ms=updated_ms(row, now_ms),
             reason=reason_of(row),
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, ArithmeticError) as error:
         raise ReplyUnreadable(f"an order of Kite cannot be read: {error!r}") from error

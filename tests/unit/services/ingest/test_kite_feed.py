@@ -4,17 +4,18 @@ import asyncio
 from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import pytest
 
-from libs.broker.errors import BrokerError
+from libs.broker.errors import BrokerError, SessionExpired
 from libs.events.ticks import TickColumns
 from libs.market.calendar import IST, load_calendar
 from libs.market.instruments import Instrument
 from libs.market.rulebook import load_rulebook
 from libs.runtime.settings import SettingsError
+from services.ingest import kite_feed
 from services.ingest.domain.kite_candles import HistoryRules
 from services.ingest.domain.universe import UniverseRules
 from services.ingest.feed import Backfill, Frame
@@ -24,6 +25,7 @@ from services.simulator.domain.market import SyntheticMarket
 DAY = date(2026, 6, 17)
 CALENDAR = load_calendar()
 SESSION = CALENDAR.sessions("NSE", DAY)[0]
+OPEN = SESSION.open_ms
 MARKET = SyntheticMarket(7, DAY, CALENDAR, load_rulebook())
 NIFTY = next(one for one in MARKET.underlyings if one.tradingsymbol == "NIFTY 50")
 
@@ -75,6 +77,7 @@ class Account:
 class Ticks:
     """A frame of NIFTY's price at a time; without a price a heartbeat."""
 
+    told: ClassVar[list[int]] = []
     at_ms: int
     price: float | None = None
 
@@ -82,6 +85,7 @@ class Ticks:
         return self.price is not None
 
     def columns(self, received_ms: int) -> TickColumns:
+        self.told.append(received_ms)
         if self.price is None:
             return TickColumns.empty()
         return TickColumns(
@@ -99,6 +103,7 @@ class Stream:
     tokens: set[int] = field(default_factory=set)
     history: list[set[int]] = field(default_factory=list)
     is_closed: bool = False
+    refusals: int = 0
 
     async def subscribe(
         self, tokens: Collection[int], mode: Literal["ltp", "quote", "full"]
@@ -110,6 +115,9 @@ class Stream:
         self.tokens -= set(tokens)
 
     async def frames(self) -> AsyncIterator[Ticks]:
+        if self.refusals:
+            self.refusals -= 1
+            raise SessionExpired("Kite refuses the session: run `alphastocks login`")
         for frame in self.sent:
             self.history.append(set(self.tokens))
             yield frame
@@ -190,6 +198,19 @@ def test_frames_carry_the_feeds_time_and_end_after_the_close() -> None:
     times = [(frame.received_ms - SESSION.open_ms) // 1000 for frame in frames]
     assert times == [1, 1, close + 2, close + 3]
     assert [len(frame.columns) for frame in frames] == [1, 0, 1, 1]
+
+
+def test_a_feed_whose_session_is_over_waits_for_another_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(kite_feed, "SESSION_SECONDS", 0.01)
+    assert len(played(Stream([at(1), at(2)], refusals=3))) == 2
+
+
+def test_packets_without_a_time_are_stamped_with_the_last_arrival() -> None:
+    asked = played(Stream([at(1), at(2), at(700), at(701)]))
+    assert [frame.received_ms for frame in asked] == [OPEN + s * 1000 for s in (1, 2, 700, 701)]
+    assert Ticks.told[-4:] == [0, OPEN + 1000, OPEN + 2000, OPEN + 700_000]
 
 
 def test_the_options_near_the_money_are_followed_as_the_money_moves() -> None:

@@ -1,0 +1,39 @@
+"""Where Kite is reached."""
+
+import pytest
+
+from libs.broker.kite.address import KiteAddress, login_url
+
+
+@pytest.mark.parametrize(
+    ("name", "address"),
+    [
+        ("root", "api.kite.trade"),
+        ("root", "ftp://api.kite.trade"),
+        ("root", "http://[::1"),
+        ("ws_root", "wss://host:99999"),
+        ("ws_root", "https://ws.kite.trade"),
+        ("login_root", "https://"),
+    ],
+)
+def test_an_address_that_cannot_be_is_refused_by_its_name(name: str, address: str) -> None:
+    with pytest.raises(ValueError, match=f"^{name} must be"):
+        KiteAddress("key", **{name: address})
+
+
+@pytest.mark.parametrize(
+    ("root", "is_local"),
+    [
+        ("http://127.0.0.1:8200", True),
+        ("http://localhost:8200", True),
+        ("http://[::1]:8200", True),
+        ("https://api.kite.trade", False),
+        ("http://192.0.2.2:8200", False),
+    ],
+)
+def test_only_this_machine_is_local(root: str, is_local: bool) -> None:
+    assert KiteAddress("key", root=root).is_local == is_local
+
+
+def test_the_login_page_is_told_the_app() -> None:
+    assert login_url(KiteAddress("key")).endswith("?api_key=key&v=3")
