@@ -1,5 +1,7 @@
 """Where Kite is reached."""
 
+from dataclasses import replace
+
 import pytest
 
 from libs.broker.kite.address import KiteAddress, login_url
@@ -18,7 +20,7 @@ from libs.broker.kite.address import KiteAddress, login_url
 )
 def test_an_address_that_cannot_be_is_refused_by_its_name(name: str, address: str) -> None:
     with pytest.raises(ValueError, match=f"^{name} must be"):
-        KiteAddress("key", **{name: address})
+        replace(KiteAddress("key"), **{name: address})
 
 
 @pytest.mark.parametrize(
