@@ -1,6 +1,7 @@
 """Where Kite is reached."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -19,8 +20,9 @@ from libs.broker.kite.address import KiteAddress, login_url
     ],
 )
 def test_an_address_that_cannot_be_is_refused_by_its_name(name: str, address: str) -> None:
+    fields: dict[str, Any] = {name: address}
     with pytest.raises(ValueError, match=f"^{name} must be"):
-        replace(KiteAddress("key"), **{name: address})
+        replace(KiteAddress("key"), **fields)
 
 
 @pytest.mark.parametrize(
