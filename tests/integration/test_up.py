@@ -190,7 +190,7 @@ def test_stopped_or_killed_it_goes_on_where_it_was_and_everything_is_there_once(
 def test_after_the_end_of_a_session_the_next_start_plays_the_next_trading_day(
     house: House,
 ) -> None:
-    with house.up("--date", MUHURAT, "--speed", 100_000) as first:
+    with house.up("--date", MUHURAT, "--speed", 10_000) as first:
         assert first.wait() == 0, first.last_words
     session = load_calendar().sessions("NSE", MUHURAT)[-1]
     assert house.last_minute() == session.close_ms
