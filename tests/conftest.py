@@ -7,6 +7,9 @@ from pathlib import Path
 import pytest
 import structlog
 
+from libs.events.kafka.address import KafkaAddress
+from tests.servers import TestKafka, described, running_kafka, why_none
+
 RECORDED_DATA = "ALPHASTOCKS_RECORDED_DATA"
 
 
@@ -20,6 +23,26 @@ def _silent_logs() -> Iterator[None]:
 
 def _drop(_logger: object, _method: str, _event: structlog.typing.EventDict) -> str:
     raise structlog.DropEvent
+
+
+def pytest_report_collectionfinish() -> str:
+    """Say which Kafka the tests use."""
+    return described()
+
+
+@pytest.fixture(scope="session")
+def test_kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestKafka]:
+    """A real Kafka; skips, with the reason, on a machine that cannot run one."""
+    if reason := why_none():
+        pytest.skip(reason)
+    with running_kafka(tmp_path_factory.mktemp("kafka")) as kafka:
+        yield kafka
+
+
+@pytest.fixture(scope="session")
+def kafka(test_kafka: TestKafka) -> KafkaAddress:
+    """Where the real Kafka is."""
+    return test_kafka.address
 
 
 @pytest.fixture(scope="session")

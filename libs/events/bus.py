@@ -75,6 +75,9 @@ class Consumer(Protocol):
     async def lag(self) -> dict[TopicPartition, int]:
         """Return how many records of each assigned partition are not committed yet."""
 
+    async def committed(self, partitions: Collection[TopicPartition]) -> dict[TopicPartition, int]:
+        """Return the next offset that the group would read after a restart, of each partition."""
+
     async def close(self) -> None:
         """Leave the group; what was not committed is delivered to another member."""
 
@@ -94,6 +97,9 @@ class Bus(Protocol):
     async def flush(self) -> None:
         """Return when everything published before is acknowledged; raise if something is not."""
 
+    async def confirm(self) -> None:
+        """Return while this process is the one that may act; raise Fenced once another is."""
+
     async def subscribe(
         self,
         group: str,
@@ -102,8 +108,30 @@ class Bus(Protocol):
     ) -> Consumer:
         """Join a group; a group without committed offsets begins at the beginning."""
 
-    def read(self, topics: Sequence[str]) -> AsyncIterator[Message]:
-        """Yield what the topics hold now, each partition from its beginning, and end."""
+    def read(
+        self, topics: Sequence[str], partitions: Collection[int] | None = None
+    ) -> AsyncIterator[Message]:
+        """Yield what the topics hold now, each partition from its beginning, and end.
+
+        `partitions` reads only those of each topic.
+        """
+
+    def read_span(
+        self, place: TopicPartition, start: int, stop: int | None = None
+    ) -> AsyncIterator[Message]:
+        """Yield what a partition holds from one offset up to another, excluded, and end.
+
+        No other: up to what it holds now.
+        """
+
+    async def offset_at(self, place: TopicPartition, at_ms: int) -> int:
+        """Return the first offset stamped `at_ms` or later, the end where there is none."""
+
+    def keeps(self, topic: str) -> bool:
+        """Return whether the records and offsets of a topic outlive the process."""
 
     async def partitions(self, topic: str) -> int:
         """Return the number of partitions of a topic."""
+
+    async def ping(self) -> None:
+        """Return when the bus answers; raise BusUnavailable when it does not."""

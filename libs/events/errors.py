@@ -2,7 +2,13 @@
 
 EventError                 is_retriable
 ├── PoisonMessage          no    bytes that can never be read: dead letters
+│   └── RecordTooLarge     no    an event over the bus's size limit
 ├── UnknownTopic           no    a topic that the table does not name
+├── TopicUnfit             no    a topic that the cluster lacks, or has otherwise than the table
+├── BusUnavailable         yes   the broker does not answer
+├── BusRefused             no    the broker answers, and will not have us (credentials, TLS)
+├── BusFailed              no    what was published can not be acknowledged: begin anew
+├── Fenced                 no    another process took our place
 ├── JournalBusy            no    another process uses the journal's folder
 ├── JournalDamaged         no    a journal that cannot be continued
 └── BusClosed              no    publish or fetch after stop
@@ -19,8 +25,34 @@ class PoisonMessage(EventError):
     """A message that can never be decoded or handled; carries the reason."""
 
 
+class RecordTooLarge(PoisonMessage):
+    """An event that is larger than the bus takes; what caused it can never be handled."""
+
+
 class UnknownTopic(EventError):
     """A topic name that `topics.py` does not list."""
+
+
+class TopicUnfit(EventError):
+    """A topic of the table that the cluster lacks, or that has other partitions there."""
+
+
+class BusUnavailable(EventError):
+    """No broker answers; the next try may succeed."""
+
+    is_retriable = True
+
+
+class BusRefused(EventError):
+    """The broker refuses us, and will refuse us again: wrong credentials, TLS that differs."""
+
+
+class BusFailed(EventError):
+    """The producer cannot go on: the process has to begin anew from what is committed."""
+
+
+class Fenced(EventError):
+    """Another process has taken our place; what we do from now on is refused by the broker."""
 
 
 class JournalBusy(EventError):

@@ -5,7 +5,7 @@ that a replay has the same outcome each time. With a journal, business topics an
 offsets are on disk and a restart resumes; ticks stay in memory.
 """
 
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
 
 from libs.events.bus import Message, RebalanceListener, Record, TopicPartition
 from libs.events.errors import BusClosed, UnknownTopic
@@ -85,6 +85,9 @@ class LocalBus:
         if self._journal is not None:
             self._journal.sync()
 
+    async def confirm(self) -> None:
+        """Return: the journal is locked by this process."""
+
     async def subscribe(
         self, group: str, topics: Sequence[str], listener: RebalanceListener | None = None
     ) -> LocalConsumer:
@@ -97,14 +100,42 @@ class LocalBus:
         await self.rebalance(state)
         return consumer
 
-    async def read(self, topics: Sequence[str]) -> AsyncIterator[Message]:
+    async def read(
+        self, topics: Sequence[str], partitions: Collection[int] | None = None
+    ) -> AsyncIterator[Message]:
         """Yield what the topics hold now, in publish order, and end."""
         for topic in topics:
             await self.partitions(topic)
-        places = [place for topic in topics for place in self._places(topic)]
+        places = [
+            place
+            for topic in topics
+            for place in self._places(topic)
+            if partitions is None or place.partition in partitions
+        ]
         entries = [entry for place in places for entry in self.log(place).entries()]
         for _, message in sorted(entries, key=lambda entry: entry[0]):
             yield message
+
+    async def read_span(
+        self, place: TopicPartition, start: int, stop: int | None = None
+    ) -> AsyncIterator[Message]:
+        """Yield what a partition holds from one offset up to another, excluded, and end."""
+        await self.partitions(place.topic)
+        log = self.log(place)
+        end = log.end if stop is None else stop
+        for message in log.slice(start, max(0, end - max(start, log.base))):
+            yield message
+
+    async def offset_at(self, place: TopicPartition, at_ms: int) -> int:
+        """Return the first offset stamped `at_ms` or later, the end where there is none."""
+        await self.partitions(place.topic)
+        log = self.log(place)
+        held = (message for _, message in log.entries())
+        return next((m.offset for m in held if m.timestamp_ms >= at_ms), log.end)
+
+    def keeps(self, topic: str) -> bool:
+        """Return whether a topic is in the journal."""
+        return self._journal is not None and topic not in IN_MEMORY
 
     async def partitions(self, topic: str) -> int:
         """Return the number of partitions of a topic; raise UnknownTopic."""
@@ -112,6 +143,9 @@ class LocalBus:
             return self._partitions[topic]
         except KeyError:
             raise UnknownTopic(f"no topic is called {topic!r}") from None
+
+    async def ping(self) -> None:
+        """Return: what is in the process is there."""
 
     async def idle(self) -> None:
         """In lockstep: return when every group has handled everything."""

@@ -123,6 +123,10 @@ class LocalConsumer:
             for place in self._positions
         }
 
+    async def committed(self, partitions: Collection[TopicPartition]) -> dict[TopicPartition, int]:
+        """Return the next offset of the group in each partition."""
+        return {place: self._bus.committed(self._group.name, place) for place in partitions}
+
     async def close(self) -> None:
         """Leave the group without committing."""
         if self._is_closed:

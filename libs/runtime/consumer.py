@@ -7,29 +7,31 @@ to dead letters; what may succeed later is tried again while the input is paused
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Protocol
 
 import structlog
 
 from libs.events.bus import Bus, Consumer, Message, TopicPartition
-from libs.events.candles import CandleBatch
-from libs.events.codec import Decoder, event_of, record_of
+from libs.events.codec import Decoder
 from libs.events.errors import PoisonMessage
 from libs.events.event import Event
 from libs.events.ticks import TickBatch
-from libs.events.topics import TOPIC_OF
 from libs.runtime.checkpoint import Checkpoint
 from libs.runtime.clock import Clock, monotonic_ms
 from libs.runtime.dead_letters import DeadLetters
+from libs.runtime.emitter import Emitter, Persistence
+from libs.runtime.handover import Handover, PartitionState
 from libs.runtime.health import Health
 from libs.runtime.metrics import Metrics
-from libs.runtime.retry import is_retriable, retrying
+from libs.runtime.past import past_events
+from libs.runtime.retry import is_retriable
 
 Emit = Callable[[Event], Awaitable[None]]
 FETCH_SECONDS = 0.1
-_QUIET = frozenset({"TickBatch", "CandleBatch", "InstrumentListed", "ChainSnapshot"})
+REVOKE_SECONDS = 10.0
 
 
 class Handler(Protocol):
@@ -46,6 +48,19 @@ class Handler(Protocol):
 
     async def begin(self, emit: Emit) -> None:
         """Act on the restored state, before the first message is delivered."""
+
+
+Finish = Callable[[Emit], Awaitable[None]]
+
+
+class Runs(Protocol):
+    """A handler that takes several events of a partition at once, with the same outcome."""
+
+    def run_length(self, events: Sequence[Event]) -> int:
+        """Return how many of the events, from the first on, may be taken at once."""
+
+    async def handle_run(self, events: Sequence[Event], emit: Emit) -> None:
+        """React to a run; what comes out is caused by its last event."""
 
 
 class Reaction:
@@ -85,17 +100,22 @@ class Subscription:
     """A consumer group of a service: which topics, and who handles them.
 
     `restore_topics` are read one after the other, each from its beginning as far as it reaches,
-    before the first message is delivered: no bus keeps an order between topics.
-    `restores_handled_only` leaves out what the group has not committed, for state that is made
-    of the group's own input: that input is delivered again, and must find the state that it
-    found before. `is_required` False keeps the service ready without this group.
+    before the first message is delivered: no bus keeps an order between topics. A service whose
+    state belongs to partitions names it as `state`: it is then rebuilt for exactly the partitions
+    that the member gets, whenever it gets them. `finish` is called when the messages at hand are
+    handled; with `is_atomic` what they made is then acknowledged, so that it appears together.
+    `runs` takes several events of a partition at once. `is_required` False keeps the service
+    ready without this group.
     """
 
     group: str
     topics: tuple[str, ...]
     handler: Handler
     restore_topics: tuple[str, ...] = ()
-    restores_handled_only: bool = False
+    state: PartitionState | None = None
+    finish: Finish | None = None
+    runs: "Runs | None" = None
+    is_atomic: bool = False
     is_required: bool = True
     max_records: int = 500
 
@@ -129,27 +149,34 @@ class ConsumerLoop:
         self._metrics = metrics
         self._health = health
         self._log = log.bind(group=subscription.group)
-        self._policy = policy
         self._checkpoint = Checkpoint(policy.records, policy.milliseconds)
         self._dead_letters = DeadLetters(bus, subscription.group, policy.dead_letter_limit)
+        self._persistently = Persistence(
+            subscription.group, metrics, health, self._pause, self._resume
+        )
+        self._emitter = Emitter(bus, metrics, self._log, self._persistently)
         self._handling = asyncio.Lock()
         self._is_stopping = False
         self._consumer: Consumer | None = None
-        self._partitions: dict[str, int] = {}
         self._assigned: set[TopicPartition] = set()
+        self._stands_at: dict[TopicPartition, int] = {}
         self._decoder = decoder
+        self._handover: Handover | None = None
+        if subscription.state is not None:
+            topics = subscription.restore_topics
+            self._handover = Handover(bus, clock, self._log, subscription.state, topics)
         health.starting(subscription.group, required=subscription.is_required)
 
     async def start(self) -> None:
         """Join the group and restore state; nothing is delivered before `run`."""
         subscription = self._subscription
         self._consumer = await self._bus.subscribe(subscription.group, subscription.topics, self)
-        for topic in subscription.restore_topics:
-            past = [message async for message in self._bus.read([topic])]
-            if subscription.restores_handled_only:
-                past = _without_last(past, await self._consumer.lag())
-            for message in past:
-                self._restore(message)
+        if self._handover is not None:
+            await self._take_over(self._handover, self._assigned)
+        else:
+            async for event in past_events(self._bus, subscription.restore_topics, self._log):
+                self._clock.observe(event.occurred_ms)
+                subscription.handler.restore(event)
         await subscription.handler.begin(self.emit)
         self._health.well(subscription.group)
 
@@ -162,10 +189,7 @@ class ConsumerLoop:
         consumer = self._joined()
         try:
             while not self._is_stopping:
-                for message in await consumer.fetch(self._subscription.max_records, FETCH_SECONDS):
-                    await self._handle_if_mine(message)
-                if self._checkpoint.is_due(monotonic_ms()):
-                    await self.commit()
+                await self._step(consumer)
             await self.commit()
         except (Exception, asyncio.CancelledError) as error:
             is_given_up = self._is_stopping and is_retriable(error)
@@ -177,72 +201,121 @@ class ConsumerLoop:
         finally:
             await consumer.close()
 
-    async def lag(self) -> int:
-        """Return how many messages are not committed yet."""
-        return sum((await self._joined().lag()).values())
+    @property
+    def group(self) -> str:
+        """The name of the consumer group."""
+        return self._subscription.group
+
+    async def lag(self) -> dict[TopicPartition, int]:
+        """Return how many messages of each partition are not committed yet."""
+        return await self._joined().lag()
 
     def stop(self) -> None:
         """End `run` after the message that is being handled."""
-        self._is_stopping = True
+        self._is_stopping = self._persistently.is_stopping = True
 
     async def commit(self) -> None:
         """Flush sinks, flush the producer, commit: the order that loses nothing."""
         async with self._handling:
             await self._commit()
 
-    async def on_revoked(self, partitions: Collection[TopicPartition]) -> None:
-        """Finish the message under way and commit before partitions go to another member."""
-        async with self._handling:
-            await self._commit()
-            self._assigned -= set(partitions)
-
-    async def on_assigned(self, partitions: Collection[TopicPartition]) -> None:
-        """Take note of the partitions that arrived."""
-        self._assigned |= set(partitions)
-        self._log.debug("partitions assigned", partitions=len(partitions))
-
     async def emit(self, event: Event) -> None:
         """Publish an event on its topic."""
-        topic = record_topic(event)
-        if topic not in self._partitions:
-            self._partitions[topic] = await self._bus.partitions(topic)
-        record = record_of(event, topic, self._partitions[topic])
-        await self._persistently(lambda: self._bus.publish(record))
-        self._metrics.note_published(event.type)
-        if event.type not in _QUIET:
-            self._log.info(
-                "published",
-                type=event.type,
-                event_id=str(event.event_id),
-                correlation_id=str(event.correlation_id),
-            )
+        await self._emitter.emit(event)
 
-    def _restore(self, message: Message) -> None:
+    async def on_revoked(self, partitions: Collection[TopicPartition]) -> None:
+        """Finish the message under way and commit before partitions go to another member.
+
+        What cannot be committed in time is left to that member, which handles it again.
+        """
         try:
-            event = event_of(message)
-        except PoisonMessage as poison:
-            # Whoever handles it buries it; it must not keep the service from starting.
-            self._log.error("not restored", topic=message.topic, reason=str(poison))
-            return
-        self._clock.observe(event.occurred_ms)
-        self._subscription.handler.restore(event)
+            async with asyncio.timeout(REVOKE_SECONDS), self._handling:
+                await self._commit()
+        except Exception as error:
+            if not (isinstance(error, TimeoutError) or is_retriable(error)):
+                raise
+            self._log.warning("partitions left uncommitted", reason=str(error) or "out of time")
+        self._checkpoint.forget(partitions)
+        self._assigned -= set(partitions)
+
+    async def on_assigned(self, partitions: Collection[TopicPartition]) -> None:
+        """Take partitions over, with the state that they had at their committed offsets."""
+        self._assigned |= set(partitions)
+        if self._consumer is not None and self._handover is not None:
+            await self._take_over(self._handover, partitions)
+        self._log.debug("partitions assigned", partitions=len(partitions))
+
+    async def _step(self, consumer: Consumer) -> None:
+        messages = await consumer.fetch(self._subscription.max_records, FETCH_SECONDS)
+        if self._subscription.runs is None:
+            for message in messages:
+                await self._handle_if_mine(message)
+        else:
+            for _, some in groupby(messages, lambda message: message.topic_partition):
+                await self._handle_runs(self._subscription.runs, list(some))
+        if messages:
+            await self._finish()
+        if self._checkpoint.is_due(monotonic_ms()):
+            await self.commit()
+
+    async def _take_over(self, handover: Handover, partitions: Collection[TopicPartition]) -> None:
+        """Rebuild state where it is not what stood at the committed offset when we had it last."""
+        committed = await self._joined().committed(partitions)
+        for place, offset in sorted(committed.items()):
+            if self._stands_at.get(place) != offset:
+                self._emitter.published |= await handover.take_over(place, offset)
+                self._stands_at[place] = offset
 
     async def _commit(self) -> None:
         offsets = self._checkpoint.take()
         if not offsets:
             return
         await self._persistently(self._subscription.handler.flush)
-        await self._bus.flush()
-        await self._joined().commit(offsets)
+        await self._persistently(self._bus.flush)
+        await self._persistently(lambda: self._joined().commit(offsets))
+        self._emitter.has_emitted = False
 
     async def _handle_if_mine(self, message: Message) -> None:
         async with self._handling:
-            if self._is_stopping or message.topic_partition not in self._assigned:
-                return
-            await self._handle(message)
-            self._checkpoint.note(message, monotonic_ms())
+            if self._is_mine(message):
+                await self._handle(message)
+                self._note(message)
+
+    async def _handle_runs(self, runs: Runs, messages: Sequence[Message]) -> None:
+        """Handle messages of one partition, as many at once as go together."""
+        read = [self._read(message) for message in messages]
+        at = 0
+        while at < len(messages):
+            async with self._handling:
+                if not self._is_mine(messages[at]):
+                    return
+                events = list(_up_to_poison(read[at:]))
+                length = runs.run_length(events) if events else 0
+                if length > 1:
+                    await self._handle_run(runs, events[:length], messages[at + length - 1])
+                else:
+                    await self._handle(messages[at])
+                for message in messages[at : at + max(1, length)]:
+                    self._note(message)
+                at += max(1, length)
+
+    async def _handle_run(self, runs: Runs, events: Sequence[Event], last: Message) -> None:
+        self._emitter.cause = last
+        self._observe(events[-1])
+        started = time.perf_counter()
+        await self._persistently(lambda: runs.handle_run(events, self.emit))
+        self._metrics.note_handled(events[-1].type, time.perf_counter() - started, len(events))
+        self._emitter.cause = None
+
+    def _is_mine(self, message: Message) -> bool:
+        return not self._is_stopping and message.topic_partition in self._assigned
+
+    def _note(self, message: Message) -> None:
+        self._stands_at[message.topic_partition] = message.offset + 1
+        self._checkpoint.note(message, monotonic_ms())
 
     async def _handle(self, message: Message) -> None:
+        self._emitter.cause = message if self._handover is not None else None
         try:
             event = self._decoder.event_of(message)
             self._observe(event)
@@ -254,6 +327,23 @@ class ConsumerLoop:
         except (ValueError, TypeError, LookupError, ArithmeticError) as error:
             self._log.error("handler failed", topic=message.topic, exc_info=error)
             await self._bury(message, f"{type(error).__name__}: {error}")
+        finally:
+            self._emitter.cause = None
+
+    async def _finish(self) -> None:
+        """Carry out what was put off while messages were at hand, and let it all appear."""
+        async with self._handling:
+            if self._subscription.finish is not None:
+                await self._subscription.finish(self.emit)
+            if self._subscription.is_atomic and self._emitter.has_emitted:
+                await self._persistently(self._bus.flush)
+                self._emitter.has_emitted = False
+
+    def _read(self, message: Message) -> Event | None:
+        try:
+            return self._decoder.event_of(message)
+        except PoisonMessage:
+            return None  # read again, and buried, when its turn comes
 
     def _observe(self, event: Event) -> None:
         at_ms = event.clock_ms if isinstance(event, TickBatch) else event.occurred_ms
@@ -268,34 +358,15 @@ class ConsumerLoop:
             origin=f"{message.topic}/{message.partition}/{message.offset}",
             reason=reason,
         )
-        await self._dead_letters.bury(message, reason)
+        await self._persistently(lambda: self._dead_letters.bury(message, reason))
 
-    async def _persistently(self, call: Callable[[], Awaitable[None]]) -> None:
-        """Call, and call again while the outside is in trouble, with the input paused.
+    def _pause(self) -> None:
+        if self._consumer is not None:
+            self._consumer.pause(self._consumer.assignment())
 
-        A loop that is to stop does not wait for the outside: it raises what the trouble is.
-        """
-        try:
-            await call()
-        except Exception as error:
-            if not is_retriable(error):
-                raise
-            await self._until_well(call, error)
-
-    async def _until_well(self, call: Callable[[], Awaitable[None]], error: Exception) -> None:
-        consumer, name = self._consumer, self._subscription.group
-
-        def report(trouble: Exception) -> None:
-            self._metrics.retries.labels(name).inc()
-            self._health.unwell(name, str(trouble))
-
-        report(error)
-        if consumer is not None:
-            consumer.pause(consumer.assignment())
-        await retrying(call, report, lambda: self._is_stopping)
-        if consumer is not None:
-            consumer.resume(consumer.assignment())
-        self._health.well(name)
+    def _resume(self) -> None:
+        if self._consumer is not None:
+            self._consumer.resume(self._consumer.assignment())
 
     def _joined(self) -> Consumer:
         if self._consumer is None:
@@ -303,18 +374,8 @@ class ConsumerLoop:
         return self._consumer
 
 
-def _without_last(messages: list[Message], ahead: Mapping[TopicPartition, int]) -> list[Message]:
-    """Return messages without the last so many of each partition."""
-    ends = {message.topic_partition: message.offset + 1 for message in messages}
-    return [
-        message
-        for message in messages
-        if message.offset < ends[message.topic_partition] - ahead.get(message.topic_partition, 0)
-    ]
-
-
-def record_topic(event: Event) -> str:
-    """Return the topic of an event: its own, or that of backfill for historical candles."""
-    if isinstance(event, CandleBatch) and event.source == "backfill":
-        return "historical_candles"
-    return TOPIC_OF[event.type]
+def _up_to_poison(read: Iterable[Event | None]) -> Iterator[Event]:
+    for event in read:
+        if event is None:
+            return
+        yield event

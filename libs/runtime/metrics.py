@@ -41,6 +41,14 @@ class Metrics:
         self.dead_letters = counter("dead_letters", "Messages sent to dead letters.", "topic")
         # Retries of transient trouble: bus, database, broker.
         self.retries = counter("retries", "Retries of a retriable error.", "what")
+        # How many messages a group has not committed yet: what grows is not kept up with.
+        self.consumer_lag = Gauge(
+            "consumer_lag",
+            "Messages that a group has not committed.",
+            ("group", "topic"),
+            namespace=namespace,
+            registry=self.registry,
+        )
         # Ticks refused, by reason: SPEC of the candle service.
         self.ticks_rejected = counter("ticks_rejected", "Ticks refused.", "reason")
         # Ticks accepted although they stepped back in time or volume.
@@ -72,10 +80,10 @@ class Metrics:
         self._published = cache(self.events_published.labels)
         self._age = cache(self.data_age_seconds.labels)
 
-    def note_handled(self, kind: str, seconds: float) -> None:
-        """Count one handled event and its time."""
+    def note_handled(self, kind: str, seconds: float, count: int = 1) -> None:
+        """Count handled events, and the time that they took together."""
         counted, timed = self._handled(kind)
-        counted.inc()
+        counted.inc(count)
         timed.observe(seconds)
 
     def note_published(self, kind: str) -> None:

@@ -8,9 +8,14 @@ from pathlib import Path
 from typing import TypeVar
 
 from libs.broker.errors import BrokerError
+from libs.events.bus import Bus
+from libs.events.errors import BusFailed, EventError, Fenced
+from libs.events.kafka.address import KafkaAddress
+from libs.events.kafka.bus import KafkaBus
 from libs.events.local import LocalBus
 from libs.runtime.clock import make_clock
 from libs.runtime.consumer import CheckpointPolicy
+from libs.runtime.dead_letters import TooManyDeadLetters
 from libs.runtime.logs import configure_logs, logger_of
 from libs.runtime.metrics import Metrics
 from libs.runtime.runner import Surroundings, run_alone
@@ -24,6 +29,7 @@ from libs.runtime.settings import (
     load_settings,
 )
 from libs.store.clickhouse import ClickHouseStore
+from libs.store.errors import StoreError
 from libs.store.store import StoreAddress
 
 
@@ -36,10 +42,29 @@ class ServiceProcess(ProcessSettings):
 
 
 P = TypeVar("P", bound=ServiceProcess)
+_FAILURES = (Fenced, BusFailed, TooManyDeadLetters)
 
 
-def make_bus(settings: BusSettings) -> LocalBus:
-    """Return the bus that the settings name."""
+def kafka_address(settings: BusSettings) -> KafkaAddress:
+    """Return the cluster in the settings."""
+    return KafkaAddress(
+        bootstrap=settings.bootstrap,
+        security_protocol=settings.security_protocol,
+        sasl_mechanism=settings.sasl_mechanism,
+        user=settings.user,
+        password=settings.password.get_secret_value(),
+        ca_file=settings.ca_file,
+        prefix=settings.prefix,
+        instance=settings.instance,
+        session_timeout_ms=settings.session_timeout_ms,
+        max_bytes=settings.max_bytes,
+    )
+
+
+def make_bus(settings: BusSettings, fence: str | None = None) -> Bus:
+    """Return the bus that the settings name; `fence` is for services of which one may run."""
+    if settings.kind == "kafka":
+        return KafkaBus(kafka_address(settings), fence)
     count = settings.market_partitions
     topics = ("ticks", "candles", "historical_candles")
     return LocalBus(partitions=dict.fromkeys(topics, count))
@@ -65,26 +90,40 @@ def checkpoint_policy(settings: RuntimeSettings) -> CheckpointPolicy:
     )
 
 
-def run_process(name: str, model: type[P], make_service: Callable[[P, Parts], Service]) -> None:
-    """Read the settings and run the service until SIGTERM; exit status 2 for unusable settings."""
+def run_process(
+    name: str,
+    model: type[P],
+    make_service: Callable[[P, Parts], Service],
+    *,
+    is_single: bool = False,
+) -> None:
+    """Read the settings and run the service until SIGTERM.
+
+    Exit status 2 for what the user has to mend, 1 for a service that failed. `is_single` ends
+    another process of the same service, wherever it runs.
+    """
     parser = argparse.ArgumentParser(prog=f"python -m services.{name}")
     parser.add_argument("--config", type=Path, help="settings file, config/alphastocks.toml say")
     arguments = parser.parse_args()
     try:
         settings = load_settings(model, arguments.config)
-        asyncio.run(_run(name, settings, make_service))
-    except (SettingsError, BrokerError) as error:
-        sys.stderr.write(f"{' '.join(str(error).split())}\n")
-        sys.exit(2)
+        asyncio.run(_run(name, settings, make_service, name if is_single else None))
+    except (SettingsError, BrokerError, StoreError, EventError) as error:
+        sys.stderr.write(f"{name}: {' '.join(str(error).split())}\n")
+        sys.exit(1 if isinstance(error, _FAILURES) else 2)
 
 
-async def _run(name: str, settings: P, make_service: Callable[[P, Parts], Service]) -> None:
+async def _run(
+    name: str, settings: P, make_service: Callable[[P, Parts], Service], fence: str | None
+) -> None:
     runtime = settings.runtime
     configure_logs(runtime.log_level, runtime.log_format)
     store = ClickHouseStore(store_address(settings.store)) if settings.store.host else None
-    bus, clock, metrics = make_bus(settings.bus), make_clock(runtime.clock), Metrics(name)
-    around = Surroundings(bus, clock, checkpoint_policy(runtime))
-    logger_of(name).warning("the local bus joins the services of one process only", bus="local")
+    bus, clock, metrics = make_bus(settings.bus, fence), make_clock(runtime.clock), Metrics(name)
+    policy, patience = checkpoint_policy(runtime), settings.bus.connect_seconds
+    around = Surroundings(bus, clock, policy, connect_seconds=patience)
+    if settings.bus.kind == "local":
+        logger_of(name).warning("the local bus joins the services of one process only", bus="local")
     try:
         service = make_service(settings, Parts(bus, clock, metrics, store))
         await run_alone(service, metrics, around, runtime.host, runtime.port)

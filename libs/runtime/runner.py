@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -9,15 +10,21 @@ from dataclasses import dataclass, field
 from libs.events.bus import Bus
 from libs.events.codec import Decoder
 from libs.events.control import ServiceFailed
+from libs.events.errors import BusFailed, BusUnavailable, Fenced
 from libs.events.event import identity, utc_from_ms
 from libs.market.calendar import IST
 from libs.runtime.clock import Clock
 from libs.runtime.consumer import CheckpointPolicy, ConsumerLoop, Subscription
+from libs.runtime.emitter import Emitter, Persistence
 from libs.runtime.health import Health
 from libs.runtime.http import HttpServer, make_app
 from libs.runtime.logs import logger_of
 from libs.runtime.metrics import Metrics
+from libs.runtime.retry import is_retriable
 from libs.runtime.service import Service
+
+WATCH_SECONDS = 5.0
+CONNECT_EVERY_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +35,7 @@ class Surroundings:
     clock: Clock
     policy: CheckpointPolicy = field(default_factory=CheckpointPolicy)
     decoder: Decoder = field(default_factory=Decoder)
+    connect_seconds: float = 0.0
 
 
 class ServiceRunner:
@@ -36,15 +44,20 @@ class ServiceRunner:
     def __init__(self, service: Service, metrics: Metrics, surroundings: Surroundings) -> None:
         self.service = service
         self.health = Health()
+        self.health.starting(f"{service.name}.tasks")
         self.metrics = metrics
         self._around = surroundings
         self._log = logger_of(service.name)
         self._loops = [self._loop(subscription) for subscription in service.subscriptions]
-        # Tasks emit through a loop of no subscription: the same counters, logs and topics.
-        self._outlet = self._loop(Subscription(f"{service.name}.tasks", (), _Nothing()))
+        self._persistently = Persistence(self._tasks_name, metrics, self.health)
+        self._outlet = Emitter(surroundings.bus, metrics, self._log, self._persistently)
         self._tasks: list[asyncio.Task[None]] = []
         self._own_tasks: list[asyncio.Task[None]] = []
         self._background: list[asyncio.Task[None]] = []
+
+    @property
+    def _tasks_name(self) -> str:
+        return f"{self.service.name}.tasks"
 
     def _loop(self, subscription: Subscription) -> ConsumerLoop:
         around = self._around
@@ -66,14 +79,17 @@ class ServiceRunner:
         for loop in self._loops:
             await loop.start()
         self._tasks = [asyncio.create_task(loop.run()) for loop in self._loops]
-        self.health.well(f"{self.service.name}.tasks")
+        self.health.well(self._tasks_name)
         self._log.info("service started", subscriptions=len(self._loops))
 
     def start_tasks(self) -> None:
         """Let the service's own loops run, once every service has started."""
         emit = self._outlet.emit
         self._own_tasks = [asyncio.ensure_future(task(emit)) for task in self.service.tasks]
-        self._background = [asyncio.ensure_future(task(emit)) for task in self.service.background]
+        self._background = [
+            asyncio.ensure_future(self.watch_bus()),
+            *(asyncio.ensure_future(task(emit)) for task in self.service.background),
+        ]
 
     @property
     def running(self) -> Sequence[asyncio.Task[None]]:
@@ -86,8 +102,31 @@ class ServiceRunner:
             await loop.commit()
 
     async def lag(self) -> int:
-        """Return how many messages the groups have not committed yet."""
-        return sum([await loop.lag() for loop in self._loops])
+        """Return how many messages the groups have not committed yet, and set the metric."""
+        total = 0
+        for loop in self._loops:
+            by_topic: Counter[str] = Counter()
+            for place, behind in (await loop.lag()).items():
+                by_topic[place.topic] += behind
+            for topic, behind in by_topic.items():
+                self.metrics.consumer_lag.labels(loop.group, topic).set(behind)
+            total += by_topic.total()
+        return total
+
+    async def watch_bus(self) -> None:
+        """Ask the bus every few seconds whether it is there, and how far behind the groups are."""
+        name = "bus"
+        while True:
+            try:
+                await self._around.bus.ping()
+                await self.lag()
+            except Exception as error:
+                if not is_retriable(error):
+                    raise
+                self.health.unwell(name, str(error))
+            else:
+                self.health.well(name)
+            await asyncio.sleep(WATCH_SECONDS)
 
     async def tasks_done(self) -> None:
         """Return when the service's own tasks have ended; raise what they raised."""
@@ -95,7 +134,7 @@ class ServiceRunner:
 
     async def stop(self) -> None:
         """Cancel own tasks, let the loops finish their message, commit and leave; then close."""
-        self.health.is_stopping = True
+        self.health.is_stopping = self._persistently.is_stopping = True
         own = [*self._own_tasks, *self._background]
         for task in own:
             task.cancel()
@@ -110,12 +149,18 @@ class ServiceRunner:
             if isinstance(outcome, Exception):
                 raise outcome
 
+    def tell_waiting(self, error: Exception) -> None:
+        """Log that the service waits for the bus, and why."""
+        self._log.warning("waiting for the bus", reason=str(error))
+
     async def report_failure(self, error: BaseException) -> None:
         """Tell the control topic that the service failed."""
         now_ms = self._around.clock.now_ms()
         at = utc_from_ms(now_ms)
         event_id = identity("ServiceFailed", self.service.name, now_ms, error)
         self._log.error("service failed", reason=str(error))
+        if isinstance(error, Fenced | BusFailed):  # nobody can be told by this bus
+            return
         await self._outlet.emit(
             ServiceFailed(
                 event_id=event_id,
@@ -126,22 +171,6 @@ class ServiceRunner:
                 reason=f"{type(error).__name__}: {error}",
             )
         )
-
-
-class _Nothing:
-    """The handler of the outlet, which subscribes to nothing."""
-
-    async def handle(self, event: object, emit: object) -> None:
-        """Receive nothing."""
-
-    async def flush(self) -> None:
-        """Hold nothing."""
-
-    def restore(self, event: object) -> None:
-        """Keep nothing."""
-
-    async def begin(self, emit: object) -> None:
-        """Begin nothing."""
 
 
 async def watch(runners: Sequence[ServiceRunner], until: asyncio.Event) -> None:
@@ -191,10 +220,41 @@ async def run_alone(
     stop_on_signals(stopping)
     runner = ServiceRunner(service, metrics, surroundings)
     async with AsyncExitStack() as stack:
-        await surroundings.bus.start()
+        await _connect(surroundings, runner, stopping)
         stack.push_async_callback(surroundings.bus.stop)
         await stack.enter_async_context(endpoints(runner, host, port))
         stack.push_async_callback(runner.stop)
-        await runner.start()
-        runner.start_tasks()
-        await watch([runner], stopping)
+        if await _started(runner, stopping):
+            runner.start_tasks()
+            await watch([runner], stopping)
+
+
+async def _connect(around: Surroundings, runner: ServiceRunner, stopping: asyncio.Event) -> None:
+    """Start the bus, waiting for a broker that is not there yet; raise what keeps it away."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + around.connect_seconds
+    while True:
+        try:
+            return await around.bus.start()
+        except BusUnavailable as error:
+            if loop.time() > deadline or stopping.is_set():
+                raise
+            runner.tell_waiting(error)
+            await asyncio.sleep(CONNECT_EVERY_SECONDS)
+
+
+async def _started(runner: ServiceRunner, stopping: asyncio.Event) -> bool:
+    """Start a service; return False where it is to stop before it has."""
+    starting = asyncio.create_task(runner.start())
+    waiting = asyncio.create_task(stopping.wait())
+    try:
+        await asyncio.wait([starting, waiting], return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        waiting.cancel()
+        if not starting.done():
+            starting.cancel()
+            await asyncio.wait([starting])
+    if starting.cancelled():
+        return False
+    await starting
+    return not stopping.is_set()

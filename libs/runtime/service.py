@@ -51,13 +51,14 @@ class Service:
     `prepare` runs before anything is subscribed (warm-up, say). `tasks` are work of the service's
     own beside its subscriptions that comes to an end (the feed of ingest); `background` goes on
     until the service stops (the broker's order updates). The runner cancels both first when it
-    stops; last of all it awaits `close`, which lets go of connections. `describe` is shown at
-    /info.
+    stops; last of all it awaits `close`, which lets go of connections. `looks_up` names topics that
+    are read whole when something of them is needed. `describe` is shown at /info.
     """
 
     name: str
     subscriptions: tuple[Subscription, ...] = ()
     prepare: Task | None = None
+    looks_up: tuple[str, ...] = ()
     tasks: tuple[Task, ...] = ()
     background: tuple[Task, ...] = ()
     close: Callable[[], Awaitable[None]] | None = None

@@ -21,6 +21,7 @@ from pydantic_settings import (
     SettingsError as PydanticSettingsError,
 )
 
+from libs.events.kafka.address import SaslMechanism, SecurityProtocol
 from libs.runtime.clock import ClockKind
 from libs.runtime.logs import LogFormat, LogLevel
 
@@ -66,12 +67,32 @@ class RuntimeSettings(Section):
 
 
 class BusSettings(Section):
-    """Which bus, and how it is divided."""
+    """Which bus, where it is, and how it is divided."""
 
-    kind: Literal["local"] = Field("local", description="local: inside one process")
+    kind: Literal["local", "kafka"] = Field("local", description="local: inside one process; kafka")
     market_partitions: int = Field(
         1, ge=1, le=1024, description="partitions of ticks and candles on the local bus"
     )
+    bootstrap: str = Field("127.0.0.1:9092", description="Kafka's brokers, host:port,host:port")
+    security_protocol: SecurityProtocol = Field(
+        "PLAINTEXT", description="PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL"
+    )
+    sasl_mechanism: SaslMechanism = Field(
+        "PLAIN", description="PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512"
+    )
+    user: str = Field("", description="user for SASL")
+    password: SecretStr = Field(SecretStr(""), description="its password; never logged")
+    ca_file: Path | None = Field(None, description="PEM file of the CA that signed the brokers")
+    prefix: str = Field("", description="before the name of each topic and group")
+    instance: str = Field("", description="name of this member over restarts; empty: the host's")
+    session_timeout_ms: int = Field(
+        10_000, ge=1000, description="a member silent for so long loses its partitions"
+    )
+    connect_seconds: float = Field(
+        30.0, ge=0, description="how long to wait for the broker at the start"
+    )
+    replication: int = Field(1, ge=1, description="copies of each topic that `topics apply` makes")
+    max_bytes: int = Field(8_388_608, ge=65_536, description="the largest record")
 
 
 class StoreSettings(Section):

@@ -15,7 +15,8 @@ from libs.events.event import Event
 from libs.events.local import LocalBus
 from libs.events.topics import dead_letter_topic
 from libs.runtime.clock import FeedClock
-from libs.runtime.consumer import CheckpointPolicy, record_topic
+from libs.runtime.consumer import CheckpointPolicy
+from libs.runtime.emitter import record_topic
 from libs.runtime.metrics import Metrics
 from libs.runtime.runner import ServiceRunner, Surroundings
 from libs.runtime.service import Parts, Service

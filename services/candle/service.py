@@ -1,17 +1,23 @@
 """The candle service: ticks in, candles out, candles stored."""
 
 from collections import Counter
-from collections.abc import Iterable
 from dataclasses import replace
+from datetime import datetime, time
 from typing import Any
 
 from fastapi import APIRouter, HTTPException
 
-from libs.events.candles import Interval
-from libs.events.event import Event
-from libs.market.calendar import load_calendar
-from libs.runtime.consumer import Reaction, Subscription
+from libs.events.bus import Bus
+from libs.events.candles import CandleBatch, Interval
+from libs.events.event import Event, ms_from_utc
+from libs.events.instruments import InstrumentListed
+from libs.events.ticks import TickBatch
+from libs.market.calendar import IST, load_calendar
+from libs.runtime.consumer import Emit, Subscription
+from libs.runtime.handover import Since
+from libs.runtime.logs import logger_of
 from libs.runtime.metrics import Metrics
+from libs.runtime.past import past_events
 from libs.runtime.service import Parts, Service
 from services.candle.domain.aggregator import CandleAggregator
 from services.candle.domain.gate import TickCounts
@@ -19,26 +25,85 @@ from services.candle.domain.rows import historical_data
 from services.candle.settings import CandleSettings
 
 
+class CandleHandler:
+    """Hands ticks to the aggregator, after the instruments that they are of.
+
+    Every member needs all instruments, and those of a batch were published before it: what is
+    not known yet is read then, so that no order between topics is relied on.
+    """
+
+    def __init__(self, aggregator: CandleAggregator, bus: Bus, meter: "_TickMeter") -> None:
+        self._aggregator = aggregator
+        self._bus = bus
+        self._meter = meter
+        self._log = logger_of("candle")
+
+    async def prepare(self, emit: Emit) -> None:
+        """Learn what is listed, before partitions are taken over."""
+        await self._list_instruments()
+
+    async def handle(self, event: Event, emit: Emit) -> None:
+        """Publish the candles that a batch of ticks closes or revises."""
+        if not isinstance(event, TickBatch):
+            return
+        if self._aggregator.strangers(event):
+            await self._list_instruments()
+        for candles in self._aggregator.on_ticks(event):
+            await emit(candles)
+        self._meter.update()
+
+    async def flush(self) -> None:
+        """Hold nothing."""
+
+    async def begin(self, emit: Emit) -> None:
+        """Publish what a crash may have kept back at the last close."""
+        for candles in self._aggregator.resumed():
+            await emit(candles)
+
+    def forget(self, partition: int) -> None:
+        """Drop the state of a partition."""
+        self._aggregator.forget(partition)
+
+    def since(self, partition: int, last: Event | None) -> Since:
+        """Ask for the day's candles, and for the ticks that may still change any."""
+        if not isinstance(last, TickBatch):
+            return Since()
+        day = datetime.combine(last.trading_day, time(), IST)
+        return Since(ms_from_utc(day), self._aggregator.resume_after(last))
+
+    def restore(self, event: Event) -> None:
+        """Take back candles that were published before."""
+        if isinstance(event, CandleBatch):
+            self._aggregator.restore(event)
+
+    def replay(self, event: Event) -> None:
+        """Take in ticks that were handled before."""
+        if isinstance(event, TickBatch):
+            self._aggregator.replay(event)
+
+    async def _list_instruments(self) -> None:
+        async for event in past_events(self._bus, ["instruments"], self._log):
+            if isinstance(event, InstrumentListed):
+                self._aggregator.list_instrument(event)
+
+
 def make_service(settings: CandleSettings, parts: Parts) -> Service:
     """Return the service around a CandleAggregator."""
     aggregator = CandleAggregator(load_calendar(), settings.rules, settings.segments)
-    meter = _TickMeter(aggregator.counts, parts.metrics)
-
-    def react(event: Event) -> Iterable[Event]:
-        made = aggregator.on_event(event)
-        meter.update()
-        return made
-
+    handler = CandleHandler(aggregator, parts.bus, _TickMeter(aggregator.counts, parts.metrics))
     ticks = Subscription(
         group="candle",
-        topics=("instruments", "ticks"),
-        handler=Reaction(react, aggregator.restore, aggregator.resumed),
-        restore_topics=("instruments", "candles"),
+        topics=("ticks",),
+        handler=handler,
+        restore_topics=("candles",),
+        state=handler,
     )
     tables = {"historical_data": (("candles", "historical_candles"), historical_data)}
     return Service(
         name="candle",
         subscriptions=(ticks, *parts.writers("candle", tables)),
+        prepare=handler.prepare,
+        looks_up=("instruments",),
         describe=lambda: _described(aggregator.counts),
         router=_router(aggregator, parts),
     )

@@ -16,4 +16,4 @@ def make_executor(settings: ExecutorProcess, parts: Parts) -> Service:
 
 
 if __name__ == "__main__":
-    run_process("executor", ExecutorProcess, make_executor)
+    run_process("executor", ExecutorProcess, make_executor, is_single=True)

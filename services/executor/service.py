@@ -1,7 +1,8 @@
 """The executor service: signals and exit requests in, decisions and orders out.
 
-The order of the order path: plan published → acknowledged by the bus → broker called. After any
-doubt the tag is looked up in the order book before anything else.
+The order of the order path: plan published → acknowledged by the bus → broker called, and not later
+than a moment after it: another executor may have taken over meanwhile. After any doubt the tag is
+looked up in the order book before anything else.
 """
 
 import asyncio
@@ -17,7 +18,7 @@ from libs.events.orders import OrderEvent
 from libs.events.ticks import TickBatch
 from libs.market.calendar import load_calendar
 from libs.market.rulebook import load_rulebook
-from libs.runtime.clock import Clock
+from libs.runtime.clock import Clock, monotonic_ms
 from libs.runtime.consumer import Emit, Subscription
 from libs.runtime.logs import logger_of
 from libs.runtime.retry import retrying
@@ -32,6 +33,9 @@ from services.executor.domain.risk import RiskBook
 from services.executor.settings import ExecutorSettings
 from services.executor.venue import Venue
 
+CALL_WITHIN_MS = 2000
+"""How long after an acknowledgement the broker may be called: a successor waits longer."""
+
 
 class ExecutorHandler:
     """Carries out what the domain decides, in order, one event or update at a time."""
@@ -44,6 +48,7 @@ class ExecutorHandler:
         self._bus = bus
         self._clock = clock
         self._turn = asyncio.Lock()
+        self._planned: list[Order] = []
         self._log = logger_of("executor")
 
     @property
@@ -54,13 +59,21 @@ class ExecutorHandler:
     async def handle(self, event: Event, emit: Emit) -> None:
         """React to one event, then to what the broker made of the new quotes."""
         async with self._turn:
+            if isinstance(event, TickBatch):
+                await self._place_planned(emit)
             await self._carry_out(self._executor.on_event(event, self._clock.now_ms()), emit)
             if isinstance(event, TickBatch) and isinstance(self._broker, PaperBroker):
                 self._broker.on_quotes(self._executor.market.quotes)
             await self._take_updates(emit)
 
+    async def finish(self, emit: Emit) -> None:
+        """Send what was planned by the messages at hand: their plans are acknowledged at once."""
+        async with self._turn:
+            await self._place_planned(emit)
+            await self._take_updates(emit)
+
     async def flush(self) -> None:
-        """Hold nothing: each effect is carried out when it is decided."""
+        """Hold nothing: `finish` has sent what was planned."""
 
     def restore(self, event: Event) -> None:
         """Hand a past event to the domain."""
@@ -70,11 +83,15 @@ class ExecutorHandler:
         """Settle orders of before a restart with the broker's order book."""
         book = await retrying(self._broker.orders, self._tell_trouble, lambda: False)
         await self._carry_out(self._executor.settle(book, self._clock.now_ms()), emit)
+        await self._place_planned(emit)
+        await self._bus.flush()
 
     async def on_updates(self, emit: Emit) -> None:
         """React to the updates that the broker sent by itself."""
         async with self._turn:
             await self._take_updates(emit)
+            await self._place_planned(emit)
+            await self._bus.flush()
 
     async def _take_updates(self, emit: Emit) -> None:
         while updates := self._broker.take_updates():
@@ -84,14 +101,25 @@ class ExecutorHandler:
     async def _carry_out(self, effects: Iterable[Effect], emit: Emit) -> None:
         for effect in effects:
             if isinstance(effect, PlaceOrder):
-                await self._place(effect.order, emit)
+                self._planned.append(effect.order)
             elif isinstance(effect, CancelOrder):
                 await self._cancel(effect.order)
             else:
                 await emit(effect)
 
+    async def _place_planned(self, emit: Emit) -> None:
+        """Have all plans acknowledged, then send their orders one by one, and what follows."""
+        while self._planned:
+            orders, self._planned = self._planned, []
+            await self._bus.flush()
+            acknowledged_ms = monotonic_ms()
+            for order in orders:
+                if monotonic_ms() - acknowledged_ms > CALL_WITHIN_MS:
+                    await self._bus.confirm()
+                    acknowledged_ms = monotonic_ms()
+                await self._place(order, emit)
+
     async def _place(self, order: Order, emit: Emit) -> None:
-        await self._bus.flush()
         try:
             broker_order_id = await self._broker.place(order.request())
         except OrderRefused as refused:
@@ -207,6 +235,8 @@ def make_service(settings: ExecutorSettings, parts: Parts, venue: Venue | None =
             "positions",
             "control",
         ),
+        finish=handler.finish,
+        is_atomic=True,
     )
     tables = {
         "decisions": (("decisions",), rows.decisions),

@@ -14,6 +14,7 @@ from libs.runtime.settings import StoreSettings
 from libs.store.clickhouse import ClickHouseStore, create_database
 from libs.store.local_server import LocalServer
 from libs.store.migrate import Migration, apply, apply_ttls, discover
+from libs.store.store import StoreAddress
 
 SERVER_FOLDER = "clickhouse"
 
@@ -30,10 +31,10 @@ def database_of(kind: str, inputs: Mapping[str, Any]) -> str:
 
 
 @asynccontextmanager
-async def open_store(
+async def open_database(
     settings: StoreSettings, var: Path, database: str
-) -> AsyncIterator[ClickHouseStore]:
-    """Yield a store whose tables are up to date; a server that was started is ended after it."""
+) -> AsyncIterator[StoreAddress]:
+    """Yield where a database with its tables up to date is; a server we started is ended then."""
     async with AsyncExitStack() as stack:
         if settings.host:
             address = store_address(settings)
@@ -42,8 +43,25 @@ async def open_store(
             address = server.address
         address = replace(address, database=settings.database or database)
         await create_database(address)
-        store = ClickHouseStore(address)
-        stack.push_async_callback(store.close)
-        await apply(store, migrations())
-        await apply_ttls(store, migrations(), settings.ttl)
+        async with _store_at(address) as store:
+            await apply(store, migrations())
+            await apply_ttls(store, migrations(), settings.ttl)
+        yield address
+
+
+@asynccontextmanager
+async def open_store(
+    settings: StoreSettings, var: Path, database: str
+) -> AsyncIterator[ClickHouseStore]:
+    """Yield a store whose tables are up to date; a server that was started is ended after it."""
+    async with open_database(settings, var, database) as address, _store_at(address) as store:
         yield store
+
+
+@asynccontextmanager
+async def _store_at(address: StoreAddress) -> AsyncIterator[ClickHouseStore]:
+    store = ClickHouseStore(address)
+    try:
+        yield store
+    finally:
+        await store.close()

@@ -118,7 +118,7 @@ class Outcome:
             name: "".join(f"{event.model_dump_json()}\n" for event in self.events[topic])
             for topic, name in FILES.items()
         }
-        return {"candles.csv": _candle_table(self.candles()), **made}
+        return {"candles.csv": candle_table(self.candles()), **made}
 
     def sha256(self) -> str:
         """Return one digest over the content of all files, by name."""
@@ -129,7 +129,8 @@ class Outcome:
         return digest.hexdigest()
 
 
-def _candle_table(candles: Iterable[Candle]) -> str:
+def candle_table(candles: Iterable[Candle]) -> str:
+    """Return candles as CSV text, with times in India."""
     out = io.StringIO()
     table = csv.writer(out, lineterminator="\n")
     table.writerow(CANDLE_COLUMNS)

@@ -83,5 +83,6 @@ class LocalSettings(ServiceProcess):
 
     def public(self) -> dict[str, Any]:
         """Return what decides an outcome: the services' sections, without addresses or secrets."""
-        sections = {"ingest", "candle", "strategy", "signal", "executor", "position", "bus"}
-        return self.model_dump(mode="json", include=sections)
+        names = ("ingest", "candle", "strategy", "signal", "executor", "position")
+        sections: dict[str, Any] = dict.fromkeys(names, True)
+        return self.model_dump(mode="json", include={**sections, "bus": {"market_partitions"}})

@@ -5,4 +5,9 @@ from services.position.service import make_service
 from services.position.settings import PositionProcess
 
 if __name__ == "__main__":
-    run_process("position", PositionProcess, lambda own, parts: make_service(own.position, parts))
+    run_process(
+        "position",
+        PositionProcess,
+        lambda own, parts: make_service(own.position, parts),
+        is_single=True,
+    )

@@ -22,6 +22,7 @@ def make_service(settings: PositionSettings, parts: Parts) -> Service:
         topics=("orders", "ticks"),
         handler=Reaction(lambda event: desk.on_event(event, parts.clock.now_ms()), desk.restore),
         restore_topics=("positions", "exit_requests"),
+        is_atomic=True,
     )
     tables = {
         "positions": (("positions",), positions),

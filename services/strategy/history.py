@@ -8,9 +8,9 @@ import structlog
 
 from libs.events.bus import Bus
 from libs.events.candles import Candle, Interval
-from libs.events.codec import event_of
 from libs.events.control import HistoryLoaded
 from libs.events.event import ms_from_utc
+from libs.runtime.past import past_events
 from libs.store.store import Store
 
 _COUNT = """
@@ -64,11 +64,12 @@ class CandleHistory:
         return int(counted["stored"][0])
 
 
-async def last_history_loaded(bus: Bus) -> HistoryLoaded | None:
+async def last_history_loaded(
+    bus: Bus, log: structlog.typing.FilteringBoundLogger
+) -> HistoryLoaded | None:
     """Return the last announcement on the control topic, None before the first."""
     last = None
-    async for message in bus.read(["control"]):
-        event = event_of(message)
+    async for event in past_events(bus, ["control"], log):
         last = event if isinstance(event, HistoryLoaded) else last
     return last
 

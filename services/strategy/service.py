@@ -1,10 +1,15 @@
 """The strategy service: candles in, strategy signals out, signals stored."""
 
+import asyncio
 from collections.abc import Callable
 
-from libs.events.event import utc_from_ms
+import structlog
+
+from libs.events.control import HistoryLoaded
+from libs.events.event import Event, utc_from_ms
 from libs.market.calendar import IST
 from libs.runtime.consumer import Emit, Reaction, Subscription
+from libs.runtime.handover import Since
 from libs.runtime.logs import logger_of
 from libs.runtime.service import Parts, Service
 from services.strategy.domain.desk import StrategyDesk
@@ -26,17 +31,42 @@ def make_service(settings: StrategySettings, parts: Parts) -> Service:
     candles = Subscription(
         group="strategy",
         topics=("candles",),
-        handler=Reaction(desk.on_event, desk.restore),
-        restore_topics=("candles",),
-        restores_handled_only=True,
+        handler=Reaction(desk.on_event),
+        state=_DeskState(desk),
     )
     tables = {"strategy_signals": (("strategy_signals",), strategy_signals)}
     return Service(
         name="strategy",
         subscriptions=(candles, *parts.writers("strategy", tables)),
         prepare=prepare,
+        looks_up=("control",),
         describe=lambda: {"strategies": [choice.name for choice in settings.strategies]},
     )
+
+
+_ASK_SECONDS, _TELL_EVERY = 0.5, 20
+
+
+class _DeskState:
+    """What strategies have seen in a partition: stored history, then its live candles."""
+
+    def __init__(self, desk: StrategyDesk) -> None:
+        self._desk = desk
+
+    def forget(self, partition: int) -> None:
+        """Put the strategies of a partition back to where the history left them."""
+        self._desk.forget(partition)
+
+    def since(self, partition: int, last: Event | None) -> Since:
+        """Ask for every live candle that was handled."""
+        return Since(restored_ms=None, replayed_ms=0)
+
+    def restore(self, event: Event) -> None:
+        """Restore nothing: the state is made of the service's own input."""
+
+    def replay(self, event: Event) -> None:
+        """Feed live candles that were handled before."""
+        self._desk.replay(event)
 
 
 async def _warm_up(
@@ -44,7 +74,7 @@ async def _warm_up(
 ) -> None:
     """Feed stored history to the strategies; without any they start cold, and say so."""
     log = logger_of("strategy")
-    loaded = await last_history_loaded(parts.bus)
+    loaded = await _announced(parts, log)
     if loaded is not None and parts.store is not None:
         history = CandleHistory(parts.store, settings.periods, settings.history_wait_seconds)
         await history.wait_until_stored(loaded, log)
@@ -58,6 +88,21 @@ async def _warm_up(
     day = loaded.trading_day if loaded else utc_from_ms(now_ms).astimezone(IST).date()
     for event in desk.started(day, now_ms):
         await emit(event)
+
+
+async def _announced(
+    parts: Parts, log: structlog.typing.FilteringBoundLogger
+) -> HistoryLoaded | None:
+    """Return ingest's announcement; where ingest may start after us, wait for the first one."""
+    waited = 0
+    while (loaded := await last_history_loaded(parts.bus, log)) is None and parts.bus.keeps(
+        "control"
+    ):
+        if waited % _TELL_EVERY == 0:
+            log.warning("waiting for ingest to load history")
+        waited += 1
+        await asyncio.sleep(_ASK_SECONDS)
+    return loaded
 
 
 def _maker(choice: StrategyChoice, known: dict[str, type[Strategy]]) -> Callable[[], Strategy]:

@@ -7,8 +7,10 @@ import pytest
 
 from libs.events.bus import Bus
 from libs.events.journal import Journal
+from libs.events.kafka.address import KafkaAddress
 from libs.events.local import LocalBus
 from tests.contracts.buses import PARTITIONS, BusFactory
+from tests.contracts.kafka_buses import FencedKafkaBuses, KafkaBuses
 
 
 class LocalBuses:
@@ -39,16 +41,37 @@ FACTORIES: dict[str, Callable[[Path], BusFactory]] = {
     "local": LocalBuses,
     "journal": JournaledBuses,
 }
-DURABLE = ("journal",)
+ON_KAFKA: dict[str, Callable[[KafkaAddress], BusFactory]] = {
+    "kafka": KafkaBuses,
+    "fenced": FencedKafkaBuses,
+}
+DURABLE = ("journal", *ON_KAFKA)
 
 
-@pytest.fixture(params=FACTORIES)
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Check each bus in turn; a fenced one is alone, so it has no part in what groups share."""
+    shares = "test_group_contract" not in metafunc.module.__name__
+    buses = [name for name in (*FACTORIES, *ON_KAFKA) if shares or name != "fenced"]
+    for fixture, names in (("bus_factory", buses), ("durable_bus_factory", DURABLE)):
+        if fixture in metafunc.fixturenames:
+            chosen = [name for name in buses if name in names]
+            metafunc.parametrize(fixture, chosen, indirect=True)
+
+
+@pytest.fixture
 def bus_factory(request: pytest.FixtureRequest, tmp_path: Path) -> BusFactory:
     """Each bus in turn."""
-    return FACTORIES[request.param](tmp_path)
+    return _made(request, tmp_path)
 
 
-@pytest.fixture(params=DURABLE)
+@pytest.fixture
 def durable_bus_factory(request: pytest.FixtureRequest, tmp_path: Path) -> BusFactory:
     """Each bus that survives a restart."""
-    return FACTORIES[request.param](tmp_path)
+    return _made(request, tmp_path)
+
+
+def _made(request: pytest.FixtureRequest, folder: Path) -> BusFactory:
+    name: str = request.param
+    if name in FACTORIES:
+        return FACTORIES[name](folder)
+    return ON_KAFKA[name](request.getfixturevalue("kafka"))

@@ -126,15 +126,15 @@ async def uninterrupted(until_ms: int) -> dict[tuple[str, str, int], tuple[float
     feed, settings = GeneratedFeed(market, DAY, 0), CandleSettings()
     aggregator = CandleAggregator(load_calendar(), settings.rules, settings.segments)
     for instrument in await feed.instruments():
-        aggregator.on_event(listed(instrument, DAY, 0))
+        aggregator.list_instrument(listed(instrument, DAY, 0))
     connection = Connection("generated", DAY, 0, partitions=1)
     candles: dict[tuple[str, str, int], tuple[float, ...]] = {}
     async for frame in feed.frames():
         if frame.received_ms > until_ms + 10 * MINUTE_MS:
             break
         for batch in connection.cut(frame.columns, frame.received_ms):
-            for made in aggregator.on_event(batch):
-                for candle in made.candles():  # type: ignore[attr-defined]
+            for made in aggregator.on_ticks(batch):
+                for candle in made.candles():
                     if candle.closes_ms <= until_ms:
                         values = tuple(float(getattr(candle, name)) for name in OHLCV)
                         candles[candle.tradingsymbol, candle.interval, candle.opened_ms] = values

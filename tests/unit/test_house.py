@@ -50,6 +50,8 @@ def readers_of(topic: str, built: dict[str, Service]) -> set[str]:
     """Return who subscribes to a topic, or restores from it, in the words of the table."""
     readers = set()
     for name, service in built.items():
+        if topic in service.looks_up:
+            readers.add(name)
         for group in service.subscriptions:
             if topic in group.topics or topic in group.restore_topics:
                 is_writer = ".writer." in group.group

@@ -26,8 +26,12 @@ _NO_BOOK = -1
 class _Place:
     """Where the instruments of a partition are: token → book and row, for numpy look-ups.
 
-    `clock_ms` is the clock so far: a session whose first tick comes late begins with it.
+    All of one trading day. `clock_ms` is the clock so far: a session whose first tick comes late
+    begins with it. Minutes from `replayed_from_ms` on are made of ticks again after a restart.
     """
+
+    day: date | None = None
+    replayed_from_ms: int | None = None
 
     tokens: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
     book: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
@@ -51,10 +55,11 @@ class _Place:
 
 
 class CandleAggregator:
-    """Turns ticks into candles; a new trading day starts with empty state.
+    """Turns ticks into candles; in each partition a new trading day starts with empty state.
 
     Instruments of `segments` make candles; ticks of listed instruments of other segments are
-    passed over, ticks of instruments that nobody listed are counted as `unknown_instrument`.
+    passed over, ticks of instruments that nobody listed are counted as `unknown_instrument`:
+    list what has `strangers` before its ticks are handled.
     """
 
     def __init__(self, calendar: Calendar, rules: CandleRules, segments: Iterable[str]) -> None:
@@ -62,27 +67,66 @@ class CandleAggregator:
         self._rules = rules
         self._segments = frozenset(segments)
         self._listed: dict[int, Instrument] = {}
-        self._trading_day: date | None = None
+        self._strangers: set[int] = set()
+        self._listed_for: date | None = None
         self._places: dict[int, _Place] = {}
         self.counts = TickCounts()
 
-    def on_event(self, event: Event) -> Iterable[Event]:
-        """React to a listed instrument or to a batch of ticks."""
-        if isinstance(event, InstrumentListed):
-            self._listed[event.instrument_token] = event.instrument()
-            return ()
-        if isinstance(event, TickBatch):
-            return list(self._on_ticks(event))
-        return ()
+    def strangers(self, batch: TickBatch) -> bool:
+        """Return whether instruments should be listed first: unknown ones, or a new day's.
 
-    def restore(self, event: Event) -> None:
-        """Take back listed instruments, the latest day's one-minute candles, and revisions."""
-        if isinstance(event, InstrumentListed):
-            self._listed[event.instrument_token] = event.instrument()
-        if isinstance(event, CandleBatch) and event.source == "live":
-            self._start_day(event.trading_day)
-            for candle in event.candles() if event.trading_day == self._trading_day else ():
-                self._restore(event.partition, candle)
+        Tokens are reused from day to day. One that stays unknown is not asked for again.
+        """
+        if self._listed_for is None or batch.trading_day > self._listed_for:
+            self._listed_for, self._strangers = batch.trading_day, set()
+            return True
+        tokens = batch.columns.instrument_token
+        place = self._places.get(batch.partition)
+        unseen = tokens if place is None else tokens[place.find(tokens) < 0]
+        unknown = set(unseen.tolist()) - self._listed.keys() - self._strangers
+        self._strangers |= unknown
+        return bool(unknown)
+
+    def list_instrument(self, event: InstrumentListed) -> None:
+        """Take in what a token means."""
+        self._listed[event.instrument_token] = event.instrument()
+
+    def on_ticks(self, batch: TickBatch) -> list[CandleBatch]:
+        """Return the candles that a batch of ticks closes or revises."""
+        return list(self._on_ticks(batch))
+
+    def forget(self, partition: int) -> None:
+        """Drop the state of a partition."""
+        self._places.pop(partition, None)
+
+    def resume_after(self, last: TickBatch) -> int:
+        """Begin a partition's state anew after a batch; return since when to replay ticks.
+
+        A late tick may still change the minutes of the revision window, and published candles do
+        not tell what it must be compared with: those minutes are made of their ticks again.
+        Earlier by the grace, within which repeats are recognised.
+        """
+        rules = self._rules
+        settled_ms = last.clock_ms - rules.grace_ms - rules.revision_ms
+        from_ms = (settled_ms // MINUTE_MS - 1) * MINUTE_MS
+        place = _Place(day=last.trading_day, replayed_from_ms=from_ms)
+        self._places[last.partition] = place
+        return from_ms - rules.grace_ms
+
+    def restore(self, batch: CandleBatch) -> None:
+        """Take back one-minute candles of the partition's latest day, and revisions."""
+        if batch.source != "live":
+            return
+        place = self._place_of(batch.partition, batch.trading_day)
+        for candle in batch.candles() if batch.trading_day == place.day else ():
+            self._restore(batch.partition, candle)
+
+    def replay(self, batch: TickBatch) -> None:
+        """Take in ticks that were handled before: those of closed minutes are in their candles."""
+        place = self._place_of(batch.partition, batch.trading_day)
+        if len(batch.columns):
+            list(self._fold(place, batch, is_replay=True))
+        list(self._on_clock(place, batch.clock_ms))
 
     def resumed(self) -> list[Event]:
         """Return what may not have been published at the last close before a restart."""
@@ -99,30 +143,41 @@ class CandleAggregator:
         return None
 
     def _on_ticks(self, batch: TickBatch) -> Iterator[CandleBatch]:
-        self._start_day(batch.trading_day)
-        place = self._places.setdefault(batch.partition, _Place())
+        place = self._place_of(batch.partition, batch.trading_day)
         if len(batch.columns):
             yield from self._fold(place, batch)
-        place.clock_ms = max(place.clock_ms, batch.clock_ms)
+        yield from self._on_clock(place, batch.clock_ms)
+
+    def _on_clock(self, place: _Place, clock_ms: int) -> Iterator[CandleBatch]:
+        place.clock_ms = max(place.clock_ms, clock_ms)
         for book in place.books:
             yield from book.on_clock(place.clock_ms)
 
-    def _start_day(self, day: date) -> None:
-        if self._trading_day is None or day > self._trading_day:
-            self._trading_day, self._places = day, {}
+    def _place_of(self, partition: int, day: date) -> _Place:
+        """Return the partition's state, which is empty on a new day; days do not go back."""
+        place = self._places.get(partition)
+        if place is None or place.day is None or day > place.day:
+            place = self._places[partition] = _Place(day=day)
+        return place
 
-    def _fold(self, place: _Place, batch: TickBatch) -> Iterator[CandleBatch]:
+    def _fold(
+        self, place: _Place, batch: TickBatch, *, is_replay: bool = False
+    ) -> Iterator[CandleBatch]:
         tokens = batch.columns.instrument_token
         at = place.find(tokens)
         if (at < 0).any():
             self._place_instruments(place, batch.partition, np.unique(tokens[at < 0]).tolist())
             at = place.find(tokens)
-        self.counts.rejected["unknown_instrument"] += int((at < 0).sum())
+        if not is_replay:
+            self.counts.rejected["unknown_instrument"] += int((at < 0).sum())
         for number, book in enumerate(place.books):
             chosen = np.flatnonzero((at >= 0) & (place.book[at] == number))
             if len(chosen):
                 ticks = _ticks(batch, chosen, place.row[at[chosen]])
-                yield from book.on_ticks(ticks, batch.received_ms)
+                if is_replay:
+                    book.replay(ticks, batch.received_ms, place.replayed_from_ms or 0)
+                else:
+                    yield from book.on_ticks(ticks, batch.received_ms)
 
     def _place_instruments(self, place: _Place, partition: int, tokens: list[int]) -> None:
         """Give listed instruments their rows, those of a segment at once: tokens ascend."""
@@ -139,7 +194,7 @@ class CandleAggregator:
                 place.insert(mine, number, rows)
 
     def _book_of(self, place: _Place, partition: int, segment: str) -> int:
-        day = self._trading_day
+        day = place.day
         is_wanted = segment in self._segments and day is not None
         sessions = self._calendar.sessions(segment, day) if day and is_wanted else ()
         for number, book in enumerate(place.books):
@@ -153,7 +208,7 @@ class CandleAggregator:
         return len(place.books) - 1
 
     def _restore(self, partition: int, candle: Candle) -> None:
-        place = self._places.setdefault(partition, _Place())
+        place = self._places[partition]
         token = candle.instrument_token
         if place.find(np.array([token]))[0] < 0:
             self._place_instruments(place, partition, [token])
@@ -162,7 +217,8 @@ class CandleAggregator:
             return
         book, row = place.books[place.book[at]], int(place.row[at])
         minute = (candle.opened_ms - book.schedule.open_ms) // MINUTE_MS
-        if candle.interval == "1m":
+        is_settled = place.replayed_from_ms is None or candle.closes_ms <= place.replayed_from_ms
+        if candle.interval == "1m" and is_settled:
             book.restore(row, minute, _values(row, candle))
         stop = (candle.closes_ms - book.schedule.open_ms) // MINUTE_MS
         book.note_published(row, Span(candle.interval, minute, stop), candle.revision)

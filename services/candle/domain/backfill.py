@@ -21,9 +21,8 @@ def fold_ticks(
     """Return a past day's candles, made as the candle service makes them."""
     aggregator = CandleAggregator(calendar, CandleRules(), segments)
     for event in listed:
-        aggregator.on_event(event)
-    made = [event for batch in batches for event in aggregator.on_event(batch)]
-    return _by_interval([event for event in made if isinstance(event, CandleBatch)])
+        aggregator.list_instrument(event)
+    return _by_interval([made for batch in batches for made in aggregator.on_ticks(batch)])
 
 
 def _by_interval(batches: Sequence[CandleBatch]) -> list[CandleBatch]:

@@ -43,6 +43,7 @@ class Book:
         self.rules = rules
         self.counts = counts
         self._instruments: list[Instrument] = []
+        self._tokens: NDArray[np.int64] = np.empty(0, np.int64)
         self._revisions: dict[tuple[int, Span], int] = {}
         self._restored: set[tuple[int, Span]] = set()
         self._closed_minutes = 0
@@ -55,6 +56,8 @@ class Book:
         added = list(instruments)
         first = len(self._instruments)
         self._instruments += added
+        tokens = np.array([one.instrument_token for one in added], np.int64)
+        self._tokens = np.concatenate([self._tokens, tokens])
         self._grid.grow(len(added))
         return list(range(first, len(self._instruments)))
 
@@ -69,6 +72,19 @@ class Book:
             yield from self._revise(ticks.take(late), minute[late])
             ticks, minute = ticks.take(~late), minute[~late]
         self._fold(ticks, minute)
+
+    def replay(self, ticks: Ticks, received_ms: int, from_ms: int) -> None:
+        """Fold ticks that were handled before a restart, also those that came late.
+
+        What they made was published, and minutes before `from_ms` were restored from that.
+        """
+        ticks = self._gate.admit(ticks, received_ms, self._watermark_ms, TickCounts())
+        minute = self.schedule.minute_of(ticks.at_ms)
+        is_ours = self.schedule.open_ms + minute * MINUTE_MS >= from_ms
+        is_late = minute < self._closed_minutes
+        for chosen in (is_ours & is_late & self._may_revise(minute), is_ours & ~is_late):
+            if chosen.any():
+                self._grid.add(ticks.take(chosen), minute[chosen])
 
     def on_clock(self, clock_ms: int) -> Iterator[CandleBatch]:
         """Close every candle whose end is past by the grace; yield them, shortest first."""
@@ -127,8 +143,7 @@ class Book:
 
     def _revise(self, ticks: Ticks, minute: NDArray[np.int64]) -> Iterator[CandleBatch]:
         self.counts.rejected["late"] += len(ticks)
-        oldest_ms = self._watermark_ms - self.rules.revision_ms - self.rules.grace_ms
-        in_window = self.schedule.open_ms + (minute + 1) * MINUTE_MS >= oldest_ms
+        in_window = self._may_revise(minute)
         ticks, minute = ticks.take(in_window), minute[in_window]
         if not len(ticks):
             return
@@ -141,6 +156,10 @@ class Book:
             if len(changed):
                 yield self._batch(span, changed, self._watermark_ms, is_revision=True)
 
+    def _may_revise(self, minute: NDArray[np.int64]) -> NDArray[np.bool_]:
+        oldest_ms = self._watermark_ms - self.rules.revision_ms - self.rules.grace_ms
+        return self.schedule.open_ms + (minute + 1) * MINUTE_MS >= oldest_ms
+
     def _closed_spans(self, from_minute: int) -> Iterator[Span]:
         for stop in range(from_minute + 1, self._closed_minutes + 1):
             yield from self.schedule.ending_at[stop]
@@ -148,6 +167,8 @@ class Book:
     def _batch(
         self, span: Span, values: CandleValues, at_ms: int, *, is_revision: bool = False
     ) -> CandleBatch:
+        # By token: whichever tick came first gave an instrument its row, and ids must not tell.
+        values = values.take(np.argsort(self._tokens[values.row]))
         revisions = [self._revision(row, span, is_revision) for row in values.row.tolist()]
         names = [self._instruments[row].tradingsymbol for row in values.row.tolist()]
         event_id = identity(
@@ -177,8 +198,7 @@ class Book:
 
 
 def _row_of(values: CandleValues, place: int) -> CandleValues:
-    chosen = np.array([place])
-    return CandleValues(*(getattr(values, name)[chosen] for name in CandleValues.__slots__))
+    return values.take(np.array([place]))
 
 
 def _changed(old: CandleValues, new: CandleValues) -> CandleValues:
@@ -198,4 +218,4 @@ def _changed(old: CandleValues, new: CandleValues) -> CandleValues:
     chosen: NDArray[Any] = np.array(
         [at for at, row in enumerate(new.row.tolist()) if differs(at, row)], np.int64
     )
-    return CandleValues(*(getattr(new, name)[chosen] for name in CandleValues.__slots__))
+    return new.take(chosen)

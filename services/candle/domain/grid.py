@@ -54,6 +54,10 @@ class CandleValues:
     def __len__(self) -> int:
         return len(self.row)
 
+    def take(self, chosen: Array) -> "CandleValues":
+        """Return the chosen candles, in that order."""
+        return CandleValues(*(getattr(self, name)[chosen] for name in self.__slots__))
+
 
 class Grid:
     """Cells of shape (instruments, minutes); grows by instruments."""

@@ -1,6 +1,7 @@
 """The strategies at work: each candle goes to those that want it, and none can stop another."""
 
 from collections.abc import Callable, Iterable, Iterator
+from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import date
 
@@ -42,6 +43,8 @@ class StrategyDesk:
 
     makers: tuple[MakeStrategy, ...]
     _seats: dict[tuple[int, str], _Seat] = field(default_factory=dict)
+    _warm: dict[tuple[int, str], _Seat] = field(default_factory=dict)
+    _keys: dict[int, set[str]] = field(default_factory=dict)
     _stopped: dict[int, StrategyStopped] = field(default_factory=dict)
     _samples: tuple[Strategy, ...] = ()
 
@@ -57,17 +60,27 @@ class StrategyDesk:
         """Feed history, oldest first, and publish nothing of it."""
         for candle in candles:
             list(self._feed(candle))
+        self._warm = deepcopy(self._seats)
 
-    def restore(self, event: Event) -> None:
-        """Feed live candles that were published before a restart."""
-        if isinstance(event, CandleBatch):
-            self.warm(self._usable(event))
+    def forget(self, partition: int) -> None:
+        """Put the instruments of a partition back to where the history left them."""
+        for key in self._keys.pop(partition, ()):
+            for number in range(len(self._samples)):
+                self._seats.pop((number, key), None)
+                if (number, key) in self._warm:
+                    self._seats[number, key] = deepcopy(self._warm[number, key])
+
+    def replay(self, event: Event) -> None:
+        """Feed live candles that were handled before, and publish nothing of them."""
+        self.on_event(event)
 
     def on_event(self, event: Event) -> Iterable[Event]:
         """React to a batch of candles."""
         if not isinstance(event, CandleBatch):
             return ()
-        return [made for candle in self._usable(event) for made in self._feed(candle)]
+        candles = list(self._usable(event))
+        self._keys.setdefault(event.partition, set()).update(candle.key for candle in candles)
+        return [made for candle in candles for made in self._feed(candle)]
 
     def started(self, trading_day: date, at_ms: int) -> Iterator[StrategyStarted | StrategyStopped]:
         """Yield, per strategy, how many instruments are warm and which are not yet.

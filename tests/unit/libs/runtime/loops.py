@@ -106,11 +106,30 @@ class WatchedBus:
         self.consumers.append(consumer)
         return consumer
 
-    def read(self, topics: Sequence[str]) -> AsyncIterator[Message]:
-        return self._bus.read(topics)
+    def read(
+        self, topics: Sequence[str], partitions: Collection[int] | None = None
+    ) -> AsyncIterator[Message]:
+        return self._bus.read(topics, partitions)
+
+    def read_span(
+        self, place: TopicPartition, start: int, stop: int | None = None
+    ) -> AsyncIterator[Message]:
+        return self._bus.read_span(place, start, stop)
+
+    async def offset_at(self, place: TopicPartition, at_ms: int) -> int:
+        return await self._bus.offset_at(place, at_ms)
+
+    def keeps(self, topic: str) -> bool:
+        return self._bus.keeps(topic)
 
     async def partitions(self, topic: str) -> int:
         return await self._bus.partitions(topic)
+
+    async def confirm(self) -> None:
+        await self._bus.confirm()
+
+    async def ping(self) -> None:
+        await self._bus.ping()
 
 
 class WatchedConsumer:
@@ -141,6 +160,9 @@ class WatchedConsumer:
 
     async def lag(self) -> dict[TopicPartition, int]:
         return await self._consumer.lag()
+
+    async def committed(self, partitions: Collection[TopicPartition]) -> dict[TopicPartition, int]:
+        return await self._consumer.committed(partitions)
 
     async def close(self) -> None:
         await self._consumer.close()

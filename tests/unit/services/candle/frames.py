@@ -29,7 +29,7 @@ def token(number: int) -> int:
 def aggregator(instruments: int = 4, rules: CandleRules | None = None) -> CandleAggregator:
     made = CandleAggregator(load_calendar(), rules or CandleRules(), ["NSE"])
     for number in range(instruments):
-        made.on_event(listed(number))
+        made.list_instrument(listed(number))
     return made
 
 
@@ -82,4 +82,4 @@ def candles_of(events: Iterable[object]) -> list[Candle]:
 
 
 def play(made: CandleAggregator, *frames: TickBatch) -> list[Candle]:
-    return [candle for one in frames for candle in candles_of(made.on_event(one))]
+    return [candle for one in frames for candle in candles_of(made.on_ticks(one))]

@@ -213,7 +213,7 @@ def test_the_last_candles_of_the_day_close_and_the_hour_is_aligned_to_the_open()
 
 def test_instruments_of_other_segments_make_no_candle_and_are_no_refusal() -> None:
     made = aggregator(instruments=0)
-    made.on_event(listed(0, segment="NFO-OPT"))
+    made.list_instrument(listed(0, segment="NFO-OPT"))
     assert play(made, frame([(0, OPEN, 1.0, 1)], OPEN), frame([], CLOSE + 2000)) == []
     assert not any(made.counts.rejected.values())
 
@@ -225,12 +225,12 @@ def test_a_restart_goes_on_from_the_published_minutes() -> None:
     first, second = aggregator(), aggregator()
     restart = OPEN + 4 * MINUTE
     head = [one for one in frames if one.clock_ms < restart]
-    batches = [e for one in (*head, frame([], restart + 2000)) for e in first.on_event(one)]
+    batches = [e for one in (*head, frame([], restart + 2000)) for e in first.on_ticks(one)]
     for batch in batches:
         second.restore(batch)
     rest = [one for one in frames if one.clock_ms >= restart]
     after = play(second, *rest, frame([], CLOSE + 2000))
-    published = {(c.interval, c.opened_ms) for b in batches for c in b.candles()}  # type: ignore[attr-defined]
+    published = {(c.interval, c.opened_ms) for b in batches for c in b.candles()}
     expected = [c for c in whole if (c.interval, c.opened_ms) not in published]
     assert [without_vwap(c) for c in after] == [without_vwap(c) for c in expected]
 
@@ -264,7 +264,7 @@ def test_a_restart_publishes_what_a_crash_kept_back_at_the_last_close() -> None:
     first, second = aggregator(), aggregator()
     frames = [frame([(0, OPEN + m * MINUTE, 100.0 + m, m)], OPEN + m * MINUTE) for m in range(3)]
     frames.append(frame([], OPEN + 3 * MINUTE + 2000))
-    events = [event for one in frames for event in first.on_event(one)]
+    events = [event for one in frames for event in first.on_ticks(one)]
     batches = [event for event in events if isinstance(event, CandleBatch)]
     lost = [batch for batch in batches if batch.interval == "3m"]
     for batch in batches:
@@ -278,7 +278,7 @@ def test_a_restart_counts_revisions_on_and_passes_over_earlier_days() -> None:
     first, second = aggregator(), aggregator()
     frames = [frame([(0, OPEN, 100.0, 5)], OPEN), frame([], OPEN + MINUTE + 2000)]
     frames += [frame([(0, OPEN + 1000, 90.0, 6)], OPEN + MINUTE + 2000)]
-    events = [event for one in frames for event in first.on_event(one)]
+    events = [event for one in frames for event in first.on_ticks(one)]
     for event in events:
         second.restore(event)
     yesterday = events[0].model_copy(update={"trading_day": DAY - timedelta(days=1)})

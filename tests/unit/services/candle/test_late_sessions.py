@@ -9,8 +9,8 @@ from tests.unit.services.candle.frames import MINUTE, OPEN, frame, listed, play
 def running(until_ms: int) -> CandleAggregator:
     """Two segments with other hours; only the first has ticked, up to a time."""
     made = CandleAggregator(load_calendar(), CandleRules(), ["NSE", "MCX"])
-    made.on_event(listed(0))
-    made.on_event(listed(1, "MCX"))
+    made.list_instrument(listed(0))
+    made.list_instrument(listed(1, "MCX"))
     play(made, frame([(0, OPEN, 100.0, 1)], until_ms))
     return made
 

@@ -93,6 +93,7 @@ class Harness:
             for event in events:
                 self.clock.observe(event.occurred_ms)
                 await self.handler.handle(event, self.emit)
+            await self.handler.finish(self.emit)
 
         asyncio.run(handle_all())
 
@@ -215,7 +216,7 @@ def test_beginning_settles_the_restored_orders_with_the_brokers_book() -> None:
     for event in (*chain_listed(), *first.events):
         again.handler.restore(event)
     asyncio.run(again.handler.begin(again.emit))
-    assert again.log == ["look up", "OrderCancelled", "SignalExpired"]
+    assert again.log == ["look up", "OrderCancelled", "SignalExpired", "flush"]
     again.hear(signal())
     assert "place BUY" not in again.log
 

@@ -1,0 +1,61 @@
+"""Where a Kafka cluster is, who we are there, and how names are written there."""
+
+import ssl
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from libs.events.errors import BusRefused
+
+SecurityProtocol = Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
+SaslMechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
+
+
+@dataclass(frozen=True, slots=True)
+class KafkaAddress:
+    """A cluster as a client sees it; the password is not shown.
+
+    `prefix` goes before the name of each topic, group and fence, so that several systems can
+    share a cluster. `instance` names a member over its restarts: the broker then gives it its
+    partitions back at once. `max_bytes` is the largest record that is sent or fetched.
+    """
+
+    bootstrap: str
+    security_protocol: SecurityProtocol = "PLAINTEXT"
+    sasl_mechanism: SaslMechanism = "PLAIN"
+    user: str = ""
+    password: str = field(default="", repr=False)
+    ca_file: Path | None = None
+    prefix: str = ""
+    instance: str = ""
+    session_timeout_ms: int = 10_000
+    max_bytes: int = 8 * 1024 * 1024
+
+    def named(self, name: str) -> str:
+        """Return the name that a topic, a group or a fence has at the cluster."""
+        return f"{self.prefix}{name}"
+
+    def unnamed(self, name: str) -> str:
+        """Return our name of something at the cluster; other systems' names stay as they are."""
+        return name.removeprefix(self.prefix)
+
+    def options(self) -> dict[str, Any]:
+        """Return what every aiokafka client is given; raise BusRefused for an unusable CA file."""
+        options: dict[str, Any] = {
+            "bootstrap_servers": self.bootstrap,
+            "client_id": "alphastocks",
+            "security_protocol": self.security_protocol,
+        }
+        if self.security_protocol.startswith("SASL"):
+            options["sasl_mechanism"] = self.sasl_mechanism
+            options["sasl_plain_username"] = self.user
+            options["sasl_plain_password"] = self.password
+        if self.security_protocol.endswith("SSL"):
+            options["ssl_context"] = self._ssl_context()
+        return options
+
+    def _ssl_context(self) -> ssl.SSLContext:
+        try:
+            return ssl.create_default_context(cafile=str(self.ca_file) if self.ca_file else None)
+        except OSError as error:  # ssl.SSLError is one
+            raise BusRefused(f"{self.ca_file}: no usable CA file: {error}") from None

@@ -1,0 +1,271 @@
+"""The bus on Apache Kafka."""
+
+import asyncio
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+
+from aiokafka import AIOKafkaConsumer
+from aiokafka import TopicPartition as KafkaPlace
+from aiokafka.admin import AIOKafkaAdminClient
+
+from libs.events.bus import Message, RebalanceListener, Record, TopicPartition
+from libs.events.errors import BusClosed, BusUnavailable, EventError, TopicUnfit, UnknownTopic
+from libs.events.kafka.address import KafkaAddress
+from libs.events.kafka.consumer import KafkaConsumer, raw_consumer
+from libs.events.kafka.messages import messages_of, our_errors, within
+from libs.events.kafka.publisher import (
+    PATIENCE_SECONDS,
+    FencedPublisher,
+    PlainPublisher,
+    Publisher,
+)
+from libs.events.kafka.reasons import why_not
+from libs.events.topics import TOPICS, dead_letter_topic, partition_of_key
+
+_READ_SECONDS = 1.0
+_STILL_SECONDS = 30.0
+
+
+class KafkaBus:
+    """Publish, subscribe in a group, and read a topic from its beginning, on a cluster.
+
+    With a `fence` this process is the only one of its kind: a second one with the same fence
+    ends the first. Its records appear at each flush, all or none, and its consumers take all
+    partitions. `partitions` overrides the table's numbers by topic.
+    """
+
+    def __init__(
+        self,
+        address: KafkaAddress,
+        fence: str | None = None,
+        partitions: Mapping[str, int] | None = None,
+    ) -> None:
+        self.address = address
+        self._fence = fence
+        self._expected = {name: topic.partitions for name, topic in TOPICS.items()}
+        self._expected |= partitions or {}
+        self._expected |= {dead_letter_topic(name): n for name, n in list(self._expected.items())}
+        self._counts: dict[str, int] = {}
+        self._publisher: Publisher | None = None
+        self._consumers: list[KafkaConsumer] = []
+
+    async def start(self) -> None:
+        """Connect; raise BusUnavailable or BusRefused, in one line that says what to mend."""
+        # aiokafka's clients belong to the loop that they are made in
+        publisher = self._fenced_or_plain()
+        try:
+            with our_errors(self.address, "connect"):
+                await publisher.start()
+        except EventError as error:
+            await publisher.stop()
+            raise await why_not(self.address) from error
+        self._publisher = publisher
+
+    async def stop(self) -> None:
+        """Flush and close; consumers that are still open are closed too."""
+        for consumer in list(self._consumers):
+            await consumer.close()
+        publisher, self._publisher = self._publisher, None
+        if publisher is not None:
+            await publisher.stop()
+
+    async def publish(self, record: Record) -> None:
+        """Hand a record over, in order; it is acknowledged by the next `flush`."""
+        publisher = self._started()
+        count = self._counts.get(record.topic) or await self.partitions(record.topic)
+        partition = record.partition
+        if partition is None or partition >= count:
+            partition = partition_of_key(record.key, count)
+        await publisher.send(record, partition)
+
+    async def flush(self) -> None:
+        """Return when everything published before is acknowledged; raise if something is not."""
+        await self._started().flush()
+
+    async def confirm(self) -> None:
+        """Ask the broker whether the fence is still ours; raise Fenced when it is not."""
+        publisher = self._started()
+        if isinstance(publisher, FencedPublisher):
+            await publisher.confirm()
+
+    async def subscribe(
+        self, group: str, topics: Sequence[str], listener: RebalanceListener | None = None
+    ) -> KafkaConsumer:
+        """Join a group; a group without committed offsets begins at the beginning."""
+        publisher = self._started()
+        places = [place for topic in topics for place in await self._places(topic)]
+        fence = publisher if isinstance(publisher, FencedPublisher) else None
+        consumer = KafkaConsumer(self.address, group, listener, fence, self._consumers.remove)
+        self._consumers.append(consumer)
+        await consumer.start(topics, places)
+        return consumer
+
+    async def read(
+        self, topics: Sequence[str], partitions: Collection[int] | None = None
+    ) -> AsyncIterator[Message]:
+        """Yield what the topics hold now, each partition from its beginning, and end."""
+        places = [place for topic in topics for place in await self._places(topic)]
+        chosen = [p for p in places if partitions is None or p.partition in partitions]
+        async for message in self._read_spans(dict.fromkeys(chosen, (0, None))):
+            yield message
+
+    async def read_span(
+        self, place: TopicPartition, start: int, stop: int | None = None
+    ) -> AsyncIterator[Message]:
+        """Yield a partition's messages from one offset up to another, excluded."""
+        await self.partitions(place.topic)
+        async for message in self._read_spans({place: (start, stop)}):
+            yield message
+
+    async def follow(self, topics: Sequence[str], last: int) -> AsyncIterator[Message]:
+        """Yield the last so many messages of each partition, then what is published, for ever."""
+        places = [place for topic in topics for place in await self._places(topic)]
+        async with _reading(self.address) as consumer:
+            theirs = [KafkaPlace(self.address.named(p.topic), p.partition) for p in places]
+            consumer.assign(theirs)
+            first, ends = await self._bounds(theirs)
+            for place in theirs:
+                consumer.seek(place, max(first[place], ends[place] - last))
+            while True:
+                with our_errors(self.address, "read"):
+                    fetched = await consumer.getmany(timeout_ms=int(_READ_SECONDS * 1000))
+                for message in messages_of(self.address, fetched):
+                    yield message
+
+    async def offset_at(self, place: TopicPartition, at_ms: int) -> int:
+        """Return the first offset stamped at a time or later, the end where there is none."""
+        theirs = KafkaPlace(self.address.named(place.topic), place.partition)
+        async with _reading(self.address) as consumer:
+            found = await within(
+                PATIENCE_SECONDS,
+                consumer.offsets_for_times({theirs: at_ms}),
+                self.address,
+                "find a time",
+            )
+            if found[theirs] is not None:
+                return int(found[theirs].offset)
+            _, ends = await self._bounds([theirs])
+            return ends[theirs]
+
+    async def partitions(self, topic: str) -> int:
+        """Return the number of partitions of a topic; raise UnknownTopic or TopicUnfit."""
+        if topic not in self._expected:
+            raise UnknownTopic(f"no topic is called {topic!r}")
+        if topic not in self._counts:
+            self._counts[topic] = await self._counted(topic)
+        return self._counts[topic]
+
+    def keeps(self, topic: str) -> bool:
+        """Return whether a topic's records outlive the process: here all do."""
+        return True
+
+    async def ping(self) -> None:
+        """Return when the cluster answers; raise BusUnavailable when it does not."""
+        await self._cluster_topics()
+
+    async def _counted(self, topic: str) -> int:
+        found = (await self._cluster_topics()).get(self.address.named(topic), 0)
+        wanted = self._expected[topic]
+        if found == 0:
+            raise TopicUnfit(
+                f"{topic}: Kafka at {self.address.bootstrap} has no topic "
+                f"{self.address.named(topic)!r}: run `alphastocks topics apply`"
+            )
+        if found != wanted:
+            raise TopicUnfit(
+                f"{topic}: {found} partitions at {self.address.bootstrap}, {wanted} in the table: "
+                "run `alphastocks topics apply`, which says what can be done"
+            )
+        return found
+
+    async def _cluster_topics(self) -> dict[str, int]:
+        """Return name at the cluster → partitions."""
+        admin = AIOKafkaAdminClient(**self.address.options())
+        try:
+            await within(PATIENCE_SECONDS, admin.start(), self.address, "connect")
+            asking = admin.describe_topics()
+            topics = await within(PATIENCE_SECONDS, asking, self.address, "list topics")
+        finally:
+            await admin.close()
+        return {topic["topic"]: len(topic["partitions"]) for topic in topics}
+
+    async def _read_spans(
+        self, spans: Mapping[TopicPartition, tuple[int, int | None]]
+    ) -> AsyncIterator[Message]:
+        self._started()
+        if not spans:
+            return
+        theirs = {KafkaPlace(self.address.named(p.topic), p.partition): s for p, s in spans.items()}
+        async with _reading(self.address) as consumer:
+            consumer.assign(list(theirs))
+            first, ends = await self._bounds(list(theirs))
+            stops = {p: ends[p] if s is None else min(ends[p], s) for p, (_, s) in theirs.items()}
+            starts = {p: max(first[p], start) for p, (start, _) in theirs.items()}
+            for place, start in starts.items():
+                consumer.seek(place, start)
+            left = {place for place in theirs if starts[place] < stops[place]}
+            async for message in self._until(consumer, left, stops):
+                yield message
+
+    async def _until(
+        self, consumer: AIOKafkaConsumer, left: set[KafkaPlace], stops: Mapping[KafkaPlace, int]
+    ) -> AsyncIterator[Message]:
+        loop = asyncio.get_running_loop()
+        moved_at = loop.time()
+        while left:
+            with our_errors(self.address, "read"):
+                fetched = await consumer.getmany(*left, timeout_ms=int(_READ_SECONDS * 1000))
+            for message in messages_of(self.address, fetched):
+                place = KafkaPlace(self.address.named(message.topic), message.partition)
+                if message.offset < stops[place]:
+                    yield message
+            done = {place for place in left if await consumer.position(place) >= stops[place]}
+            moved_at = loop.time() if fetched or done else moved_at
+            left -= done
+            if loop.time() - moved_at > _STILL_SECONDS:
+                raise BusUnavailable(
+                    f"read: Kafka at {self.address.bootstrap} has sent nothing for "
+                    f"{_STILL_SECONDS:g} s"
+                )
+
+    async def _bounds(
+        self, places: list[KafkaPlace]
+    ) -> tuple[dict[KafkaPlace, int], dict[KafkaPlace, int]]:
+        """Return the first and the next offset of each; what is being committed is waited for."""
+        async with _reading(self.address, "read_uncommitted") as consumer:
+            ask = (consumer.beginning_offsets(places), consumer.end_offsets(places))
+            first, ends = await within(
+                PATIENCE_SECONDS, asyncio.gather(*ask), self.address, "ask for offsets"
+            )
+        return first, ends
+
+    async def _places(self, topic: str) -> list[TopicPartition]:
+        return [TopicPartition(topic, number) for number in range(await self.partitions(topic))]
+
+    def _fenced_or_plain(self) -> Publisher:
+        if self._fence is None:
+            return PlainPublisher(self.address)
+        return FencedPublisher(self.address, self._fence)
+
+    def _started(self) -> Publisher:
+        if self._publisher is None:
+            raise BusClosed("the bus is not started, or stopped")
+        return self._publisher
+
+
+class _reading:  # noqa: N801  reads as a word
+    """A consumer of no group, for as long as it is needed."""
+
+    def __init__(self, address: KafkaAddress, isolation: str = "read_committed") -> None:
+        self._address = address
+        self._consumer = raw_consumer(address, isolation=isolation)
+
+    async def __aenter__(self) -> AIOKafkaConsumer:
+        try:
+            await within(PATIENCE_SECONDS, self._consumer.start(), self._address, "connect")
+        except BaseException:
+            await self._consumer.stop()
+            raise
+        return self._consumer
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._consumer.stop()

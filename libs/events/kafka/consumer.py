@@ -1,0 +1,247 @@
+"""One member of a group on Kafka.
+
+Two kinds. A member of a shared group is given partitions by the broker, which takes all of them
+back whenever members come or go. The only reader of a fenced process takes all partitions by
+itself, at once, and commits through the fence.
+"""
+
+import asyncio
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener
+from aiokafka import TopicPartition as KafkaPlace
+from aiokafka.coordinator.assignors.range import RangePartitionAssignor
+from aiokafka.errors import CommitFailedError
+
+from libs.events.bus import Message, RebalanceListener, TopicPartition
+from libs.events.errors import BusClosed
+from libs.events.kafka.address import KafkaAddress
+from libs.events.kafka.messages import kafka_place, messages_of, our_errors, our_place, within
+from libs.events.kafka.publisher import PATIENCE_SECONDS, FencedPublisher
+
+_IDLE_MS = 24 * 3600 * 1000
+"""A member that waits for a database is alive: heartbeats tell, not fetches."""
+_REBALANCE_MS = 30_000
+_FETCH_BYTES = 4 * 1024 * 1024
+
+
+class KafkaConsumer:
+    """A member of a group; `fence` makes it the only reader, of all partitions of its topics."""
+
+    def __init__(
+        self,
+        address: KafkaAddress,
+        group: str,
+        listener: RebalanceListener | None,
+        fence: FencedPublisher | None,
+        on_close: Callable[["KafkaConsumer"], None],
+    ) -> None:
+        self.group = group
+        self._address = address
+        self._listener = listener
+        self._fence = fence
+        self._on_close = on_close
+        self._raw = raw_consumer(address, group=address.named(group), fence=fence)
+        self._ready: frozenset[TopicPartition] = frozenset()
+        self._paused: set[TopicPartition] = set()
+        self._preparing: asyncio.Task[None] | None = None
+        self._news = asyncio.Event()
+        self._is_rebalancing = False
+        self._failure: BaseException | None = None
+        self._is_closed = False
+
+    async def start(self, topics: Sequence[str], places: Iterable[TopicPartition]) -> None:
+        """Join the group; the only reader has its partitions when this returns."""
+        await within(PATIENCE_SECONDS, self._raw.start(), self._address, "connect")
+        if self._fence is not None:
+            mine = frozenset(places)
+            self._raw.assign([self._theirs(place) for place in mine])
+            await self._prepare(mine)
+        else:
+            names = [self._address.named(topic) for topic in topics]
+            self._raw.subscribe(names, listener=_Rebalances(self))
+
+    async def fetch(self, max_records: int, timeout_seconds: float) -> list[Message]:
+        """Return the next messages; none after the timeout, or while members come and go."""
+        self._check()
+        if not self._ready or self._is_rebalancing:
+            await self._wait_for_news(timeout_seconds)
+            return []
+        await asyncio.sleep(0)  # a consumer with a backlog must let the others run
+        places = [self._theirs(place) for place in self._ready]
+        with our_errors(self._address, f"fetch for {self.group}"):
+            fetched = await self._raw.getmany(
+                *places, timeout_ms=int(timeout_seconds * 1000), max_records=max_records
+            )
+        return list(messages_of(self._address, fetched))
+
+    async def commit(self, offsets: Mapping[TopicPartition, int]) -> None:
+        """Record the next offsets; those of partitions that were taken away are left out."""
+        if self._fence is not None:
+            await self._fence.commit(self.group, offsets)
+            return
+        held = self._raw.assignment()
+        mine = {self._theirs(place): at for place, at in offsets.items()}
+        mine = {place: at for place, at in mine.items() if place in held}
+        try:
+            await within(PATIENCE_SECONDS, self._commit_raw(mine), self._address, "commit")
+        except _Moved:
+            return  # the member that has the partitions now handles them again
+
+    def assignment(self) -> frozenset[TopicPartition]:
+        """Return the partitions of this member that are prepared."""
+        return self._ready
+
+    def pause(self, partitions: Collection[TopicPartition]) -> None:
+        """Deliver nothing of these partitions until they are resumed."""
+        self._paused |= set(partitions)
+        self._raw.pause(*(self._theirs(place) for place in self._ready & set(partitions)))
+
+    def resume(self, partitions: Collection[TopicPartition]) -> None:
+        """Deliver these partitions again."""
+        self._paused -= set(partitions)
+        self._raw.resume(*(self._theirs(place) for place in self._ready & set(partitions)))
+
+    async def lag(self) -> dict[TopicPartition, int]:
+        """Return the records of each partition that are not committed yet.
+
+        The marks that end a transaction count as records.
+        """
+        places = [self._theirs(place) for place in self._ready]
+        if not places:
+            return {}
+        asking = self._raw.end_offsets(places)
+        ends = await within(PATIENCE_SECONDS, asking, self._address, "ask for the end")
+        standing = await self.committed(self._ready)
+        return {place: ends[self._theirs(place)] - standing[place] for place in standing}
+
+    async def committed(self, partitions: Collection[TopicPartition]) -> dict[TopicPartition, int]:
+        """Return the next offset of the group, which is the log's first before any commit."""
+        theirs = {place: self._theirs(place) for place in partitions}
+        asking = self._raw.beginning_offsets(list(theirs.values()))
+        first = await within(PATIENCE_SECONDS, asking, self._address, "ask for the beginning")
+        return {place: await self._standing(t, first[t]) for place, t in theirs.items()}
+
+    async def close(self) -> None:
+        """Leave the group without committing."""
+        if self._is_closed:
+            return
+        self._is_closed = True
+        await self._revoke()
+        self._news.set()
+        await within(PATIENCE_SECONDS, self._raw.stop(), self._address, "leave")
+        self._on_close(self)
+
+    async def on_revoked(self) -> None:
+        """Give all partitions up, once the listener has finished with them."""
+        self._is_rebalancing = True
+        if not self._is_closed:
+            await self._guarded(self._revoke())
+
+    def on_assigned(self, places: frozenset[TopicPartition]) -> None:
+        """Begin to prepare partitions; the broker is not kept waiting meanwhile."""
+        self._is_rebalancing = False
+        if places and not self._is_closed:
+            self._raw.pause(*(self._theirs(place) for place in places))
+            self._preparing = asyncio.create_task(self._guarded(self._prepare(places)))
+
+    async def _prepare(self, places: frozenset[TopicPartition]) -> None:
+        if self._listener is not None:
+            await self._listener.on_assigned(places)
+        self._ready = places
+        self._raw.resume(*(self._theirs(place) for place in places - self._paused))
+        self._news.set()
+
+    async def _revoke(self) -> None:
+        preparing, self._preparing = self._preparing, None
+        if preparing is not None and not preparing.done():
+            preparing.cancel()
+            await asyncio.wait([preparing])
+        places = self._ready
+        if places and self._listener is not None:
+            await self._listener.on_revoked(places)
+        self._ready = frozenset()
+        self._paused -= places
+
+    async def _guarded(self, work: Any) -> None:
+        """Keep an error for the next fetch: aiokafka would log it and go on."""
+        try:
+            await work
+        except Exception as error:  # noqa: BLE001  raised by the next fetch
+            self._failure = error
+            self._news.set()
+
+    async def _wait_for_news(self, timeout_seconds: float) -> None:
+        self._news.clear()
+        try:
+            await asyncio.wait_for(self._news.wait(), timeout_seconds)
+        except TimeoutError:
+            return
+
+    async def _commit_raw(self, offsets: dict[KafkaPlace, int]) -> None:
+        try:
+            await self._raw.commit(offsets)
+        except CommitFailedError:
+            raise _Moved from None
+
+    async def _standing(self, place: KafkaPlace, first: int) -> int:
+        asking = self._raw.committed(place)
+        at = await within(PATIENCE_SECONDS, asking, self._address, "ask for the commit")
+        return max(first, at or 0)
+
+    def _theirs(self, place: TopicPartition) -> KafkaPlace:
+        return kafka_place(self._address, place)
+
+    def ours(self, places: Iterable[KafkaPlace]) -> frozenset[TopicPartition]:
+        """Return partitions as we name them."""
+        return frozenset(our_place(self._address, place) for place in places)
+
+    def _check(self) -> None:
+        if self._is_closed:
+            raise BusClosed(f"fetch on a closed consumer of group {self.group}")
+        if self._failure is not None:
+            raise self._failure
+
+
+class _Moved(Exception):
+    """The group has moved on: these partitions may be another member's by now."""
+
+
+class _Rebalances(ConsumerRebalanceListener):  # type: ignore[misc]
+    """Tells a consumer what the broker says."""
+
+    def __init__(self, consumer: KafkaConsumer) -> None:
+        self._consumer = consumer
+
+    async def on_partitions_revoked(self, revoked: Iterable[KafkaPlace]) -> None:
+        """Give up everything: the broker takes all back, and then deals out anew."""
+        await self._consumer.on_revoked()
+
+    async def on_partitions_assigned(self, assigned: Iterable[KafkaPlace]) -> None:
+        """Take over what was dealt out."""
+        self._consumer.on_assigned(self._consumer.ours(assigned))
+
+
+def raw_consumer(
+    address: KafkaAddress,
+    group: str | None = None,
+    fence: FencedPublisher | None = None,
+    isolation: str = "read_committed",
+) -> AIOKafkaConsumer:
+    """Return aiokafka's consumer: of a group, or of none to read what is there."""
+    instance = f"{group}.{address.instance}" if group and address.instance and not fence else None
+    return AIOKafkaConsumer(
+        **address.options(),
+        group_id=group,
+        group_instance_id=instance,
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        isolation_level=isolation,
+        partition_assignment_strategy=(RangePartitionAssignor,),
+        session_timeout_ms=address.session_timeout_ms,
+        heartbeat_interval_ms=address.session_timeout_ms // 4,
+        rebalance_timeout_ms=_REBALANCE_MS,
+        max_poll_interval_ms=_IDLE_MS,
+        max_partition_fetch_bytes=max(_FETCH_BYTES, address.max_bytes),
+    )

@@ -1,0 +1,82 @@
+"""Records of Kafka to messages and back, and its errors to ours."""
+
+import asyncio
+from collections.abc import Awaitable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+from aiokafka import ConsumerRecord
+from aiokafka import TopicPartition as KafkaPlace
+from aiokafka import errors as kafka_errors
+
+from libs.events.bus import Message, TopicPartition
+from libs.events.errors import BusFailed, BusRefused, BusUnavailable, Fenced, RecordTooLarge
+from libs.events.kafka.address import KafkaAddress
+
+T = TypeVar("T")
+_REFUSED = (
+    kafka_errors.TopicAuthorizationFailedError,
+    kafka_errors.GroupAuthorizationFailedError,
+    kafka_errors.ClusterAuthorizationFailedError,
+    kafka_errors.TransactionalIdAuthorizationFailed,
+)
+
+
+def kafka_place(address: KafkaAddress, place: TopicPartition) -> KafkaPlace:
+    """Return a partition as aiokafka names it."""
+    return KafkaPlace(address.named(place.topic), place.partition)
+
+
+def our_place(address: KafkaAddress, place: KafkaPlace) -> TopicPartition:
+    """Return a partition as we name it."""
+    return TopicPartition(address.unnamed(place.topic), place.partition)
+
+
+def messages_of(
+    address: KafkaAddress, fetched: Mapping[KafkaPlace, list[ConsumerRecord[Any, Any]]]
+) -> Iterator[Message]:
+    """Yield what was fetched, in order within each partition."""
+    for place, records in fetched.items():
+        topic = address.unnamed(place.topic)
+        for record in records:
+            yield Message(
+                topic=topic,
+                partition=record.partition,
+                offset=record.offset,
+                key=(record.key or b"").decode(errors="replace"),
+                value=record.value or b"",
+                timestamp_ms=record.timestamp,
+                headers=tuple(record.headers),
+            )
+
+
+@contextmanager
+def our_errors(address: KafkaAddress, doing: str) -> Iterator[None]:
+    """Raise our errors for Kafka's; `doing` says in the message what was tried."""
+    try:
+        yield
+    except kafka_errors.ProducerFenced:
+        raise Fenced(
+            f"{doing}: fenced: another process with this fence has started, or the broker gave up "
+            "a transaction that took too long; this one must not go on"
+        ) from None
+    except kafka_errors.MessageSizeTooLargeError as error:
+        raise RecordTooLarge(f"{doing}: {error}") from None
+    except _REFUSED as error:
+        raise BusRefused(f"{doing}: Kafka at {address.bootstrap} forbids it: {error}") from None
+    except (kafka_errors.KafkaError, AssertionError) as error:
+        reason = f"{doing}: Kafka at {address.bootstrap}: {type(error).__name__} {error}".rstrip()
+        if getattr(error, "retriable", False):
+            raise BusUnavailable(reason) from None
+        raise BusFailed(reason) from error
+
+
+async def within(seconds: float, work: Awaitable[T], address: KafkaAddress, doing: str) -> T:
+    """Await something for so long, then raise BusUnavailable; it may be asked for again."""
+    try:
+        with our_errors(address, doing):
+            return await asyncio.wait_for(work, seconds)
+    except TimeoutError:
+        raise BusUnavailable(
+            f"{doing}: Kafka at {address.bootstrap} has not answered for {seconds:g} s"
+        ) from None

@@ -1,0 +1,194 @@
+"""How records get to the broker: at once and in order, or in transactions behind a fence.
+
+aiokafka's idempotent producer never gives a batch up for being old: what was handed over is sent
+again until the broker is back, in order and once.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from aiokafka import AIOKafkaProducer
+
+from libs.events.bus import Record, TopicPartition
+from libs.events.errors import EventError
+from libs.events.kafka.address import KafkaAddress
+from libs.events.kafka.messages import kafka_place, our_errors, within
+
+PATIENCE_SECONDS = 10.0
+"""How long an acknowledgement may take before the bus is said to be away."""
+TRANSACTION_MS = 10_000
+"""The broker ends an older one, and fences whoever left it open: none of ours lasts so long."""
+_LEASE = TopicPartition("control", 0)
+_BATCH_BYTES = 1024 * 1024
+
+
+class Publisher(Protocol):
+    """What the bus and its consumers need of a producer."""
+
+    async def start(self) -> None:
+        """Connect."""
+
+    async def stop(self) -> None:
+        """Send what is left and close."""
+
+    async def send(self, record: Record, partition: int) -> None:
+        """Hand a record over."""
+
+    async def flush(self) -> None:
+        """Return when everything handed over is acknowledged."""
+
+
+class PlainPublisher:
+    """Records are sent at once; readers see each as soon as it is there."""
+
+    def __init__(self, address: KafkaAddress) -> None:
+        self._address = address
+        self._producer = _producer(address)
+        self._failure: BaseException | None = None
+
+    async def start(self) -> None:
+        """Connect."""
+        await self._producer.start()
+
+    async def stop(self) -> None:
+        """Send what is left and close."""
+        await _stopped(self._producer)
+
+    async def send(self, record: Record, partition: int) -> None:
+        """Hand a record over; wait while too much is under way to the partition."""
+        future = await _sent(self._address, self._producer, record, partition)
+        future.add_done_callback(self._note)
+
+    async def flush(self) -> None:
+        """Return when everything handed over is acknowledged; raise if something cannot be."""
+        await within(PATIENCE_SECONDS, self._producer.flush(), self._address, "flush")
+        if self._failure is not None:
+            with our_errors(self._address, "flush"):
+                raise self._failure
+
+    def _note(self, future: "asyncio.Future[Any]") -> None:
+        if not future.cancelled() and future.exception() is not None:
+            self._failure = self._failure or future.exception()
+
+
+class FencedPublisher:
+    """Records are sent in transactions: readers see those between two flushes together or never.
+
+    Starting one with a fence ends whatever another began with the same fence, and the broker
+    refuses the other from then on. Offsets are committed in transactions too, so that a process
+    that was replaced learns it within a checkpoint.
+    """
+
+    def __init__(self, address: KafkaAddress, fence: str) -> None:
+        self._address = address
+        self._producer = _producer(
+            address,
+            transactional_id=address.named(fence),
+            transaction_timeout_ms=TRANSACTION_MS,
+        )
+        self._fence = fence
+        self._confirmed = 0
+        self._turn = asyncio.Lock()
+        self._is_open = False
+        self._ending: asyncio.Task[None] | None = None
+        self._failure: EventError | None = None
+
+    async def start(self) -> None:
+        """Connect and take the fence."""
+        await self._producer.start()
+
+    async def stop(self) -> None:
+        """Commit what is left and close."""
+        if self._failure is None and self._is_open:
+            await self.flush()
+        await _stopped(self._producer)
+
+    async def send(self, record: Record, partition: int) -> None:
+        """Hand a record over, in a transaction that the next flush ends."""
+        async with self._turn:
+            await self._begun()
+            await _sent(self._address, self._producer, record, partition)
+
+    async def flush(self) -> None:
+        """End the transaction; raise Fenced when another process has taken our place."""
+        async with self._turn:
+            await self._end()
+
+    async def confirm(self) -> None:
+        """Return while the fence is ours: a commit of a group that says nothing but this."""
+        self._confirmed += 1
+        await self.commit(f"{self._fence}.lease", {_LEASE: self._confirmed})
+
+    async def commit(self, group: str, offsets: Mapping[TopicPartition, int]) -> None:
+        """Commit a group's offsets together with what was handed over."""
+        theirs = {kafka_place(self._address, place): at for place, at in offsets.items()}
+        async with self._turn:
+            await self._begun()
+            sending = self._producer.send_offsets_to_transaction(theirs, self._address.named(group))
+            await self._tried(sending, "commit offsets")
+            await self._end()
+
+    async def _begun(self) -> None:
+        if self._ending is not None:
+            await self._end()
+        if not self._is_open:
+            await self._tried(self._producer.begin_transaction(), "begin a transaction")
+            self._is_open = True
+
+    async def _end(self) -> None:
+        """Commit; a commit whose answer is late is waited for again by the next call."""
+        if not self._is_open:
+            self._check()
+            return
+        if self._ending is None:
+            self._ending = asyncio.ensure_future(self._producer.commit_transaction())
+        await self._tried(asyncio.shield(self._ending), "end a transaction")
+        self._ending, self._is_open = None, False
+
+    async def _tried(self, work: Any, doing: str) -> None:
+        self._check()
+        try:
+            await within(PATIENCE_SECONDS, work, self._address, doing)
+        except EventError as error:
+            self._failure = None if error.is_retriable else error
+            raise
+
+    def _check(self) -> None:
+        if self._failure is not None:
+            raise self._failure
+
+
+def _producer(address: KafkaAddress, **options: Any) -> AIOKafkaProducer:
+    return AIOKafkaProducer(
+        **address.options(),
+        **options,
+        acks="all",
+        enable_idempotence=True,
+        max_request_size=address.max_bytes,
+        max_batch_size=min(_BATCH_BYTES, address.max_bytes),
+    )
+
+
+async def _sent(
+    address: KafkaAddress, producer: AIOKafkaProducer, record: Record, partition: int
+) -> "asyncio.Future[Any]":
+    with our_errors(address, f"publish to {record.topic}/{partition}"):
+        future: asyncio.Future[Any] = await producer.send(
+            address.named(record.topic),
+            value=record.value,
+            key=record.key.encode(),
+            partition=partition,
+            timestamp_ms=record.timestamp_ms,
+            headers=list(record.headers),
+        )
+        return future
+
+
+async def _stopped(producer: AIOKafkaProducer) -> None:
+    stopping = asyncio.ensure_future(producer.stop())
+    done, _ = await asyncio.wait([stopping], timeout=PATIENCE_SECONDS)
+    if not done:  # the broker is away: what was not acknowledged is made again from the input
+        stopping.cancel()
+        await asyncio.wait([stopping])
+        await producer.client.close()

@@ -1,0 +1,28 @@
+"""What topics hold, as events."""
+
+from collections.abc import AsyncIterator, Sequence
+
+import structlog
+
+from libs.events.bus import Bus
+from libs.events.codec import event_of
+from libs.events.errors import PoisonMessage
+from libs.events.event import Event
+
+
+async def past_events(
+    bus: Bus, topics: Sequence[str], log: structlog.typing.FilteringBoundLogger
+) -> AsyncIterator[Event]:
+    """Yield the events of topics, one topic after the other: no bus keeps an order between them.
+
+    What cannot be read is logged and passed over: whoever handles it buries it, and it must not
+    keep a service from starting.
+    """
+    for topic in topics:
+        async for message in bus.read([topic]):
+            try:
+                event = event_of(message)
+            except PoisonMessage as poison:
+                log.error("not restored", topic=topic, reason=str(poison))
+                continue
+            yield event

@@ -1,0 +1,202 @@
+"""The services as processes of their own on one machine: started, watched, started again."""
+
+import asyncio
+import ctypes
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+from pydantic import BaseModel, SecretStr
+
+from libs.runtime.settings import PREFIX, ProcessSettings
+
+MENDED_BY_USER = 2
+"""The exit status of a process that would only fail again."""
+STOP_SECONDS = 20.0
+_FIRST_WAIT_SECONDS, _LONGEST_WAIT_SECONDS = 0.5, 30.0
+_STEADY_SECONDS = 60.0
+_PR_SET_PDEATHSIG = 1
+OnNews = Callable[[str], None]
+
+
+class ProcessFailed(Exception):
+    """A service that cannot run as things are; one line that names it and says why."""
+
+
+@dataclass(slots=True)
+class Member:
+    """One process of a service; `instance` names it over its restarts."""
+
+    service: str
+    module: str
+    instance: int
+    port: int
+    process: asyncio.subprocess.Process | None = None
+    restarts: int = 0
+    is_wanted: bool = True
+    watcher: "asyncio.Task[None] | None" = None
+
+    @property
+    def name(self) -> str:
+        """What it is called in logs and news."""
+        return f"{self.service}-{self.instance}"
+
+    @property
+    def is_running(self) -> bool:
+        """Whether its process lives."""
+        return self.process is not None and self.process.returncode is None
+
+
+@dataclass(slots=True)
+class Fleet:
+    """Processes of services with the same settings; logs go to a file each in `folder`.
+
+    One that ends by itself is started again, after a pause that grows with each end; one that
+    says that only the user can help raises ProcessFailed from `watch`.
+    """
+
+    settings: ProcessSettings
+    folder: Path
+    first_port: int
+    on_news: OnNews = print
+    extra: Mapping[str, str] = field(default_factory=dict)
+    members: list[Member] = field(default_factory=list)
+    _started: int = 0
+    _failed: "asyncio.Future[None] | None" = None
+
+    async def __aenter__(self) -> Self:
+        """Make ready; nothing is started."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._failed = asyncio.get_running_loop().create_future()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """End everything, in the order of the starts turned round."""
+        for member in reversed(self.members):
+            await self.stop(member)
+
+    async def start(self, service: str, module: str = "") -> Member:
+        """Start one more process of a service, and keep it running; another module may run it."""
+        taken = {one.instance for one in self.members if one.service == service}
+        instance = next(number for number in range(len(taken) + 1) if number not in taken)
+        port = self.first_port + self._started
+        self._started += 1
+        member = Member(service, module or f"services.{service}", instance, port)
+        self.members.append(member)
+        await self._spawn(member)
+        member.watcher = asyncio.create_task(self._keep(member))
+        return member
+
+    async def stop(self, member: Member) -> None:
+        """End a process as an orderly shutdown does, by force if it takes too long."""
+        member.is_wanted = False
+        if member.process is not None and member.is_running:
+            member.process.terminate()
+            try:
+                await asyncio.wait_for(member.process.wait(), STOP_SECONDS)
+            except TimeoutError:
+                self.on_news(f"{member.name} did not end in {STOP_SECONDS:g} s and was killed")
+                member.process.kill()
+        if member.watcher is not None:
+            member.watcher.cancel()
+            await asyncio.gather(member.watcher, return_exceptions=True)
+        if member in self.members:
+            self.members.remove(member)
+
+    def of(self, service: str) -> list[Member]:
+        """Return the processes of a service."""
+        return [member for member in self.members if member.service == service]
+
+    async def watch(self, until: asyncio.Event) -> None:
+        """Return when the event is set; raise ProcessFailed for what cannot run."""
+        if self._failed is None:
+            raise RuntimeError("the fleet has not been entered")
+        waiting = asyncio.create_task(until.wait())
+        either: list[asyncio.Future[Any]] = [waiting, self._failed]
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        waiting.cancel()
+        if self._failed.done():
+            self._failed.result()
+
+    def log_of(self, member: Member) -> Path:
+        """Return where a process writes its log."""
+        return self.folder / f"{member.name}.log"
+
+    async def _keep(self, member: Member) -> None:
+        wait = _FIRST_WAIT_SECONDS
+        loop = asyncio.get_running_loop()
+        while member.process is not None:
+            started = loop.time()
+            status = await member.process.wait()
+            if not member.is_wanted:
+                return
+            reason = f"{member.name} ended with status {status}: {self._last_words(member)}"
+            if status == MENDED_BY_USER:
+                self._fail(reason)
+                return
+            wait = _FIRST_WAIT_SECONDS if loop.time() - started > _STEADY_SECONDS else wait
+            self.on_news(f"{reason}; starting it again in {wait:g} s")
+            await asyncio.sleep(wait)
+            wait = min(2 * wait, _LONGEST_WAIT_SECONDS)
+            member.restarts += 1
+            await self._spawn(member)
+
+    async def _spawn(self, member: Member) -> None:
+        with self.log_of(member).open("ab") as log:
+            member.process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-m",
+                member.module,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=self._environment(member),
+                start_new_session=True,  # Ctrl-C ends us first, and we end the services
+                preexec_fn=_end_with_parent,
+            )
+
+    def _environment(self, member: Member) -> dict[str, str]:
+        own = {
+            f"{PREFIX}RUNTIME__PORT": str(member.port),
+            f"{PREFIX}BUS__INSTANCE": str(member.instance),
+        }
+        return {**os.environ, **as_environment(self.settings), **self.extra, **own}
+
+    def _last_words(self, member: Member) -> str:
+        lines = self.log_of(member).read_text(errors="replace").splitlines()
+        said = [line.strip() for line in lines if line.strip()]
+        return said[-1][:400] if said else "it said nothing"
+
+    def _fail(self, reason: str) -> None:
+        if self._failed is not None and not self._failed.done():
+            self._failed.set_exception(ProcessFailed(reason))
+
+
+def as_environment(settings: ProcessSettings) -> dict[str, str]:
+    """Return settings as the environment variables that say the same."""
+    sections = ((name, getattr(settings, name)) for name in type(settings).model_fields)
+    return {
+        f"{PREFIX}{section.upper()}__{key.upper()}": text
+        for section, values in sections
+        for key, text in _texts(values)
+    }
+
+
+def _texts(section: BaseModel) -> Iterable[tuple[str, str]]:
+    plain: dict[str, Any] = section.model_dump(mode="json")
+    for key in type(section).model_fields:
+        value = getattr(section, key)
+        if isinstance(value, SecretStr):
+            yield key, value.get_secret_value()
+        elif value is not None:
+            yield key, plain[key] if isinstance(plain[key], str) else json.dumps(plain[key])
+
+
+def _end_with_parent() -> None:
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -1,0 +1,186 @@
+"""A recorded day on Kafka: the six services as processes, and what they leave on the topics."""
+
+import asyncio
+import json
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from pydantic import SecretStr
+
+from libs.events.candles import Candle, CandleBatch
+from libs.events.codec import event_of
+from libs.events.errors import PoisonMessage
+from libs.events.event import Event
+from libs.events.kafka.address import KafkaAddress
+from libs.events.kafka.bus import KafkaBus
+from libs.events.topics import TOPICS, dead_letter_topic
+from libs.market.calendar import load_calendar
+from libs.store.store import StoreAddress
+from services.local.fleet import Fleet
+from services.local.outcome import candle_table
+from services.local.settings import LocalSettings
+from tests.contracts.kafka_buses import create_topics
+from tests.integration.processes import free_ports
+from tests.integration.proxies import Proxy
+from tests.integration.recordings import DAY
+
+SERVICES = ("candle", "executor", "position", "signal", "strategy", "ingest")
+PATIENCE_SECONDS = 180.0
+INGEST = "services.local.recorded_ingest"
+
+
+@dataclass(slots=True)
+class KafkaDay:
+    """Topics, database and settings of one run of a recorded day."""
+
+    address: KafkaAddress
+    settings: LocalSettings
+    folder: Path
+    database: Proxy
+
+    @classmethod
+    async def prepared(
+        cls,
+        kafka: KafkaAddress,
+        database: StoreAddress,
+        recording: Path,
+        folder: Path,
+        proxy: Proxy,
+        speed: float = 1e9,
+    ) -> "KafkaDay":
+        """Make topics of its own for a day; it is played so many times as fast as the market."""
+        address = replace(kafka, prefix=f"{uuid4().hex[:8]}.")
+        await create_topics(address, {name: topic.partitions for name, topic in TOPICS.items()})
+        plain = LocalSettings().in_paper()
+        settings = plain.model_copy(
+            update={
+                "bus": plain.bus.model_copy(
+                    update={"kind": "kafka", "bootstrap": kafka.bootstrap, "prefix": address.prefix}
+                ),
+                "store": plain.store.model_copy(
+                    update={
+                        "host": database.host,
+                        "port": database.port,
+                        "user": database.user,
+                        "password": SecretStr(database.password),
+                        "database": database.database,
+                    }
+                ),
+                "ingest": plain.ingest.model_copy(
+                    update={"folder": recording, "day": DAY, "speed": speed}
+                ),
+            }
+        )
+        return cls(address, settings, folder, proxy)
+
+    @asynccontextmanager
+    async def fleet(self) -> AsyncIterator[Fleet]:
+        """A fleet in which nothing runs yet; what it reports is kept in a file."""
+        news: list[str] = []
+        async with Fleet(
+            self.settings, self.folder / "logs", free_ports(20), on_news=news.append
+        ) as fleet:
+            yield fleet
+        (self.folder / "news.txt").write_text("\n".join(news))
+
+    async def start_all(self, fleet: Fleet) -> None:
+        """Start the six services."""
+        for service in SERVICES:
+            await fleet.start(service, INGEST if service == "ingest" else "")
+
+    async def events(self, topic: str) -> list[Event]:
+        """What a topic holds; poison is passed over."""
+        async with self.bus() as bus:
+            events = []
+            async for message in bus.read([topic]):
+                try:
+                    events.append(event_of(message))
+                except PoisonMessage:
+                    continue
+            return events
+
+    async def candles(self) -> dict[tuple[str, str, int], Candle]:
+        """Instrument, interval and open time → the last revision on the topic."""
+        made: dict[tuple[str, str, int], Candle] = {}
+        for batch in await self.events("candles"):
+            assert isinstance(batch, CandleBatch)
+            for candle in batch.candles():
+                key = (candle.key, candle.interval, candle.opened_ms)
+                if key not in made or candle.revision >= made[key].revision:
+                    made[key] = candle
+        return made
+
+    async def repeats(self, topic: str) -> dict[str, int]:
+        """Ids that stand on a topic more than once, and how often."""
+        counts = Counter(str(event.event_id) for event in await self.events(topic))
+        return {event_id: count for event_id, count in counts.items() if count > 1}
+
+    async def dead_letters(self) -> list[tuple[str, str]]:
+        """Topic and reason of every dead letter."""
+        async with self.bus() as bus:
+            return [
+                (topic, dict(message.headers)["reason"].decode())
+                for topic in TOPICS
+                async for message in bus.read([dead_letter_topic(topic)])
+            ]
+
+    async def played(self) -> None:
+        """Return when the day's last candles are published and nothing has come for a while."""
+        close_ms = load_calendar().sessions("NSE", DAY)[-1].close_ms
+        counts: list[int] = []
+
+        async def is_over() -> bool:
+            candles = await self.candles()
+            last = max((candle.closes_ms for candle in candles.values()), default=0)
+            topics = ("candles", "strategy_signals", "signal_generated", "decisions", "orders")
+            counts.append(sum([len(await self.events(topic)) for topic in topics]))
+            return last == close_ms and len(counts) > 4 and len(set(counts[-4:])) == 1
+
+        await until(is_over, "the day is over", 0.7)
+
+    async def until_candles(self, count: int) -> None:
+        """Return when so many batches of candles have been published."""
+
+        async def is_so() -> bool:
+            return len(await self.events("candles")) >= count
+
+        await until(is_so, f"{count} batches of candles")
+
+    @asynccontextmanager
+    async def bus(self) -> AsyncIterator[KafkaBus]:
+        """A bus of the test's own."""
+        bus = KafkaBus(self.address)
+        await bus.start()
+        try:
+            yield bus
+        finally:
+            await bus.stop()
+
+    def log_of(self, name: str) -> str:
+        """What a process has logged."""
+        return (self.folder / "logs" / f"{name}.log").read_text()
+
+
+async def until(is_so: Callable[[], Any], what: str, every: float = 0.3) -> None:
+    """Wait until something is so; fail, saying what was expected, after the deadline."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not await is_so():
+        assert time.monotonic() < deadline, f"never happened: {what}"
+        await asyncio.sleep(every)
+
+
+def rows_of(candles: dict[tuple[str, str, int], Candle]) -> list[str]:
+    """Candles as the lines of a replay's candles.csv."""
+    ordered = sorted(candles.values(), key=lambda c: (c.tradingsymbol, c.interval, c.opened_ms))
+    return sorted(candle_table(ordered).splitlines())
+
+
+def by_id(events: list[Event]) -> dict[str, dict[str, Any]]:
+    """Event id → the whole event."""
+    return {str(event.event_id): json.loads(event.model_dump_json()) for event in events}
