@@ -23,6 +23,8 @@ from libs.events.topics import TOPIC_OF, topic_named
 
 SCHEMAS = files("libs.events") / "schemas"
 _MARKER = b"\xc3\x01"
+_BODY_AT = 10
+_COLUMNS = tuple((np.dtype(kind), name in REQUIRED) for name, kind in COLUMN_TYPES.items())
 _TICK_SCHEMAS = ("TickBatch.1.avsc",)
 
 
@@ -160,13 +162,72 @@ def _decode_ticks(value: bytes) -> TickBatch:
     print_bytes, schema = _current_tick_schema()
     if value[:2] != _MARKER or value[2:10] not in _tick_schemas():
         raise ValueError("not a TickBatch of a known schema")
-    writer = _tick_schemas()[value[2:10]]
-    reader = None if value[2:10] == print_bytes else schema
-    record: Any = fastavro.schemaless_reader(io.BytesIO(value[10:]), writer, reader)
-    rows = record.pop("rows")
-    columns = TickColumns(*(_unpacked(name, record.pop(name), rows) for name in COLUMN_TYPES))
+    is_current = value[2:10] == print_bytes
+    read = _read_in_place(value) if is_current else None
+    if read is None:
+        writer = _tick_schemas()[value[2:10]]
+        reader = None if is_current else schema
+        record: Any = fastavro.schemaless_reader(_body(value), writer, reader)
+        rows = record.pop("rows")
+        columns = TickColumns(*(_unpacked(name, record.pop(name), rows) for name in COLUMN_TYPES))
+    else:
+        record, columns = read
     occurred_at = utc_from_ms(record.pop("occurred_at"))
     return TickBatch(occurred_at=occurred_at, columns=columns, **record)
+
+
+def _body(value: bytes) -> io.BytesIO:
+    stream = io.BytesIO(value)
+    stream.seek(_BODY_AT)
+    return stream
+
+
+def _read_in_place(value: bytes) -> tuple[Any, TickColumns] | None:
+    """Read a record of the current schema; its columns stay where they are in the bytes.
+
+    None where a column is not as long as the others: reading the whole record tells why.
+    """
+    stream = _body(value)
+    record: Any = fastavro.schemaless_reader(stream, _tick_head(), None)
+    rows = record.pop("rows")
+    columns = _columns_in_place(value, stream.tell(), rows) if rows > 0 else None
+    return None if columns is None else (record, TickColumns(*columns))
+
+
+def _columns_in_place(value: bytes, at: int, rows: int) -> list[Any] | None:
+    lengths = {width: _avro_long(rows * width) for width in (4, 8)}
+    columns: list[Any] = []
+    for kind, is_required in _COLUMNS:
+        length = lengths[kind.itemsize]
+        if value.startswith(length, at):
+            at += len(length) + rows * kind.itemsize
+            if at > len(value):
+                return None
+            columns.append(np.frombuffer(value, kind, rows, at - rows * kind.itemsize))
+        elif is_required or not value.startswith(b"\0", at):
+            return None
+        else:
+            at += 1
+            columns.append(None)
+    return columns
+
+
+def _avro_long(number: int) -> bytes:
+    """Return a number that is not negative as Avro writes it: zigzag, 7 bits a byte."""
+    out, rest = bytearray(), number << 1
+    while rest > 0x7F:
+        out.append(rest & 0x7F | 0x80)
+        rest >>= 7
+    out.append(rest)
+    return bytes(out)
+
+
+@cache
+def _tick_head() -> Any:
+    """Return the current schema's part before the columns, which are its end."""
+    schema = json.loads((SCHEMAS / _TICK_SCHEMAS[-1]).read_text())
+    head = [field for field in schema["fields"] if field["name"] not in COLUMN_TYPES]
+    return fastavro.parse_schema({**schema, "fields": head})
 
 
 def _unpacked(name: str, packed: bytes, rows: int) -> Any:

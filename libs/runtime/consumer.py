@@ -261,10 +261,17 @@ class ConsumerLoop:
     async def _take_over(self, handover: Handover, partitions: Collection[TopicPartition]) -> None:
         """Rebuild state where it is not what stood at the committed offset when we had it last."""
         committed = await self._joined().committed(partitions)
-        for place, offset in sorted(committed.items()):
-            if self._stands_at.get(place) != offset:
-                self._emitter.published |= await handover.take_over(place, offset)
-                self._stands_at[place] = offset
+        gained = {p: at for p, at in committed.items() if self._stands_at.get(p) != at}
+        if not gained:
+            return
+        started = time.perf_counter()
+        self._health.unwell(self.group, f"taking {len(gained)} partitions over")
+        published = await asyncio.gather(*(handover.take_over(p, at) for p, at in gained.items()))
+        self._emitter.published.update(*published)
+        self._stands_at |= gained
+        self._health.well(self.group)
+        seconds = round(time.perf_counter() - started, 3)
+        self._log.info("partitions taken over", partitions=len(gained), seconds=seconds)
 
     async def _commit(self) -> None:
         offsets = self._checkpoint.take()

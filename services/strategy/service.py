@@ -20,9 +20,14 @@ from services.strategy.history import CandleHistory, last_history_loaded
 from services.strategy.settings import StrategyChoice, StrategySettings
 
 
-def make_service(settings: StrategySettings, parts: Parts) -> Service:
-    """Return the service around a StrategyDesk; raise UnknownStrategy for a wrong choice."""
-    known = known_strategies()
+def make_service(
+    settings: StrategySettings, parts: Parts, known: dict[str, type[Strategy]] | None = None
+) -> Service:
+    """Return the service around a StrategyDesk; raise UnknownStrategy for a wrong choice.
+
+    `known` strategies by name; left out: those built in and installed.
+    """
+    known = known_strategies() if known is None else known
     desk = StrategyDesk(tuple(_maker(choice, known) for choice in settings.strategies))
 
     async def prepare(emit: Emit) -> None:

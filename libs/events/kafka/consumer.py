@@ -244,4 +244,6 @@ def raw_consumer(
         rebalance_timeout_ms=_REBALANCE_MS,
         max_poll_interval_ms=_IDLE_MS,
         max_partition_fetch_bytes=max(_FETCH_BYTES, address.max_bytes),
+        # One of no group lives for one question: it knows no leader yet, and asks again at once.
+        retry_backoff_ms=100 if group else 5,
     )

@@ -5,7 +5,7 @@ again until the broker is back, in order and once.
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Protocol
 
 from aiokafka import AIOKafkaProducer
@@ -125,15 +125,17 @@ class FencedPublisher:
         theirs = {kafka_place(self._address, place): at for place, at in offsets.items()}
         async with self._turn:
             await self._begun()
-            sending = self._producer.send_offsets_to_transaction(theirs, self._address.named(group))
-            await self._tried(sending, "commit offsets")
+            named = self._address.named(group)
+            await self._tried(
+                lambda: self._producer.send_offsets_to_transaction(theirs, named), "commit offsets"
+            )
             await self._end()
 
     async def _begun(self) -> None:
         if self._ending is not None:
             await self._end()
         if not self._is_open:
-            await self._tried(self._producer.begin_transaction(), "begin a transaction")
+            await self._tried(self._producer.begin_transaction, "begin a transaction")
             self._is_open = True
 
     async def _end(self) -> None:
@@ -143,13 +145,14 @@ class FencedPublisher:
             return
         if self._ending is None:
             self._ending = asyncio.ensure_future(self._producer.commit_transaction())
-        await self._tried(asyncio.shield(self._ending), "end a transaction")
+        ending = self._ending
+        await self._tried(lambda: asyncio.shield(ending), "end a transaction")
         self._ending, self._is_open = None, False
 
-    async def _tried(self, work: Any, doing: str) -> None:
+    async def _tried(self, work: Callable[[], Awaitable[None]], doing: str) -> None:
         self._check()
         try:
-            await within(PATIENCE_SECONDS, work, self._address, doing)
+            await within(PATIENCE_SECONDS, work(), self._address, doing)
         except EventError as error:
             self._failure = None if error.is_retriable else error
             raise
