@@ -7,7 +7,7 @@ fingerprint, the body), so that bytes written with any schema of `schemas/` can 
 import io
 import json
 from collections import OrderedDict
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Annotated, Any
 
@@ -195,15 +195,15 @@ def _read_in_place(value: bytes) -> tuple[Any, TickColumns] | None:
 
 
 def _columns_in_place(value: bytes, at: int, rows: int) -> list[Any] | None:
-    lengths = {width: _avro_long(rows * width) for width in (4, 8)}
     columns: list[Any] = []
     for kind, is_required in _COLUMNS:
-        length = lengths[kind.itemsize]
+        size = rows * kind.itemsize
+        length = _avro_long(size)
         if value.startswith(length, at):
-            at += len(length) + rows * kind.itemsize
+            at += len(length) + size
             if at > len(value):
                 return None
-            columns.append(np.frombuffer(value, kind, rows, at - rows * kind.itemsize))
+            columns.append(np.frombuffer(value, kind, rows, at - size))
         elif is_required or not value.startswith(b"\0", at):
             return None
         else:
@@ -212,6 +212,7 @@ def _columns_in_place(value: bytes, at: int, rows: int) -> list[Any] | None:
     return columns
 
 
+@lru_cache(maxsize=1024)
 def _avro_long(number: int) -> bytes:
     """Return a number that is not negative as Avro writes it: zigzag, 7 bits a byte."""
     out, rest = bytearray(), number << 1

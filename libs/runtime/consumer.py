@@ -32,6 +32,8 @@ from libs.runtime.retry import is_retriable
 Emit = Callable[[Event], Awaitable[None]]
 FETCH_SECONDS = 0.1
 REVOKE_SECONDS = 10.0
+DEFECTS = (PoisonMessage, ValueError, TypeError, LookupError, ArithmeticError)
+"""What a handler raises for a message that it can never handle: it goes to dead letters."""
 
 
 class Handler(Protocol):
@@ -54,7 +56,10 @@ Finish = Callable[[Emit], Awaitable[None]]
 
 
 class Runs(Protocol):
-    """A handler that takes several events of a partition at once, with the same outcome."""
+    """A handler that takes several events of a partition at once, with the same outcome.
+
+    Its subscription has `state`: a run that fails is taken back, and handled event by event.
+    """
 
     def run_length(self, events: Sequence[Event]) -> int:
         """Return how many of the events, from the first on, may be taken at once."""
@@ -297,22 +302,43 @@ class ConsumerLoop:
                 if not self._is_mine(messages[at]):
                     return
                 events = list(_up_to_poison(read[at:]))
-                length = runs.run_length(events) if events else 0
-                if length > 1:
-                    await self._handle_run(runs, events[:length], messages[at + length - 1])
+                length = max(1, runs.run_length(events)) if events else 1
+                some = messages[at : at + length]
+                if length == 1:
+                    await self._handle(some[0])
                 else:
-                    await self._handle(messages[at])
-                for message in messages[at : at + max(1, length)]:
+                    await self._handle_run(runs, events[:length], some)
+                for message in some:
                     self._note(message)
-                at += max(1, length)
+                at += length
 
-    async def _handle_run(self, runs: Runs, events: Sequence[Event], last: Message) -> None:
+    async def _handle_run(
+        self, runs: Runs, events: Sequence[Event], messages: Sequence[Message]
+    ) -> None:
+        """Handle a run; if it fails, as single messages, so that the culprit alone is buried."""
+        try:
+            await self._try_run(runs, events, messages[-1])
+        except DEFECTS as error:
+            self._log.error("run failed", topic=messages[0].topic, exc_info=error)
+            await self._rebuild(messages[0])
+            for message in messages:
+                await self._handle(message)
+
+    async def _try_run(self, runs: Runs, events: Sequence[Event], last: Message) -> None:
         self._emitter.cause = last
         self._observe(events[-1])
         started = time.perf_counter()
         await self._persistently(lambda: runs.handle_run(events, self.emit))
         self._metrics.note_handled(events[-1].type, time.perf_counter() - started, len(events))
         self._emitter.cause = None
+
+    async def _rebuild(self, first: Message) -> None:
+        """Take a partition's state back to where it was before a message."""
+        if self._handover is None:
+            raise RuntimeError(f"group {self.group} takes runs, but has no state to go back to")
+        await self._persistently(self._bus.flush)
+        place = first.topic_partition
+        self._emitter.published |= await self._handover.take_over(place, first.offset)
 
     def _is_mine(self, message: Message) -> bool:
         return not self._is_stopping and message.topic_partition in self._assigned
@@ -331,7 +357,7 @@ class ConsumerLoop:
             self._metrics.note_handled(event.type, time.perf_counter() - started)
         except PoisonMessage as poison:
             await self._bury(message, str(poison))
-        except (ValueError, TypeError, LookupError, ArithmeticError) as error:
+        except DEFECTS as error:
             self._log.error("handler failed", topic=message.topic, exc_info=error)
             await self._bury(message, f"{type(error).__name__}: {error}")
         finally:

@@ -1,9 +1,11 @@
 """The candle service: ticks in, candles out, candles stored."""
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, time
-from typing import Any
+from itertools import takewhile
+from typing import Any, cast
 
 from fastapi import APIRouter, HTTPException
 
@@ -52,6 +54,17 @@ class CandleHandler:
             await emit(candles)
         self._meter.update()
 
+    def run_length(self, events: Sequence[Event]) -> int:
+        """Return how many batches may be taken at once, from the first on."""
+        batches = list(takewhile(lambda event: isinstance(event, TickBatch), events))
+        return max(1, self._aggregator.run_length(cast(list[TickBatch], batches)))
+
+    async def handle_run(self, events: Sequence[Event], emit: Emit) -> None:
+        """Publish the candles that a run of batches closes."""
+        for candles in self._aggregator.on_run(cast(Sequence[TickBatch], events)):
+            await emit(candles)
+        self._meter.update()
+
     async def flush(self) -> None:
         """Hold nothing."""
 
@@ -97,6 +110,7 @@ def make_service(settings: CandleSettings, parts: Parts) -> Service:
         handler=handler,
         restore_topics=("candles",),
         state=handler,
+        runs=handler,
     )
     tables = {"historical_data": (("candles", "historical_candles"), historical_data)}
     return Service(

@@ -60,7 +60,7 @@ async def serve_simulated(
         system = _system(settings, bus, store, feed, clock, venue)
         await stack.enter_async_context(system)
         on_start(day, from_ms, await _listen(system, settings, stack))
-        market = local.play(_at_once, paced(settings.simulator.speed, asyncio.sleep))
+        market = local.play(at_once, paced(settings.simulator.speed, asyncio.sleep))
         await running_beside(system, market, stopping)
 
 
@@ -86,7 +86,7 @@ def _venue(settings: LocalSettings, clock: Clock) -> SimulatedVenue | None:
     return make_kite_venue(settings.kite, settings.runtime.clock, clock)
 
 
-async def _at_once() -> None:
+async def at_once() -> None:
     """Wait for nothing between the halves of a second."""
 
 

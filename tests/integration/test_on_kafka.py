@@ -28,6 +28,7 @@ from tests.integration.commands import alphastocks, events_of, settings_file
 from tests.integration.kafka_days import SERVICES, KafkaDay, by_id, rows_of, until
 from tests.integration.proxies import HOST, Proxy
 from tests.integration.recordings import DAY, write_recording
+from tests.servers import TestKafka
 
 PACED = 1200.0
 """A session of 6 hours 15 minutes in 19 seconds: time enough to be disturbed."""
@@ -265,5 +266,25 @@ def test_a_database_that_is_away_stops_no_exit_and_is_caught_up_with(
             return await count(day, database, live) == len(expected.candles) - 1
 
         await until(is_stored, "all candles are stored")
+
+    play(story, PACED)
+
+
+def test_a_broker_that_is_killed_and_comes_back_loses_and_repeats_nothing(
+    play: Play, expected: Expected, test_kafka: TestKafka
+) -> None:
+    server = test_kafka.server
+    if server is None:
+        pytest.skip("the broker is not ours to kill")
+
+    async def story(day: KafkaDay, fleet: Fleet) -> None:
+        await day.start_all(fleet)
+        await day.until_candles(300)
+        await asyncio.to_thread(server.kill)
+        await asyncio.sleep(2)
+        await server.start_async()
+        await day.played()
+        await check(day, expected)
+        await check_orders(day)
 
     play(story, PACED)

@@ -1,12 +1,9 @@
 """CandleAggregator: all partitions and sessions of the trading day."""
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from libs.events.candles import Candle, CandleBatch, Interval
 from libs.events.event import Event
@@ -15,43 +12,11 @@ from libs.events.ticks import TickBatch
 from libs.market.calendar import Calendar
 from libs.market.instruments import Instrument
 from services.candle.domain.book import Book, CandleRules
-from services.candle.domain.gate import TickCounts, Ticks
+from services.candle.domain.gate import TickCounts
 from services.candle.domain.grid import CandleValues
+from services.candle.domain.place import NO_BOOK, Place
+from services.candle.domain.run import Array, Run, joined
 from services.candle.domain.schedule import MINUTE_MS, Schedule, Span
-
-_NO_BOOK = -1
-
-
-@dataclass(slots=True)
-class _Place:
-    """Where the instruments of a partition are: token → book and row, for numpy look-ups.
-
-    All of one trading day. `clock_ms` is the clock so far: a session whose first tick comes late
-    begins with it. Minutes from `replayed_from_ms` on are made of ticks again after a restart.
-    """
-
-    day: date | None = None
-    replayed_from_ms: int | None = None
-
-    tokens: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
-    book: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
-    row: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
-    books: list[Book] = field(default_factory=list)
-    clock_ms: int = 0
-
-    def find(self, tokens: NDArray[Any]) -> NDArray[np.int64]:
-        """Return each token's index, -1 where it has not been seen."""
-        if not len(self.tokens):
-            return np.full(len(tokens), -1)
-        at = np.minimum(np.searchsorted(self.tokens, tokens), len(self.tokens) - 1)
-        return np.where(self.tokens[at] == tokens, at, -1)
-
-    def insert(self, tokens: list[int], book: int, rows: list[int]) -> None:
-        """Add tokens of a book, keeping the order."""
-        at = np.searchsorted(self.tokens, tokens)
-        self.tokens = np.insert(self.tokens, at, tokens)
-        self.book = np.insert(self.book, at, book)
-        self.row = np.insert(self.row, at, rows)
 
 
 class CandleAggregator:
@@ -69,7 +34,7 @@ class CandleAggregator:
         self._listed: dict[int, Instrument] = {}
         self._strangers: set[int] = set()
         self._listed_for: date | None = None
-        self._places: dict[int, _Place] = {}
+        self._places: dict[int, Place] = {}
         self.counts = TickCounts()
 
     def strangers(self, batch: TickBatch) -> bool:
@@ -91,9 +56,27 @@ class CandleAggregator:
         """Take in what a token means."""
         self._listed[event.instrument_token] = event.instrument()
 
+    def run_length(self, batches: Sequence[TickBatch]) -> int:
+        """Return how many batches of a partition, from the first on, may be taken at once.
+
+        They are of the place's day and of instruments that it knows, no tick of them is late,
+        and no clock but the last one's closes a minute.
+        """
+        if len(batches) < 2:
+            return len(batches)
+        first = batches[0]
+        place = self._places.get(first.partition)
+        if place is None or self._listed_for is None or first.trading_day > self._listed_for:
+            return 1
+        return place.run_length(batches)
+
+    def on_run(self, batches: Sequence[TickBatch]) -> list[CandleBatch]:
+        """Return what a run of batches closes or revises, as `on_ticks` of each in turn would."""
+        return list(self._on_run(batches)) if batches else []
+
     def on_ticks(self, batch: TickBatch) -> list[CandleBatch]:
         """Return the candles that a batch of ticks closes or revises."""
-        return list(self._on_ticks(batch))
+        return self.on_run([batch])
 
     def forget(self, partition: int) -> None:
         """Drop the state of a partition."""
@@ -109,7 +92,7 @@ class CandleAggregator:
         rules = self._rules
         settled_ms = last.clock_ms - rules.grace_ms - rules.revision_ms
         from_ms = (settled_ms // MINUTE_MS - 1) * MINUTE_MS
-        place = _Place(day=last.trading_day, replayed_from_ms=from_ms)
+        place = Place(last.trading_day, from_ms)
         self._places[last.partition] = place
         return from_ms - rules.grace_ms
 
@@ -118,14 +101,19 @@ class CandleAggregator:
         if batch.source != "live":
             return
         place = self._place_of(batch.partition, batch.trading_day)
-        for candle in batch.candles() if batch.trading_day == place.day else ():
-            self._restore(batch.partition, candle)
+        if batch.trading_day != place.day:
+            return
+        tokens = np.array(batch.columns.instrument_token, np.int64)
+        found = self._found(place, batch.partition, tokens)
+        for at, candle in zip(found.tolist(), batch.candles(), strict=True):
+            if at >= 0 and place.book[at] != NO_BOOK:
+                _restore(place, at, candle)
 
     def replay(self, batch: TickBatch) -> None:
         """Take in ticks that were handled before: those of closed minutes are in their candles."""
         place = self._place_of(batch.partition, batch.trading_day)
         if len(batch.columns):
-            list(self._fold(place, batch, is_replay=True))
+            list(self._fold(place, batch.partition, joined([batch]), is_replay=True))
         list(self._on_clock(place, batch.clock_ms))
 
     def resumed(self) -> list[Event]:
@@ -142,44 +130,51 @@ class CandleAggregator:
                     return values
         return None
 
-    def _on_ticks(self, batch: TickBatch) -> Iterator[CandleBatch]:
-        place = self._place_of(batch.partition, batch.trading_day)
-        if len(batch.columns):
-            yield from self._fold(place, batch)
-        yield from self._on_clock(place, batch.clock_ms)
+    def _on_run(self, batches: Sequence[TickBatch]) -> Iterator[CandleBatch]:
+        partition = batches[0].partition
+        place = self._place_of(partition, batches[0].trading_day)
+        run = joined(batches)
+        if len(run):
+            yield from self._fold(place, partition, run)
+        yield from self._on_clock(place, max(batch.clock_ms for batch in batches))
 
-    def _on_clock(self, place: _Place, clock_ms: int) -> Iterator[CandleBatch]:
+    def _on_clock(self, place: Place, clock_ms: int) -> Iterator[CandleBatch]:
         place.clock_ms = max(place.clock_ms, clock_ms)
         for book in place.books:
             yield from book.on_clock(place.clock_ms)
 
-    def _place_of(self, partition: int, day: date) -> _Place:
+    def _place_of(self, partition: int, day: date) -> Place:
         """Return the partition's state, which is empty on a new day; days do not go back."""
         place = self._places.get(partition)
-        if place is None or place.day is None or day > place.day:
-            place = self._places[partition] = _Place(day=day)
+        if place is None or day > place.day:
+            place = self._places[partition] = Place(day)
         return place
 
     def _fold(
-        self, place: _Place, batch: TickBatch, *, is_replay: bool = False
+        self, place: Place, partition: int, run: Run, *, is_replay: bool = False
     ) -> Iterator[CandleBatch]:
-        tokens = batch.columns.instrument_token
-        at = place.find(tokens)
-        if (at < 0).any():
-            self._place_instruments(place, batch.partition, np.unique(tokens[at < 0]).tolist())
-            at = place.find(tokens)
+        at = self._found(place, partition, run.token)
         if not is_replay:
             self.counts.rejected["unknown_instrument"] += int((at < 0).sum())
         for number, book in enumerate(place.books):
-            chosen = np.flatnonzero((at >= 0) & (place.book[at] == number))
-            if len(chosen):
-                ticks = _ticks(batch, chosen, place.row[at[chosen]])
-                if is_replay:
-                    book.replay(ticks, batch.received_ms, place.replayed_from_ms or 0)
-                else:
-                    yield from book.on_ticks(ticks, batch.received_ms)
+            chosen = place.of_book(number, at)
+            ticks = run.ticks(place.row[at[chosen]], chosen)
+            if not len(ticks):
+                continue
+            if is_replay:
+                book.replay(ticks, run.arrivals, place.replayed_from_ms or 0)
+            else:
+                yield from book.on_ticks(ticks, run.arrivals)
 
-    def _place_instruments(self, place: _Place, partition: int, tokens: list[int]) -> None:
+    def _found(self, place: Place, partition: int, tokens: Array) -> Array:
+        """Return where tokens are; listed ones that are not there yet get their rows."""
+        at = place.find(tokens)
+        if (at < 0).any():
+            self._place_instruments(place, partition, np.unique(tokens[at < 0]).tolist())
+            at = place.find(tokens)
+        return at
+
+    def _place_instruments(self, place: Place, partition: int, tokens: list[int]) -> None:
         """Give listed instruments their rows, those of a segment at once: tokens ascend."""
         by_segment: dict[str, list[int]] = {}
         for token in tokens:
@@ -187,54 +182,34 @@ class CandleAggregator:
                 by_segment.setdefault(self._listed[token].segment, []).append(token)
         for segment, mine in by_segment.items():
             number = self._book_of(place, partition, segment)
-            if number == _NO_BOOK:
-                place.insert(mine, _NO_BOOK, [_NO_BOOK] * len(mine))
+            if number == NO_BOOK:
+                place.insert(mine, NO_BOOK, [NO_BOOK] * len(mine))
             else:
                 rows = place.books[number].add([self._listed[token] for token in mine])
                 place.insert(mine, number, rows)
 
-    def _book_of(self, place: _Place, partition: int, segment: str) -> int:
-        day = place.day
-        is_wanted = segment in self._segments and day is not None
-        sessions = self._calendar.sessions(segment, day) if day and is_wanted else ()
+    def _book_of(self, place: Place, partition: int, segment: str) -> int:
+        is_wanted = segment in self._segments
+        sessions = self._calendar.sessions(segment, place.day) if is_wanted else ()
         for number, book in enumerate(place.books):
             if book.schedule.sessions == sessions:
                 return number
-        if not sessions or day is None:
-            return _NO_BOOK
-        book = Book(partition, day, Schedule(sessions), self._rules, self.counts)
+        if not sessions:
+            return NO_BOOK
+        book = Book(partition, place.day, Schedule(sessions), self._rules, self.counts)
         list(book.on_clock(place.clock_ms))  # without a tick there is no candle to be closed
         place.books.append(book)
         return len(place.books) - 1
 
-    def _restore(self, partition: int, candle: Candle) -> None:
-        place = self._places[partition]
-        token = candle.instrument_token
-        if place.find(np.array([token]))[0] < 0:
-            self._place_instruments(place, partition, [token])
-        at = int(place.find(np.array([token]))[0])
-        if at < 0 or place.book[at] == _NO_BOOK:
-            return
-        book, row = place.books[place.book[at]], int(place.row[at])
-        minute = (candle.opened_ms - book.schedule.open_ms) // MINUTE_MS
-        is_settled = place.replayed_from_ms is None or candle.closes_ms <= place.replayed_from_ms
-        if candle.interval == "1m" and is_settled:
-            book.restore(row, minute, _values(row, candle))
-        stop = (candle.closes_ms - book.schedule.open_ms) // MINUTE_MS
-        book.note_published(row, Span(candle.interval, minute, stop), candle.revision)
 
-
-def _ticks(batch: TickBatch, chosen: NDArray[np.int64], row: NDArray[np.int64]) -> Ticks:
-    columns = batch.columns
-    unknown = np.full(len(chosen), -1, np.int64)
-    volume, oi = columns.volume_traded, columns.oi
-    return Ticks(
-        row=row,
-        at_ms=columns.exchange_timestamp[chosen],
-        price=columns.last_price[chosen],
-        volume=unknown if volume is None else volume[chosen],
-        oi=np.zeros(len(chosen), np.int64) if oi is None else oi[chosen],
-    )
+def _restore(place: Place, at: int, candle: Candle) -> None:
+    book, row = place.books[place.book[at]], int(place.row[at])
+    minute = (candle.opened_ms - book.schedule.open_ms) // MINUTE_MS
+    is_settled = place.replayed_from_ms is None or candle.closes_ms <= place.replayed_from_ms
+    if candle.interval == "1m" and is_settled:
+        book.restore(row, minute, _values(row, candle))
+    stop = (candle.closes_ms - book.schedule.open_ms) // MINUTE_MS
+    book.note_published(row, Span(candle.interval, minute, stop), candle.revision)
 
 
 def _values(row: int, candle: Candle) -> CandleValues:

@@ -11,10 +11,13 @@ from numpy.typing import NDArray
 from libs.events.candles import CandleBatch
 from libs.events.event import identity, utc_from_ms
 from libs.market.instruments import Instrument
-from services.candle.domain.columns import candle_columns
-from services.candle.domain.gate import Gate, TickCounts, Ticks
+from services.candle.domain.columns import Names, candle_columns
+from services.candle.domain.gate import Gate, TickCounts
 from services.candle.domain.grid import CandleValues, Grid
+from services.candle.domain.run import Arrivals, Ticks
 from services.candle.domain.schedule import MINUTE_MS, Schedule, Span
+
+_NEVER_MS = 1 << 62
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +46,7 @@ class Book:
         self.rules = rules
         self.counts = counts
         self._instruments: list[Instrument] = []
+        self._names = Names()
         self._tokens: NDArray[np.int64] = np.empty(0, np.int64)
         self._revisions: dict[tuple[int, Span], int] = {}
         self._restored: set[tuple[int, Span]] = set()
@@ -56,14 +60,28 @@ class Book:
         added = list(instruments)
         first = len(self._instruments)
         self._instruments += added
+        self._names.add(added)
         tokens = np.array([one.instrument_token for one in added], np.int64)
         self._tokens = np.concatenate([self._tokens, tokens])
         self._grid.grow(len(added))
+        self._gate.grow(len(added))
         return list(range(first, len(self._instruments)))
 
-    def on_ticks(self, ticks: Ticks, received_ms: int) -> Iterator[CandleBatch]:
-        """Fold ticks into their candles; yield revisions that late ones cause."""
-        ticks = self._gate.admit(ticks, received_ms, self._watermark_ms, self.counts)
+    @property
+    def closes_ms(self) -> int:
+        """The clock at which the next minute closes; far away when all have (epoch ms)."""
+        if self._closed_minutes >= self.schedule.minutes:
+            return _NEVER_MS
+        return self.schedule.start_ms(self._closed_minutes + 1) + self.rules.grace_ms
+
+    @property
+    def closed_span_ms(self) -> tuple[int, int]:
+        """From when to when minutes are closed (epoch ms, end excluded): ticks of it are late."""
+        return self.schedule.open_ms, self.schedule.start_ms(self._closed_minutes)
+
+    def on_ticks(self, ticks: Ticks, arrivals: Arrivals) -> Iterator[CandleBatch]:
+        """Fold ticks of a run into their candles; yield revisions that late ones cause."""
+        ticks = self._gate.admit(ticks, arrivals, self._watermark_ms, self.counts)
         if not len(ticks):
             return
         minute = self.schedule.minute_of(ticks.at_ms)
@@ -73,12 +91,12 @@ class Book:
             ticks, minute = ticks.take(~late), minute[~late]
         self._fold(ticks, minute)
 
-    def replay(self, ticks: Ticks, received_ms: int, from_ms: int) -> None:
+    def replay(self, ticks: Ticks, arrivals: Arrivals, from_ms: int) -> None:
         """Fold ticks that were handled before a restart, also those that came late.
 
         What they made was published, and minutes before `from_ms` were restored from that.
         """
-        ticks = self._gate.admit(ticks, received_ms, self._watermark_ms, TickCounts())
+        ticks = self._gate.admit(ticks, arrivals, self._watermark_ms, TickCounts())
         minute = self.schedule.minute_of(ticks.at_ms)
         is_ours = self.schedule.open_ms + minute * MINUTE_MS >= from_ms
         is_late = minute < self._closed_minutes
@@ -169,15 +187,15 @@ class Book:
     ) -> CandleBatch:
         # By token: whichever tick came first gave an instrument its row, and ids must not tell.
         values = values.take(np.argsort(self._tokens[values.row]))
-        revisions = [self._revision(row, span, is_revision) for row in values.row.tolist()]
-        names = [self._instruments[row].tradingsymbol for row in values.row.tolist()]
+        revisions = self._next_revisions(values.row, span) if is_revision else (0,) * len(values)
         event_id = identity(
             "CandleBatch",
             self.partition,
             span.interval,
             self.schedule.start_ms(span.start),
             "live",
-            *zip(names, revisions, strict=True),
+            self._names.of("tradingsymbol", values.row),
+            revisions,
         )
         return CandleBatch(
             event_id=event_id,
@@ -187,14 +205,13 @@ class Book:
             partition=self.partition,
             interval=span.interval,
             source="live",
-            columns=candle_columns(self.schedule, self._instruments, span, values, revisions),
+            columns=candle_columns(self.schedule, self._names, span, values, revisions),
         )
 
-    def _revision(self, row: int, span: Span, is_revision: bool) -> int:
-        if not is_revision:
-            return 0
-        self._revisions[row, span] = self._revisions.get((row, span), 0) + 1
-        return self._revisions[row, span]
+    def _next_revisions(self, rows: NDArray[np.int64], span: Span) -> tuple[int, ...]:
+        for row in rows.tolist():
+            self._revisions[row, span] = self._revisions.get((row, span), 0) + 1
+        return tuple(self._revisions[row, span] for row in rows.tolist())
 
 
 def _row_of(values: CandleValues, place: int) -> CandleValues:

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from libs.events.bus import Message
-from libs.events.codec import Decoder, decode, encode, event_of, record_of
+from libs.events.codec import SCHEMAS, Decoder, decode, encode, event_of, record_of
 from libs.events.errors import PoisonMessage, UnknownTopic
 from libs.events.event import Event
 from libs.events.signals import SignalRejected, StrategySignal
@@ -39,6 +39,29 @@ def test_ticks_survive_their_bytes_bit_for_bit(batch: TickBatch) -> None:
     got = decode("ticks", encode(batch))
     assert isinstance(got, TickBatch)
     assert_same_ticks(got, batch)
+
+
+@given(st.integers(min_value=1, max_value=40_000), st.sets(st.sampled_from(list(COLUMN_TYPES))))
+def test_frames_of_any_size_survive_whichever_columns_they_carry(
+    rows: int, carried: set[str]
+) -> None:
+    numbers = np.arange(rows)
+    sent = TickColumns(
+        **{
+            name: numbers.astype(kind)
+            for name, kind in COLUMN_TYPES.items()
+            if name in carried or name in REQUIRED
+        }
+    )
+    got = decode("ticks", encode(tick_batch(columns=sent)))
+    assert isinstance(got, TickBatch)
+    assert_same_ticks(got, tick_batch(columns=sent))
+
+
+def test_the_columns_are_the_end_of_the_schema_in_the_order_of_the_table() -> None:
+    schema = json.loads((SCHEMAS / "TickBatch.1.avsc").read_text())
+    names = [field["name"] for field in schema["fields"]]
+    assert names[-len(COLUMN_TYPES) :] == list(COLUMN_TYPES)
 
 
 def test_a_batch_without_rows_carries_its_clock() -> None:
@@ -180,6 +203,13 @@ def test_a_required_column_that_is_empty_is_poison() -> None:
     columns = TickColumns(np.array([1, 2]), np.array([1, 2]), np.array([]))
     with pytest.raises(PoisonMessage, match="last_price is empty in a batch of 2 rows"):
         decode("ticks", encode(tick_batch(columns=columns)))
+
+
+@pytest.mark.parametrize("missing", [1, 3000, 5000])
+def test_columns_that_were_cut_off_are_poison_that_says_so(missing: int) -> None:
+    columns = TickColumns(np.arange(375), np.arange(375), np.arange(375.0), np.arange(375))
+    with pytest.raises(PoisonMessage, match="EOFError"):
+        decode("ticks", encode(tick_batch(columns=columns))[:-missing])
 
 
 def test_an_event_on_the_wrong_topic_is_poison() -> None:

@@ -1,0 +1,95 @@
+"""Exact repeats against a set of what was seen, tick by tick."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from services.candle.domain.repeats import Repeats
+from services.candle.domain.run import Ticks
+
+ROWS = 3
+One = tuple[int, int, int, int]
+"""Row, time, price, volume."""
+
+ones = st.tuples(st.integers(0, ROWS - 1), st.integers(0, 6), st.integers(1, 3), st.integers(-1, 2))
+Batch = tuple[list[One], int]
+"""Ticks, and by how much the time since when repeats are recognised goes on before them."""
+batch_lists = st.lists(st.tuples(st.lists(ones, max_size=5), st.integers(0, 1)), max_size=8)
+
+
+def slowly(batches: Sequence[Batch]) -> list[One]:
+    """Accepted ticks by the rule, word by word."""
+    seen: set[One] = set()
+    accepted: list[One] = []
+    oldest = 0
+    for ticks, forward in batches:
+        oldest += forward
+        for tick in ticks:
+            if tick in seen and tick[1] >= oldest:
+                continue
+            seen.add(tick)
+            accepted.append(tick)
+    return accepted
+
+
+def quickly(batches: Sequence[Batch], run: int) -> list[One]:
+    """Accepted ticks of runs of so many batches."""
+    repeats = Repeats()
+    accepted: list[One] = []
+    repeats.grow(ROWS)
+    oldest = np.cumsum([forward for _, forward in batches])
+    for at in range(0, len(batches), run):
+        some = [ticks for ticks, _ in batches[at : at + run]]
+        passed = repeats.without(by_row(some), oldest[at : at + run])
+        accepted += zip(
+            passed.row.tolist(),
+            passed.at_ms.tolist(),
+            passed.price.astype(int).tolist(),
+            passed.volume.tolist(),
+            strict=True,
+        )
+    return accepted
+
+
+def by_row(batches: Sequence[list[One]]) -> Ticks:
+    numbered = [(*tick, number) for number, ticks in enumerate(batches) for tick in ticks]
+    ordered = sorted(numbered, key=lambda tick: tick[0])
+    row, at_ms, price, volume, batch = np.array(ordered, np.int64).reshape(-1, 5).T
+    return Ticks(row, at_ms, price.astype(np.float64), volume, np.zeros_like(row), batch)
+
+
+@settings(max_examples=500, deadline=None)
+@given(batch_lists, st.integers(1, 8))
+def test_repeats_are_those_of_a_set_however_batches_are_joined(
+    batches: list[Batch], run: int
+) -> None:
+    got, expected = quickly(batches, run), slowly(batches)
+    for row in range(ROWS):
+        assert [one for one in got if one[0] == row] == [one for one in expected if one[0] == row]
+
+
+@pytest.mark.parametrize(
+    "again",
+    [(0, 5, 2, 7), (0, 5, 3, 7), (0, 4, 2, 6), (1, 5, 2, 7)],
+    ids=["the latest", "the latest but one", "an earlier time", "another instrument"],
+)
+def test_a_tick_that_was_there_is_found_whichever_it_is(again: One) -> None:
+    before: list[One] = [(0, 4, 2, 6), (0, 5, 3, 7), (0, 5, 2, 7), (1, 5, 2, 7)]
+    assert quickly([(before, 0), ([again], 0)], 1) == quickly([(before, 0)], 1)
+
+
+def test_a_repeat_of_what_is_too_old_is_no_repeat() -> None:
+    tick: One = (0, 3, 1, 1)
+    assert quickly([([tick], 0), ([tick], 4)], 1) == [tick, tick]
+    assert quickly([([tick], 0), ([tick], 4)], 2) == [tick, tick]
+
+
+def test_what_can_not_be_repeated_any_more_is_forgotten() -> None:
+    repeats = Repeats()
+    repeats.grow(ROWS)
+    for at in range(50):
+        repeats.without(by_row([[(0, at, 1, at)]]), np.array([at - 2]))
+    assert len(repeats) == 3
