@@ -32,6 +32,8 @@ from libs.runtime.retry import is_retriable
 Emit = Callable[[Event], Awaitable[None]]
 FETCH_SECONDS = 0.1
 REVOKE_SECONDS = 10.0
+UNSEEN_MS = 1000
+"""How long what an atomic group made may wait for the messages at hand; a broker gives up too."""
 DEFECTS = (PoisonMessage, ValueError, TypeError, LookupError, ArithmeticError)
 """What a handler raises for a message that it can never handle: it goes to dead letters."""
 
@@ -255,6 +257,8 @@ class ConsumerLoop:
         if self._subscription.runs is None:
             for message in messages:
                 await self._handle_if_mine(message)
+                if self._is_long_unseen():
+                    await self._finish()
         else:
             for _, some in groupby(messages, lambda message: message.topic_partition):
                 await self._handle_runs(self._subscription.runs, list(some))
@@ -362,6 +366,12 @@ class ConsumerLoop:
             await self._bury(message, f"{type(error).__name__}: {error}")
         finally:
             self._emitter.cause = None
+
+    def _is_long_unseen(self) -> bool:
+        """Return whether something waits to appear for so long that the rest has to wait."""
+        if not (self._subscription.is_atomic and self._emitter.has_emitted):
+            return False
+        return monotonic_ms() - self._emitter.first_ms > UNSEEN_MS
 
     async def _finish(self) -> None:
         """Carry out what was put off while messages were at hand, and let it all appear."""

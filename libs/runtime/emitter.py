@@ -11,6 +11,7 @@ from libs.events.candles import CandleBatch
 from libs.events.codec import record_of
 from libs.events.event import Event
 from libs.events.topics import TOPIC_OF
+from libs.runtime.clock import monotonic_ms
 from libs.runtime.handover import cause_of
 from libs.runtime.health import Health
 from libs.runtime.metrics import Metrics
@@ -67,6 +68,7 @@ class Emitter:
     """Publishes events. `cause`, while it is set, is named in a header of what is published.
 
     An event whose id is in `published` was there before a crash: it is not published again.
+    `first_ms` is when the first was published since `has_emitted` was last False.
     """
 
     def __init__(
@@ -79,6 +81,7 @@ class Emitter:
         self.cause: Message | None = None
         self.published: set[UUID] = set()
         self.has_emitted = False
+        self.first_ms = 0
         self._bus = bus
         self._metrics = metrics
         self._log = log
@@ -97,7 +100,8 @@ class Emitter:
         if self.cause is not None:
             record = replace(record, headers=(*record.headers, cause_of(self.cause)))
         await self._persistently(lambda: self._bus.publish(record))
-        self.has_emitted = True
+        if not self.has_emitted:
+            self.has_emitted, self.first_ms = True, monotonic_ms()
         self._metrics.note_published(event.type)
         if event.type not in _QUIET:
             self._log.info(

@@ -3,7 +3,7 @@
 import asyncio
 import sys
 from collections.abc import Callable, Coroutine
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -12,30 +12,33 @@ import typer
 from libs.broker.errors import BrokerError
 from libs.broker.kite.address import login_url
 from libs.events.errors import EventError
+from libs.events.kafka_server.errors import KafkaServerError
 from libs.market.calendar import IST, CalendarError, load_calendar
 from libs.market.rulebook import RulebookError
 from libs.runtime.logs import configure_logs
 from libs.runtime.runner import stop_on_signals
-from libs.runtime.settings import SettingsError, load_settings
+from libs.runtime.settings import SettingsError
 from libs.store.errors import StoreError
 from libs.store.store import Store
 from services.ingest.recorded import RecordingError
 from services.local import screen
+from services.local.cluster_commands import lag, topics_app
+from services.local.command import Config, settings_of
 from services.local.database import database_of, migrations, open_store
 from services.local.feeds import recorded_feed
+from services.local.fleet import ProcessFailed
 from services.local.login import address_with_secret, log_in
+from services.local.on_kafka import serve_kite_on_kafka, serve_simulated_on_kafka
 from services.local.outcome import to_json, write_files
 from services.local.recorded_market import recorded_market
 from services.local.replaying import Played, play, play_exchange
 from services.local.serving import serve_kite, serve_simulated
 from services.local.settings import LocalSettings
-from services.local.system import check_services
 from services.simulator.assembly import synthetic_market
 from services.simulator.domain.board import Market
 from services.simulator.running import run_simulator, welcome, with_options
 from services.strategy.domain.registry import UnknownStrategy
 
-DEFAULT_CONFIG = Path("config/alphastocks.toml")
 DEMO_DAY = "2026-06-17"
 DEMO_SEED = 7
 EXPECTED_ERRORS = (
@@ -47,6 +50,8 @@ EXPECTED_ERRORS = (
     CalendarError,
     RulebookError,
     UnknownStrategy,
+    KafkaServerError,
+    ProcessFailed,
 )
 T = TypeVar("T")
 OnFrame = Callable[[int], None]
@@ -61,10 +66,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-Config = Annotated[
-    Path | None,
-    typer.Option("--config", help="Settings file. [default: config/alphastocks.toml if it exists]"),
-]
 Var = Annotated[Path, typer.Option("--var", help="Folder for the database and other state.")]
 Seed = Annotated[int, typer.Option("--seed", help="Seed of the generated market or chain.")]
 Day = Annotated[str, typer.Option("--date", help="Trading day, 2021-06-09 say.")]
@@ -87,7 +88,7 @@ def demo(
 
     Example: `alphastocks demo --seed 11`
     """
-    settings, on = _settings(config).for_demo(), _trading_day(day)
+    settings, on = settings_of(config).for_demo(), _trading_day(day)
     _check_folder(out)
     inputs = {"seed": seed, "day": on, "settings": settings.public()}
     name = settings.store.database or database_of("demo", inputs)
@@ -127,7 +128,7 @@ def replay(
 
     Example: `alphastocks replay ticks_2021 --date 2021-06-09 --out var/replay`
     """
-    settings, on = _settings(config).in_paper(), _trading_day(day)
+    settings, on = settings_of(config).in_paper(), _trading_day(day)
     wanted = _symbols(symbols)
     _check_folder(out)
     segments, expiries = settings.candle.segments, settings.executor.expiries_needed
@@ -150,6 +151,9 @@ def up(
     kite: Annotated[
         bool, typer.Option("--kite", help="Follow the account in [kite] instead of a simulator.")
     ] = False,
+    kafka: Annotated[
+        bool, typer.Option("--kafka", help="Run each service as a process, joined by Kafka.")
+    ] = False,
     seed: Seed = DEMO_SEED,
     day: Day = DEMO_DAY,
     speed: Annotated[
@@ -157,22 +161,23 @@ def up(
     ] = None,
     config: Config = None,
     var: Annotated[
-        Path | None, typer.Option("--var", help="Folder for state. [default: var/up or var/kite]")
+        Path | None,
+        typer.Option("--var", help="Folder for state. [default: var/up, var/kite; with -kafka]"),
     ] = None,
 ) -> None:
     """Run all six services until Ctrl-C: on a simulated Kite, or with --kite on a real account.
 
     Health and metrics of each service are on localhost. The simulated market goes on where it
     stopped; after the end of a session the next start plays the next trading day. With --kite
-    nothing is traded unless the settings say so: the mode is logging_only.
+    nothing is traded unless the settings say so: the mode is logging_only. With --kafka the six are
+    processes, on the Kafka and ClickHouse of the settings, or on servers that are started for it;
+    that needs Java 17 and, once, Maven.
 
-    Example: `alphastocks up --speed 60`, or `alphastocks up --kite`
+    Example: `alphastocks up --speed 60`, `alphastocks up --kafka`, or `alphastocks up --kite`
     """
-    settings = _settings(config)
-    if kite:
-        settings, folder = settings.for_kite(), var or Path("var/kite")
-    else:
-        settings, folder = _with_speed(settings.for_demo(), speed), var or Path("var/up")
+    settings, name = settings_of(config), "kite" if kite else "up"
+    settings = settings.for_kite() if kite else _with_speed(settings.for_demo(), speed)
+    folder = var or Path(f"var/{name}-kafka" if kafka else f"var/{name}")
     on = _trading_day(day)
 
     def on_start(playing: date, from_ms: int | None, ports: list[tuple[str, int]]) -> None:
@@ -187,7 +192,16 @@ def up(
             )
 
     async def run() -> None:
-        async with open_store(settings.store, folder, "kite" if kite else "up") as store:
+        if kafka and kite:
+            today = datetime.now(IST).date()
+            await serve_kite_on_kafka(settings, folder, today, on_start, screen.say)
+        elif kafka:
+            await serve_simulated_on_kafka(settings, folder, on, seed, on_start, screen.say)
+        else:
+            await run_embedded()
+
+    async def run_embedded() -> None:
+        async with open_store(settings.store, folder, name) as store:
             if kite:
                 await serve_kite(settings, store, folder, on_start)
             else:
@@ -229,7 +243,7 @@ def simulator(
     """
     options: dict[str, Any] = {"day": day, "seed": seed, "start": start, "speed": speed}
     options |= {"host": host, "port": port, "faults": faults, "state": state}
-    settings = _settings(config)
+    settings = settings_of(config)
     chosen = {name: value for name, value in options.items() if value is not None}
     own = with_options(settings.simulator, chosen)
     market: Market = synthetic_market(own) if recorded is None else recorded_market(recorded, own)
@@ -260,7 +274,7 @@ def login(
 
     Example: `alphastocks login`
     """
-    settings = _settings(config)
+    settings = settings_of(config)
     address = address_with_secret(settings.kite)
     if request_token is None:
         screen.console.print(f"Log in here: {login_url(address)}", soft_wrap=True)
@@ -280,7 +294,7 @@ def migrate(
 
     Example: `ALPHASTOCKS_STORE__HOST=localhost alphastocks migrate`
     """
-    settings = _settings(config)
+    settings = settings_of(config)
 
     async def run() -> None:
         async with open_store(settings.store, var, database):
@@ -293,20 +307,8 @@ def migrate(
     screen.console.print(f"Database {name} is up to date.")
 
 
-@app.command()
-def topics() -> None:
-    """Show the topics: what they carry, who writes and who reads them.
-
-    Example: `alphastocks topics`
-    """
-    screen.show_topics()
-
-
-def _settings(config: Path | None) -> LocalSettings:
-    file = config or (DEFAULT_CONFIG if DEFAULT_CONFIG.exists() else None)
-    settings = load_settings(LocalSettings, file)
-    check_services(settings)
-    return settings
+app.add_typer(topics_app, name="topics")
+app.command()(lag)
 
 
 def _with_speed(settings: LocalSettings, speed: float | None) -> LocalSettings:

@@ -20,6 +20,11 @@ if not console.is_terminal:
     console.width = WIDE
 
 
+def say(news: str) -> None:
+    """Print a line of what is going on, beside what a command puts out."""
+    errors.print(news, soft_wrap=True)
+
+
 @contextmanager
 def session_progress(what: str, session: Session) -> Iterator[Callable[[int], None]]:
     """Show how far the feed's time is in the session; show nothing where nobody watches."""

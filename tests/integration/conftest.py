@@ -4,6 +4,7 @@ import os
 from asyncio import run
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from urllib.parse import unquote, urlsplit
 from uuid import uuid4
 
@@ -13,6 +14,9 @@ from libs.store.clickhouse import ClickHouseStore, create_database
 from libs.store.errors import ServerMissing
 from libs.store.local_server import LocalServer, find_program
 from libs.store.store import StoreAddress
+from tests.integration.commands import settings_file
+from tests.integration.houses import SERVICES, House
+from tests.integration.processes import free_ports
 
 SERVER_VARIABLE = "ALPHASTOCKS_TEST_CLICKHOUSE"  # clickhouse://user:password@host:port
 
@@ -54,6 +58,16 @@ def store(database: StoreAddress) -> Iterator[ClickHouseStore]:
     store = ClickHouseStore(database)
     yield store
     run(store.close())
+
+
+@pytest.fixture
+def house(clickhouse_server: StoreAddress, tmp_path: Path) -> Iterator[House]:
+    """A folder with settings for `up`, its database and its ports."""
+    address = replace(clickhouse_server, database=f"test_up_{uuid4().hex[:8]}")
+    first_port = free_ports(len(SERVICES))
+    settings_file(tmp_path, address, f"[runtime]\nport = {first_port}\n")
+    yield House(tmp_path, address, first_port)
+    run(_drop(address))
 
 
 def _address(url: str) -> StoreAddress:

@@ -13,6 +13,7 @@ from libs.events.candles import CandleBatch, CandleColumns, Source
 from libs.events.event import Event, identity, utc_from_ms
 from libs.events.journal import Journal
 from libs.events.local import LocalBus
+from libs.runtime import consumer
 from libs.runtime.consumer import (
     CheckpointPolicy,
     ConsumerLoop,
@@ -554,5 +555,28 @@ def test_the_clock_hears_the_time_of_what_is_handled_and_the_age_is_told() -> No
         assert bench.clock.now_ms() == NOW + 5
         lines = bench.metrics.render().decode().splitlines()
         assert 'alphastocks_data_age_seconds{type="TradingHalted"} 0.002' in lines
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize(
+    ("unseen_ms", "appears"),
+    [
+        (60_000, ["publish exit_requests", "publish exit_requests", "flush producer"]),
+        (-1, ["publish exit_requests", "flush producer"] * 2),
+    ],
+)
+def test_what_an_atomic_group_made_appears_after_the_messages_at_hand_or_when_it_takes_long(
+    monkeypatch: pytest.MonkeyPatch, unseen_ms: int, appears: list[str]
+) -> None:
+    monkeypatch.setattr(consumer, "UNSEEN_MS", unseen_ms)
+
+    async def story() -> None:
+        bench, echo = Bench(), Echo()
+        await bench.local.start()
+        await bench.publish(halted(0), halted(1))
+        loop = bench.loop_of(Subscription("echo", ("control",), echo, is_atomic=True))
+        await run_until(loop, lambda: bench.log[: len(appears)] == appears, "it appears")
+        await bench.local.stop()
 
     asyncio.run(story())

@@ -1,0 +1,204 @@
+"""What a cluster has, how far its groups are, and changes of its topics."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Iterable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, NamedTuple, TypeVar
+
+from aiokafka import AIOKafkaConsumer
+from aiokafka import TopicPartition as KafkaPlace
+from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import for_code
+
+from libs.events.bus import TopicPartition
+from libs.events.errors import BusFailed, BusUnavailable, EventError
+from libs.events.kafka.address import KafkaAddress
+from libs.events.kafka.consumer import raw_consumer
+from libs.events.kafka.messages import our_errors, our_place, within
+from libs.events.kafka.publisher import PATIENCE_SECONDS
+from libs.events.kafka.reasons import why_not
+from libs.events.topic_plan import FoundTopic, Plan, WantedTopic
+
+T = TypeVar("T")
+_SET_FOR_THE_TOPIC = 1  # the protocol's DYNAMIC_TOPIC_CONFIG
+_LEADERLESS_SECONDS = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class GroupStanding:
+    """How far a group is: the next offset of each partition, and the partition's end."""
+
+    group: str
+    committed: Mapping[TopicPartition, int]
+    ends: Mapping[TopicPartition, int]
+
+    def lag(self, topic: str) -> int:
+        """Return how many records of a topic are not committed yet."""
+        places = [place for place in self.committed if place.topic == topic]
+        return sum(max(0, self.ends[place] - self.committed[place]) for place in places)
+
+
+class _Config(NamedTuple):
+    key: str
+    value: str
+    is_own: bool
+
+
+class KafkaAdmin:
+    """A connection for questions and changes; made by `kafka_admin`."""
+
+    def __init__(
+        self, address: KafkaAddress, client: AIOKafkaAdminClient, reader: AIOKafkaConsumer
+    ) -> None:
+        self._address = address
+        self._client = client
+        self._reader = reader
+
+    async def topics(self) -> dict[str, FoundTopic]:
+        """Return the topics of the prefix, by our names."""
+        described = await self._within(self._client.describe_topics(), "list topics")
+        ours = [t for t in described if t["topic"].startswith(self._address.prefix)]
+        ours = [topic for topic in ours if not topic["topic"].startswith("__")]
+        configs = await self._configs([topic["topic"] for topic in ours])
+        filled = await self._filled(ours)
+        return {
+            self._address.unnamed(topic["topic"]): FoundTopic(
+                name=self._address.unnamed(topic["topic"]),
+                partitions=len(topic["partitions"]),
+                replication=min(len(part["replicas"]) for part in topic["partitions"]),
+                configs={entry.key: entry.value for entry in configs[topic["topic"]]},
+                own={e.key: e.value for e in configs[topic["topic"]] if e.is_own},
+                has_records=topic["topic"] in filled,
+            )
+            for topic in ours
+        }
+
+    async def carry_out(self, plan: Plan, found: Mapping[str, FoundTopic]) -> None:
+        """Create and change what a plan says; new topics are ready when this returns."""
+        if plan.creations:
+            await self._create(plan.creations)
+        grown = {c.topic: int(c.wanted) for c in plan.changes if c.what == "partitions"}
+        if grown:
+            more = {self._address.named(name): NewPartitions(n) for name, n in grown.items()}
+            await self._within(self._client.create_partitions(more), "add partitions")
+        changed = {c.topic for c in plan.changes if c.what != "partitions"}
+        if changed:
+            configs = {n: {**found[n].own, **plan.wanted[n].configs} for n in sorted(changed)}
+            await self._configure(configs)
+
+    async def standings(self) -> list[GroupStanding]:
+        """Return how far each group of the prefix is, by our names."""
+        listed = await self._within(self._client.list_consumer_groups(), "list groups")
+        groups = sorted(name for name, *_ in listed if name.startswith(self._address.prefix))
+        return [await self._standing(group) for group in groups]
+
+    async def _standing(self, group: str) -> GroupStanding:
+        asking = self._client.list_consumer_group_offsets(group)
+        offsets = await self._within(asking, f"ask where {group} is")
+        places = [place for place, at in offsets.items() if at.offset >= 0]
+        ends = await self._within(self._reader.end_offsets(places), "ask for the end")
+        return GroupStanding(
+            group=self._address.unnamed(group),
+            committed={self._ours(place): offsets[place].offset for place in places},
+            ends={self._ours(place): ends[place] for place in places},
+        )
+
+    async def _configs(self, names: list[str]) -> dict[str, list[_Config]]:
+        if not names:
+            return {}
+        asked = [ConfigResource(ConfigResourceType.TOPIC, name) for name in names]
+        answers = await self._within(self._client.describe_configs(asked), "ask for settings")
+        resources = [one for answer in answers for one in answer.to_object()["resources"]]
+        return {
+            resource["resource_name"]: [
+                _Config(
+                    key=entry["config_names"],
+                    value=entry["config_value"],
+                    is_own=entry["config_source"] == _SET_FOR_THE_TOPIC,
+                )
+                for entry in resource["config_entries"]
+            ]
+            for resource in resources
+        }
+
+    async def _filled(self, topics: Iterable[Mapping[str, Any]]) -> set[str]:
+        """Return the topics that hold records."""
+        places = [
+            KafkaPlace(topic["topic"], part["partition"])
+            for topic in topics
+            for part in topic["partitions"]
+        ]
+        asking = asyncio.gather(
+            self._reader.beginning_offsets(places), self._reader.end_offsets(places)
+        )
+        first, ends = await self._within(asking, "ask for offsets")
+        return {place.topic for place in places if ends[place] > first[place]}
+
+    async def _create(self, topics: Iterable[WantedTopic]) -> None:
+        asked = [
+            NewTopic(
+                self._address.named(topic.name),
+                topic.partitions,
+                topic.replication,
+                topic_configs=dict(topic.configs),
+            )
+            for topic in topics
+        ]
+        answer = await self._within(self._client.create_topics(asked), "create topics")
+        for topic in answer.to_object()["topic_errors"]:
+            self._check(topic["error_code"], topic["topic"], topic.get("error_message"))
+        await self._within(self._led([topic.name for topic in asked]), "wait for new topics")
+
+    async def _led(self, names: list[str]) -> None:
+        """Return when each partition has a leader: before, whoever publishes has to try again."""
+        while True:
+            described = await self._client.describe_topics(names)
+            parts = [part for topic in described for part in topic["partitions"]]
+            if parts and all(part["leader"] >= 0 for part in parts):
+                return
+            await asyncio.sleep(_LEADERLESS_SECONDS)
+
+    async def _configure(self, configs: Mapping[str, Mapping[str, str]]) -> None:
+        """Set all settings of topics: what is not named goes back to the cluster's default."""
+        asked = [
+            ConfigResource(ConfigResourceType.TOPIC, self._address.named(name), dict(own))
+            for name, own in configs.items()
+        ]
+        answers = await self._within(self._client.alter_configs(asked), "change settings")
+        for answer in answers:
+            for resource in answer.to_object()["resources"]:
+                name = resource["resource_name"]
+                self._check(resource["error_code"], name, resource["error_message"])
+
+    def _check(self, code: int, name: str, message: str | None) -> None:
+        if code:
+            reason = message or for_code(code).__name__
+            raise BusFailed(f"{name}: Kafka at {self._address.bootstrap}: {reason}")
+
+    def _ours(self, place: KafkaPlace) -> TopicPartition:
+        return our_place(self._address, place)
+
+    async def _within(self, work: Awaitable[T], doing: str) -> T:
+        return await within(PATIENCE_SECONDS, work, self._address, doing)
+
+
+@asynccontextmanager
+async def kafka_admin(address: KafkaAddress) -> AsyncIterator[KafkaAdmin]:
+    """Yield a connection; raise BusUnavailable or BusRefused in one line that says why."""
+    client = AIOKafkaAdminClient(**address.options(), retry_backoff_ms=100)
+    reader = raw_consumer(address)
+    try:
+        try:
+            with our_errors(address, "connect"):
+                await asyncio.wait_for(client.start(), PATIENCE_SECONDS)
+                await asyncio.wait_for(reader.start(), PATIENCE_SECONDS)
+        except TimeoutError:
+            raise BusUnavailable(f"Kafka at {address.bootstrap} does not answer") from None
+        except EventError as error:
+            raise await why_not(address) from error
+        yield KafkaAdmin(address, client, reader)
+    finally:
+        await reader.stop()
+        await client.close()
