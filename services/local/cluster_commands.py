@@ -18,7 +18,7 @@ from services.local.lag import lag_table
 from services.local.topics import apply_topics, kafka_of, table_of, topic_plan
 
 WATCH_SECONDS = 1.0
-topics_app = typer.Typer(help="Show the topics, or make a cluster's as the table says.")
+topics_app = typer.Typer()
 
 
 @topics_app.callback(invoke_without_command=True)

@@ -14,7 +14,7 @@ from services.local import screen
 from services.local.__main__ import app, demo
 
 SESSION = load_calendar().sessions("NSE", date(2026, 6, 17))[0]
-COMMANDS = ("demo", "replay", "up", "migrate", "topics")
+COMMANDS = ("demo", "replay", "up", "migrate", "topics", "topics apply", "lag")
 
 
 @pytest.mark.parametrize(("is_terminal", "is_shown"), [(True, True), (False, False)])
@@ -48,7 +48,7 @@ def test_a_summary_names_every_figure(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_the_help_of_each_command_shows_an_example(name: str) -> None:
-    result = CliRunner().invoke(app, [name, "--help"], env={"COLUMNS": "120"})
+    result = CliRunner().invoke(app, [*name.split(), "--help"], env={"COLUMNS": "120"})
     assert result.exit_code == 0
     assert "Example:" in result.output
     assert f"alphastocks {name}" in result.output.split("Example:")[1]
@@ -56,7 +56,7 @@ def test_the_help_of_each_command_shows_an_example(name: str) -> None:
 
 def test_the_help_without_a_command_lists_them_all() -> None:
     result = CliRunner().invoke(app, ["--help"])
-    assert all(name in result.output for name in COMMANDS)
+    assert all(name.split()[0] in result.output for name in COMMANDS)
 
 
 def test_topics_are_shown_with_who_writes_and_who_reads() -> None:
