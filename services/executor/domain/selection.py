@@ -1,9 +1,10 @@
 """StrikeSelector: filter a chain's contracts, score the rest, choose one, keep the whole table."""
 
 from collections import Counter
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from math import isnan
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,7 +47,7 @@ class Candidate:
 
     def row(self) -> dict[str, int | float | str | None]:
         """Return the row of the decision's table; what is not known is None."""
-        return {name: _known(value) for name, value in asdict(self).items()}
+        return {name: _known(getattr(self, name)) for name in self.__slots__}
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,23 +137,19 @@ def _score(candidates: list[Candidate], weights: ScoreWeights) -> list[Candidate
         "liquidity_term": _liquidity(candidates),
         "spread_term": _less_is_better([c.spread_fraction for c in candidates]),
     }
-    score = (
+    terms["score"] = (
         weights.distance * terms["distance_term"]
         + weights.delta * terms["delta_term"]
         + weights.volatility * terms["volatility_term"]
         + weights.liquidity * terms["liquidity_term"]
         + weights.spread * terms["spread_term"]
     )
-    return [
-        Candidate(
-            **{
-                **asdict(one),
-                **{name: float(term[at]) for name, term in terms.items()},
-                "score": float(score[at]),
-            }
-        )
-        for at, one in enumerate(candidates)
-    ]
+    return [_with_scores(one, at, terms) for at, one in enumerate(candidates)]
+
+
+def _with_scores(one: Candidate, at: int, terms: Mapping[str, Floats]) -> Candidate:
+    values: dict[str, Any] = {name: float(column[at]) for name, column in terms.items()}
+    return replace(one, **values)
 
 
 def _less_is_better(values: list[float], floor: float | None = None) -> Floats:
