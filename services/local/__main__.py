@@ -25,6 +25,7 @@ from services.local import screen
 from services.local.cluster_commands import lag, topics_app
 from services.local.command import Config, settings_of
 from services.local.database import database_of, migrations, open_store
+from services.local.event_commands import dlq_app, tail
 from services.local.feeds import recorded_feed
 from services.local.fleet import ProcessFailed
 from services.local.login import address_with_secret, log_in
@@ -309,6 +310,8 @@ def migrate(
 
 app.add_typer(topics_app, name="topics")
 app.command()(lag)
+app.command()(tail)
+app.add_typer(dlq_app, name="dlq")
 
 
 def _with_speed(settings: LocalSettings, speed: float | None) -> LocalSettings:

@@ -123,7 +123,7 @@ class _Seen:
 
     async def watch(self, bus: KafkaBus) -> None:
         """Note what is published until cancelled."""
-        async for message in bus.follow(["orders", "signal_generated"], last=0):
+        async for message in bus.follow(await bus.ends(["orders", "signal_generated"])):
             now, event = time.monotonic_ns(), event_of(message)
             if isinstance(event, SignalGenerated):
                 closed = event.candle_closed_at.timestamp()

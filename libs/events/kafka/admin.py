@@ -19,11 +19,11 @@ from libs.events.kafka.consumer import raw_consumer
 from libs.events.kafka.messages import our_errors, our_place, within
 from libs.events.kafka.publisher import PATIENCE_SECONDS
 from libs.events.kafka.reasons import why_not
-from libs.events.topic_plan import FoundTopic, Plan, WantedTopic
+from libs.events.topic_plan import FoundTopic, Plan, WantedTopic, plan
 
 T = TypeVar("T")
 _SET_FOR_THE_TOPIC = 1  # the protocol's DYNAMIC_TOPIC_CONFIG
-_LEADERLESS_SECONDS = 0.05
+_POLL_SECONDS = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,18 +75,19 @@ class KafkaAdmin:
             for topic in ours
         }
 
-    async def carry_out(self, plan: Plan, found: Mapping[str, FoundTopic]) -> None:
-        """Create and change what a plan says; new topics are ready when this returns."""
-        if plan.creations:
-            await self._create(plan.creations)
-        grown = {c.topic: int(c.wanted) for c in plan.changes if c.what == "partitions"}
+    async def carry_out(self, agreed: Plan, found: Mapping[str, FoundTopic]) -> None:
+        """Create and change what a plan says; the cluster shows it when this returns."""
+        if agreed.creations:
+            await self._create(agreed.creations)
+        grown = {c.topic: int(c.wanted) for c in agreed.changes if c.what == "partitions"}
         if grown:
             more = {self._address.named(name): NewPartitions(n) for name, n in grown.items()}
             await self._within(self._client.create_partitions(more), "add partitions")
-        changed = {c.topic for c in plan.changes if c.what != "partitions"}
+        changed = {c.topic for c in agreed.changes if c.what != "partitions"}
         if changed:
-            configs = {n: {**found[n].own, **plan.wanted[n].configs} for n in sorted(changed)}
+            configs = {n: {**found[n].own, **agreed.wanted[n].configs} for n in sorted(changed)}
             await self._configure(configs)
+        await self._within(self._shown(agreed), "wait for the changes")
 
     async def standings(self) -> list[GroupStanding]:
         """Return how far each group of the prefix is, by our names."""
@@ -158,7 +159,15 @@ class KafkaAdmin:
             parts = [part for topic in described for part in topic["partitions"]]
             if parts and all(part["leader"] >= 0 for part in parts):
                 return
-            await asyncio.sleep(_LEADERLESS_SECONDS)
+            await asyncio.sleep(_POLL_SECONDS)
+
+    async def _shown(self, carried_out: Plan) -> None:
+        """Return when the brokers know what their controller has agreed to."""
+        wanted = [carried_out.wanted[change.topic] for change in carried_out.changes]
+        while True:
+            if not plan(wanted, await self.topics()).changes:
+                return
+            await asyncio.sleep(_POLL_SECONDS)
 
     async def _configure(self, configs: Mapping[str, Mapping[str, str]]) -> None:
         """Set all settings of topics: what is not named goes back to the cluster's default."""

@@ -116,15 +116,20 @@ class KafkaBus:
         async for message in self._read_spans({place: (start, stop)}):
             yield message
 
-    async def follow(self, topics: Sequence[str], last: int) -> AsyncIterator[Message]:
-        """Yield the last so many messages of each partition, then what is published, for ever."""
+    async def ends(self, topics: Sequence[str]) -> dict[TopicPartition, int]:
+        """Return the next offset of each partition."""
         places = [place for topic in topics for place in await self._places(topic)]
+        theirs = {p: KafkaPlace(self.address.named(p.topic), p.partition) for p in places}
+        _, ends = await self._bounds(list(theirs.values()))
+        return {place: ends[theirs[place]] for place in places}
+
+    async def follow(self, starts: Mapping[TopicPartition, int]) -> AsyncIterator[Message]:
+        """Yield partitions from these offsets on, then what is published, for ever."""
         async with _reading(self.address) as consumer:
-            theirs = [KafkaPlace(self.address.named(p.topic), p.partition) for p in places]
-            consumer.assign(theirs)
-            first, ends = await self._bounds(theirs)
-            for place in theirs:
-                consumer.seek(place, max(first[place], ends[place] - last))
+            theirs = {KafkaPlace(self.address.named(p.topic), p.partition): p for p in starts}
+            consumer.assign(list(theirs))
+            for place, ours in theirs.items():
+                consumer.seek(place, starts[ours])
             while True:
                 with our_errors(self.address, "read"):
                     fetched = await consumer.getmany(timeout_ms=int(_READ_SECONDS * 1000))

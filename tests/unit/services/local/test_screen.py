@@ -14,7 +14,20 @@ from services.local import screen
 from services.local.__main__ import app, demo
 
 SESSION = load_calendar().sessions("NSE", date(2026, 6, 17))[0]
-COMMANDS = ("demo", "replay", "up", "migrate", "topics", "topics apply", "lag")
+COMMANDS = (
+    "demo",
+    "replay",
+    "up",
+    "migrate",
+    "topics",
+    "topics apply",
+    "lag",
+    "tail",
+    "dlq",
+    "dlq list",
+    "dlq show",
+    "dlq retry",
+)
 
 
 @pytest.mark.parametrize(("is_terminal", "is_shown"), [(True, True), (False, False)])

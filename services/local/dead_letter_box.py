@@ -1,0 +1,125 @@
+"""What could not be handled: found, shown, and handed to its readers once more.
+
+A retry writes a marker beside the letter, in the letter's own log: what was retried is told by
+the log whatever the order, and by nothing that could be lost apart from it. A crash between the
+two publishes a letter a second time at worst.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from libs.events.bus import Headers, Message, Record
+from libs.events.codec import decode
+from libs.events.errors import PoisonMessage
+from libs.events.topics import dead_letter_topic
+
+BURIAL_HEADERS = 3
+"""How many headers a burial adds, at the end: origin, service, reason."""
+RETRIED = "retried"
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A message that a service could not handle. `place` is its partition/offset in the box."""
+
+    topic: str
+    message: Message
+    is_retried: bool = False
+
+    @property
+    def place(self) -> str:
+        """Where it stands in its dead-letter topic."""
+        return f"{self.message.partition}/{self.message.offset}"
+
+    @property
+    def origin(self) -> str:
+        """Where it was read: topic/partition/offset."""
+        return self._header("origin")
+
+    @property
+    def service(self) -> str:
+        """The group that could not handle it."""
+        return self._header("service")
+
+    @property
+    def reason(self) -> str:
+        """Why it could not."""
+        return self._header("reason")
+
+    @property
+    def headers(self) -> Headers:
+        """The headers that it had before it was buried."""
+        return self.message.headers[:-BURIAL_HEADERS]
+
+    def _header(self, name: str) -> str:
+        return dict(self.message.headers).get(name, b"").decode(errors="replace")
+
+
+def letters_of(topic: str, messages: Iterable[Message]) -> list[Letter]:
+    """Return the letters of a topic's box, by partition and offset; markers tell what is done."""
+    every = sorted(messages, key=lambda message: (message.partition, message.offset))
+    done = {place for message in every if (place := _marked(message))}
+    return [
+        Letter(topic, message, f"{message.partition}/{message.offset}" in done)
+        for message in every
+        if not _marked(message)
+    ]
+
+
+def retry_records(letter: Letter) -> tuple[Record, Record]:
+    """Return the message as it was, for its own topic, and the marker that it was retried."""
+    message = letter.message
+    again = Record(
+        topic=letter.topic,
+        key=message.key,
+        value=message.value,
+        timestamp_ms=message.timestamp_ms,
+        partition=message.partition,
+        headers=letter.headers,
+    )
+    marker = Record(
+        topic=dead_letter_topic(letter.topic),
+        key=message.key,
+        value=b"",
+        timestamp_ms=message.timestamp_ms,
+        partition=message.partition,
+        headers=((RETRIED, letter.place.encode()),),
+    )
+    return again, marker
+
+
+def lines_of(letter: Letter) -> Sequence[str]:
+    """Return everything about a letter, line by line."""
+    value = letter.message.value
+    try:
+        reads = f"{decode(letter.topic, value).type}: it can be read now"
+    except PoisonMessage as poison:
+        reads = f"it still can not be read: {poison}"
+    headers = [f"  {name}: {text.decode(errors='replace')}" for name, text in letter.headers]
+    return (
+        f"letter    {dead_letter_topic(letter.topic)} {letter.place}",
+        f"origin    {letter.origin}",
+        f"service   {letter.service}",
+        f"reason    {letter.reason}",
+        f"retried   {'yes' if letter.is_retried else 'no'}",
+        f"key       {letter.message.key}",
+        *(["headers", *headers] if headers else []),
+        f"event     {reads}",
+        f"bytes     {len(value)}",
+        _shown(value),
+    )
+
+
+def _marked(message: Message) -> str:
+    return dict(message.headers).get(RETRIED, b"").decode(errors="replace")
+
+
+def _shown(value: bytes) -> str:
+    """Return text as it is and other bytes as hex, 32 a line."""
+    try:
+        text = value.decode()
+    except UnicodeDecodeError:
+        text = ""
+    if text.isprintable() and text:
+        return text
+    return "\n".join(value[at : at + 32].hex(" ") for at in range(0, len(value), 32))
