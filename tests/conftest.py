@@ -25,8 +25,8 @@ def _drop(_logger: object, _method: str, _event: structlog.typing.EventDict) -> 
     raise structlog.DropEvent
 
 
-def pytest_report_collectionfinish() -> str:
-    """Say which Kafka the tests use."""
+def pytest_report_collectionfinish() -> list[str]:
+    """Say which servers the tests use."""
     return described()
 
 
