@@ -1,0 +1,14 @@
+"""A process for the tests of the fleet: says something and ends, or waits for SIGTERM."""
+
+import os
+import signal
+import sys
+
+STATUS = "FLEET_MEMBER_STATUS"
+
+if __name__ == "__main__":
+    sys.stderr.write(f"member {os.environ['ALPHASTOCKS_BUS__INSTANCE']} is here\n")
+    sys.stderr.flush()
+    if os.environ.get(STATUS):
+        sys.exit(int(os.environ[STATUS]))
+    signal.sigwait({signal.SIGTERM})
