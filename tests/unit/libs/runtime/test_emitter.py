@@ -66,7 +66,7 @@ def test_what_was_published_before_a_crash_is_left_out_once() -> None:
 
 def test_a_bus_in_trouble_is_tried_again_while_the_input_is_held() -> None:
     async def work(bench: Bench, emitter: Emitter, _: Persistence, held: Held) -> None:
-        bench.bus.refusals = [BusUnavailable("away"), BusUnavailable("still away")]
+        bench.bus.refusals = [BusUnavailable("away"), BusUnavailable("away")]
         emitting = asyncio.create_task(emitter.emit(asked(1)))
         await until(lambda: held == ["pause"], "the input is held")
         assert bench.health.report() == {"echo": "away"}
