@@ -7,14 +7,14 @@ looked up in the order book before anything else.
 
 import asyncio
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from libs.broker.errors import BrokerError, OrderRefused, OrderUnknown
 from libs.broker.paper import PaperBroker
 from libs.broker.port import OrderClient, OrderUpdate
 from libs.events.bus import Bus
 from libs.events.event import Event
-from libs.events.orders import OrderEvent
+from libs.events.orders import OrderEvent, OrderUnresolved
 from libs.events.ticks import TickBatch
 from libs.market.calendar import load_calendar
 from libs.market.rulebook import load_rulebook
@@ -25,7 +25,7 @@ from libs.runtime.retry import retrying
 from libs.runtime.service import Parts, Service
 from libs.runtime.settings import SettingsError
 from services.executor.domain import rows
-from services.executor.domain.commands import CancelOrder, Effect, PlaceOrder
+from services.executor.domain.commands import CancelOrder, Effect, LookUp, PlaceOrder
 from services.executor.domain.executor import OptionsExecutor
 from services.executor.domain.market import Market
 from services.executor.domain.order import Order
@@ -103,8 +103,12 @@ class ExecutorHandler:
             if isinstance(effect, PlaceOrder):
                 self._planned.append(effect.order)
             elif isinstance(effect, CancelOrder):
-                await self._cancel(effect.order)
+                await self._cancel(effect)
+            elif isinstance(effect, LookUp):
+                await self._let_book_decide(effect, emit)
             else:
+                if isinstance(effect, OrderUnresolved):
+                    self._log.error("an order is in doubt", tag=effect.tag, reason=effect.reason)
                 await emit(effect)
 
     async def _place_planned(self, emit: Emit) -> None:
@@ -131,19 +135,21 @@ class ExecutorHandler:
             event = order.placed(broker_order_id, self._clock.now_ms())
         await self._learn(order, event, emit)
 
-    async def _cancel(self, order: Order) -> None:
+    async def _cancel(self, asked: CancelOrder) -> None:
         """Ask the broker; a request that fails is made again later, the order being watched."""
         try:
-            await self._broker.cancel(order.broker_order_id)
+            await self._broker.cancel(asked.broker_order_id)
         except BrokerError as error:
-            self._log.warning("a cancellation failed", tag=order.plan.tag, reason=str(error))
+            tag = asked.order.plan.tag
+            self._log.warning("a cancellation failed", tag=tag, reason=str(error))
 
     async def _look_up(self, order: Order, reason: str, emit: Emit) -> None:
         """Find out by the tag what became of an order whose reply is in doubt.
 
         An order that is not found yet stays in doubt: it may still arrive, and is then adopted.
         """
-        found = [update for update in await self._book() if update.tag == order.plan.tag]
+        book = await self._book() or ()
+        found = [update for update in book if update.tag == order.plan.tag]
         now_ms = self._clock.now_ms()
         if found:
             await self._learn(order, order.placed(found[0].broker_order_id, now_ms), emit)
@@ -151,12 +157,19 @@ class ExecutorHandler:
         else:
             await self._learn(order, order.unresolved(reason, now_ms), emit)
 
-    async def _book(self) -> Sequence[OrderUpdate]:
+    async def _let_book_decide(self, asked: LookUp, emit: Emit) -> None:
+        """Hand the book to the domain; one that cannot be read decides nothing."""
+        book = await self._book()
+        if book is not None:
+            now_ms = self._clock.now_ms()
+            await self._carry_out(self._executor.on_book(asked, book, now_ms), emit)
+
+    async def _book(self) -> Sequence[OrderUpdate] | None:
         try:
             return await self._broker.orders()
         except BrokerError as error:
             self._log.warning("the order book cannot be read", reason=str(error))
-            return ()
+            return None
 
     async def _learn(self, order: Order, event: OrderEvent, emit: Emit) -> None:
         now_ms = self._clock.now_ms()
@@ -207,6 +220,8 @@ def make_service(settings: ExecutorSettings, parts: Parts, venue: Venue | None =
             "version does not have: use paper or logging_only"
         )
     policy = settings.policy()
+    if venue is None:  # no order is on its way to a broker that lives in this process
+        policy = replace(policy, orders=replace(policy.orders, doubt_ms=0))
     executor = OptionsExecutor(
         mode=settings.mode,
         policy=policy,

@@ -19,7 +19,7 @@ class Holding:
     @property
     def sellable(self) -> int:
         """Units that no order is about to sell: what an exit may send at most."""
-        return self.bought - self.sold - self.selling
+        return max(0, self.bought - self.sold - self.selling)
 
 
 @dataclass(slots=True)

@@ -15,9 +15,17 @@ class PlaceOrder:
 
 @dataclass(frozen=True, slots=True)
 class CancelOrder:
-    """Cancel what is left of an order."""
+    """Cancel what is left of an order, which the broker knows by this id."""
 
     order: Order
+    broker_order_id: str
 
 
-Effect = Event | PlaceOrder | CancelOrder
+@dataclass(frozen=True, slots=True)
+class LookUp:
+    """Read the broker's order book and say what it holds: it decides what became of these."""
+
+    orders: tuple[Order, ...]
+
+
+Effect = Event | PlaceOrder | CancelOrder | LookUp

@@ -21,8 +21,9 @@ from libs.events.signals import (
 from libs.events.ticks import TickBatch
 from libs.market.rulebook import Rulebook, RulebookError
 from services.executor.domain.blotter import Blotter
-from services.executor.domain.commands import CancelOrder, Effect, PlaceOrder
+from services.executor.domain.commands import CancelOrder, Effect, LookUp, PlaceOrder
 from services.executor.domain.decision import Decision, Trade, decide, decided
+from services.executor.domain.doubts import Doubts, missing
 from services.executor.domain.exits import ExitWish
 from services.executor.domain.market import Market
 from services.executor.domain.order import Order
@@ -41,6 +42,7 @@ class OptionsExecutor:
     rulebook: Rulebook
     risk: RiskBook
     blotter: Blotter = field(default_factory=Blotter)
+    doubts: Doubts = field(default_factory=Doubts)
     _decided: set[UUID] = field(default_factory=set)
     _exits: dict[UUID, ExitWish] = field(default_factory=dict)
     _restored_ms: int = 0
@@ -60,16 +62,30 @@ class OptionsExecutor:
         """React to what the broker says of orders."""
         for update in updates:
             order = self.blotter.with_tag(update.tag)
-            news = list(order.on_update(update)) if order is not None else []
+            if order is None:
+                continue
+            is_stray = order.is_stray(update)
+            news = list(order.on_update(update))
             yield from news
-            if order is not None and news:
+            if is_stray:
+                yield from self._stop_stray(order, update, now_ms)
+            if news:
+                yield from self._oversold(order, now_ms)
                 yield from self._after(order, now_ms)
 
     def on_event_of_order(self, order: Order, event: OrderEvent, now_ms: int) -> Iterator[Effect]:
         """Take in, and yield, an event that the shell learnt from the broker's reply."""
         order.apply(event)
+        if order.state == "unresolved":
+            self.doubts.begin(order, now_ms)
         yield event
         yield from self._after(order, now_ms)
+
+    def on_book(self, asked: LookUp, book: Sequence[OrderUpdate], now_ms: int) -> Iterator[Effect]:
+        """Let the broker's book decide: adopt what it holds, give up what it does not."""
+        yield from self.on_updates(book, now_ms)
+        for order in missing(asked.orders, {update.tag for update in book}):
+            yield from self._give_up(order, now_ms)
 
     def restore(self, event: Event) -> None:
         """Take back the past: instruments, decisions, orders, exits asked for, positions, halts."""
@@ -85,18 +101,24 @@ class OptionsExecutor:
             self._learn(event)
 
     def settle(self, book: Sequence[OrderUpdate], now_ms: int) -> Iterator[Effect]:
-        """After a restart: adopt what the broker knows, and give up plans that it does not.
+        """After a restart: adopt what the broker knows; what it does not know yet is in doubt.
 
-        An entry that never reached the broker is not sent again; an exit is planned anew. A feed
-        clock has not begun yet, so the time is at least that of what was restored.
+        A request of the process that died may be on its way: it is given up when the doubt is
+        over, and then an entry is not sent again, but an exit is planned anew. A feed clock has
+        not begun yet, so the time is at least that of what was restored.
         """
         now_ms = max(now_ms, self._restored_ms)
         known = {update.tag for update in book}
         lost = [order for order in self.blotter.working() if order.plan.tag not in known]
         yield from self.on_updates(book, now_ms)
         for order in lost:
-            event = order.cancelled("not at the broker after a restart", now_ms)
-            yield from self.on_event_of_order(order, event, now_ms)
+            if not self.policy.orders.doubt_ms:
+                yield from self._give_up(order, now_ms)
+            elif order.state == "unresolved":
+                self.doubts.begin(order, now_ms)
+            else:
+                event = order.unresolved("not at the broker after a restart", now_ms)
+                yield from self.on_event_of_order(order, event, now_ms)
 
     def _learn(self, event: Event) -> None:
         if isinstance(event, InstrumentListed):
@@ -110,6 +132,7 @@ class OptionsExecutor:
         self.market.on_ticks(batch)
         yield from self.market.snapshots(now_ms, batch.trading_day)
         yield from self._time_out(now_ms)
+        yield from self._look_up(now_ms)
         for position_id, wish in list(self._exits.items()):
             if not wish.is_done:
                 yield from self._exit(position_id, now_ms)
@@ -165,11 +188,44 @@ class OptionsExecutor:
             if now_ms - order.plan.occurred_ms > timeouts[order.plan.leg]:
                 yield from self._cancel(order, now_ms)
 
+    def _look_up(self, now_ms: int) -> Iterator[LookUp]:
+        rules = self.policy.orders
+        working = self.blotter.working()
+        due = self.doubts.due(working, now_ms, rules.doubt_ms, rules.exit_retry_ms)
+        if due:
+            yield LookUp(due)
+
+    def _give_up(self, order: Order, now_ms: int) -> Iterator[Effect]:
+        """End an order that never reached the broker, as far as anybody can know."""
+        order.is_given_up = True
+        event = order.cancelled("not at the broker: given up", now_ms)
+        yield from self.on_event_of_order(order, event, now_ms)
+
+    def _stop_stray(self, order: Order, update: OrderUpdate, now_ms: int) -> Iterator[Effect]:
+        """Say once that an order should not be there, and cancel it, again after a while."""
+        stray = update.broker_order_id
+        asked_ms = order.strays.get(stray)
+        if asked_ms is None:
+            reason = f"an order that should not be there is {update.status}: {stray}"
+            yield order.unresolved(reason, now_ms, stray)
+        elif now_ms - asked_ms < self.policy.orders.exit_retry_ms:
+            return
+        order.strays[stray] = now_ms
+        if update.status == "OPEN":
+            yield CancelOrder(order, stray)
+
+    def _oversold(self, order: Order, now_ms: int) -> Iterator[Event]:
+        """Say so where more was sold than was held: two sales of which one was given up."""
+        holding = self.blotter.holding(order.plan.position_id)
+        if holding.sold > holding.bought:
+            reason = f"{holding.sold - holding.bought} units were sold that were not held"
+            yield order.unresolved(reason, now_ms, "oversold", holding.sold)
+
     def _cancel(self, order: Order, now_ms: int) -> Iterator[CancelOrder]:
         """Ask for a cancellation, and again after a while: the request may have been lost."""
         if order.may_be_cancelled(now_ms, self.policy.orders.exit_retry_ms):
             order.cancel_asked_ms = now_ms
-            yield CancelOrder(order)
+            yield CancelOrder(order, order.broker_order_id)
 
     def _on_exit_request(self, request: ExitRequested, now_ms: int) -> Iterator[Effect]:
         self._exits.setdefault(request.position_id, ExitWish()).add(request)

@@ -55,6 +55,9 @@ class Order:
     broker_order_id: str = ""
     fills: dict[str, Fill] = field(default_factory=dict)
     cancel_asked_ms: int | None = None
+    is_given_up: bool = False
+    strays: dict[str, int] = field(default_factory=dict)
+    """Orders with this tag that should not be there: the broker's id → when cancelled last."""
 
     @property
     def filled_quantity(self) -> int:
@@ -66,7 +69,7 @@ class Order:
         """Units that may still fill."""
         if self.state in {"rejected", "cancelled", "filled"}:
             return 0
-        return self.plan.quantity - self.filled_quantity
+        return max(0, self.plan.quantity - self.filled_quantity)
 
     @property
     def average_price(self) -> Decimal:
@@ -119,12 +122,25 @@ class Order:
         fields = self._fields("OrderCancelled", at_ms)
         return OrderCancelled(**fields, reason=reason, filled_quantity=filled)
 
-    def unresolved(self, reason: str, at_ms: int) -> OrderUnresolved:
-        """Return the event of an answer that cannot be known."""
-        return OrderUnresolved(**self._fields("OrderUnresolved", at_ms), reason=reason)
+    def unresolved(self, reason: str, at_ms: int, *parts: object) -> OrderUnresolved:
+        """Return the event of a state that cannot be known; `parts` make it one of several."""
+        return OrderUnresolved(**self._fields("OrderUnresolved", at_ms, *parts), reason=reason)
+
+    def is_stray(self, update: OrderUpdate) -> bool:
+        """Whether an update is of an order that should not be there.
+
+        A second one with the tag, or one that was given up and turned up after all.
+        """
+        is_second = bool(self.broker_order_id) and self.broker_order_id != update.broker_order_id
+        is_late = self.is_given_up or (self.state == "cancelled" and not self.broker_order_id)
+        return update.broker_order_id in self.strays or is_second or is_late
 
     def on_update(self, update: OrderUpdate) -> Iterator[OrderEvent]:
-        """Yield what an update of the broker adds to what is known, and take it in."""
+        """Yield what an update of the broker adds to what is known, and take it in.
+
+        Fills of an order that should not be there are fills all the same; its end ends nothing.
+        """
+        is_stray = self.is_stray(update)
         if not self.broker_order_id and self.working_quantity and update.status != "REJECTED":
             placed = self.placed(update.broker_order_id, update.at_ms)
             self.apply(placed)
@@ -134,7 +150,7 @@ class Order:
                 event = self._filled(update, fill)
                 self.apply(event)
                 yield event
-        ending = self._ending(update)
+        ending = None if is_stray else self._ending(update)
         if ending is not None:
             self.apply(ending)
             yield ending

@@ -80,7 +80,8 @@ class OrderRules:
     """How orders are sent. `limit_buffer`: how far an entry's limit lies beyond the ask.
 
     What has not filled by its timeout is cancelled; an exit is then sent anew, since a market
-    order with protection may rest.
+    order with protection may rest. An order that the broker does not show is in doubt for
+    `doubt_ms`, which is longer than a request can be on its way; 0 where none can be.
     """
 
     product: Literal["NRML", "MIS"] = "NRML"
@@ -88,6 +89,7 @@ class OrderRules:
     entry_timeout_ms: int = 60_000
     exit_timeout_ms: int = 15_000
     exit_retry_ms: int = 5_000
+    doubt_ms: int = 15_000
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from libs.events.topics import TOPIC_OF
 from services.executor.domain.commands import CancelOrder
 from services.executor.domain.executor import OptionsExecutor
 from services.executor.domain.plans import position_id_of
+from services.executor.domain.policy import OrderRules
 from tests.unit.services.executor.builders import (
     DAY,
     LOT,
@@ -30,6 +31,7 @@ from tests.unit.services.executor.builders import (
 from tests.unit.services.executor.venue import Trading, Venue
 
 POSITION = position_id_of(signal().signal_id)
+DOUBT_MS = OrderRules().doubt_ms
 RESTORED = (ExecutionDecided, OrderEvent)
 
 
@@ -159,12 +161,19 @@ def test_an_entry_placed_but_not_noted_before_the_crash_can_still_be_cancelled()
     assert cancel.order.broker_order_id == f"broker-{desk.plans('entry')[0].tag}"
 
 
-def test_an_entry_that_the_broker_does_not_know_is_given_up_and_never_sent() -> None:
+def after_the_doubt(desk: Trading) -> list[Event]:
+    """What the book decides when no request can be on its way any more."""
+    desk.now_ms = max(desk.now_ms, exit_requested(POSITION).occurred_ms) + DOUBT_MS
+    return desk.hear(ticks([], at_ms=desk.now_ms))
+
+
+def test_an_entry_that_the_broker_does_not_know_is_given_up_in_time_and_never_sent() -> None:
     desk = entered()
     (entry,) = desk.plans("entry")
     forget(desk, entry.tag)
     again = restarted(desk)
-    ended = settle(again)
+    assert [event.type for event in settle(again)] == ["OrderUnresolved"]
+    ended = after_the_doubt(again)
     assert [event.type for event in ended] == ["OrderCancelled", "SignalExpired"]
     assert again.executor.risk.at_risk == 0
     again.hear(ticks([], at_ms=NOW + 120_000))
@@ -178,7 +187,8 @@ def test_a_given_up_entry_keeps_what_it_had_bought() -> None:
     desk.fill(entry.tag, LOT)
     forget(desk, entry.tag)
     again = restarted(desk)
-    assert [event.type for event in settle(again)] == ["OrderCancelled"]
+    assert [event.type for event in settle(again)] == ["OrderUnresolved"]
+    assert [event.type for event in after_the_doubt(again)] == ["OrderCancelled"]
     assert again.executor.blotter.holding(POSITION).bought == LOT
 
 
@@ -213,8 +223,9 @@ def test_an_exit_that_the_broker_does_not_know_is_planned_anew_under_another_tag
     forget(desk, lost.tag)
     again = restarted(desk, exit_requested(POSITION))
     settle(again)
-    again.now_ms += 5000
     again.hear(ticks([], at_ms=again.now_ms))
+    assert not again.venue.orders.keys() & {plan.tag for plan in again.plans("exit")}
+    after_the_doubt(again)
     (anew,) = again.venue.open_orders("SELL")
     assert anew.request.tag != lost.tag
     assert anew.request.quantity == lost.quantity
@@ -247,8 +258,10 @@ def test_settling_before_the_feed_clock_begins_writes_no_event_of_1970() -> None
     desk.fill(entry.tag, LOT)
     forget(desk, entry.tag)
     again = restarted(desk, exit_requested(POSITION, occurred_at=utc_from_ms(NOW)))
-    written: list[Event] = settle(again, now_ms=0)
-    assert [event.type for event in written] == ["OrderCancelled", "OrderPlanned", "OrderPlaced"]
+    written: list[Event] = [*settle(again, now_ms=0), *after_the_doubt(again)]
+    assert [event.type for event in written] == [
+        *("OrderUnresolved", "OrderCancelled", "OrderPlanned", "OrderPlaced")
+    ]
     assert all(event.trading_day == DAY for event in written)
     assert all(event.occurred_at >= utc_from_ms(NOW) for event in written)
 

@@ -6,7 +6,7 @@ from typing import cast
 
 import pytest
 
-from libs.broker.errors import OrderRefused, OrderUnknown
+from libs.broker.errors import BrokerUnavailable, OrderRefused, OrderUnknown
 from libs.broker.paper import PaperBroker, PaperRules
 from libs.broker.port import Fill, OrderRequest, OrderUpdate
 from libs.events.bus import Bus
@@ -53,6 +53,7 @@ class DoubtfulBroker(PaperBroker):
         self._log = log
         self.refuses = False
         self.reply = "arrives"
+        self.has_book = True
 
     async def place(self, request: OrderRequest) -> str:
         self._log.append(f"place {request.transaction_type}")
@@ -67,6 +68,8 @@ class DoubtfulBroker(PaperBroker):
 
     async def orders(self) -> Sequence[OrderUpdate]:
         self._log.append("look up")
+        if not self.has_book:
+            raise BrokerUnavailable("the book is closed")
         return await super().orders()
 
 
@@ -148,28 +151,47 @@ def test_an_order_whose_reply_was_lost_is_found_by_its_tag_and_adopted() -> None
     assert placed.broker_order_id == f"paper-{harness.plans[0].tag}"
 
 
-def test_an_order_that_cannot_be_found_is_quarantined_and_never_sent_again() -> None:
+def test_an_entry_that_cannot_be_found_is_in_doubt_then_given_up_and_never_sent_again() -> None:
     harness = ready()
     harness.broker.reply = "is lost with the order"
     harness.hear(signal())
     assert harness.log[-3:] == ["place BUY", "look up", "OrderUnresolved"]
+    harness.tick(14_999)
+    assert harness.log[-1] == "OrderUnresolved"
+    harness.tick(15_000)
+    assert harness.log[-3:] == ["look up", "OrderCancelled", "SignalExpired"]
     harness.hear(signal())
-    for seconds in (1, 30, 61, 120):
-        harness.tick(seconds * 1000)
+    harness.tick(120_000)
     assert harness.log.count("place BUY") == 1
-    assert not any(event.type == "SignalExpired" for event in harness.events)
 
 
-def test_an_exit_that_cannot_be_found_is_not_sold_a_second_time() -> None:
+def test_an_exit_that_cannot_be_found_is_sold_anew_only_when_it_cannot_be_on_its_way() -> None:
     harness = ready()
     harness.hear(signal())
     harness.tick(500)
     harness.broker.reply = "is lost with the order"
     harness.hear(exit_requested(POSITION))
-    for seconds in (10, 20, 60):
-        harness.tick(seconds * 1000)
+    harness.broker.reply = "arrives"
+    harness.tick(60_000 + 14_999)  # the exit is asked for after a minute
     assert harness.log.count("place SELL") == 1
+    harness.tick(60_000 + 15_000)
+    assert harness.log.count("place SELL") == 2
     assert harness.log.count("OrderUnresolved") == 1
+    first, anew = harness.plans[1:]
+    assert (first.quantity, first.tag != anew.tag) == (anew.quantity, True)
+
+
+def test_a_book_that_cannot_be_read_decides_nothing_and_is_asked_for_again_later() -> None:
+    harness = ready()
+    harness.broker.reply = "is lost with the order"
+    harness.hear(signal())
+    harness.broker.has_book = False
+    for after_ms in (15_000, 15_500, 19_999):
+        harness.tick(after_ms)
+    assert harness.log.count("look up") == 2
+    harness.broker.has_book = True
+    harness.tick(20_000)
+    assert harness.log[-3:] == ["look up", "OrderCancelled", "SignalExpired"]
 
 
 def test_a_paper_entry_fills_at_the_ask_once_its_latency_is_over() -> None:
@@ -216,7 +238,9 @@ def test_beginning_settles_the_restored_orders_with_the_brokers_book() -> None:
     for event in (*chain_listed(), *first.events):
         again.handler.restore(event)
     asyncio.run(again.handler.begin(again.emit))
-    assert again.log == ["look up", "OrderCancelled", "SignalExpired", "flush"]
+    assert again.log == ["look up", "OrderUnresolved", "flush"]
+    again.tick(15_000)
+    assert again.log[-3:] == ["look up", "OrderCancelled", "SignalExpired"]
     again.hear(signal())
     assert "place BUY" not in again.log
 

@@ -8,7 +8,7 @@ from typing import TypeVar
 from libs.broker.port import Fill, OrderRequest, OrderStatus, OrderUpdate
 from libs.events.event import Event
 from libs.events.orders import OrderEvent, OrderPlanned
-from services.executor.domain.commands import CancelOrder, Effect, PlaceOrder
+from services.executor.domain.commands import CancelOrder, Effect, LookUp, PlaceOrder
 from services.executor.domain.executor import OptionsExecutor
 from services.executor.domain.order import Order
 from tests.unit.services.executor.builders import NOW
@@ -29,9 +29,13 @@ class VenueOrder:
     def left(self) -> int:
         return self.request.quantity - sum(fill.quantity for fill in self.fills)
 
+    @property
+    def broker_order_id(self) -> str:
+        return f"broker-{self.request.tag}"
+
     def update(self, at_ms: int) -> OrderUpdate:
-        tag = self.request.tag
-        return OrderUpdate(f"broker-{tag}", tag, self.status, at_ms, tuple(self.fills))
+        fills = tuple(self.fills)
+        return OrderUpdate(self.broker_order_id, self.request.tag, self.status, at_ms, fills)
 
 
 @dataclass(slots=True)
@@ -47,6 +51,9 @@ class Venue:
         assert order.left >= 0
         if not order.left:
             order.status = "COMPLETE"
+
+    def book(self, at_ms: int) -> list[OrderUpdate]:
+        return [order.update(at_ms) for order in self.orders.values()]
 
     def open_orders(self, side: str) -> list[VenueOrder]:
         return [
@@ -65,6 +72,7 @@ class Trading:
     events: list[Event] = field(default_factory=list)
     now_ms: int = NOW
     refuse_next: int = 0
+    is_book_readable: bool = True
 
     def hear(self, event: Event) -> list[Event]:
         """Handle an event; return what came out of it."""
@@ -76,7 +84,9 @@ class Trading:
             if isinstance(effect, PlaceOrder):
                 self._place(effect.order)
             elif isinstance(effect, CancelOrder):
-                self._cancel(effect.order)
+                self._cancel(effect)
+            elif isinstance(effect, LookUp):
+                self._let_book_decide(effect)
             else:
                 self.events.append(effect)
         return self.events[before:]
@@ -115,7 +125,11 @@ class Trading:
             event = order.placed(f"broker-{tag}", self.now_ms)
         self.carry(self.executor.on_event_of_order(order, event, self.now_ms))
 
-    def _cancel(self, order: Order) -> None:
-        known = self.venue.orders.get(order.plan.tag)
-        if known is not None:
-            known.is_cancel_asked = True
+    def _cancel(self, asked: CancelOrder) -> None:
+        for known in self.venue.orders.values():
+            if known.broker_order_id == asked.broker_order_id:
+                known.is_cancel_asked = True
+
+    def _let_book_decide(self, asked: LookUp) -> None:
+        if self.is_book_readable:
+            self.carry(self.executor.on_book(asked, self.venue.book(self.now_ms), self.now_ms))
