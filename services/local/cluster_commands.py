@@ -68,6 +68,8 @@ def lag(
 ) -> None:
     """Show how far each group of readers is behind what was published.
 
+    What ends a transaction counts as a record: a quiet topic of executor or position shows one.
+
     Example: `ALPHASTOCKS_BUS__KIND=kafka alphastocks lag --watch`
     """
     settings = settings_of(config)

@@ -99,12 +99,15 @@ async def check(day: KafkaDay, expected: Expected) -> None:
 
 async def check_orders(day: KafkaDay) -> None:
     """No tag is planned twice, and every position that was opened is closed."""
+
+    async def all_closed() -> bool:
+        positions = await day.events("positions")
+        opened = {one.position_id for one in positions if isinstance(one, PositionOpened)}
+        return opened == {one.position_id for one in positions if isinstance(one, PositionClosed)}
+
+    await until(all_closed, "every position is closed")
     plans = [one for one in await day.events("orders") if isinstance(one, OrderPlanned)]
     assert len({one.tag for one in plans}) == len({one.event_id for one in plans})
-    positions = await day.events("positions")
-    opened = {one.position_id for one in positions if isinstance(one, PositionOpened)}
-    closed = {one.position_id for one in positions if isinstance(one, PositionClosed)}
-    assert opened == closed
 
 
 async def count(day: KafkaDay, database: StoreAddress, sql: str) -> int:

@@ -137,9 +137,12 @@ class KafkaBus:
                     yield message
 
     async def offset_at(self, place: TopicPartition, at_ms: int) -> int:
-        """Return the first offset stamped at a time or later, the end where there is none."""
+        """Return the first offset stamped at a time or later, the end where there is none.
+
+        What is being committed counts: it may be read as soon as somebody reads from there.
+        """
         theirs = KafkaPlace(self.address.named(place.topic), place.partition)
-        async with _reading(self.address) as consumer:
+        async with _reading(self.address, "read_uncommitted") as consumer:
             found = await within(
                 PATIENCE_SECONDS,
                 consumer.offsets_for_times({theirs: at_ms}),
