@@ -1,5 +1,7 @@
 """What all tests share: silent logs, and where recorded market data is."""
 
+import gc
+import importlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,6 +25,17 @@ def _silent_logs() -> Iterator[None]:
 
 def _drop(_logger: object, _method: str, _event: structlog.typing.EventDict) -> str:
     raise structlog.DropEvent
+
+
+def pytest_configure() -> None:
+    """Import hypothesis early, undisturbed: its plugin does so late, and may then fail to.
+
+    CPython 3.11 can refuse to parse a module ("recursion depth mismatch") when the collector runs
+    meanwhile; pytest parses every module of a plugin to rewrite its asserts.
+    """
+    gc.disable()
+    importlib.import_module("hypothesis")
+    gc.enable()
 
 
 def pytest_report_collectionfinish() -> list[str]:

@@ -65,6 +65,14 @@ async def until(is_so: Callable[[], bool], what: str) -> None:
         await asyncio.sleep(0.01)
 
 
+async def eventually(is_so: Callable[[], Awaitable[bool]], what: str) -> None:
+    """Ask until something is so; fail, saying what was expected, after the deadline."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not await is_so():
+        assert time.monotonic() < deadline, f"never happened: {what}"
+        await asyncio.sleep(0.05)
+
+
 async def take(consumer: Consumer, count: int, at_most: int = 100) -> list[Message]:
     """The next `count` messages; fail when they do not come or when there are more of them."""
     deadline = time.monotonic() + PATIENCE_SECONDS

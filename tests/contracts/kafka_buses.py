@@ -5,11 +5,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from uuid import uuid4
 
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-
 from libs.events.bus import Bus
 from libs.events.kafka.address import KafkaAddress
+from libs.events.kafka.admin import kafka_admin
 from libs.events.kafka.bus import KafkaBus
+from libs.events.topic_plan import WantedTopic, plan
 from libs.events.topics import dead_letter_topic
 from tests.contracts.buses import PARTITIONS
 
@@ -36,10 +36,8 @@ class FencedKafkaBuses(KafkaBuses):
 
 async def create_topics(address: KafkaAddress, partitions: Mapping[str, int]) -> None:
     """Create topics and those of their dead letters, kept whatever the age of their records."""
-    admin = AIOKafkaAdminClient(**address.options())
-    await admin.start()
     counts = {**partitions, **{dead_letter_topic(t): n for t, n in partitions.items()}}
     configs = {"retention.ms": "-1", "message.timestamp.after.max.ms": str(2**63 - 1)}
-    topics = [NewTopic(address.named(t), n, 1, topic_configs=configs) for t, n in counts.items()]
-    await admin.create_topics(topics)
-    await admin.close()
+    wanted = [WantedTopic(name, count, 1, configs) for name, count in counts.items()]
+    async with kafka_admin(address) as admin:
+        await admin.carry_out(plan(wanted, {}), {})

@@ -5,6 +5,7 @@ from dataclasses import replace
 from libs.events.bus import Bus, Message, TopicPartition
 from tests.contracts.buses import (
     BusFactory,
+    eventually,
     joined,
     next_offsets,
     play,
@@ -85,7 +86,11 @@ def test_a_member_knows_where_its_group_stands(bus_factory: BusFactory) -> None:
         taken = [one for one in await take(consumer, 6) if one.partition == 0]
         await consumer.commit(next_offsets(taken[:3]))
         places = [PLACE, TopicPartition("orders", 1)]
-        assert await consumer.committed(places) == {places[0]: 3, places[1]: 0}
+
+        async def stands_there() -> bool:
+            return await consumer.committed(places) == {places[0]: 3, places[1]: 0}
+
+        await eventually(stands_there, "the commit is seen")
 
     play(bus_factory, story)
 

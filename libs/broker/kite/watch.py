@@ -96,9 +96,10 @@ class OrderWatch:
     async def joined(self) -> list[OrderUpdate]:
         """Return the order book of now, joined with its trades.
 
-        Raises what the requests raise, and ReplyUnreadable if trades stay behind their orders.
+        Raises what the requests raise, and ReplyUnreadable if trades stay behind their orders or
+        if an order of the book cannot be read: who looks one up must not take it for missing.
         """
-        await self._read_book()
+        left_out = await self._read_book()
         for _ in range(_TRADES_TRIES):
             await self._read_missing_trades()
             if not self._book.lacking():
@@ -106,6 +107,8 @@ class OrderWatch:
             await asyncio.sleep(self._trades_backoff.next_seconds())
         self._trades_backoff.reset()
         self._hand_on()
+        if left_out:
+            raise ReplyUnreadable(f"{left_out} orders of the book cannot be read")
         if lacking := self._book.lacking():
             raise ReplyUnreadable(f"the trades of {', '.join(lacking)} do not add up yet")
         return self._book.updates()
@@ -170,7 +173,8 @@ class OrderWatch:
         if is_poll and not self._is_poll_due:  # else the book is older than what failed since
             await self._repeat_cancels()
 
-    async def _read_book(self) -> None:
+    async def _read_book(self) -> int:
+        """Take the whole book in; return how many of its orders cannot be read."""
         self._is_poll_due = False
         self._polled_at = _now()
         try:
@@ -180,11 +184,11 @@ class OrderWatch:
             self._is_poll_due = True
             raise
         self._take_trades(trades)
-        for row in rows:
-            self._take_order(row)
+        left_out = sum(not self._take_order(row) for row in rows)
         self._counts["polls"] += 1
         self._on_session("requests", None)
         self._doubtful_tags = {tag for tag in self._doubtful_tags if not self._book.has_tag(tag)}
+        return left_out
 
     async def _read_missing_trades(self) -> None:
         for order_id in self._book.lacking():
@@ -212,11 +216,14 @@ class OrderWatch:
         self._is_poll_due = True
         self._stirred.set()
 
-    def _take_order(self, row: Row) -> None:
+    def _take_order(self, row: Row) -> bool:
+        """Take a row in; return whether it can be read."""
         try:
             self._book.take_order(row, self._now_ms())
         except ReplyUnreadable as error:
             self._on_unreadable(error)
+            return False
+        return True
 
     def _take_trades(self, rows: Iterable[Row]) -> None:
         for row in rows:

@@ -65,6 +65,6 @@ class Blotter:
         return Holding(
             bought=sum(order.filled_quantity for order in entries),
             sold=sum(order.filled_quantity for order in exits),
-            selling=sum(order.working_quantity for order in exits),
-            buying=sum(order.working_quantity for order in entries),
+            selling=sum(order.working_quantity + order.stray_quantity for order in exits),
+            buying=sum(order.working_quantity + order.stray_quantity for order in entries),
         )

@@ -15,11 +15,14 @@ from services.executor.domain.order import Order
 class Doubts:
     """Since when orders are in doubt, and when the book was last asked (epoch ms)."""
 
-    _since: dict[UUID, int] = field(default_factory=dict)
+    _since: dict[UUID, int | None] = field(default_factory=dict)
     _asked_ms: int | None = None
 
-    def begin(self, order: Order, now_ms: int) -> None:
-        """Note an order that is in doubt from now on."""
+    def begin(self, order: Order, now_ms: int | None) -> None:
+        """Note an order in doubt from now on; None: from the next look at the clock on.
+
+        At a restart a feed's clock stands still.
+        """
         self._since.setdefault(order.plan.order_id, now_ms)
 
     def due(
@@ -29,13 +32,14 @@ class Doubts:
 
         One question is for all of them; it is asked again after `again_ms`.
         """
-        if not self._since or (self._asked_ms is not None and now_ms - self._asked_ms < again_ms):
+        if not self._since:
             return ()
         doubtful = {one.plan.order_id: one for one in working if one.state == "unresolved"}
-        self._since = {order_id: at for order_id, at in self._since.items() if order_id in doubtful}
-        due = [
-            doubtful[order_id] for order_id, at in self._since.items() if now_ms - at >= doubt_ms
-        ]
+        since = {key: now_ms if at is None else at for key, at in self._since.items()}
+        self._since = {key: at for key, at in since.items() if key in doubtful}
+        if self._asked_ms is not None and now_ms - self._asked_ms < again_ms:
+            return ()
+        due = [doubtful[key] for key in self._since if now_ms - since[key] >= doubt_ms]
         if due:
             self._asked_ms = now_ms
         return tuple(due)

@@ -26,7 +26,7 @@ from services.executor.domain.decision import Decision, Trade, decide, decided
 from services.executor.domain.doubts import Doubts, missing
 from services.executor.domain.exits import ExitWish
 from services.executor.domain.market import Market
-from services.executor.domain.order import Order
+from services.executor.domain.order import GIVEN_UP, Order
 from services.executor.domain.plans import entry_plans, exit_plans
 from services.executor.domain.policy import Policy
 from services.executor.domain.risk import Breach, RiskBook
@@ -65,11 +65,12 @@ class OptionsExecutor:
             if order is None:
                 continue
             is_stray = order.is_stray(update)
+            has_changed = is_stray and order.note_stray(update)
             news = list(order.on_update(update))
             yield from news
             if is_stray:
                 yield from self._stop_stray(order, update, now_ms)
-            if news:
+            if news or has_changed:
                 yield from self._oversold(order, now_ms)
                 yield from self._after(order, now_ms)
 
@@ -114,9 +115,9 @@ class OptionsExecutor:
         for order in lost:
             if not self.policy.orders.doubt_ms:
                 yield from self._give_up(order, now_ms)
-            elif order.state == "unresolved":
-                self.doubts.begin(order, now_ms)
-            else:
+                continue
+            self.doubts.begin(order, None)
+            if order.state != "unresolved":
                 event = order.unresolved("not at the broker after a restart", now_ms)
                 yield from self.on_event_of_order(order, event, now_ms)
 
@@ -197,29 +198,27 @@ class OptionsExecutor:
 
     def _give_up(self, order: Order, now_ms: int) -> Iterator[Effect]:
         """End an order that never reached the broker, as far as anybody can know."""
-        order.is_given_up = True
-        event = order.cancelled("not at the broker: given up", now_ms)
+        event = order.cancelled(GIVEN_UP, now_ms)
         yield from self.on_event_of_order(order, event, now_ms)
 
     def _stop_stray(self, order: Order, update: OrderUpdate, now_ms: int) -> Iterator[Effect]:
         """Say once that an order should not be there, and cancel it, again after a while."""
-        stray = update.broker_order_id
-        asked_ms = order.strays.get(stray)
-        if asked_ms is None:
-            reason = f"an order that should not be there is {update.status}: {stray}"
-            yield order.unresolved(reason, now_ms, stray)
-        elif now_ms - asked_ms < self.policy.orders.exit_retry_ms:
+        stray, its_id = order.strays[update.broker_order_id], update.broker_order_id
+        if stray.asked_ms is None:
+            reason = f"an order that should not be there is {update.status}: {its_id}"
+            yield order.alert(reason, now_ms, its_id)
+        elif now_ms - stray.asked_ms < self.policy.orders.exit_retry_ms:
             return
-        order.strays[stray] = now_ms
+        stray.asked_ms = now_ms
         if update.status == "OPEN":
-            yield CancelOrder(order, stray)
+            yield CancelOrder(order, its_id)
 
     def _oversold(self, order: Order, now_ms: int) -> Iterator[Event]:
         """Say so where more was sold than was held: two sales of which one was given up."""
         holding = self.blotter.holding(order.plan.position_id)
         if holding.sold > holding.bought:
             reason = f"{holding.sold - holding.bought} units were sold that were not held"
-            yield order.unresolved(reason, now_ms, "oversold", holding.sold)
+            yield order.alert(reason, now_ms, "oversold", holding.sold)
 
     def _cancel(self, order: Order, now_ms: int) -> Iterator[CancelOrder]:
         """Ask for a cancellation, and again after a while: the request may have been lost."""
@@ -232,13 +231,19 @@ class OptionsExecutor:
         yield from self._exit(request.position_id, now_ms)
 
     def _exit(self, position_id: UUID, now_ms: int) -> Iterator[Effect]:
-        """Cancel what is left of the entry first; then sell no more than is held and free."""
-        orders = self.blotter.of_position(position_id)
-        buying = [one for one in orders if one.plan.leg == "entry" and one.working_quantity]
-        for order in buying:
-            yield from self._cancel(order, now_ms)
+        """Cancel what is left of the entry first; then sell no more than is held and free.
+
+        Where more is being sold than is held, since a sale that was given up is there after all,
+        the others are cancelled; what is then left is sold.
+        """
+        orders, holding = self.blotter.of_position(position_id), self.blotter.holding(position_id)
         exits = [one for one in orders if one.plan.leg == "exit"]
-        if orders and not buying and self._may_retry(exits, now_ms):
+        is_too_much = holding.sold + holding.selling > holding.bought
+        ending = [one for one in orders if one.plan.leg == "entry" or is_too_much]
+        for order in (one for one in ending if one.working_quantity):
+            yield from self._cancel(order, now_ms)
+        may_sell = orders and not holding.buying and not is_too_much
+        if may_sell and self._may_retry(exits, now_ms):
             yield from self._sell(orders[0].plan, len(exits), now_ms)
 
     def _sell(self, entry: OrderPlanned, exits: int, now_ms: int) -> Iterator[Effect]:

@@ -46,6 +46,19 @@ def tag_of(order_id: UUID) -> str:
     return base64.b32encode(order_id.bytes).decode().rstrip("=")[:20]
 
 
+GIVEN_UP = "not at the broker: given up"
+_ALERT = "alert: "
+
+
+@dataclass(slots=True)
+class Stray:
+    """An order at the broker that should not be there: what it may still fill."""
+
+    open_quantity: int = 0
+    asked_ms: int | None = None
+    """When its cancellation was asked for last (epoch ms)."""
+
+
 @dataclass(slots=True)
 class Order:
     """What is known of an order, from its own events."""
@@ -56,20 +69,30 @@ class Order:
     fills: dict[str, Fill] = field(default_factory=dict)
     cancel_asked_ms: int | None = None
     is_given_up: bool = False
-    strays: dict[str, int] = field(default_factory=dict)
-    """Orders with this tag that should not be there: the broker's id → when cancelled last."""
+    strays: dict[str, Stray] = field(default_factory=dict)
+    _filled_by: dict[str, str] = field(default_factory=dict)
 
     @property
     def filled_quantity(self) -> int:
-        """Units filled so far."""
+        """Units filled so far, also by orders that should not have been there."""
         return sum(fill.quantity for fill in self.fills.values())
 
     @property
     def working_quantity(self) -> int:
-        """Units that may still fill."""
+        """Units that may still fill by the order itself."""
         if self.state in {"rejected", "cancelled", "filled"}:
             return 0
-        return max(0, self.plan.quantity - self.filled_quantity)
+        return max(0, self.plan.quantity - self._own_quantity)
+
+    @property
+    def stray_quantity(self) -> int:
+        """Units that orders may still fill which should not be there."""
+        return sum(stray.open_quantity for stray in self.strays.values())
+
+    @property
+    def _own_quantity(self) -> int:
+        own = (key for key, by in self._filled_by.items() if by == self.broker_order_id)
+        return sum(self.fills[key].quantity for key in own)
 
     @property
     def average_price(self) -> Decimal:
@@ -84,13 +107,21 @@ class Order:
 
     def apply(self, event: OrderEvent) -> None:
         """Take an event of this order; a transition that the table does not know is ignored."""
+        if not self.broker_order_id and not self.is_given_up:
+            self.broker_order_id = getattr(event, "broker_order_id", "")
         if isinstance(event, OrderFilled):
-            self.fills[event.fill_id] = Fill(event.fill_id, event.fill_quantity, event.fill_price)
-            is_complete = self.filled_quantity >= self.plan.quantity
-            self._move("filled" if is_complete else "placed")
-        else:
+            self._book(event)
+        elif not event.reason.startswith(_ALERT):
+            is_unknown = event.reason == GIVEN_UP or not self.broker_order_id
+            self.is_given_up |= isinstance(event, OrderCancelled) and is_unknown
             self._move(_STATE_OF[type(event)])
-        self.broker_order_id = getattr(event, "broker_order_id", "") or self.broker_order_id
+
+    def _book(self, event: OrderFilled) -> None:
+        self.fills[event.fill_id] = Fill(event.fill_id, event.fill_quantity, event.fill_price)
+        self._filled_by[event.fill_id] = event.broker_order_id
+        if event.broker_order_id == self.broker_order_id:
+            is_complete = self._own_quantity >= self.plan.quantity
+            self._move("filled" if is_complete else "placed")
 
     def request(self) -> OrderRequest:
         """Return what the broker is asked for."""
@@ -122,9 +153,17 @@ class Order:
         fields = self._fields("OrderCancelled", at_ms)
         return OrderCancelled(**fields, reason=reason, filled_quantity=filled)
 
-    def unresolved(self, reason: str, at_ms: int, *parts: object) -> OrderUnresolved:
-        """Return the event of a state that cannot be known; `parts` make it one of several."""
-        return OrderUnresolved(**self._fields("OrderUnresolved", at_ms, *parts), reason=reason)
+    def unresolved(self, reason: str, at_ms: int) -> OrderUnresolved:
+        """Return the event of an answer that cannot be known."""
+        return OrderUnresolved(**self._fields("OrderUnresolved", at_ms), reason=reason)
+
+    def alert(self, reason: str, at_ms: int, *parts: object) -> OrderUnresolved:
+        """Return the event of something that should not be; it changes no state.
+
+        `parts` tell it from others of the same order.
+        """
+        fields = self._fields("OrderUnresolved", at_ms, *parts)
+        return OrderUnresolved(**fields, reason=f"{_ALERT}{reason}")
 
     def is_stray(self, update: OrderUpdate) -> bool:
         """Whether an update is of an order that should not be there.
@@ -132,8 +171,15 @@ class Order:
         A second one with the tag, or one that was given up and turned up after all.
         """
         is_second = bool(self.broker_order_id) and self.broker_order_id != update.broker_order_id
-        is_late = self.is_given_up or (self.state == "cancelled" and not self.broker_order_id)
-        return update.broker_order_id in self.strays or is_second or is_late
+        return self.is_given_up or is_second
+
+    def note_stray(self, update: OrderUpdate) -> bool:
+        """Take in what a stray may still fill; return whether that has changed."""
+        stray = self.strays.setdefault(update.broker_order_id, Stray())
+        filled = sum(fill.quantity for fill in update.fills)
+        left = max(0, self.plan.quantity - filled) if update.status == "OPEN" else 0
+        has_changed, stray.open_quantity = left != stray.open_quantity, left
+        return has_changed
 
     def on_update(self, update: OrderUpdate) -> Iterator[OrderEvent]:
         """Yield what an update of the broker adds to what is known, and take it in.

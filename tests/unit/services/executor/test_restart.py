@@ -163,7 +163,8 @@ def test_an_entry_placed_but_not_noted_before_the_crash_can_still_be_cancelled()
 
 def after_the_doubt(desk: Trading) -> list[Event]:
     """What the book decides when no request can be on its way any more."""
-    desk.now_ms = max(desk.now_ms, exit_requested(POSITION).occurred_ms) + DOUBT_MS
+    assert desk.hear(ticks([], at_ms=desk.now_ms)) == [], "the clock begins with the first tick"
+    desk.now_ms += DOUBT_MS
     return desk.hear(ticks([], at_ms=desk.now_ms))
 
 
@@ -258,7 +259,9 @@ def test_settling_before_the_feed_clock_begins_writes_no_event_of_1970() -> None
     desk.fill(entry.tag, LOT)
     forget(desk, entry.tag)
     again = restarted(desk, exit_requested(POSITION, occurred_at=utc_from_ms(NOW)))
-    written: list[Event] = [*settle(again, now_ms=0), *after_the_doubt(again)]
+    settled = settle(again, now_ms=0)
+    again.now_ms += 60_000
+    written: list[Event] = [*settled, *after_the_doubt(again)]
     assert [event.type for event in written] == [
         *("OrderUnresolved", "OrderCancelled", "OrderPlanned", "OrderPlaced")
     ]

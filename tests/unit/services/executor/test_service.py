@@ -239,6 +239,7 @@ def test_beginning_settles_the_restored_orders_with_the_brokers_book() -> None:
         again.handler.restore(event)
     asyncio.run(again.handler.begin(again.emit))
     assert again.log == ["look up", "OrderUnresolved", "flush"]
+    again.tick(0)
     again.tick(15_000)
     assert again.log[-3:] == ["look up", "OrderCancelled", "SignalExpired"]
     again.hear(signal())

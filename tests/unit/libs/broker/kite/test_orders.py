@@ -156,6 +156,17 @@ def test_doubled_late_and_unreadable_postbacks_change_nothing() -> None:
     playing(play, has_ticker=True, poll_seconds=60)
 
 
+def test_a_book_with_an_order_that_cannot_be_read_is_no_answer_to_a_look_up() -> None:
+    async def play(stage: Stage) -> None:
+        stage.book(order(), {"order_id": "2"})
+        with pytest.raises(ReplyUnreadable, match="1 orders of the book"):
+            await stage.client.orders()
+        stage.book(order())
+        assert [update.tag for update in await stage.client.orders()] == ["tag1"]
+
+    playing(play, poll_seconds=60)
+
+
 def test_a_lost_postback_is_made_good_by_the_book_after_a_reconnect() -> None:
     async def play(stage: Stage) -> None:
         await stage.client.place(request())
