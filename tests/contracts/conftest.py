@@ -1,6 +1,6 @@
 """The buses that the contract is checked on. An adapter joins by a class and one parameter."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -41,7 +41,7 @@ FACTORIES: dict[str, Callable[[Path], BusFactory]] = {
     "local": LocalBuses,
     "journal": JournaledBuses,
 }
-ON_KAFKA: dict[str, Callable[[KafkaAddress], BusFactory]] = {
+ON_KAFKA: dict[str, Callable[[KafkaAddress], KafkaBuses]] = {
     "kafka": KafkaBuses,
     "fenced": FencedKafkaBuses,
 }
@@ -59,19 +59,22 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 @pytest.fixture
-def bus_factory(request: pytest.FixtureRequest, tmp_path: Path) -> BusFactory:
+def bus_factory(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[BusFactory]:
     """Each bus in turn."""
-    return _made(request, tmp_path)
+    yield from _made(request, tmp_path)
 
 
 @pytest.fixture
-def durable_bus_factory(request: pytest.FixtureRequest, tmp_path: Path) -> BusFactory:
+def durable_bus_factory(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[BusFactory]:
     """Each bus that survives a restart."""
-    return _made(request, tmp_path)
+    yield from _made(request, tmp_path)
 
 
-def _made(request: pytest.FixtureRequest, folder: Path) -> BusFactory:
+def _made(request: pytest.FixtureRequest, folder: Path) -> Iterator[BusFactory]:
     name: str = request.param
     if name in FACTORIES:
-        return FACTORIES[name](folder)
-    return ON_KAFKA[name](request.getfixturevalue("kafka"))
+        yield FACTORIES[name](folder)
+        return
+    made = ON_KAFKA[name](request.getfixturevalue("kafka"))
+    yield made
+    made.drop()

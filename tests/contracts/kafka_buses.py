@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from uuid import uuid4
 
+from aiokafka.admin import AIOKafkaAdminClient
+
 from libs.events.bus import Bus
 from libs.events.kafka.address import KafkaAddress
 from libs.events.kafka.admin import kafka_admin
@@ -27,6 +29,10 @@ class KafkaBuses:
     def __call__(self) -> Bus:
         return KafkaBus(self.address, self.fence, PARTITIONS)
 
+    def drop(self) -> None:
+        """Delete the topics: a server that keeps thousands of them is slow."""
+        asyncio.run(drop_topics(self.address))
+
 
 class FencedKafkaBuses(KafkaBuses):
     """The bus on Kafka of a process that is the only one of its kind."""
@@ -41,3 +47,12 @@ async def create_topics(address: KafkaAddress, partitions: Mapping[str, int]) ->
     wanted = [WantedTopic(name, count, 1, configs) for name, count in counts.items()]
     async with kafka_admin(address) as admin:
         await admin.carry_out(plan(wanted, {}), {})
+
+
+async def drop_topics(address: KafkaAddress) -> None:
+    """Delete the topics of a prefix."""
+    admin = AIOKafkaAdminClient(**address.options())
+    await admin.start()
+    names = [name for name in await admin.list_topics() if name.startswith(address.prefix)]
+    await admin.delete_topics(names)
+    await admin.close()

@@ -18,6 +18,7 @@ from libs.events.codec import event_of
 from libs.events.errors import PoisonMessage
 from libs.events.event import Event
 from libs.events.kafka.address import KafkaAddress
+from libs.events.kafka.admin import kafka_admin
 from libs.events.kafka.bus import KafkaBus
 from libs.events.topics import TOPICS, dead_letter_topic
 from libs.market.calendar import load_calendar
@@ -131,7 +132,7 @@ class KafkaDay:
             ]
 
     async def played(self) -> None:
-        """Return when the day's last candles are published and nothing has come for a while."""
+        """Return when all is read, the last candles are there, and nothing has come for a while."""
         close_ms = load_calendar().sessions("NSE", DAY)[-1].close_ms
         counts: list[int] = []
 
@@ -140,9 +141,17 @@ class KafkaDay:
             last = max((candle.closes_ms for candle in candles.values()), default=0)
             topics = ("candles", "strategy_signals", "signal_generated", "decisions", "orders")
             counts.append(sum([len(await self.events(topic)) for topic in topics]))
-            return last == close_ms and len(counts) > 4 and len(set(counts[-4:])) == 1
+            is_quiet = len(counts) > 4 and len(set(counts[-4:])) == 1
+            return last == close_ms and is_quiet and await self.behind() == 0
 
         await until(is_over, "the day is over", 0.7)
+
+    async def behind(self) -> int:
+        """Return how many ticks and candles candle and strategy have not taken in yet."""
+        reads = {"candle": "ticks", "strategy": "candles"}
+        async with kafka_admin(self.address) as admin:
+            standings = await admin.standings()
+        return sum(one.lag(reads[one.group]) for one in standings if one.group in reads)
 
     async def until_candles(self, count: int) -> None:
         """Return when so many batches of candles have been published."""

@@ -6,7 +6,7 @@ processes on the way.
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,7 @@ from tests.integration.commands import alphastocks, events_of, settings_file
 from tests.integration.kafka_days import SERVICES, KafkaDay, by_id, rows_of, until
 from tests.integration.proxies import HOST, Proxy
 from tests.integration.recordings import DAY, write_recording
-from tests.servers import TestKafka
+from tests.servers import TestKafka, running_kafka, why_none
 
 PACED = 1200.0
 """A session of 6 hours 15 minutes in 19 seconds: time enough to be disturbed."""
@@ -41,6 +41,20 @@ class Expected:
     candles: list[str]
     strategy_signals: dict[str, dict[str, Any]]
     signals: dict[str, dict[str, Any]]
+
+
+@pytest.fixture(scope="module")
+def test_kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestKafka]:
+    """A Kafka for these tests alone: they kill it, and what holds little is soon back."""
+    if reason := why_none():
+        pytest.skip(reason)
+    with running_kafka(tmp_path_factory.mktemp("kafka")) as kafka:
+        yield kafka
+
+
+@pytest.fixture(scope="module")
+def kafka(test_kafka: TestKafka) -> KafkaAddress:
+    return test_kafka.address
 
 
 @pytest.fixture(scope="module")
