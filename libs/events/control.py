@@ -59,6 +59,19 @@ class StrategyStopped(ControlEvent):
     strategy: str
 
 
+Action = Literal["halt", "resume", "exit", "state"]
+Outcome = Literal["done", "refused"]
+
+
+class ControlUsed(ControlEvent):
+    """Somebody used the control endpoints; `token` is the name of whose token it was."""
+
+    type: Literal["ControlUsed"] = "ControlUsed"
+    action: Action
+    token: str
+    outcome: Outcome
+
+
 class ServiceFailed(ControlEvent):
     """A service stopped because of an error."""
 

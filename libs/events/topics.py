@@ -67,6 +67,7 @@ _CONTROL = (
     control.HistoryLoaded,
     control.StrategyStarted,
     control.StrategyStopped,
+    control.ControlUsed,
     control.ServiceFailed,
 )
 

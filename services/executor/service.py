@@ -18,12 +18,14 @@ from libs.events.orders import OrderEvent, OrderUnresolved
 from libs.events.ticks import TickBatch
 from libs.market.calendar import load_calendar
 from libs.market.rulebook import load_rulebook
+from libs.runtime.access import Access
 from libs.runtime.clock import Clock, monotonic_ms
 from libs.runtime.consumer import Emit, Subscription
 from libs.runtime.logs import logger_of
 from libs.runtime.retry import retrying
 from libs.runtime.service import Parts, Service
 from libs.runtime.settings import SettingsError
+from services.executor.control import ControlDesk, TradingState, control_router
 from services.executor.domain import rows
 from services.executor.domain.commands import CancelOrder, Effect, LookUp, PlaceOrder
 from services.executor.domain.executor import OptionsExecutor
@@ -71,6 +73,13 @@ class ExecutorHandler:
         async with self._turn:
             await self._place_planned(emit)
             await self._take_updates(emit)
+
+    async def publish(self, events: Iterable[Event], emit: Emit) -> None:
+        """Publish events of somebody else, between two messages, and have them acknowledged."""
+        async with self._turn:
+            for event in events:
+                await emit(event)
+            await self._bus.flush()
 
     async def flush(self) -> None:
         """Hold nothing: `finish` has sent what was planned."""
@@ -263,10 +272,18 @@ def make_service(settings: ExecutorSettings, parts: Parts, venue: Venue | None =
         at_venue = {"venue": venue.describe()} if venue else {}
         return {"mode": settings.mode, "is_busy": handler.is_busy, **at_venue}
 
+    def state() -> TradingState:
+        held = tuple(executor.blotter.held())
+        return TradingState(settings.mode, executor.risk.halted_because, held)
+
+    access = Access(settings.control.tokens, settings.control.per_minute)
+    desk = ControlDesk(handler.publish, parts.clock)
+    watch = (_Watch(venue, handler).run,) if venue else ()
     return Service(
         name="executor",
         subscriptions=(inputs, *parts.writers("executor", tables)),
-        background=(_Watch(venue, handler).run,) if venue else (),
+        background=(*watch, desk.run) if access.tokens else watch,
         close=venue.close if venue else None,
         describe=describe,
+        router=control_router(access, desk, state) if access.tokens else None,
     )

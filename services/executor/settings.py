@@ -6,6 +6,7 @@ from pydantic import Field
 
 from libs.broker.paper import PaperRules
 from libs.events.orders import Mode
+from libs.runtime.access import AccessToken
 from libs.runtime.process import ServiceProcess
 from libs.runtime.settings import KiteSettings, Section
 from services.executor.domain.policy import (
@@ -18,6 +19,13 @@ from services.executor.domain.policy import (
     ScoreWeights,
     Sizing,
 )
+
+
+class ControlSettings(Section):
+    """The control endpoints; without tokens there are none."""
+
+    tokens: tuple[AccessToken, ...] = Field((), description="who may use them, by hash")
+    per_minute: int = Field(30, ge=1, description="requests of a token in a minute at most")
 
 
 class ExecutorSettings(Section):
@@ -34,6 +42,7 @@ class ExecutorSettings(Section):
     levels: LevelRules = Field(default_factory=LevelRules, description="stop and target")
     limits: RiskLimits = Field(default_factory=RiskLimits, description="risk limits")
     orders: OrderRules = Field(default_factory=OrderRules, description="how orders are sent")
+    control: ControlSettings = Field(ControlSettings(), description="who may halt and resume")
     paper: PaperRules = Field(default_factory=PaperRules, description="fills in paper mode")
 
     @property

@@ -24,6 +24,7 @@ from services.ingest.recorded import RecordingError
 from services.local import screen
 from services.local.cluster_commands import lag, topics_app
 from services.local.command import Config, settings_of
+from services.local.control_commands import halt, leave, resume, state, token
 from services.local.database import database_of, migrations, open_store
 from services.local.event_commands import dlq_app, tail
 from services.local.feeds import recorded_feed
@@ -311,6 +312,11 @@ def migrate(
 app.add_typer(topics_app, name="topics")
 app.command()(lag)
 app.command()(tail)
+app.command()(halt)
+app.command()(resume)
+app.command(name="exit")(leave)
+app.command()(state)
+app.command()(token)
 app.add_typer(dlq_app, name="dlq")
 
 

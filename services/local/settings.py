@@ -85,4 +85,5 @@ class LocalSettings(ServiceProcess):
         """Return what decides an outcome: the services' sections, without addresses or secrets."""
         names = ("ingest", "candle", "strategy", "signal", "executor", "position")
         sections: dict[str, Any] = dict.fromkeys(names, True)
-        return self.model_dump(mode="json", include={**sections, "bus": {"market_partitions"}})
+        shown = {**sections, "bus": {"market_partitions"}}
+        return self.model_dump(mode="json", include=shown, exclude={"executor": {"control"}})

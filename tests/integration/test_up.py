@@ -1,11 +1,16 @@
 """`alphastocks up`: a restart goes on where it stopped, and everything is there once."""
 
 import asyncio
+import json
 import signal
 from datetime import date
 
+import pytest
+
 from libs.events.positions import PositionOpened
 from libs.market.calendar import load_calendar
+from libs.runtime.access import hash_of, new_token
+from tests.integration.commands import alphastocks
 from tests.integration.houses import MINUTE_MS, House, stored, uninterrupted
 from tests.integration.processes import asked
 
@@ -72,3 +77,36 @@ def test_a_folder_or_a_port_in_use_is_named_in_one_line_and_nothing_is_left(hous
         assert "Traceback" not in second.said + third.said
         assert not any(process.has_left_something for process in (second, third))
         assert first.end() == 0
+
+
+def test_a_halt_by_command_lasts_over_a_restart_and_its_token_is_nowhere_to_be_found(
+    house: House, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    token, settings = new_token(), house.folder / "alphastocks.toml"
+    kept = f'{{ name = "asha", scope = "operate", sha256 = "{hash_of(token)}" }}'
+    settings.write_text(f"{settings.read_text()}\n[executor]\ncontrol = {{ tokens = [{kept}] }}\n")
+    monkeypatch.setenv("ALPHASTOCKS_CONTROL_TOKEN", token)
+    monkeypatch.setenv("ALPHASTOCKS_CONTROL_URL", f"http://127.0.0.1:{house.ports['executor']}")
+
+    def said(*words: str) -> str:
+        status = alphastocks(monkeypatch, *words)
+        shown = capsys.readouterr()
+        assert status in {0, 2}
+        return shown.out + shown.err
+
+    with house.up("--speed", 0.01) as first:
+        house.wait_until_ready(first)
+        assert "Trading is halted" in said("halt", "--reason", "news")
+        assert "403 a token of scope operate may not do this" in said("exit", "--yes")
+        first.end(signal.SIGKILL)
+    assert "no answer from the executor" in said("state")
+    with house.up("--speed", 0.01) as second:
+        house.wait_until_ready(second)
+        assert "halted (halted by asha: news)" in said("state")
+        assert "Trading goes on" in said("resume")
+        info = json.dumps(asked(house.ports["executor"], "/info"))
+        assert second.end() == 0
+    assert token not in info
+    assert hash_of(token) not in info
+    for file in (one for one in house.folder.rglob("*") if one.is_file()):
+        assert token.encode() not in file.read_bytes(), file

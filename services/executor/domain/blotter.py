@@ -1,5 +1,6 @@
 """All orders of the executor, and what each position still holds."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -57,6 +58,13 @@ class Blotter:
     def working(self) -> list[Order]:
         """Return the orders that may still fill."""
         return [order for order in self._orders.values() if order.working_quantity]
+
+    def held(self) -> Iterator[OrderPlanned]:
+        """Yield an entry of each position of which something is held."""
+        for position_id, orders in self._by_position.items():
+            holding = self.holding(position_id)
+            if holding.bought > holding.sold:
+                yield orders[0].plan
 
     def holding(self, position_id: UUID) -> Holding:
         """Return what the orders of a position add up to."""

@@ -99,6 +99,11 @@ class RiskBook:
         if not quantity and exposure.position is None:
             del self._open[position_id]
 
+    @property
+    def halted_because(self) -> str | None:
+        """Why no new position may be opened, None when one may."""
+        return self._halted_because
+
     def on_event(self, event: Event) -> None:
         """Learn from a position, or from a halt."""
         if isinstance(event, TradingHalted):

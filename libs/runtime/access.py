@@ -1,0 +1,87 @@
+"""Who may do what over HTTP: tokens that are known by their hashes alone, in scopes, at a rate."""
+
+import hashlib
+import hmac
+import secrets
+from collections import defaultdict, deque
+from dataclasses import dataclass, field
+from typing import Literal
+
+from pydantic import Field
+
+from libs.runtime.settings import Section
+
+Scope = Literal["read", "operate", "trade"]
+SCOPES: tuple[Scope, ...] = ("read", "operate", "trade")
+"""Each may do what those before it may: look, halt and resume, close positions."""
+_TOKEN_BYTES = 32
+_MINUTE_MS = 60_000
+_STRANGER = ""
+
+
+class AccessToken(Section):
+    """Somebody who may use the control endpoints; the token itself is nowhere written down."""
+
+    name: str = Field(min_length=1, max_length=40, description="whose it is; shown in the audit")
+    scope: Scope = Field(description="read, operate or trade")
+    sha256: str = Field(pattern="^[0-9a-f]{64}$", description="hash that `alphastocks token` shows")
+
+
+class Denied(Exception):
+    """A request that is not admitted: 401 unknown, 403 beyond its scope, 429 too often.
+
+    `name` is whose token it was, empty for a stranger's.
+    """
+
+    def __init__(self, status: Literal[401, 403, 429], reason: str, name: str = "") -> None:
+        super().__init__(reason)
+        self.status = status
+        self.name = name
+
+
+def new_token() -> str:
+    """Return a fresh token: 256 random bits, so that a plain hash is enough to keep it."""
+    return secrets.token_urlsafe(_TOKEN_BYTES)
+
+
+def hash_of(token: str) -> str:
+    """Return the hash under which a token is kept."""
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+@dataclass(slots=True)
+class Access:
+    """Admits requests: each token `per_minute` times a minute, strangers together as often."""
+
+    tokens: tuple[AccessToken, ...]
+    per_minute: int
+    _uses: dict[str, deque[int]] = field(default_factory=lambda: defaultdict(deque))
+
+    def admit(self, presented: str, scope: Scope, now_ms: int) -> AccessToken:
+        """Return whose token it is; raise Denied. `now_ms` counts from anywhere."""
+        known = self._known(presented)
+        name = known.name if known else _STRANGER
+        if self._is_too_often(name, now_ms):
+            raise Denied(429, f"more than {self.per_minute} requests a minute", name)
+        if known is None:
+            raise Denied(401, "no such token: Authorization: Bearer TOKEN is needed")
+        if SCOPES.index(known.scope) < SCOPES.index(scope):
+            raise Denied(403, f"a token of scope {known.scope} may not do this: {scope}", name)
+        return known
+
+    def _known(self, presented: str) -> AccessToken | None:
+        """Compare with every token in constant time, so that the time tells nothing."""
+        digest, found = hash_of(presented), None
+        for token in self.tokens:
+            if hmac.compare_digest(digest, token.sha256):
+                found = token
+        return found
+
+    def _is_too_often(self, name: str, now_ms: int) -> bool:
+        uses = self._uses[name]
+        while uses and uses[0] <= now_ms - _MINUTE_MS:
+            uses.popleft()
+        if len(uses) >= self.per_minute:
+            return True
+        uses.append(now_ms)
+        return False

@@ -1,0 +1,226 @@
+"""The control endpoints of the executor: halt, resume, exit, and what is so now.
+
+Each use is an event on `control`, with whose token it was. What is asked for is published and
+acknowledged before the answer; the executor then reads it like everybody else, and again after a
+restart, so a halt lasts until it is lifted.
+"""
+
+import asyncio
+import secrets
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, HTTPException, Request
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from pydantic import BaseModel, Field
+
+from libs.events.control import Action, ControlUsed, Outcome, TradingHalted, TradingResumed
+from libs.events.event import Event, identity, utc_from_ms
+from libs.events.orders import OrderPlanned
+from libs.events.positions import ExitRequested
+from libs.market.calendar import IST
+from libs.runtime.access import Access, AccessToken, Denied, Scope
+from libs.runtime.clock import Clock, monotonic_ms
+from libs.runtime.consumer import Emit
+from libs.runtime.logs import logger_of
+
+Publish = Callable[[Sequence[Event], Emit], Awaitable[None]]
+PATIENCE_SECONDS = 15.0
+_NONCE_BYTES = 8
+_BEARER = HTTPBearer(auto_error=False, description="a token of [executor] control")
+
+
+class Asked(BaseModel):
+    """What a person says with a request."""
+
+    reason: str = Field("", max_length=200, description="why; it is kept with the event")
+
+
+class Answer(BaseModel):
+    """What was done; `positions` are those that are to be closed."""
+
+    action: Action
+    positions: int = 0
+
+
+class State(BaseModel):
+    """Whether new positions may be opened, and how many are open."""
+
+    mode: str
+    halted_because: str | None
+    open_positions: int
+
+
+@dataclass(frozen=True, slots=True)
+class TradingState:
+    """What the endpoints need to know of the executor; `held`: an entry of each open position."""
+
+    mode: str
+    halted_because: str | None
+    held: tuple[OrderPlanned, ...]
+
+
+@dataclass(slots=True)
+class _Wish:
+    """Events that wait to be published, and whoever waits for that."""
+
+    events: Sequence[Event]
+    done: "asyncio.Future[None]"
+
+
+@dataclass(slots=True)
+class ControlDesk:
+    """Takes orders from the endpoints and has them published between the executor's messages."""
+
+    publish: Publish
+    clock: Clock
+    _waiting: "asyncio.Queue[_Wish]" = field(default_factory=asyncio.Queue)
+
+    async def run(self, emit: Emit) -> None:
+        """Publish what is asked for, until cancelled."""
+        while True:
+            wish = await self._waiting.get()
+            await self.publish(wish.events, emit)
+            if not wish.done.done():
+                wish.done.set_result(None)
+
+    async def done(self, events: Sequence[Event]) -> None:
+        """Return when events are acknowledged; raise TimeoutError where that takes too long."""
+        wish = _Wish(events, asyncio.get_running_loop().create_future())
+        await self._waiting.put(wish)
+        await asyncio.wait_for(wish.done, PATIENCE_SECONDS)
+
+    def used(self, action: Action, token: str, outcome: Outcome, reason: str) -> ControlUsed:
+        """Return the event of a use."""
+        at = utc_from_ms(self.clock.now_ms())
+        event_id = identity("ControlUsed", action, token, secrets.token_hex(_NONCE_BYTES))
+        return ControlUsed(
+            event_id=event_id,
+            occurred_at=at,
+            trading_day=at.astimezone(IST).date(),
+            correlation_id=event_id,
+            reason=reason,
+            action=action,
+            token=token,
+            outcome=outcome,
+        )
+
+
+def control_router(
+    access: Access, desk: ControlDesk, state: Callable[[], TradingState]
+) -> APIRouter:
+    """Return the endpoints."""
+    router = APIRouter(prefix="/control", tags=["control"], responses=_RESPONSES)
+
+    def admitted(action: Action, scope: Scope) -> Callable[..., Any]:
+        async def admit(
+            request: Request,
+            credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_BEARER)],
+        ) -> AccessToken:
+            presented = credentials.credentials if credentials else ""
+            return await _admitted(access, desk, action, scope, presented, request)
+
+        return admit
+
+    @router.get("/state")
+    async def show(token: Annotated[AccessToken, Depends(admitted("state", "read"))]) -> State:
+        """Answer whether trading is halted and how many positions are open."""
+        now = state()
+        await _published(desk, [desk.used("state", token.name, "done", "")])
+        return State(mode=now.mode, halted_because=now.halted_because, open_positions=len(now.held))
+
+    @router.post("/halt")
+    async def halt(
+        asked: Asked, token: Annotated[AccessToken, Depends(admitted("halt", "operate"))]
+    ) -> Answer:
+        """Open no new position until trading is resumed; exits go on."""
+        use = desk.used("halt", token.name, "done", asked.reason)
+        reason = f"halted by {token.name}" + (f": {asked.reason}" if asked.reason else "")
+        await _published(desk, [use, _control(TradingHalted, use, reason)])
+        return Answer(action="halt")
+
+    @router.post("/resume")
+    async def resume(
+        asked: Asked, token: Annotated[AccessToken, Depends(admitted("resume", "operate"))]
+    ) -> Answer:
+        """Let new positions be opened again."""
+        use = desk.used("resume", token.name, "done", asked.reason)
+        reason = f"resumed by {token.name}" + (f": {asked.reason}" if asked.reason else "")
+        await _published(desk, [use, _control(TradingResumed, use, reason)])
+        return Answer(action="resume")
+
+    @router.post("/exit")
+    async def leave(
+        asked: Asked, token: Annotated[AccessToken, Depends(admitted("exit", "trade"))]
+    ) -> Answer:
+        """Close every open position; halt first if none is to be opened after it."""
+        use, held = desk.used("exit", token.name, "done", asked.reason), state().held
+        await _published(desk, [use, *_exits(held, use)])
+        return Answer(action="exit", positions=len(held))
+
+    return router
+
+
+_RESPONSES: dict[int | str, dict[str, Any]] = {
+    401: {"description": "no such token"},
+    403: {"description": "beyond the token's scope"},
+    429: {"description": "too often"},
+    503: {"description": "not acknowledged: nothing is certain, ask for the state"},
+}
+
+
+async def _admitted(
+    access: Access,
+    desk: ControlDesk,
+    action: Action,
+    scope: Scope,
+    presented: str,
+    request: Request,
+) -> AccessToken:
+    try:
+        return access.admit(presented, scope, monotonic_ms())
+    except Denied as denied:
+        host = request.client.host if request.client else ""
+        logger_of("executor").warning(
+            "control refused", action=action, token=denied.name, host=host, reason=str(denied)
+        )
+        if denied.name and denied.status == 403:
+            use = desk.used(action, denied.name, "refused", str(denied))
+            await _published(desk, [use])
+        raise HTTPException(denied.status, str(denied)) from None
+
+
+async def _published(desk: ControlDesk, events: Sequence[Event]) -> None:
+    try:
+        await desk.done(events)
+    except TimeoutError:
+        raise HTTPException(503, "the bus has not acknowledged it in time") from None
+
+
+def _control(
+    kind: type[TradingHalted | TradingResumed], use: ControlUsed, reason: str
+) -> TradingHalted | TradingResumed:
+    event_id = identity(kind.__name__, use.event_id)
+    return kind(
+        event_id=event_id,
+        occurred_at=use.occurred_at,
+        trading_day=use.trading_day,
+        correlation_id=use.event_id,
+        causation_id=use.event_id,
+        reason=reason,
+    )
+
+
+def _exits(held: Sequence[OrderPlanned], use: ControlUsed) -> Iterator[ExitRequested]:
+    for plan in held:
+        yield ExitRequested(
+            event_id=identity("ExitRequested", plan.position_id, "control"),
+            occurred_at=use.occurred_at,
+            trading_day=use.trading_day,
+            correlation_id=plan.correlation_id,
+            causation_id=use.event_id,
+            position_id=plan.position_id,
+            signal_id=plan.signal_id,
+            reason="manual",
+        )

@@ -1,0 +1,163 @@
+"""The control endpoints of the executor, asked over HTTP, on its real shell."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import httpx
+import pytest
+
+from libs.events.control import ControlUsed, TradingHalted
+from libs.events.event import Event
+from libs.events.positions import ExitRequested
+from libs.runtime.access import AccessToken, Scope, hash_of
+from libs.runtime.http import make_app
+from libs.runtime.service import Parts, Service
+from libs.runtime.testing import ServiceHarness
+from services.executor.domain.plans import position_id_of
+from services.executor.service import make_service
+from services.executor.settings import ControlSettings, ExecutorSettings
+from tests.unit.services.executor.builders import NOW, chain_listed, chain_rows, signal, ticks
+
+TOKENS: dict[Scope, str] = {"read": "looks", "operate": "halts", "trade": "closes"}
+CONTROL = ControlSettings(
+    tokens=tuple(AccessToken(name=s, scope=s, sha256=hash_of(t)) for s, t in TOKENS.items())
+)
+PATHS: dict[str, tuple[str, Scope]] = {
+    "/control/state": ("GET", "read"),
+    "/control/halt": ("POST", "operate"),
+    "/control/resume": ("POST", "operate"),
+    "/control/exit": ("POST", "trade"),
+}
+Ask = Callable[..., Awaitable[httpx.Response]]
+
+
+def make(parts: Parts) -> Service:
+    return make_service(ExecutorSettings(mode="paper", control=CONTROL), parts)
+
+
+def play(story: Callable[[ServiceHarness, Ask], Awaitable[None]]) -> None:
+    async def run() -> None:
+        async with ServiceHarness(make) as harness:
+            harness.runner.start_tasks()
+            app = make_app(harness.runner.service, harness.runner.health, harness.metrics)
+            transport = httpx.ASGITransport(app=app)
+            async with httpx.AsyncClient(transport=transport, base_url="http://executor") as client:
+
+                async def ask(path: str, token: str = "", reason: str = "") -> httpx.Response:
+                    headers = {"Authorization": f"Bearer {token}"} if token else {}
+                    method, _ = PATHS[path]
+                    body = {"reason": reason} if method == "POST" else None
+                    answer = await client.request(method, path, headers=headers, json=body)
+                    await harness.bus.idle()
+                    return answer
+
+                await story(harness, ask)
+
+    asyncio.run(run())
+
+
+async def used(harness: ServiceHarness) -> list[tuple[str, str, str]]:
+    events = await harness.published("control")
+    return [(e.action, e.token, e.outcome) for e in events if isinstance(e, ControlUsed)]
+
+
+async def traded(harness: ServiceHarness) -> list[Event]:
+    return await harness.published("orders")
+
+
+async def market(harness: ServiceHarness) -> None:
+    await harness.publish(*chain_listed(), ticks(chain_rows(), at_ms=NOW))
+
+
+def test_a_halt_refuses_new_positions_until_trading_is_resumed() -> None:
+    async def story(harness: ServiceHarness, ask: Ask) -> None:
+        await market(harness)
+        assert (await ask("/control/halt", "halts", "news")).json()["action"] == "halt"
+        state = (await ask("/control/state", "looks")).json()
+        assert state["halted_because"] == "halted by operate: news"
+        await harness.publish(signal())
+        assert await traded(harness) == []
+        assert (await ask("/control/resume", "halts")).status_code == 200
+        assert (await ask("/control/state", "looks")).json()["halted_because"] is None
+
+    play(story)
+
+
+def test_an_exit_is_asked_for_each_position_that_is_held_once() -> None:
+    async def story(harness: ServiceHarness, ask: Ask) -> None:
+        await market(harness)
+        await harness.publish(signal(), ticks(chain_rows(), at_ms=NOW + 1000))
+        assert (await ask("/control/state", "looks")).json()["open_positions"] == 1
+        for _ in range(2):
+            assert (await ask("/control/exit", "closes")).json()["positions"] == 1
+        asked = await harness.published("exit_requests")
+        assert [one.reason for one in asked if isinstance(one, ExitRequested)] == ["manual"] * 2
+        assert len({one.event_id for one in asked}) == 1
+        exits = [one for one in await traded(harness) if one.type == "OrderPlanned"][1:]
+        assert [one.model_dump()["leg"] for one in exits] == ["exit"]
+        position = exits[0].model_dump()["position_id"]
+        assert position == position_id_of(signal().signal_id)
+
+    play(story)
+
+
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("scope", ["", *TOKENS])
+def test_who_may_not_do_it_changes_nothing_and_is_on_record(path: str, scope: str) -> None:
+    async def story(harness: ServiceHarness, ask: Ask) -> None:
+        needed = PATHS[path][1]
+        order = list(TOKENS)
+        may = bool(scope) and order.index(scope) >= order.index(needed)  # type: ignore[arg-type]
+        answer = await ask(path, TOKENS[scope] if scope else "")  # type: ignore[index]
+        assert answer.status_code == (200 if may else 403 if scope else 401)
+        action = path.rpartition("/")[2]
+        expected = [(action, scope, "done" if may else "refused")] if scope else []
+        assert await used(harness) == expected
+        halted = [e for e in await harness.published("control") if isinstance(e, TradingHalted)]
+        assert bool(halted) == (may and action == "halt")
+
+    play(story)
+
+
+def test_a_use_is_on_record_with_whose_token_it_was_and_never_with_the_token() -> None:
+    async def story(harness: ServiceHarness, ask: Ask) -> None:
+        await ask("/control/halt", "halts", "because")
+        await ask("/control/halt", "a stranger's")
+        texts = [message.value.decode() for message in await harness.messages("control")]
+        assert any("because" in text for text in texts)
+        assert not any(token in text for text in texts for token in TOKENS.values())
+        assert not any("stranger" in text for text in texts)
+
+    play(story)
+
+
+def test_too_many_requests_are_refused() -> None:
+    async def story(harness: ServiceHarness, ask: Ask) -> None:
+        statuses = [(await ask("/control/state", "looks")).status_code for _ in range(32)]
+        assert statuses == [200] * 30 + [429] * 2
+
+    play(story)
+
+
+def test_without_tokens_there_are_no_endpoints() -> None:
+    async def story() -> None:
+        async with ServiceHarness(lambda parts: make_service(ExecutorSettings(), parts)) as harness:
+            assert harness.runner.service.router is None
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize("body", ["{", '{"reason": 3}', f'{{"reason": "{"x" * 201}"}}', "[]"])
+def test_a_body_that_is_none_is_refused_and_halts_nothing(body: str) -> None:
+    async def run() -> None:
+        async with ServiceHarness(make) as harness:
+            harness.runner.start_tasks()
+            app = make_app(harness.runner.service, harness.runner.health, harness.metrics)
+            transport = httpx.ASGITransport(app=app)
+            async with httpx.AsyncClient(transport=transport, base_url="http://executor") as client:
+                headers = {"Authorization": "Bearer halts", "Content-Type": "application/json"}
+                answer = await client.post("/control/halt", content=body, headers=headers)
+            assert answer.status_code == 422
+            assert await harness.published("control") == []
+
+    asyncio.run(run())
