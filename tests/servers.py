@@ -10,12 +10,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from libs.events.kafka.address import KafkaAddress
+from libs.events.kafka_server.config import HOST
 from libs.events.kafka_server.errors import KafkaServerError
 from libs.events.kafka_server.jars import JARS_VARIABLE, kafka_version
 from libs.events.kafka_server.java import find_java
+from libs.events.kafka_server.ports import free_ports
 from libs.events.kafka_server.server import MAX_BYTES, LocalKafka
 from libs.store.errors import ServerMissing
 from libs.store.local_server import LocalServer, find_program
@@ -23,7 +26,7 @@ from libs.store.store import StoreAddress
 
 KAFKA_VARIABLE = "ALPHASTOCKS_TEST_KAFKA"  # host:port
 CLICKHOUSE_VARIABLE = "ALPHASTOCKS_TEST_CLICKHOUSE"  # clickhouse://user:password@host:port
-CLICKHOUSE_IMAGE = "clickhouse/clickhouse-server:25.8"
+CLICKHOUSE_IMAGE, KAFKA_IMAGE = "clickhouse/clickhouse-server:25.8", "apache/kafka:4.1.0"
 JARS = Path("var/kafka/jars")
 
 
@@ -44,15 +47,15 @@ def described() -> list[str]:
 
 def _which_kafka() -> str:
     named = os.environ.get(KAFKA_VARIABLE)
-    if named or _has_docker():
-        return named or "a container of Docker's"
+    if named or _docker_has(KAFKA_IMAGE):
+        return named or f"a container of {KAFKA_IMAGE}"
     return why_none() or f"a server of our own, {kafka_version()}"
 
 
 def _which_clickhouse() -> str:
     url = os.environ.get(CLICKHOUSE_VARIABLE)
-    if url or _has_docker():
-        return _netloc(url) if url else "a container of Docker's"
+    if url or _docker_has(CLICKHOUSE_IMAGE):
+        return _netloc(url) if url else f"a container of {CLICKHOUSE_IMAGE}"
     try:
         return f"a server of our own from {find_program()}"
     except ServerMissing as error:
@@ -61,7 +64,7 @@ def _which_clickhouse() -> str:
 
 def why_none() -> str:
     """Return why no Kafka can be had on this machine, nothing if one can."""
-    if os.environ.get(KAFKA_VARIABLE) or _has_docker():
+    if os.environ.get(KAFKA_VARIABLE) or _docker_has(KAFKA_IMAGE):
         return ""
     try:
         find_java()
@@ -77,8 +80,8 @@ def running_kafka(folder: Path) -> Iterator[TestKafka]:
     named = os.environ.get(KAFKA_VARIABLE)
     if named:
         yield TestKafka(KafkaAddress(named))
-    elif _has_docker():
-        with _container() as bootstrap:
+    elif _docker_has(KAFKA_IMAGE):
+        with _kafka_container() as bootstrap:
             yield TestKafka(KafkaAddress(bootstrap))
     else:
         with LocalKafka(folder, JARS) as server:
@@ -91,7 +94,7 @@ def running_clickhouse(folder: Path) -> Iterator[StoreAddress]:
     url = os.environ.get(CLICKHOUSE_VARIABLE)
     if url:
         yield _address(url)
-    elif _has_docker():
+    elif _docker_has(CLICKHOUSE_IMAGE):
         with _clickhouse_container() as address:
             yield address
     else:
@@ -100,29 +103,70 @@ def running_clickhouse(folder: Path) -> Iterator[StoreAddress]:
 
 
 @cache
-def _has_docker() -> bool:
-    """Return whether an engine answers; the client alone is no engine."""
+def _docker_has(image: str) -> bool:
+    """Return whether an engine answers that has an image or can fetch it; a client is no engine."""
     import docker
 
     if not os.environ.get("DOCKER_HOST") and not Path("/var/run/docker.sock").exists():
         return False
     try:
-        client = docker.from_env(timeout=5)
+        client = docker.from_env(timeout=60)
     except docker.errors.DockerException:
         return False
-    client.close()
+    try:
+        client.images.get(image)
+    except docker.errors.ImageNotFound:
+        return _is_pulled(client, image)
+    except docker.errors.DockerException:
+        return False
+    finally:
+        client.close()
+    return True
+
+
+def _is_pulled(client: Any, image: str) -> bool:
+    import docker
+
+    try:
+        client.images.pull(image)
+    except docker.errors.DockerException:
+        return False
     return True
 
 
 @contextmanager
-def _container() -> Iterator[str]:
-    from testcontainers.community.kafka import KafkaContainer
+def _kafka_container() -> Iterator[str]:
+    """Run a broker that is known by the port of this machine, as its clients see it."""
+    from testcontainers.core.container import DockerContainer
+    from testcontainers.core.wait_strategies import LogMessageWaitStrategy
 
-    container = KafkaContainer().with_kraft()
-    container.with_env("KAFKA_MESSAGE_MAX_BYTES", str(MAX_BYTES + 65_536))
-    container.with_env("KAFKA_GROUP_MIN_SESSION_TIMEOUT_MS", "1000")
+    port = free_ports().client
+    here: Any = (HOST, port)
+    container = DockerContainer(KAFKA_IMAGE).with_bind_ports(port, here)
+    for name, value in _kafka_environment(port).items():
+        container.with_env(name, value)
+    container.waiting_for(LogMessageWaitStrategy("Kafka Server started"))
     with container:
-        yield container.get_bootstrap_server()
+        yield f"{HOST}:{port}"
+
+
+def _kafka_environment(port: int) -> dict[str, str]:
+    return {
+        "KAFKA_NODE_ID": "1",
+        "KAFKA_PROCESS_ROLES": "broker,controller",
+        "KAFKA_CONTROLLER_QUORUM_VOTERS": "1@localhost:9093",
+        "KAFKA_CONTROLLER_LISTENER_NAMES": "CONTROLLER",
+        "KAFKA_LISTENERS": f"PLAINTEXT://:{port},CONTROLLER://:9093",
+        "KAFKA_ADVERTISED_LISTENERS": f"PLAINTEXT://{HOST}:{port}",
+        "KAFKA_LISTENER_SECURITY_PROTOCOL_MAP": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+        "KAFKA_OFFSETS_TOPIC_REPLICATION_FACTOR": "1",
+        "KAFKA_TRANSACTION_STATE_LOG_REPLICATION_FACTOR": "1",
+        "KAFKA_TRANSACTION_STATE_LOG_MIN_ISR": "1",
+        "KAFKA_GROUP_INITIAL_REBALANCE_DELAY_MS": "0",
+        "KAFKA_GROUP_MIN_SESSION_TIMEOUT_MS": "1000",
+        "KAFKA_MESSAGE_MAX_BYTES": str(MAX_BYTES + 65_536),
+        "KAFKA_AUTO_CREATE_TOPICS_ENABLE": "false",
+    }
 
 
 @contextmanager
