@@ -77,6 +77,12 @@ class Calendar:
         """Continuous sessions of a day in order; none when closed."""
         return tuple(_session(day, opens, closes) for opens, closes in self._hours(segment, day))
 
+    def is_in_session(self, segment: str, at_ms: int) -> bool:
+        """Whether a segment trades at an epoch ms; it does not on days without data."""
+        day = datetime.fromtimestamp(at_ms / 1000, IST).date()
+        sessions = self.sessions(segment, day) if self.covers(day) else ()
+        return any(one.open_ms <= at_ms < one.close_ms for one in sessions)
+
     def is_trading_day(self, segment: str, day: date) -> bool:
         """Whether there is any session on this day, special ones included."""
         return bool(self._hours(segment, day))

@@ -286,9 +286,10 @@ class ConsumerLoop:
         offsets = self._checkpoint.take()
         if not offsets:
             return
-        await self._persistently(self._subscription.handler.flush)
-        await self._persistently(self._bus.flush)
-        await self._persistently(lambda: self._joined().commit(offsets))
+        with self._metrics.checkpoint_seconds.labels(self.group).time():
+            await self._persistently(self._subscription.handler.flush)
+            await self._persistently(self._bus.flush)
+            await self._persistently(lambda: self._joined().commit(offsets))
         self._emitter.has_emitted = False
 
     async def _handle_if_mine(self, message: Message) -> None:

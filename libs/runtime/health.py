@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, field
 
+from libs.runtime.metrics import Component
+
 
 @dataclass(slots=True)
 class Health:
@@ -34,6 +36,13 @@ class Health:
         """Whether every required component works and the service is not stopping."""
         required = [why for name, why in self._trouble.items() if name not in self._optional]
         return not self.is_stopping and bool(required) and not any(required)
+
+    def components(self) -> dict[str, Component]:
+        """Return which components work, and which are required."""
+        return {
+            name: Component(is_up=not why, is_required=name not in self._optional)
+            for name, why in self._trouble.items()
+        }
 
     def report(self) -> dict[str, str]:
         """Return component → "ok" or the reason."""

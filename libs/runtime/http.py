@@ -36,6 +36,9 @@ def make_app(service: Service, health: Health, metrics: Metrics) -> FastAPI:
     @app.get("/metrics")
     def render() -> Response:
         """Answer the metrics in Prometheus' text format."""
+        metrics.note_components(health.components())
+        if service.measure is not None:
+            service.measure()
         return Response(metrics.render(), media_type="text/plain; version=0.0.4")
 
     @app.get("/info")

@@ -11,6 +11,7 @@ from libs.events.event import utc_from_ms
 from libs.market.calendar import IST
 from libs.runtime.clock import ClockKind, WallClock
 from libs.runtime.logs import logger_of
+from libs.runtime.metrics import Metrics
 from libs.runtime.settings import KiteSettings, SettingsError
 
 
@@ -42,10 +43,12 @@ def current_session(settings: KiteSettings, kind: ClockKind) -> Callable[[], Kit
     return lambda: file.current(clock.now_ms() if kind == "wall" else 0)
 
 
-def kite_rest(settings: KiteSettings, kind: ClockKind) -> KiteRest:
-    """Return the REST client, kept within the limits that hold today."""
+def kite_rest(settings: KiteSettings, kind: ClockKind, metrics: Metrics | None = None) -> KiteRest:
+    """Return the REST client, kept within the limits that hold today; it counts its requests."""
     today = utc_from_ms(WallClock().now_ms()).astimezone(IST).date()
-    return KiteRest(kite_address(settings), current_session(settings, kind), load_limits(today))
+    session, limits = current_session(settings, kind), load_limits(today)
+    note = metrics.note_request if metrics else None
+    return KiteRest(kite_address(settings), session, limits, note)
 
 
 def kite_ticker(settings: KiteSettings, kind: ClockKind, service: str) -> Ticker:

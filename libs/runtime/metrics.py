@@ -1,77 +1,166 @@
-"""Every metric of the services, each defined once, in a registry of its own per service."""
+"""Every metric of the services, each defined once, in a registry of its own per service.
 
-from functools import cache
+What all services have is in `Metrics`. What one alone has is in a class of its own, made when that
+service asks for it, so that no other shows a number that it does not know.
+"""
+
+from collections.abc import Mapping
+from functools import cache, cached_property
+from typing import NamedTuple
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
+_NAMESPACE = "alphastocks"
 _SECONDS = (0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 30)
 
 
-class Metrics:
+class Component(NamedTuple):
+    """Whether a part of a service works, and whether the service is ready without it."""
+
+    is_up: bool
+    is_required: bool
+
+
+class _Definitions:
+    """Makes metrics of one registry, all in one namespace."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._registry = registry
+
+    def _counter(self, name: str, text: str, *labels: str) -> Counter:
+        return Counter(name, text, labels, namespace=_NAMESPACE, registry=self._registry)
+
+    def _gauge(self, name: str, text: str, *labels: str) -> Gauge:
+        return Gauge(name, text, labels, namespace=_NAMESPACE, registry=self._registry)
+
+    def _seconds(self, name: str, text: str, *labels: str) -> Histogram:
+        return Histogram(
+            name, text, labels, namespace=_NAMESPACE, registry=self._registry, buckets=_SECONDS
+        )
+
+
+class FeedMetrics(_Definitions):
+    """What ingest alone knows: whether the market's data comes."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        super().__init__(registry)
+        # Wall seconds since the feed last brought a tick: in a session, some seconds mean death.
+        self.age = self._gauge("feed_age_seconds", "Time since the last tick arrived.")
+        # 1 while the followed exchange trades by the service's clock: a quiet feed then alarms.
+        self.is_open = self._gauge("market_open", "Whether the market is in session.")
+        # Frames and ticks of the feed: the pulse of the market's data.
+        self.frames = self._counter("feed_frames", "Frames taken from the feed.")
+        self.ticks = self._counter("feed_ticks", "Ticks taken from the feed.")
+
+
+class StrategyMetrics(_Definitions):
+    """What the strategy service alone knows."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        super().__init__(registry)
+        # Time of one strategy on one candle: which one is slow.
+        self.seconds = self._seconds(
+            "strategy_seconds", "Time of a strategy for one candle.", "strategy"
+        )
+
+
+class TradingMetrics(_Definitions):
+    """What the executor alone knows: may it trade, and what is under way."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        super().__init__(registry)
+        # 1 while no position may be opened: a person or a limit has halted trading.
+        self.is_halted = self._gauge("trading_halted", "Whether trading is halted.")
+        # 1 for the mode that is in force: disabled, logging_only, paper.
+        self.mode = self._gauge("executor_mode", "The mode of the executor.", "mode")
+        # Orders that may still fill.
+        self.working = self._gauge("orders_working", "Orders that may still fill.")
+        # Orders of which nobody knows whether they reached the broker: look at the order book.
+        self.unresolved = self._gauge("orders_unresolved", "Orders that are in doubt.")
+        # Net loss of the positions closed today, 0 in profit, beside what ends the day.
+        self.day_loss = self._gauge("day_loss_rupees", "Net loss of the day's closed positions.")
+        self.day_loss_limit = self._gauge("day_loss_limit_rupees", "Loss that ends the day.")
+        # Rupees at the stops of what is held and ordered, beside the most that may be.
+        self.at_risk = self._gauge("at_risk_rupees", "Rupees lost if every stop is hit.")
+        self.at_risk_limit = self._gauge("at_risk_limit_rupees", "Most rupees at risk.")
+        # Requests that place, modify or cancel which Kite takes right now, by the span counted.
+        self.budget = self._gauge(
+            "order_budget_left", "Order requests left in a span of time.", "span_seconds"
+        )
+
+
+class PositionMetrics(_Definitions):
+    """What the position service alone knows."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        super().__init__(registry)
+        # Positions that are open now.
+        self.open = self._gauge("positions_open", "Open positions.")
+        # Open positions that no stop guards: none is set, or their contract is not quoted.
+        self.unguarded = self._gauge("positions_unguarded", "Open positions without a live stop.")
+        # Rupees of today: closed positions after charges, and open ones at their last price.
+        self.realised = self._gauge(
+            "realised_pnl_rupees", "Net result of today's closed positions."
+        )
+        self.unrealised = self._gauge("unrealised_pnl_rupees", "Result of open positions at marks.")
+        # Positions closed, by outcome (win or loss, after charges): the win rate.
+        self.closed = self._counter("positions_closed", "Positions closed.", "outcome")
+
+
+class Metrics(_Definitions):
     """The metrics of one service."""
 
     def __init__(self, service: str) -> None:
         self.registry = CollectorRegistry()
-        namespace = "alphastocks"
-
-        def counter(name: str, text: str, *labels: str) -> Counter:
-            return Counter(name, text, labels, namespace=namespace, registry=self.registry)
-
-        self.service_info = Gauge(
+        super().__init__(self.registry)
+        # Which version runs where.
+        self.service_info = self._gauge(
             "service_info",
             "Always 1; the labels tell the service and its version.",
-            ("service", "version"),
-            namespace=namespace,
-            registry=self.registry,
+            "service",
+            "version",
         )
-        # What was published, by type: the pulse of each service.
-        self.events_published = counter("events_published", "Events published.", "type")
+        # Whether each part of the service works: a consumer group, a table writer, the bus.
+        self.component_up = self._gauge(
+            "component_up", "Whether a part of the service works.", "component", "required"
+        )
+        # What was published, by type: the pulse of each service, and of each kind of signal.
+        self.events_published = self._counter("events_published", "Events published.", "type")
         # What was handled, by type: compare with what upstream published.
-        self.events_handled = counter("events_handled", "Events handled.", "type")
+        self.events_handled = self._counter("events_handled", "Events handled.", "type")
         # How long one event takes in the handler, without waiting for it.
-        self.handler_seconds = Histogram(
-            "handler_seconds",
-            "Time in the handler for one event.",
-            ("type",),
-            namespace=namespace,
-            registry=self.registry,
-            buckets=_SECONDS,
+        self.handler_seconds = self._seconds(
+            "handler_seconds", "Time in the handler for one event.", "type"
+        )
+        # Time until the bus has what was published and knows what was handled.
+        self.checkpoint_seconds = self._seconds(
+            "checkpoint_seconds", "Time to flush and commit.", "group"
         )
         # Messages that can never be handled: any increase deserves a look.
-        self.dead_letters = counter("dead_letters", "Messages sent to dead letters.", "topic")
+        self.dead_letters = self._counter("dead_letters", "Messages sent to dead letters.", "topic")
         # Retries of transient trouble: bus, database, broker.
-        self.retries = counter("retries", "Retries of a retriable error.", "what")
+        self.retries = self._counter("retries", "Retries of a retriable error.", "what")
         # How many messages a group has not committed yet: what grows is not kept up with.
-        self.consumer_lag = Gauge(
-            "consumer_lag",
-            "Messages that a group has not committed.",
-            ("group", "topic"),
-            namespace=namespace,
-            registry=self.registry,
+        self.consumer_lag = self._gauge(
+            "consumer_lag", "Messages that a group has not committed.", "group", "topic"
         )
         # Ticks refused, by reason: SPEC of the candle service.
-        self.ticks_rejected = counter("ticks_rejected", "Ticks refused.", "reason")
+        self.ticks_rejected = self._counter("ticks_rejected", "Ticks refused.", "reason")
         # Ticks accepted although they stepped back in time or volume.
-        self.ticks_flagged = counter("ticks_flagged", "Ticks accepted with a defect.", "reason")
-        # How far the exchange time of the newest tick lies behind the service's clock.
-        self.data_age_seconds = Gauge(
-            "data_age_seconds",
-            "Age of the newest event handled, by the service's clock.",
-            ("type",),
-            namespace=namespace,
-            registry=self.registry,
+        self.ticks_flagged = self._counter(
+            "ticks_flagged", "Ticks accepted with a defect.", "reason"
         )
-        # Time of one batch insert.
-        self.insert_seconds = Histogram(
-            "insert_seconds",
-            "Time of one insert.",
-            ("table",),
-            namespace=namespace,
-            registry=self.registry,
-            buckets=_SECONDS,
+        # How far the newest event of a type lies behind the service's clock: the age per hop.
+        self.data_age_seconds = self._gauge(
+            "data_age_seconds", "Age of the newest event handled, by the service's clock.", "type"
         )
-        # Rows that reached a table.
-        self.rows_inserted = counter("rows_inserted", "Rows inserted.", "table")
+        # Time of one batch insert, and the rows that reached a table.
+        self.insert_seconds = self._seconds("insert_seconds", "Time of one insert.", "table")
+        self.rows_inserted = self._counter("rows_inserted", "Rows inserted.", "table")
+        # Time of a request to Kite by its class (quote, historical, orders, other) and outcome.
+        self.kite_request_seconds = self._seconds(
+            "kite_request_seconds", "Time of one request to Kite.", "request_class", "outcome"
+        )
         self.service_info.labels(service, VERSION).set(1)
         # Looking a label up costs more than counting: these are asked for with each event.
         self._handled = cache(
@@ -98,6 +187,36 @@ class Metrics:
         """Count one insert."""
         self.rows_inserted.labels(table).inc(rows)
         self.insert_seconds.labels(table).observe(seconds)
+
+    def note_request(self, request_class: str, outcome: str, seconds: float) -> None:
+        """Count one request to Kite; threads may do so at once."""
+        self.kite_request_seconds.labels(request_class, outcome).observe(seconds)
+
+    def note_components(self, components: Mapping[str, Component]) -> None:
+        """Set which parts of the service work."""
+        for name, component in components.items():
+            required = str(component.is_required).lower()
+            self.component_up.labels(name, required).set(component.is_up)
+
+    @cached_property
+    def feed(self) -> FeedMetrics:
+        """What ingest measures."""
+        return FeedMetrics(self.registry)
+
+    @cached_property
+    def strategy(self) -> StrategyMetrics:
+        """What the strategy service measures."""
+        return StrategyMetrics(self.registry)
+
+    @cached_property
+    def trading(self) -> TradingMetrics:
+        """What the executor measures."""
+        return TradingMetrics(self.registry)
+
+    @cached_property
+    def positions(self) -> PositionMetrics:
+        """What the position service measures."""
+        return PositionMetrics(self.registry)
 
     def render(self) -> bytes:
         """Return the metrics as Prometheus reads them."""

@@ -52,7 +52,8 @@ class Service:
     own beside its subscriptions that comes to an end (the feed of ingest); `background` goes on
     until the service stops (the broker's order updates). The runner cancels both first when it
     stops; last of all it awaits `close`, which lets go of connections. `looks_up` names topics that
-    are read whole when something of them is needed. `describe` is shown at /info.
+    are read whole when something of them is needed. `describe` is shown at /info; `measure` sets
+    the gauges of the service's own state before /metrics shows them.
     """
 
     name: str
@@ -63,4 +64,5 @@ class Service:
     background: tuple[Task, ...] = ()
     close: Callable[[], Awaitable[None]] | None = None
     describe: Callable[[], dict[str, Any]] = field(default=dict)
+    measure: Callable[[], None] | None = None
     router: APIRouter | None = None

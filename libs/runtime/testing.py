@@ -76,6 +76,17 @@ class ServiceHarness:
             if (message.topic, message.partition, message.offset) not in self._own
         ]
 
+    def measured(self, name: str, label: str = "") -> float | None:
+        """Return a metric without its namespace, by its first label's value; None without it."""
+        if self.runner.service.measure is not None:
+            self.runner.service.measure()
+        for family in self.metrics.registry.collect():
+            for sample in family.samples:
+                first = next(iter(sample.labels.values()), "")
+                if (sample.name, first) == (f"alphastocks_{name}", label):
+                    return sample.value
+        return None
+
     async def dead_letters(self, topic: str) -> list[tuple[str, Event | bytes]]:
         """Return (reason, event or bytes) of each dead letter of a topic."""
         letters = []

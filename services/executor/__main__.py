@@ -11,7 +11,8 @@ def make_executor(settings: ExecutorProcess, parts: Parts) -> Service:
     """Return the service with the venue that the settings name."""
     own, venue = settings.executor, None
     if own.venue == "kite":
-        venue = make_kite_venue(settings.kite, settings.runtime.clock, parts.clock)
+        kind = settings.runtime.clock
+        venue = make_kite_venue(settings.kite, kind, parts.clock, parts.metrics)
     return make_service(own, parts, venue)
 
 

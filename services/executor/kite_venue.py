@@ -10,6 +10,7 @@ from libs.broker.port import OrderRequest, OrderUpdate
 from libs.runtime.clock import Clock, ClockKind
 from libs.runtime.kite import kite_rest, kite_ticker
 from libs.runtime.logs import logger_of
+from libs.runtime.metrics import Metrics
 from libs.runtime.settings import KiteSettings, SettingsError
 
 SIMULATOR = "SIMULATOR"
@@ -56,6 +57,10 @@ class SimulatedVenue:
         await self._ticker.close()
         await self._rest.close()
 
+    def budget(self) -> dict[int, int]:
+        """Return how many order requests Kite takes now, by the span that it counts (ms)."""
+        return self._rest.left("orders")
+
     def describe(self) -> dict[str, Any]:
         """Return the client's counts."""
         return self._client.describe()
@@ -71,9 +76,11 @@ class SimulatedVenue:
             self._is_known = True
 
 
-def make_kite_venue(settings: KiteSettings, kind: ClockKind, clock: Clock) -> SimulatedVenue:
+def make_kite_venue(
+    settings: KiteSettings, kind: ClockKind, clock: Clock, metrics: Metrics | None = None
+) -> SimulatedVenue:
     """Return the venue of paper mode at a simulator of Kite."""
-    rest, ticker = kite_rest(settings, kind), kite_ticker(settings, kind, "executor")
+    rest, ticker = kite_rest(settings, kind, metrics), kite_ticker(settings, kind, "executor")
     client = KiteOrderClient(
         rest,
         ticker,

@@ -14,7 +14,7 @@ from libs.broker.paper import PaperBroker
 from libs.broker.port import OrderClient, OrderUpdate
 from libs.events.bus import Bus
 from libs.events.event import Event
-from libs.events.orders import OrderEvent, OrderUnresolved
+from libs.events.orders import Mode, OrderEvent, OrderUnresolved
 from libs.events.ticks import TickBatch
 from libs.market.calendar import load_calendar
 from libs.market.rulebook import load_rulebook
@@ -22,6 +22,7 @@ from libs.runtime.access import Access
 from libs.runtime.clock import Clock, monotonic_ms
 from libs.runtime.consumer import Emit, Subscription
 from libs.runtime.logs import logger_of
+from libs.runtime.metrics import TradingMetrics
 from libs.runtime.retry import retrying
 from libs.runtime.service import Parts, Service
 from libs.runtime.settings import SettingsError
@@ -218,6 +219,22 @@ class _Watch:
                 raise
 
 
+def _measure(
+    executor: OptionsExecutor, mode: Mode, venue: Venue | None, measured: TradingMetrics
+) -> None:
+    risk, working = executor.risk, executor.blotter.working()
+    measured.is_halted.set(risk.halted_because is not None)
+    measured.mode.labels(mode).set(1)
+    measured.working.set(len(working))
+    measured.unresolved.set(sum(order.state == "unresolved" for order in working))
+    measured.day_loss.set(float(risk.day_loss))
+    measured.day_loss_limit.set(float(risk.capital * risk.limits.daily_loss))
+    measured.at_risk.set(float(risk.at_risk))
+    measured.at_risk_limit.set(float(risk.capital * risk.limits.capital_at_risk))
+    for span_ms, left in (venue.budget() if venue else {}).items():
+        measured.budget.labels(span_ms // 1000).set(left)
+
+
 def make_service(settings: ExecutorSettings, parts: Parts, venue: Venue | None = None) -> Service:
     """Return the service around an OptionsExecutor; live mode is refused: the bus is not durable.
 
@@ -285,5 +302,6 @@ def make_service(settings: ExecutorSettings, parts: Parts, venue: Venue | None =
         background=(*watch, desk.run) if access.tokens else watch,
         close=venue.close if venue else None,
         describe=describe,
+        measure=lambda: _measure(executor, settings.mode, venue, parts.metrics.trading),
         router=control_router(access, desk, state) if access.tokens else None,
     )

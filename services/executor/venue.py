@@ -17,5 +17,8 @@ class Venue(OrderClient, Protocol):
     async def close(self) -> None:
         """Let go of connections, when nothing more is asked."""
 
+    def budget(self) -> dict[int, int]:
+        """Return how many order requests are left now, by the span that is counted (ms)."""
+
     def describe(self) -> dict[str, Any]:
         """Return counts for /info."""

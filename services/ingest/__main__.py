@@ -18,7 +18,7 @@ def make_ingest(settings: IngestProcess, parts: Parts) -> Service:
     """Return the service around the feed that the settings name."""
     own = settings.ingest
     if own.source == "kite":
-        feed = make_kite_feed(own, settings.kite, settings.runtime.clock)
+        feed = make_kite_feed(own, settings.kite, settings.runtime.clock, parts.metrics)
         return make_service(feed, parts, unpaced)
     return make_service(_recorded(own), parts, paced(own.speed, asyncio.sleep))
 

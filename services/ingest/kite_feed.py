@@ -17,6 +17,7 @@ from libs.market.instruments import Instrument
 from libs.runtime.clock import ClockKind, WallClock
 from libs.runtime.kite import kite_rest, kite_ticker
 from libs.runtime.logs import logger_of
+from libs.runtime.metrics import Metrics
 from libs.runtime.retry import retrying
 from libs.runtime.settings import KiteSettings, SettingsError
 from services.ingest.domain.arrival import FeedArrival
@@ -270,10 +271,12 @@ async def _patiently(call: Callable[[], Awaitable[T]]) -> T:
     return await retrying(call, on_trouble, lambda: tried >= ATTEMPTS)
 
 
-def make_kite_feed(settings: IngestSettings, kite: KiteSettings, kind: ClockKind) -> KiteFeed:
+def make_kite_feed(
+    settings: IngestSettings, kite: KiteSettings, kind: ClockKind, metrics: Metrics | None = None
+) -> KiteFeed:
     """Return the feed of the account in the settings; SettingsError without an API key."""
     return KiteFeed(
-        market_data=kite_rest(kite, kind),
+        market_data=kite_rest(kite, kind, metrics),
         stream=kite_ticker(kite, kind, "ingest"),
         rules=settings.universe,
         history=settings.history,

@@ -1,12 +1,13 @@
 """The ingest service: a feed in, instruments, history and ticks out, ticks stored."""
 
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from libs.events.control import HistoryLoaded
 from libs.events.event import Event, identity, utc_from_ms
 from libs.events.positions import PositionClosed, PositionEvent
 from libs.market.calendar import load_calendar
+from libs.runtime.clock import monotonic_ms
 from libs.runtime.consumer import Emit, Reaction, Subscription
 from libs.runtime.service import Parts, Service
 from services.ingest.domain.connection import Connection
@@ -44,6 +45,7 @@ def make_service(feed: Feed, parts: Parts, pace: Pace) -> Service:
         prepare=prepare,
         tasks=(play,),
         close=feed.close,
+        measure=lambda: _measure(parts, played),
         describe=lambda: {
             "source": feed.source,
             "trading_day": feed.trading_day.isoformat(),
@@ -55,10 +57,18 @@ def make_service(feed: Feed, parts: Parts, pace: Pace) -> Service:
 
 @dataclass(slots=True)
 class _Played:
-    """How much of the feed has been played."""
+    """How much of the feed has been played, and when (monotonic ms) it last brought a tick."""
 
     frames: int = 0
     ticks: int = 0
+    last_tick_ms: int = field(default_factory=monotonic_ms)
+
+    def note(self, ticks: int) -> None:
+        """Count a frame."""
+        self.frames += 1
+        self.ticks += ticks
+        if ticks:
+            self.last_tick_ms = monotonic_ms()
 
 
 class _Follower:
@@ -80,6 +90,12 @@ class _Follower:
         elif isinstance(event, PositionEvent):
             self._held[event.position_id] = event.contract.instrument_token
         self._feed.follow(sorted(set(self._held.values())))
+
+
+def _measure(parts: Parts, played: _Played) -> None:
+    measured = parts.metrics.feed
+    measured.age.set((monotonic_ms() - played.last_tick_ms) / 1000)
+    measured.is_open.set(load_calendar().is_in_session("NSE", parts.clock.now_ms()))
 
 
 async def _announce(feed: Feed, parts: Parts, emit: Emit) -> None:
@@ -114,7 +130,8 @@ async def _play(feed: Feed, parts: Parts, emit: Emit, pace: Pace, played: _Playe
             connection = Connection(feed.source, feed.trading_day, started_ms, partitions)
         for batch in connection.cut(frame.columns, frame.received_ms):
             await emit(batch)
-        played.frames += 1
-        played.ticks += len(frame.columns)
+        played.note(len(frame.columns))
+        parts.metrics.feed.frames.inc()
+        parts.metrics.feed.ticks.inc(len(frame.columns))
         parts.clock.observe(connection.clock_ms)
         await pace(frame.received_ms)

@@ -11,6 +11,7 @@ from libs.broker.kite.rest import open_session
 from libs.broker.kite.session import SessionFile
 from libs.runtime.clock import Clock, ClockKind
 from libs.runtime.kite import kite_address
+from libs.runtime.metrics import Metrics
 from libs.runtime.settings import KiteSettings
 from services.executor.kite_venue import SimulatedVenue, make_kite_venue
 from services.ingest.kite_feed import KiteFeed, make_kite_feed
@@ -38,13 +39,13 @@ class LocalExchange:
     _frames_lost: int = 0
     _postbacks_lost: int = 0
 
-    def feed(self, settings: IngestSettings) -> KiteFeed:
+    def feed(self, settings: IngestSettings, metrics: Metrics) -> KiteFeed:
         """Return the feed over the websocket."""
-        return make_kite_feed(settings, self.kite, CLOCK)
+        return make_kite_feed(settings, self.kite, CLOCK, metrics)
 
-    def venue(self, clock: Clock) -> SimulatedVenue:
+    def venue(self, clock: Clock, metrics: Metrics) -> SimulatedVenue:
         """Return the order client."""
-        return make_kite_venue(self.kite, CLOCK, clock)
+        return make_kite_venue(self.kite, CLOCK, clock, metrics)
 
     async def play(self, settle: Settle, pace: Pace) -> None:
         """Let the market go on second by second: orders first, then ticks, each one settled."""

@@ -33,7 +33,7 @@ from services.local.exchange import (
 from services.local.outcome import Outcome
 from services.local.reconciliation import order_differences, position_differences
 from services.local.settings import LocalSettings
-from services.local.system import System, running_beside, settled, started_bus
+from services.local.system import System, running_beside, service_metrics, settled, started_bus
 
 MARKET_TOPICS = ("ticks", "candles", "historical_candles")
 
@@ -90,7 +90,9 @@ async def play_exchange(
         await stack.enter_async_context(started_bus(bus))
         local = await stack.enter_async_context(local_exchange(settings, on, seed, var))
         outcome = await stack.enter_async_context(Outcome(bus))
-        feed, venue = local.feed(settings.ingest), local.venue(clock)
+        metrics = service_metrics()
+        feed = local.feed(settings.ingest, metrics["ingest"])
+        venue = local.venue(clock, metrics["executor"])
         system = System(
             settings=settings,
             feed=feed,
@@ -100,6 +102,7 @@ async def play_exchange(
             pace=unpaced,
             policy=checkpoint_policy(settings.runtime),
             venue=venue,
+            metrics=metrics,
         )
         await stack.enter_async_context(system)
 

@@ -1,7 +1,7 @@
 """`alphastocks up`: all services in one process at the feed's own pace, until they are stopped."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import date
@@ -14,6 +14,7 @@ from libs.events.journal import Journal
 from libs.events.local import LocalBus
 from libs.market.calendar import load_calendar
 from libs.runtime.clock import Clock, FeedClock, make_clock
+from libs.runtime.metrics import Metrics
 from libs.runtime.process import checkpoint_policy
 from libs.runtime.runner import endpoints, stop_on_signals
 from libs.store.store import Store
@@ -25,7 +26,7 @@ from services.ingest.pace import paced, unpaced
 from services.local.exchange import local_exchange
 from services.local.replaying import MARKET_TOPICS
 from services.local.settings import LocalSettings
-from services.local.system import System, running_beside, started_bus
+from services.local.system import System, running_beside, service_metrics, started_bus
 
 OnStart = Callable[[date, int | None, list[tuple[str, int]]], None]
 """Told the day, where in it the market goes on (epoch ms; None: its open), and the ports."""
@@ -55,9 +56,10 @@ async def serve_simulated(
         state = var / "simulator" / "account.json"
         exchange = local_exchange(settings, day, seed, var, from_ms, state)
         local = await stack.enter_async_context(exchange)
-        clock = FeedClock()
-        feed, venue = local.feed(settings.ingest), local.venue(clock)
-        system = _system(settings, bus, store, feed, clock, venue)
+        clock, metrics = FeedClock(), service_metrics()
+        feed = local.feed(settings.ingest, metrics["ingest"])
+        venue = local.venue(clock, metrics["executor"])
+        system = _system(settings, bus, store, feed, clock, venue, metrics)
         await stack.enter_async_context(system)
         on_start(day, from_ms, await _listen(system, settings, stack))
         market = local.play(at_once, paced(settings.simulator.speed, asyncio.sleep))
@@ -70,20 +72,21 @@ async def serve_kite(settings: LocalSettings, store: Store, var: Path, on_start:
     stop_on_signals(stopping)
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(started_bus(bus))
-        kind = settings.runtime.clock
-        clock, feed = make_clock(kind), make_kite_feed(settings.ingest, settings.kite, kind)
-        venue = _venue(settings, clock)
-        system = _system(settings, bus, store, feed, clock, venue)
+        kind, metrics = settings.runtime.clock, service_metrics()
+        clock = make_clock(kind)
+        feed = make_kite_feed(settings.ingest, settings.kite, kind, metrics["ingest"])
+        venue = _venue(settings, clock, metrics["executor"])
+        system = _system(settings, bus, store, feed, clock, venue, metrics)
         await stack.enter_async_context(system)
         on_start(feed.trading_day, None, await _listen(system, settings, stack))
         await system.run(stopping)
 
 
-def _venue(settings: LocalSettings, clock: Clock) -> SimulatedVenue | None:
+def _venue(settings: LocalSettings, clock: Clock, metrics: Metrics) -> SimulatedVenue | None:
     """Return where orders go; None when they are filled here, or never sent."""
     if settings.executor.venue == "paper":
         return None
-    return make_kite_venue(settings.kite, settings.runtime.clock, clock)
+    return make_kite_venue(settings.kite, settings.runtime.clock, clock, metrics)
 
 
 async def at_once() -> None:
@@ -119,6 +122,7 @@ def _system(
     feed: Feed,
     clock: Clock,
     venue: Venue | None,
+    metrics: Mapping[str, Metrics],
 ) -> System:
     return System(
         settings=settings,
@@ -129,6 +133,7 @@ def _system(
         pace=unpaced,
         policy=checkpoint_policy(settings.runtime),
         venue=venue,
+        metrics=metrics,
     )
 
 

@@ -1,7 +1,7 @@
 """AlphaStockOrchestrator: all services in one process, started and stopped in the right order."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Self
@@ -30,6 +30,11 @@ from services.strategy import service as strategy
 MakeService = Callable[[Parts], Service]
 FLOW = ("ingest", "candle", "strategy", "signal", "executor", "position")
 """The services from upstream to downstream."""
+
+
+def service_metrics() -> dict[str, Metrics]:
+    """Return the metrics of each service, for parts of it that are made before it."""
+    return {name: Metrics(name) for name in FLOW}
 
 
 @asynccontextmanager
@@ -65,6 +70,7 @@ class System:
     pace: Pace
     policy: CheckpointPolicy
     venue: Venue | None = None
+    metrics: Mapping[str, Metrics] = field(default_factory=service_metrics)
     runners: list[ServiceRunner] = field(default_factory=list)
     _decoder: Decoder = field(default_factory=Decoder)
 
@@ -84,16 +90,16 @@ class System:
     async def start(self) -> None:
         """Start all services on a bus that is started; their own tasks wait for `run`."""
         own = self.settings
-        makers: Sequence[MakeService] = (
-            lambda parts: candle.make_service(own.candle, parts),
-            lambda parts: executor.make_service(own.executor, parts, self.venue),
-            lambda parts: position.make_service(own.position, parts),
-            lambda parts: signal.make_service(own.signal, parts),
-            lambda parts: ingest.make_service(self.feed, parts, self.pace),
-            lambda parts: strategy.make_service(own.strategy, parts),
-        )
-        for make in makers:
-            await self._start(make)
+        makers: dict[str, MakeService] = {
+            "candle": lambda parts: candle.make_service(own.candle, parts),
+            "executor": lambda parts: executor.make_service(own.executor, parts, self.venue),
+            "position": lambda parts: position.make_service(own.position, parts),
+            "signal": lambda parts: signal.make_service(own.signal, parts),
+            "ingest": lambda parts: ingest.make_service(self.feed, parts, self.pace),
+            "strategy": lambda parts: strategy.make_service(own.strategy, parts),
+        }
+        for name, make in makers.items():
+            await self._start(make, self.metrics[name])
 
     async def run(self, until: asyncio.Event) -> None:
         """Let the feed play to its end, or until the event; raise what stopped a service."""
@@ -119,8 +125,7 @@ class System:
         if errors:
             raise errors[0]
 
-    async def _start(self, make: MakeService) -> None:
-        metrics = Metrics("alphastocks")
+    async def _start(self, make: MakeService, metrics: Metrics) -> None:
         parts = Parts(self.bus, self.clock, metrics, self.store)
         service = make(parts)
         around = Surroundings(self.bus, self.clock, self.policy, self._decoder)

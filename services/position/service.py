@@ -1,8 +1,13 @@
 """The position service: fills and ticks in, positions and exit requests out."""
 
-from libs.market.calendar import load_calendar
+from collections.abc import Iterable, Iterator
+
+from libs.events.event import Event, utc_from_ms
+from libs.events.positions import PositionClosed
+from libs.market.calendar import IST, load_calendar
 from libs.market.rulebook import load_rulebook
 from libs.runtime.consumer import Reaction, Subscription
+from libs.runtime.metrics import Metrics
 from libs.runtime.service import Parts, Service
 from services.position.domain.desk import PositionDesk
 from services.position.domain.rows import performance_metrics, positions
@@ -20,7 +25,10 @@ def make_service(settings: PositionSettings, parts: Parts) -> Service:
     fills = Subscription(
         group="position",
         topics=("orders", "ticks"),
-        handler=Reaction(lambda event: desk.on_event(event, parts.clock.now_ms()), desk.restore),
+        handler=Reaction(
+            lambda event: _counted(desk.on_event(event, parts.clock.now_ms()), parts.metrics),
+            desk.restore,
+        ),
         restore_topics=("positions", "exit_requests"),
         is_atomic=True,
     )
@@ -32,4 +40,23 @@ def make_service(settings: PositionSettings, parts: Parts) -> Service:
         name="position",
         subscriptions=(fills, *parts.writers("position", tables)),
         describe=lambda: {"open_positions": len(desk.open_tokens)},
+        measure=lambda: _measure(desk, parts),
     )
+
+
+def _counted(events: Iterable[Event], metrics: Metrics) -> Iterator[Event]:
+    for event in events:
+        if isinstance(event, PositionClosed):
+            outcome = "win" if event.net > 0 else "loss"
+            metrics.positions.closed.labels(outcome).inc()
+        yield event
+
+
+def _measure(desk: PositionDesk, parts: Parts) -> None:
+    measured, now_ms = parts.metrics.positions, parts.clock.now_ms()
+    today = utc_from_ms(now_ms).astimezone(IST).date()
+    realised, unrealised = desk.results(today)
+    measured.open.set(len(desk.open_tokens))
+    measured.unguarded.set(desk.unguarded(now_ms))
+    measured.realised.set(float(realised))
+    measured.unrealised.set(float(unrealised))

@@ -28,7 +28,10 @@ def make_service(
     `known` strategies by name; left out: those built in and installed.
     """
     known = known_strategies() if known is None else known
-    desk = StrategyDesk(tuple(_maker(choice, known) for choice in settings.strategies))
+    desk = StrategyDesk(
+        tuple(_maker(choice, known) for choice in settings.strategies),
+        lambda name: parts.metrics.strategy.seconds.labels(name).time(),
+    )
 
     async def prepare(emit: Emit) -> None:
         await _warm_up(desk, settings, parts, emit)

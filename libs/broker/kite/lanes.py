@@ -51,6 +51,10 @@ class Lane:
         now_ms = _now_ms()
         return max(self._windows.wait_ms(now_ms), self._rests_until_ms - now_ms)
 
+    def left(self) -> dict[int, int]:
+        """Return how many requests are left now by the span of each rate, in milliseconds."""
+        return self._windows.left(_now_ms())
+
     async def close(self) -> None:
         """Wait for what is on its way, and end the threads."""
         await asyncio.to_thread(self._threads.shutdown, cancel_futures=True)

@@ -48,7 +48,11 @@ class SlidingWindows:
 
     def free(self, now_ms: int) -> int:
         """Return how many requests may go now."""
-        return min(rate.count - _used(rate, taken, now_ms) for rate, taken in self._taken)
+        return min(self.left(now_ms).values())
+
+    def left(self, now_ms: int) -> dict[int, int]:
+        """Return how many requests are left by the span of each rate, in milliseconds."""
+        return {rate.per_ms: rate.count - _used(rate, taken, now_ms) for rate, taken in self._taken}
 
 
 def _wait_ms(rate: Rate, taken: deque[int], now_ms: int) -> int:

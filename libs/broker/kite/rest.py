@@ -3,6 +3,7 @@
 import asyncio
 import io
 import threading
+import time
 from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, date, datetime
 from functools import partial
@@ -30,6 +31,8 @@ from libs.market.instruments import Instrument, parse_dump
 
 T = TypeVar("T")
 Reply = dict[str, Any]
+Note = Callable[[RequestClass, str, float], None]
+"""Told of each request its class, `ok` or the error's name, and its seconds; from its thread."""
 
 _NEVER_SENT = (ConnectTimeoutError, NewConnectionError)
 
@@ -83,8 +86,13 @@ class KiteRest:
     """
 
     def __init__(
-        self, address: KiteAddress, session: Callable[[], KiteSession], limits: KiteLimits
+        self,
+        address: KiteAddress,
+        session: Callable[[], KiteSession],
+        limits: KiteLimits,
+        note: Note | None = None,
     ) -> None:
+        self._note = note
         self._session = session
         self._limits = limits
         self._clients = _ClientPerThread(address, limits.cool_down_ms)
@@ -176,6 +184,10 @@ class KiteRest:
             "orders", lambda kite: _order_id(kite.cancel_order(variety, order_id))
         )
 
+    def left(self, request_class: RequestClass) -> dict[int, int]:
+        """Return how many requests of a class are left by the span of each rate, in ms."""
+        return self._lanes[request_class].left()
+
     async def close(self) -> None:
         """Wait for what is on its way, and close all connections."""
         for lane in self._lanes.values():
@@ -184,7 +196,18 @@ class KiteRest:
 
     async def _call(self, request_class: RequestClass, ask: Callable[[KiteConnect], T]) -> T:
         self._usable_session()
-        return await self._lanes[request_class].run(partial(self._ask, ask))
+        return await self._lanes[request_class].run(partial(self._timed, request_class, ask))
+
+    def _timed(self, request_class: RequestClass, ask: Callable[[KiteConnect], T]) -> T:
+        started, outcome = time.perf_counter(), "ok"
+        try:
+            return self._ask(ask)
+        except BrokerError as error:
+            outcome = type(error).__name__
+            raise
+        finally:
+            if self._note is not None:
+                self._note(request_class, outcome, time.perf_counter() - started)
 
     def _usable_session(self) -> KiteSession:
         session = self._session()

@@ -63,6 +63,11 @@ class RiskBook:
         return sum((exposure.at_risk for exposure in self._open.values()), Decimal(0))
 
     @property
+    def day_loss(self) -> Decimal:
+        """Rupees lost by the positions closed today, 0 in profit."""
+        return max(-sum((one.net for one in self._results.values()), Decimal(0)), Decimal(0))
+
+    @property
     def risk_left(self) -> Decimal:
         """Rupees that may still be put at risk."""
         return self.capital * self.limits.capital_at_risk - self.at_risk
@@ -117,9 +122,8 @@ class RiskBook:
 
     def _measures(self, underlying: str) -> Iterator[tuple[str, Decimal, Decimal]]:
         limits = self.limits
-        loss = max(-sum((one.net for one in self._results.values()), Decimal(0)), Decimal(0))
         same = sum(exposure.underlying == underlying for exposure in self._open.values())
-        yield "daily_loss", loss, self.capital * limits.daily_loss
+        yield "daily_loss", self.day_loss, self.capital * limits.daily_loss
         yield "losses_in_a_row", Decimal(self._losses_in_a_row()), Decimal(limits.losses_in_a_row)
         yield "trades_a_day", Decimal(len(self._entered)), Decimal(limits.trades_a_day)
         yield "positions", Decimal(len(self._open)), Decimal(limits.positions)

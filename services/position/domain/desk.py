@@ -2,11 +2,12 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from datetime import date
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from libs.events.event import Event, identity, utc_from_ms
+from libs.events.event import Event, identity, ms_from_utc, utc_from_ms
 from libs.events.orders import OrderFilled
 from libs.events.positions import (
     ExitReason,
@@ -25,6 +26,8 @@ from services.position.domain.exits import ExitRules, ExitTimes, exit_reason
 from services.position.domain.ledger import Account
 from services.position.domain.performance import Performance
 
+QUOTED_WITHIN_MS = 60_000
+"""A contract that was not quoted for longer cannot hit its stop."""
 _IDENTITY = (
     "trading_day",
     "correlation_id",
@@ -86,6 +89,21 @@ class PositionDesk:
             self._watch(event)
         elif isinstance(event, ExitRequested) and event.lots is None:
             self._asked.setdefault(event.position_id, event.reason)
+
+    def results(self, day: date) -> tuple[Decimal, Decimal]:
+        """Return rupees of a trading day: closed positions after charges, and open ones marked."""
+        watches = self._open.values()
+        marked = [Account.of(w.state).unrealised(_money(w.last_price)) for w in watches]
+        return self._performance.net(day), sum(marked, Decimal(0))
+
+    def unguarded(self, now_ms: int) -> int:
+        """Return how many open positions no stop guards: none is set, or they are not quoted."""
+        return sum(not self._is_guarded(watch, now_ms) for watch in self._open.values())
+
+    def _is_guarded(self, watch: _Watch, now_ms: int) -> bool:
+        quote = self._quotes.quote(watch.state.contract.instrument_token)
+        seen_ms = max(ms_from_utc(watch.state.opened_at), quote.at_ms if quote else 0)
+        return watch.state.stop_loss > 0 and now_ms - seen_ms <= QUOTED_WITHIN_MS
 
     @property
     def open_tokens(self) -> tuple[int, ...]:

@@ -44,6 +44,11 @@ class Performance:
 
     _records: dict[tuple[date, str, str], Record] = field(default_factory=dict)
 
+    def net(self, day: date) -> Decimal:
+        """Return the result of a trading day over all strategies, rupees after charges."""
+        records = (record for (of, _, _), record in self._records.items() if of == day)
+        return sum((net for record in records for net in record.nets), Decimal(0))
+
     def add(self, closed: PositionClosed) -> PerformanceMeasured:
         """Take a closed position and return the figures so far."""
         key = (closed.trading_day, closed.strategy, closed.underlying)

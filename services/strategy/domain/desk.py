@@ -1,6 +1,7 @@
 """The strategies at work: each candle goes to those that want it, and none can stop another."""
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import date
@@ -12,6 +13,8 @@ from libs.events.signals import StrategySignal
 from services.strategy.domain.strategy import Strategy
 
 MakeStrategy = Callable[[], Strategy]
+Stopwatch = Callable[[str], AbstractContextManager[object]]
+"""Entered and left around the work of the strategy that it is told."""
 
 
 @dataclass(slots=True)
@@ -42,6 +45,7 @@ class StrategyDesk:
     """
 
     makers: tuple[MakeStrategy, ...]
+    stopwatch: Stopwatch = nullcontext
     _seats: dict[tuple[int, str], _Seat] = field(default_factory=dict)
     _warm: dict[tuple[int, str], _Seat] = field(default_factory=dict)
     _keys: dict[int, set[str]] = field(default_factory=dict)
@@ -113,7 +117,8 @@ class StrategyDesk:
             if number in self._stopped or sample.interval != candle.interval:
                 continue
             try:
-                signal = self._seat(number, candle.key).take(candle)
+                with self.stopwatch(sample.name):
+                    signal = self._seat(number, candle.key).take(candle)
             except Exception as error:  # noqa: BLE001  a strategy's bug must not stop the others
                 yield self._stop(number, candle, error)
                 continue

@@ -171,3 +171,17 @@ def test_next_and_previous_trading_days_undo_each_other(segment: str, day: date)
     assert (
         calendar.next_trading_day(segment, calendar.previous_trading_day(segment, later)) == later
     )
+
+
+def test_a_time_is_in_session_from_the_open_to_just_before_the_close(calendar: Calendar) -> None:
+    (session,) = calendar.sessions("NSE", date(2026, 6, 17))
+    assert calendar.is_in_session("NSE", session.open_ms)
+    assert not calendar.is_in_session("NSE", session.open_ms - 1)
+    assert calendar.is_in_session("NSE", session.close_ms - 1)
+    assert not calendar.is_in_session("NSE", session.close_ms)
+
+
+def test_a_time_without_data_or_on_a_holiday_is_in_no_session(calendar: Calendar) -> None:
+    assert not calendar.is_in_session("NSE", 0)
+    noon = datetime(2026, 1, 26, 12, tzinfo=IST)
+    assert not calendar.is_in_session("NSE", int(noon.timestamp() * 1000))

@@ -98,3 +98,15 @@ def test_an_address_that_cannot_be_had_is_named(port: int | str) -> None:
         number = place.getsockname()[1] if port == "taken" else int(port)
         with pytest.raises(SettingsError, match=rf"runtime\.port: .*127\.0\.0\.1:{number}"):
             HttpServer(app_of(), "127.0.0.1", number)
+
+
+def test_metrics_tell_which_parts_work_and_the_services_own_state() -> None:
+    health, metrics = Health(), Metrics("position")
+    health.well("position")
+    health.starting("position.writer.positions", required=False)
+    app = app_of(health, metrics, measure=lambda: metrics.positions.open.set(2))
+    shown = get(app, "/metrics").text
+    assert 'alphastocks_component_up{component="position",required="true"} 1.0' in shown
+    writer = 'alphastocks_component_up{component="position.writer.positions",required="false"}'
+    assert f"{writer} 0.0" in shown
+    assert "alphastocks_positions_open 2.0" in shown

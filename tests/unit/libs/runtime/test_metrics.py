@@ -51,3 +51,10 @@ def test_the_metrics_of_two_services_in_one_process_are_apart() -> None:
     one, other = Metrics("candle"), Metrics("signal")
     one.note_published("CandleBatch")
     assert ("alphastocks_events_published_total", "CandleBatch") not in samples(other)
+
+
+def test_only_the_service_that_knows_it_shows_a_number_of_its_own() -> None:
+    candle, position = Metrics("candle"), Metrics("position")
+    position.positions.open.set(0)
+    assert ("alphastocks_positions_open", "") in samples(position)
+    assert ("alphastocks_positions_open", "") not in samples(candle)

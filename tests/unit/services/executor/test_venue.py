@@ -10,6 +10,8 @@ import pytest
 
 from libs.broker.errors import BrokerError, OrderUnknown
 from libs.broker.port import Fill, OrderRequest, OrderUpdate
+from libs.events.control import TradingHalted
+from libs.events.event import identity, utc_from_ms
 from libs.events.orders import OrderPlanned
 from libs.runtime.service import Parts, Service
 from libs.runtime.testing import ServiceHarness
@@ -17,6 +19,7 @@ from services.executor.domain.plans import position_id_of
 from services.executor.service import make_service
 from services.executor.settings import ExecutorSettings
 from tests.unit.services.executor.builders import (
+    DAY,
     NOW,
     chain_listed,
     chain_rows,
@@ -69,6 +72,9 @@ class DistantVenue:
 
     async def updated(self) -> None:
         await self._has_news.wait()
+
+    def budget(self) -> dict[int, int]:
+        return {1000: 10 - len(self.requests)}
 
     async def run(self) -> None:
         self.is_running = True
@@ -220,3 +226,48 @@ def test_stopping_the_service_stops_listening() -> None:
         assert venue.is_closed
 
     asyncio.run(story())
+
+
+def test_the_mode_the_orders_and_the_limits_are_measured() -> None:
+    async def story() -> None:
+        venue = DistantVenue(loses_reply=True)
+        async with harness_of(venue) as harness:
+            assert harness.measured("executor_mode", "paper") == 1
+            assert harness.measured("order_budget_left", "1") == 10
+            assert harness.measured("orders_working") == 0
+            await entered(harness)
+            assert await kinds(harness) == ["OrderPlanned", "OrderUnresolved"]
+            assert harness.measured("orders_working") == 1
+            assert harness.measured("orders_unresolved") == 1
+            assert harness.measured("order_budget_left", "1") == 9
+            assert (harness.measured("at_risk_rupees") or 0) > 0
+            assert harness.measured("at_risk_limit_rupees") == 150_000
+            venue.fill(0)
+            await kinds(harness)
+            assert harness.measured("orders_unresolved") == 0
+            assert harness.measured("orders_working") == 0
+            assert harness.measured("day_loss_rupees") == 0
+            assert harness.measured("day_loss_limit_rupees") == 50_000
+
+    asyncio.run(story())
+
+
+def test_a_halt_is_measured() -> None:
+    async def story() -> None:
+        async with harness_of(DistantVenue()) as harness:
+            assert harness.measured("trading_halted") == 0
+            await harness.publish(halt())
+            assert harness.measured("trading_halted") == 1
+
+    asyncio.run(story())
+
+
+def halt() -> TradingHalted:
+    event_id = identity("test halt")
+    return TradingHalted(
+        event_id=event_id,
+        occurred_at=utc_from_ms(NOW),
+        trading_day=DAY,
+        correlation_id=event_id,
+        reason="news",
+    )

@@ -166,3 +166,20 @@ def test_without_a_store_only_positions_are_subscribed_to() -> None:
             assert harness.runner.health.report() == {"ingest": "ok", "ingest.tasks": "ok"}
 
     asyncio.run(story())
+
+
+def test_the_age_of_the_feed_and_whether_the_market_is_open_are_measured() -> None:
+    async def story() -> None:
+        async with harness_of(FewFrames()) as harness:
+            assert harness.measured("market_open") == 0
+            await played(harness)
+            assert harness.measured("feed_frames_total") == 4, "a heartbeat is one too"
+            assert harness.measured("feed_ticks_total") == 3
+            assert harness.measured("market_open") == 1
+            first = harness.measured("feed_age_seconds") or 0
+            await asyncio.sleep(0.02)
+            assert (harness.measured("feed_age_seconds") or 0) > first
+            harness.clock.observe(OPEN_MS + 6 * 3600 * 1000 + 15 * 60 * 1000)
+            assert harness.measured("market_open") == 0, "half past three"
+
+    asyncio.run(story())

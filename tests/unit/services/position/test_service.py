@@ -1,13 +1,14 @@
 """The position service in its shell: opened, left and closed, also across a restart."""
 
 import asyncio
+from decimal import Decimal
 
 from libs.events.positions import ExitRequested, PositionClosed
 from libs.runtime.service import Parts, Service
 from libs.runtime.testing import ServiceHarness
 from services.position.service import make_service
 from services.position.settings import PositionSettings
-from tests.unit.services.position.builders import NOW, fill, position_id, ticks
+from tests.unit.services.position.builders import NOW, TOKEN, fill, position_id, ticks
 
 TOPICS = ("positions", "signal_updates", "exit_requests", "performance")
 
@@ -65,5 +66,51 @@ def test_a_sale_without_a_position_is_a_dead_letter_and_the_next_fill_counts() -
             ((reason, _),) = await harness.dead_letters("orders")
             assert "without a position" in reason
             assert await kinds(harness) == ["PositionOpened", "SignalActivated"]
+
+    asyncio.run(story())
+
+
+def test_what_is_open_guarded_won_and_lost_today_is_measured() -> None:
+    async def story() -> None:
+        async with ServiceHarness(make) as harness:
+            assert harness.measured("positions_open") == 0
+            await harness.publish(fill(), ticks(121.0, NOW + 1000))
+            assert harness.measured("positions_open") == 1
+            assert harness.measured("unrealised_pnl_rupees") == 75
+            assert harness.measured("positions_unguarded") == 0
+            await harness.publish(ticks(100.0, NOW + 62_000, token=TOKEN + 256))
+            assert harness.measured("positions_unguarded") == 1, "its contract is not quoted"
+            await harness.publish(ticks(83.0, NOW + 63_000))
+            assert harness.measured("positions_unguarded") == 0
+            await harness.publish(fill("SELL", price="83.00", at_ms=NOW + 64_000))
+            closed = (await harness.published("positions"))[-1]
+            assert isinstance(closed, PositionClosed)
+            assert harness.measured("realised_pnl_rupees") == float(closed.net)
+            assert harness.measured("positions_closed_total", "loss") == 1
+            assert harness.measured("positions_closed_total", "win") is None
+            assert harness.measured("positions_open") == 0
+        async with ServiceHarness(make, bus=harness.bus) as second:
+            second.clock.observe(NOW + 65_000)
+            assert second.measured("realised_pnl_rupees") == float(closed.net), "also after it"
+
+    asyncio.run(story())
+
+
+def test_a_position_without_a_stop_is_unguarded() -> None:
+    async def story() -> None:
+        async with ServiceHarness(make) as harness:
+            await harness.publish(fill(stop_loss=Decimal(0)), ticks(121.0, NOW + 1000))
+            assert harness.measured("positions_unguarded") == 1
+
+    asyncio.run(story())
+
+
+def test_yesterdays_result_is_not_todays() -> None:
+    async def story() -> None:
+        async with ServiceHarness(make) as harness:
+            await harness.publish(fill(), fill("SELL", price="83.00", at_ms=NOW + 1000))
+            assert (harness.measured("realised_pnl_rupees") or 0) < -37 * 75
+            await harness.publish(ticks(83.0, NOW + 24 * 3600 * 1000))
+            assert harness.measured("realised_pnl_rupees") == 0
 
     asyncio.run(story())

@@ -184,3 +184,12 @@ def test_a_strategy_that_nobody_knows_is_named() -> None:
     settings = StrategySettings(strategies=(StrategyChoice(name="magic"),))
     with pytest.raises(UnknownStrategy, match="'magic'"):
         ServiceHarness(lambda parts: make_service(settings, parts))
+
+
+def test_the_time_of_each_strategy_is_measured() -> None:
+    async def story() -> None:
+        async with ServiceHarness(make) as harness:
+            await harness.publish(candle(0, 100.0), candle(1, 101.0))
+            assert harness.measured("strategy_seconds_count", "ma_crossover") == 2
+
+    asyncio.run(story())

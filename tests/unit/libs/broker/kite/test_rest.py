@@ -315,3 +315,22 @@ def test_the_token_is_in_no_log_and_no_error(caplog: pytest.LogCaptureFixture) -
             asking(kite, lambda rest: rest.profile())
     assert caplog.records
     assert TOKEN not in caplog.text + repr(caught.value)
+
+
+def test_each_request_is_told_with_its_class_and_what_became_of_it() -> None:
+    told: list[tuple[str, str]] = []
+
+    async def play(kite: HttpKite) -> None:
+        rest = KiteRest(kite.address, session, FAST, lambda *what: told.append(what[:2]))
+        try:
+            await rest.profile()
+            with pytest.raises(RequestRefused):
+                await rest.place_order(**order_fields(request()))
+        finally:
+            await rest.close()
+
+    with http_kite() as kite:
+        kite.on("GET /user/profile", success({"user_id": "AB1234"}))
+        kite.on("POST /orders/regular", failure(400, "InputException"))
+        asyncio.run(play(kite))
+    assert told == [("other", "ok"), ("orders", "RequestRefused")]
