@@ -2,7 +2,9 @@
 
 A process reads the sections it needs from one shared file; a key that nobody knows, or a value
 that does not fit, refuses to start and names the key. The environment overrides the file:
-ALPHASTOCKS_EXECUTOR__CAPITAL=500000 sets `capital` in `[executor]`.
+ALPHASTOCKS_EXECUTOR__CAPITAL=500000 sets `capital` in `[executor]`. Between the two come files of
+secrets: ALPHASTOCKS_SECRETS names their folders, and `store__password` in one of them sets
+`password` in `[store]`.
 """
 
 import os
@@ -14,6 +16,7 @@ from typing import Any, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_settings import (
     BaseSettings,
+    NestedSecretsSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
 )
@@ -26,6 +29,9 @@ from libs.runtime.clock import ClockKind
 from libs.runtime.logs import LogFormat, LogLevel
 
 PREFIX = "ALPHASTOCKS_"
+SECRETS = f"{PREFIX}SECRETS"
+"""The variable that names the folders of secret files, with a colon in between."""
+_DELIMITER = "__"
 SECTIONS = frozenset(
     {
         "runtime",
@@ -125,10 +131,10 @@ class KiteSettings(Section):
 
 
 class ProcessSettings(BaseSettings):
-    """The sections that one process reads; the environment goes before the file."""
+    """The sections that one process reads: from the environment, else secret files, else a file."""
 
     model_config = SettingsConfigDict(
-        env_prefix=PREFIX, env_nested_delimiter="__", frozen=True, extra="ignore"
+        env_prefix=PREFIX, env_nested_delimiter=_DELIMITER, frozen=True, extra="ignore"
     )
 
     @classmethod
@@ -140,8 +146,20 @@ class ProcessSettings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Read the environment first, then what the file said."""
-        return env_settings, init_settings
+        """Read the environment first, then the secret files, then what the file said."""
+        secrets = NestedSecretsSettingsSource(
+            file_secret_settings,
+            secrets_dir=secret_folders(),
+            secrets_dir_missing="error",
+            secrets_prefix="",
+            secrets_nested_delimiter=_DELIMITER,
+        )
+        return env_settings, secrets, init_settings
+
+
+def secret_folders() -> list[Path]:
+    """Return the folders of secret files that the environment names, none if it does not."""
+    return [Path(folder) for folder in os.environ.get(SECRETS, "").split(":") if folder]
 
 
 S = TypeVar("S", bound=ProcessSettings)
@@ -152,12 +170,15 @@ def load_settings(model: type[S], file: Path | None) -> S:
     values = _read_file(file) if file else {}
     _refuse_unknown_sections(values, file)
     _refuse_unknown_variables(os.environ)
+    _refuse_unknown_secrets(secret_folders())
     try:
         return model(**values)
     except ValidationError as error:
         raise SettingsError(_first_reason(error, file)) from None
     except PydanticSettingsError as error:
-        raise SettingsError(f"environment: {error}") from None
+        raise SettingsError(f"environment or {SECRETS}: {error}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{SECRETS}: a secret cannot be read: {_why(error)}") from None
 
 
 def _read_file(file: Path) -> dict[str, Any]:
@@ -187,9 +208,41 @@ def _refuse_unknown_variables(environment: Iterable[str]) -> None:
             raise SettingsError(f"{variable}: unknown section {section.lower()!r}; known: {known}")
 
 
+def _refuse_unknown_secrets(folders: Iterable[Path]) -> None:
+    for folder in folders:
+        try:
+            names = sorted(path.name for path in folder.iterdir() if _is_secret(path))
+        except OSError as error:
+            raise SettingsError(f"{SECRETS}: {folder}: {error.strerror}") from None
+        for name in names:
+            section, separator, _ = name.lower().partition(_DELIMITER)
+            if not separator or section not in SECTIONS:
+                raise SettingsError(f"{folder / name}: a secret is named section__key")
+
+
+def _why(error: OSError | UnicodeDecodeError) -> str:
+    """Return why a file cannot be read, without anything of what is in it."""
+    if isinstance(error, UnicodeDecodeError):
+        return "it is no text"
+    return f"{error.filename}: {error.strerror}"
+
+
+def _is_secret(path: Path) -> bool:
+    return path.is_file() and not path.name.startswith(".")
+
+
 def _first_reason(error: ValidationError, file: Path | None) -> str:
     first = error.errors(include_url=False, include_input=False)[0]
     key = ".".join(str(part) for part in first["loc"])
     hint = "unknown key" if first["type"] == "extra_forbidden" else first["msg"]
-    variable = PREFIX + key.upper().replace(".", "__")
-    return f"{variable if variable in os.environ else file or 'environment'}: {key}: {hint}"
+    return f"{_origin(key, file)}: {key}: {hint}"
+
+
+def _origin(key: str, file: Path | None) -> str:
+    """Return where a key was said: a variable, a secret file, or the settings file."""
+    name = key.lower().replace(".", _DELIMITER)
+    variable = PREFIX + name.upper()
+    if variable in os.environ:
+        return variable
+    held = [folder / name for folder in secret_folders() if (folder / name).exists()]
+    return str(held[0] if held else file or "environment")

@@ -140,3 +140,75 @@ def test_settings_cannot_be_changed() -> None:
         setattr(settings, "executor", ExecutorSection())  # noqa: B010  a type checker refuses it
     with pytest.raises(ValidationError):
         setattr(settings.store, "password", SecretStr("other"))  # noqa: B010  here too
+
+
+def secret(folder: Path, name: str, text: str) -> Path:
+    folder.mkdir(exist_ok=True)
+    file = folder / name
+    file.write_text(text)
+    return file
+
+
+def test_a_secret_file_goes_before_the_settings_file_and_after_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secret(tmp_path / "store", "store__password", "of the secret\n")
+    monkeypatch.setenv("ALPHASTOCKS_SECRETS", str(tmp_path / "store"))
+    file = written(tmp_path, '[store]\npassword = "of the file"\nuser = "asha"\n')
+    settings = load_settings(Process, file)
+    assert settings.store.password.get_secret_value() == "of the secret", "without its newline"
+    assert settings.store.user == "asha"
+    monkeypatch.setenv("ALPHASTOCKS_STORE__PASSWORD", "of the environment")
+    assert load_settings(Process, file).store.password.get_secret_value() == "of the environment"
+
+
+def test_secrets_may_lie_in_several_folders_also_as_links_and_as_json(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = secret(tmp_path / "..data", "executor__sizing", '{"capital": 7}')
+    (tmp_path / "executor").mkdir()
+    (tmp_path / "executor" / "..data").mkdir()
+    real.rename(tmp_path / "executor" / "..data" / real.name)
+    (tmp_path / "executor" / real.name).symlink_to(Path("..data") / real.name)
+    secret(tmp_path / "store", "store__password", "hidden")
+    folders = f"{tmp_path / 'store'}:{tmp_path / 'executor'}"
+    monkeypatch.setenv("ALPHASTOCKS_SECRETS", folders)
+    settings = load_settings(Process, None)
+    assert settings.executor.sizing.capital == 7
+    assert settings.store.password.get_secret_value() == "hidden"
+
+
+@pytest.mark.parametrize("name", ["password", "stor__password"])
+def test_a_secret_that_nobody_knows_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    secret(tmp_path / "store", name, "marked-secret")
+    monkeypatch.setenv("ALPHASTOCKS_SECRETS", str(tmp_path / "store"))
+    line = refusal(None)
+    assert name in line
+    assert "marked-secret" not in line
+
+
+def test_a_secret_of_an_unknown_key_or_an_unfit_value_is_named_without_its_value(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ALPHASTOCKS_SECRETS", str(tmp_path / "s"))
+    file = secret(tmp_path / "s", "store__pasword", "marked-secret")
+    assert str(file) in refusal(None)
+    assert "marked-secret" not in refusal(None)
+    file.unlink()
+    file = secret(tmp_path / "s", "executor__sizing", '{"lots": "marked-secret"}')
+    assert "executor.sizing.lots" in refusal(None)
+    assert "marked-secret" not in refusal(None)
+    file.write_text("{marked-secret")
+    assert "executor" in refusal(None)
+    assert "marked-secret" not in refusal(None)
+    file.write_bytes(b"\xffmarked-secret")
+    assert "no text" in refusal(None)
+
+
+def test_a_folder_of_secrets_that_is_not_there_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ALPHASTOCKS_SECRETS", str(tmp_path / "nowhere"))
+    assert f"{tmp_path / 'nowhere'}: No such file or directory" in refusal(None)
