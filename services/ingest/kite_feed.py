@@ -1,7 +1,16 @@
 """Kite itself as a feed: the dump and history by REST, ticks by the websocket."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Collection,
+    Mapping,
+    Sequence,
+)
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any, Literal, Protocol, TypeVar
@@ -84,8 +93,8 @@ class TickStream(Protocol):
     async def unsubscribe(self, tokens: Collection[int]) -> None:
         """Let go of instruments."""
 
-    def frames(self) -> AsyncIterator[TickFrame]:
-        """Yield frames for ever."""
+    def frames(self) -> AsyncGenerator[TickFrame]:
+        """Yield frames until closed; closing the generator ends the connection."""
 
     async def close(self) -> None:
         """Close the connection."""
@@ -121,6 +130,12 @@ class KiteFeed:
         if self._day is None:
             raise RuntimeError("the feed is not open yet")
         return self._day
+
+    async def today(self) -> date:
+        """Return what day it is: by the wall, or at the exchange."""
+        if self.clock == "wall":
+            return self._today({})
+        return self._today(await self.market_data.quote(self.rules.underlyings))
 
     async def open(self) -> None:
         """Find out the day and the prices of the underlyings; SettingsError on a closed day."""
@@ -166,26 +181,28 @@ class KiteFeed:
         ends_ms = max(sessions[-1].close_ms for sessions in closes if sessions) + ENDS_AFTER_MS
         await self._recentre(0)
         received_ms = 0
-        async for decoded in self._decoded():
-            columns = decoded.columns(arrival(TickColumns.empty()))
-            received_ms = arrival(columns)
-            if received_ms:
-                self._learn(columns)
-                yield Frame(received_ms, columns)
-            if received_ms >= ends_ms:
-                return
-            if self._is_stale or received_ms - self._centred_ms >= RECENTRE_MS:
-                await self._recentre(received_ms)
-            self.frames_taken += len(decoded) > 0
+        async with aclosing(self._decoded()) as frames:  # the next day has a connection of its own
+            async for decoded in frames:
+                columns = decoded.columns(arrival(TickColumns.empty()))
+                received_ms = arrival(columns)
+                if received_ms:
+                    self._learn(columns)
+                    yield Frame(received_ms, columns)
+                if received_ms >= ends_ms:
+                    return
+                if self._is_stale or received_ms - self._centred_ms >= RECENTRE_MS:
+                    await self._recentre(received_ms)
+                self.frames_taken += len(decoded) > 0
 
-    async def _decoded(self) -> AsyncIterator[TickFrame]:
+    async def _decoded(self) -> AsyncGenerator[TickFrame]:
         """Yield what the websocket brings; where the session is over, wait for another one."""
         log, is_told = logger_of("ingest"), False
         while True:
             try:
-                async for decoded in self.stream.frames():
-                    is_told = False
-                    yield decoded
+                async with aclosing(self.stream.frames()) as frames:
+                    async for decoded in frames:
+                        is_told = False
+                        yield decoded
                 return
             except SessionError as error:
                 if not is_told:

@@ -1,7 +1,10 @@
 """The ingest service: a feed in, instruments, history and ticks out, ticks stored."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
+from datetime import date
+from functools import partial
 
 from libs.events.control import HistoryLoaded
 from libs.events.event import Event, identity, utc_from_ms
@@ -10,6 +13,7 @@ from libs.market.calendar import load_calendar
 from libs.runtime.clock import monotonic_ms
 from libs.runtime.consumer import Emit, Reaction, Subscription
 from libs.runtime.service import Parts, Service
+from services.ingest.days import NextDay, until_it_can
 from services.ingest.domain.connection import Connection
 from services.ingest.domain.listing import listed
 from services.ingest.domain.rows import MarketDataRows
@@ -19,18 +23,27 @@ Pace = Callable[[int], Awaitable[None]]
 """Called after each frame with its time (epoch ms): waits until the next one may enter."""
 
 
-def make_service(feed: Feed, parts: Parts, pace: Pace) -> Service:
-    """Return the service that plays a feed."""
-    follower = _Follower(feed)
+def make_service(feed: Feed, parts: Parts, pace: Pace, next_day: NextDay | None = None) -> Service:
+    """Return the service that plays one day of a feed, or each `next_day` that comes."""
+    follower, played = _Follower(feed), _Played()
     market_data = MarketDataRows()
 
     async def prepare(emit: Emit) -> None:
         await _announce(feed, parts, emit)
-
-    played = _Played()
+        played.announced = feed.trading_day
 
     async def play(emit: Emit) -> None:
         await _play(feed, parts, emit, pace, played)
+
+    async def follow(next_day: NextDay, emit: Emit) -> None:
+        async def begin() -> None:
+            await next_day(played.day)
+            await prepare(emit)
+
+        while True:
+            await until_it_can(begin, asyncio.sleep)
+            await play(emit)
+            played.day = feed.trading_day
 
     positions = Subscription(
         group="ingest",
@@ -42,13 +55,13 @@ def make_service(feed: Feed, parts: Parts, pace: Pace) -> Service:
     return Service(
         name="ingest",
         subscriptions=(positions, *parts.writers("ingest", tables)),
-        prepare=prepare,
-        tasks=(play,),
+        prepare=None if next_day else prepare,
+        tasks=(partial(follow, next_day) if next_day else play,),
         close=feed.close,
         measure=lambda: _measure(parts, played),
         describe=lambda: {
             "source": feed.source,
-            "trading_day": feed.trading_day.isoformat(),
+            "trading_day": played.announced.isoformat() if played.announced else None,
             "frames": played.frames,
             "ticks": played.ticks,
         },
@@ -57,8 +70,13 @@ def make_service(feed: Feed, parts: Parts, pace: Pace) -> Service:
 
 @dataclass(slots=True)
 class _Played:
-    """How much of the feed has been played, and when (monotonic ms) it last brought a tick."""
+    """How much has been played: the last whole day, the one announced, and what was counted.
 
+    `last_tick_ms` (monotonic) is when the feed last brought a tick.
+    """
+
+    day: date | None = None
+    announced: date | None = None
     frames: int = 0
     ticks: int = 0
     last_tick_ms: int = field(default_factory=monotonic_ms)

@@ -10,6 +10,7 @@ from libs.runtime.logs import configure_logs
 from libs.runtime.runner import stop_on_signals
 from libs.runtime.settings import SettingsError, load_settings
 from services.simulator.assembly import synthetic_market
+from services.simulator.days import run_days
 from services.simulator.running import run_simulator, welcome, with_options
 from services.simulator.server import SimulatorServer
 from services.simulator.settings import SimulatorProcess, SimulatorSettings
@@ -31,6 +32,7 @@ _OPTIONS = {
     "faults": ("faults", "TOML file of faults that happen by themselves"),
     "state": ("state", "file that keeps the account over a restart"),
 }
+_GOES_ON = "play the next trading day after each one; a day begins when somebody follows it"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -39,8 +41,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         process = load_settings(SimulatorProcess, options.pop("config"))
         configure_logs(process.runtime.log_level, process.runtime.log_format)
+        goes_on = {"goes_on": True} if options.pop("goes_on") else {}
         chosen = {_OPTIONS[name][0]: text for name, text in options.items() if text is not None}
-        asyncio.run(_run(with_options(process.simulator, chosen)))
+        asyncio.run(_run(with_options(process.simulator, chosen | goes_on)))
     except SettingsError as error:
         sys.stderr.write(f"{' '.join(str(error).split())}\n")
         sys.exit(2)
@@ -49,7 +52,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
 async def _run(settings: SimulatorSettings) -> None:
     stopping = asyncio.Event()
     stop_on_signals(stopping)
-    await run_simulator(settings, synthetic_market(settings), stopping, _welcome)
+    if settings.goes_on:
+        await run_days(settings, stopping, _welcome)
+    else:
+        await run_simulator(settings, synthetic_market(settings), stopping, _welcome)
 
 
 def _welcome(server: SimulatorServer) -> None:
@@ -64,6 +70,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog=_EXAMPLE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    parser.add_argument("--goes-on", action="store_true", help=_GOES_ON)
     parser.add_argument("--config", type=Path, help="settings file, config/alphastocks.toml say")
     for name, (_, described) in _OPTIONS.items():
         parser.add_argument(f"--{name}", help=described)

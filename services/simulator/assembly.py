@@ -70,7 +70,8 @@ def _logins(settings: SimulatorSettings) -> Logins:
     secret = settings.api_secret.get_secret_value()
     app = App(settings.api_key, settings.user_id, secret)
     make_token = partial(secrets.token_hex, _TOKEN_BYTES)
-    return Logins(app, make_token, settings.request_token_seconds * 1000)
+    standing = settings.access_token.get_secret_value()
+    return Logins(app, make_token, settings.request_token_seconds * 1000, standing)
 
 
 def _scheduled(file: Path | None) -> list[dict[str, Any]]:

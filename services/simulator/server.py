@@ -115,11 +115,14 @@ class SimulatorServer:
         """Play its second half: send the ticks, and wait until the network has taken them."""
         await self._hub.send(self.exchange.ticks())
 
-    async def run(self, stopping: asyncio.Event) -> None:
-        """Play at the settings' speed until stopped; after the day only the clock goes on."""
+    async def run(self, stopping: asyncio.Event, *, is_one_of_many: bool = False) -> None:
+        """Play at the settings' speed until stopped; after the day only the clock goes on.
+
+        A day that is one of many ends with its last second.
+        """
         self.pacing = Pacing(self._settings.speed)
         try:
-            while not stopping.is_set():
+            while not (stopping.is_set() or (is_one_of_many and self.exchange.is_over)):
                 if await self._is_due(self.pacing, stopping):
                     self.pacing.played()
                     for posting in self._play():

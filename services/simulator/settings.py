@@ -16,12 +16,16 @@ class SimulatorSettings(Section):
     port: int = Field(8200, ge=0, le=65535, description="its port; 0: any that is free")
     seed: int = Field(7, description="seed of the market")
     day: date = Field(date(2026, 6, 17), description="trading day that is played")
+    goes_on: bool = Field(False, description="play the next trading day after each one")
     start: time | None = Field(None, description="time in India to begin at; none: the open")
     speed: float = Field(1.0, gt=0, le=10_000, description="times as fast as the market")
     option_seconds: int = Field(5, ge=1, description="seconds between packets of an option")
     api_key: str = Field("simulator", min_length=1, description="key of the app")
     api_secret: SecretStr = Field(
         SecretStr("simulator-secret"), description="its secret, which is none"
+    )
+    access_token: SecretStr = Field(
+        SecretStr(""), description="a token that always holds, beside those of logins; empty: none"
     )
     user_id: str = Field("SIM001", min_length=1, description="user of the account")
     redirect_url: str = Field("", description="where a login leads; empty: the token is shown")

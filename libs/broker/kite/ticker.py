@@ -3,7 +3,7 @@
 import asyncio
 import json
 import logging
-from collections.abc import AsyncIterator, Callable, Collection
+from collections.abc import AsyncGenerator, Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
@@ -91,8 +91,10 @@ class Ticker:
         async with self._sending:
             await self._send(self._subscriptions.remove(tokens))
 
-    async def frames(self) -> AsyncIterator[DecodedFrame]:
+    async def frames(self) -> AsyncGenerator[DecodedFrame]:
         """Yield decoded messages until the ticker is closed; a heartbeat is an empty frame.
+
+        A generator that is closed ends the connection, and another one opens a new one.
 
         Raises SessionError when there is no session, or none that Kite accepts.
         """

@@ -37,11 +37,19 @@ class Logins:
     """The login of an app: one session at a time, which a later one replaces.
 
     `make_token` gives fresh secrets of letters and digits. A request token serves once, and only
-    for `request_token_ms`; those times are the wall's, those of sessions the exchange's.
+    for `request_token_ms`; those times are the wall's, those of sessions the exchange's. A
+    `standing_token` opens a session without a login, which nothing ends.
     """
 
-    def __init__(self, app: App, make_token: Callable[[], str], request_token_ms: int) -> None:
+    def __init__(
+        self,
+        app: App,
+        make_token: Callable[[], str],
+        request_token_ms: int,
+        standing_token: str = "",
+    ) -> None:
         self._app, self._make_token = app, make_token
+        self._standing_token = standing_token
         self._request_token_ms = request_token_ms
         self._asked: dict[str, int] = {}
         self._session: Session | None = None
@@ -74,7 +82,9 @@ class Logins:
         return self._session
 
     def accepts(self, api_key: str, access_token: str, now_ms: int) -> bool:
-        """Whether these are the keys of the session in force."""
+        """Whether these are the keys of the session in force, or the token that always holds."""
+        if self._standing_token and _same(access_token, self._standing_token):
+            return _same(api_key, self._app.api_key)
         session = self._session
         if session is None or now_ms >= session.ends_ms:
             return False

@@ -1,7 +1,7 @@
 """The feed from Kite, with the account and the websocket played by stand-ins."""
 
 import asyncio
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncGenerator, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any, ClassVar, Literal
@@ -104,6 +104,7 @@ class Stream:
     history: list[set[int]] = field(default_factory=list)
     is_closed: bool = False
     refusals: int = 0
+    ended: int = 0
 
     async def subscribe(
         self, tokens: Collection[int], mode: Literal["ltp", "quote", "full"]
@@ -114,13 +115,16 @@ class Stream:
     async def unsubscribe(self, tokens: Collection[int]) -> None:
         self.tokens -= set(tokens)
 
-    async def frames(self) -> AsyncIterator[Ticks]:
+    async def frames(self) -> AsyncGenerator[Ticks]:
         if self.refusals:
             self.refusals -= 1
             raise SessionExpired("Kite refuses the session: run `alphastocks login`")
-        for frame in self.sent:
-            self.history.append(set(self.tokens))
-            yield frame
+        try:
+            for frame in self.sent:
+                self.history.append(set(self.tokens))
+                yield frame
+        finally:
+            self.ended += 1
 
     async def close(self) -> None:
         self.is_closed = True
@@ -230,3 +234,24 @@ def test_a_held_contract_is_followed_from_the_next_frame_on() -> None:
     played(stream, [far])
     assert [far in tokens for tokens in stream.history] == [False, True, True]
     assert stream.is_closed
+
+
+def test_the_feed_plays_a_day_after_another_each_on_its_own_connection() -> None:
+    thursday = CALENDAR.sessions("NSE", date(2026, 6, 18))[0]
+    ends = [Ticks(day.close_ms + 3000, 25_000.0) for day in (SESSION, thursday)]
+
+    async def story() -> tuple[list[date], list[int], int]:
+        account, stream = Account(), Stream([at(1), ends[0], at(90_000)])
+        feed, days, times = feed_of(account, stream), [], []
+        for _ in range(2):
+            await feed.open()
+            days.append(feed.trading_day)
+            await feed.instruments()
+            times += [frame.received_ms async for frame in feed.frames()]
+            account.stamp, stream.sent = "2026-06-18 09:14:59", [ends[1]]
+        return days, times, stream.ended
+
+    days, times, ended = asyncio.run(story())
+    assert days == [DAY, date(2026, 6, 18)]
+    assert times == [OPEN + 1000, ends[0].at_ms, ends[1].at_ms]
+    assert ended == 2

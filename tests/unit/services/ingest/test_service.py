@@ -2,11 +2,12 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Collection, Sequence
-from datetime import date
+from datetime import date, timedelta
 from uuid import UUID
 
 import numpy as np
 
+from libs.broker.errors import SessionExpired
 from libs.events.control import HistoryLoaded
 from libs.events.local import LocalBus
 from libs.events.ticks import TickBatch, TickColumns
@@ -27,7 +28,7 @@ class FewFrames:
     """A feed of one frame a second, the last of which is a heartbeat."""
 
     source = "test"
-    trading_day = DAY
+    trading_day: date = DAY
 
     def __init__(self, seconds: Sequence[int] = (1, 2, 3)) -> None:
         self._seconds = seconds
@@ -181,5 +182,50 @@ def test_the_age_of_the_feed_and_whether_the_market_is_open_are_measured() -> No
             assert (harness.measured("feed_age_seconds") or 0) > first
             harness.clock.observe(OPEN_MS + 6 * 3600 * 1000 + 15 * 60 * 1000)
             assert harness.measured("market_open") == 0, "half past three"
+
+    asyncio.run(story())
+
+
+class Days(FewFrames):
+    """A feed of a day after another; what is announced on the second is not there at first."""
+
+    def __init__(self, days: Sequence[date]) -> None:
+        super().__init__()
+        self._days, self._troubles = list(days), 2
+
+    async def open(self) -> None:
+        if len(self._days) == 1 and self._troubles:
+            self._troubles -= 1
+            raise SessionExpired("run `alphastocks login`")
+        self.trading_day = self._days.pop(0)
+        await super().open()
+
+
+def test_a_feed_that_goes_on_announces_and_plays_each_day_and_waits_for_a_session() -> None:
+    async def story() -> None:
+        feed, asked = Days([DAY, DAY + timedelta(days=1)]), list[date | None]()
+        is_over = asyncio.Event()
+
+        async def next_day(played: date | None) -> None:
+            asked.append(played)
+            if played == DAY + timedelta(days=1):
+                is_over.set()
+                await asyncio.Event().wait()
+
+        async def pace(_: int) -> None:
+            return
+
+        async with ServiceHarness(
+            lambda parts: make_service(feed, parts, pace, next_day)
+        ) as harness:
+            assert harness.runner.service.describe()["trading_day"] is None
+            harness.runner.start_tasks()
+            async with asyncio.timeout(10):
+                await is_over.wait()
+            loaded = [e for e in await harness.published("control") if e.type == "HistoryLoaded"]
+            assert [one.trading_day for one in loaded] == [DAY, DAY + timedelta(days=1)]
+            ticks = [e for e in await harness.published("ticks") if isinstance(e, TickBatch)]
+            assert len(ticks) == 8
+            assert asked == [None, DAY, DAY, DAY, DAY + timedelta(days=1)]
 
     asyncio.run(story())

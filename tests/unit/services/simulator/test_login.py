@@ -107,3 +107,18 @@ def test_the_reply_names_the_simulators_broker_and_has_no_refresh_token() -> Non
         "",
         "2026-06-10 09:15:00",
     )
+
+
+def test_a_standing_token_opens_a_session_that_neither_time_nor_a_login_ends() -> None:
+    at = Logins(APP, lambda: "other", LIFE_MS, "standing")
+    at.check("token key:standing", NOW_MS)
+    log_in(at)
+    at.check("token key:standing", NOW_MS + 7 * 24 * 3600 * 1000)
+    for wrong in ("token key:", "token key:standin", "token other:standing"):
+        with pytest.raises(TokenError):
+            at.check(wrong, NOW_MS)
+
+
+def test_without_a_standing_token_an_empty_one_opens_nothing() -> None:
+    with pytest.raises(TokenError):
+        logins().check("token key:", NOW_MS)

@@ -55,7 +55,7 @@ async def take(ticker: Ticker, frames: int) -> list[DecodedFrame]:
         taken.append(frame)
         if len(taken) == frames:
             break
-    await stream.aclose()  # type: ignore[attr-defined]  # an async generator
+    await stream.aclose()
     return taken
 
 
@@ -115,7 +115,7 @@ def test_subscriptions_are_sent_at_once_while_connected() -> None:
         await ticker.unsubscribe([2, 3])
         await until(lambda: len(kite.commands[0]) == 3)
         assert kite.commands[0][-1] == {"a": "unsubscribe", "v": [2]}
-        await stream.aclose()  # type: ignore[attr-defined]  # an async generator
+        await stream.aclose()
 
     playing(play, handle)
 

@@ -1,0 +1,82 @@
+"""When there is a trading day to open: the wall tells it, or the exchange that is played."""
+
+from collections.abc import Awaitable, Callable, Coroutine
+from datetime import date, datetime, timedelta
+from typing import Protocol
+
+from libs.broker.errors import BrokerError, SessionError
+from libs.events.event import utc_from_ms
+from libs.market.calendar import IST, Calendar, CalendarError, Session
+from libs.runtime.logs import logger_of
+from libs.runtime.retry import is_retriable
+from libs.runtime.settings import SettingsError
+
+SEGMENTS = ("NSE", "NFO")
+EARLY = timedelta(minutes=45)
+"""How long before the open a day is opened: Kite lists the day's instruments at about 08:30."""
+LOOK_SECONDS, LONGEST_SLEEP_SECONDS = 1.0, 60.0
+Sleep = Callable[[float], Awaitable[None]]
+NextDay = Callable[[date | None], Coroutine[None, None, None]]
+"""Returns when there is a day to open after the one that was played (None: any)."""
+
+
+class Dated(Protocol):
+    """An account that knows what day it is at its exchange."""
+
+    async def today(self) -> date:
+        """Return the day of the latest quotes."""
+
+
+def wall_days(calendar: Calendar, now_ms: Callable[[], int], sleep: Sleep) -> NextDay:
+    """Return what waits for the next session by the wall's clock; SettingsError without one."""
+
+    async def wait(played: date | None) -> None:
+        try:
+            day = _next(calendar, utc_from_ms(now_ms()).astimezone(IST), played)
+        except CalendarError as error:
+            raise SettingsError(f"no further trading day is known: {error}") from None
+        opens_at = _sessions(calendar, day)[0].opens_at - EARLY
+        logger_of("ingest").info("next trading day", day=day, opens_at=opens_at.astimezone(IST))
+        while (left := (opens_at - utc_from_ms(now_ms())).total_seconds()) > 0:
+            await sleep(min(left, LONGEST_SLEEP_SECONDS))  # a laptop's clock may jump
+
+    return wait
+
+
+def exchange_days(exchange: Dated, sleep: Sleep) -> NextDay:
+    """Return what waits until the exchange has begun another day."""
+
+    async def wait(played: date | None) -> None:
+        while await exchange.today() == played:
+            await sleep(LOOK_SECONDS)
+
+    return wait
+
+
+async def until_it_can(attempt: Callable[[], Awaitable[None]], sleep: Sleep) -> None:
+    """Attempt it until there is a session and Kite answers; say once what is waited for."""
+    told = ""
+    while True:
+        try:
+            return await attempt()
+        except BrokerError as error:
+            if not (isinstance(error, SessionError) or is_retriable(error)):
+                raise
+            if type(error).__name__ != told:
+                logger_of("ingest").error("the day cannot be opened yet", reason=str(error))
+            told = type(error).__name__
+            await sleep(LOOK_SECONDS)
+
+
+def _next(calendar: Calendar, now: datetime, played: date | None) -> date:
+    """Return today if it has a session that is not over and was not played, else a later day."""
+    sessions = _sessions(calendar, now.date())
+    if sessions and now < sessions[-1].closes_at and now.date() != played:
+        return now.date()
+    return calendar.next_trading_day(SEGMENTS[0], now.date())
+
+
+def _sessions(calendar: Calendar, day: date) -> list[Session]:
+    """Return the sessions of all segments, the one that closes last at the end."""
+    both = [session for name in SEGMENTS for session in calendar.sessions(name, day)]
+    return sorted(both, key=lambda session: session.closes_at)

@@ -1,0 +1,105 @@
+"""Which day is opened next, and when."""
+
+import asyncio
+from datetime import date, datetime, timedelta
+
+import pytest
+
+from libs.broker.errors import BrokerError, SessionExpired
+from libs.market.calendar import IST, load_calendar
+from libs.runtime.settings import SettingsError
+from services.ingest.days import exchange_days, until_it_can, wall_days
+
+FRIDAY, MONDAY = date(2026, 6, 19), date(2026, 6, 22)
+
+
+def at(day: date, hour: int, minute: int = 0) -> datetime:
+    return datetime(day.year, day.month, day.day, hour, minute, tzinfo=IST)
+
+
+class Wall:
+    """A clock that only sleeping moves."""
+
+    def __init__(self, now: datetime) -> None:
+        self.now = now
+
+    def now_ms(self) -> int:
+        return int(self.now.timestamp() * 1000)
+
+    async def sleep(self, seconds: float) -> None:
+        assert 0 < seconds <= 60
+        self.now += timedelta(seconds=seconds)
+
+
+def woken(now: datetime, played: date | None = None) -> datetime:
+    wall = Wall(now)
+    asyncio.run(wall_days(load_calendar(), wall.now_ms, wall.sleep)(played))
+    return wall.now
+
+
+@pytest.mark.parametrize(
+    ("now", "played", "expected"),
+    [
+        (at(FRIDAY, 7), None, at(FRIDAY, 8, 30)),
+        (at(FRIDAY, 9), None, at(FRIDAY, 9)),
+        (at(FRIDAY, 12), None, at(FRIDAY, 12)),
+        (at(FRIDAY, 15, 29), None, at(FRIDAY, 15, 29)),
+        (at(FRIDAY, 12), FRIDAY, at(MONDAY, 8, 30)),
+        (at(FRIDAY, 15, 30), None, at(MONDAY, 8, 30)),
+        (at(date(2026, 6, 20), 12), FRIDAY, at(MONDAY, 8, 30)),
+        (at(date(2026, 1, 26), 10), None, at(date(2026, 1, 27), 8, 30)),
+    ],
+)
+def test_a_day_is_opened_early_and_one_that_is_over_or_closed_gives_way(
+    now: datetime, played: date | None, expected: datetime
+) -> None:
+    assert woken(now, played) == expected
+
+
+def test_the_end_of_the_calendar_is_said_in_one_line() -> None:
+    with pytest.raises(SettingsError, match="no further trading day is known"):
+        woken(at(date(2026, 12, 31), 16))
+
+
+def test_an_exchange_is_asked_until_it_has_begun_another_day() -> None:
+    days = [FRIDAY, FRIDAY, MONDAY]
+
+    class Exchange:
+        async def today(self) -> date:
+            return days.pop(0)
+
+    slept: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+
+    asyncio.run(exchange_days(Exchange(), sleep)(FRIDAY))
+    assert len(slept) == 2
+
+
+class Busy(BrokerError):
+    is_retriable = True
+
+
+def attempted(errors: list[Exception]) -> int:
+    """Return how often it was waited before it could be done."""
+    slept: list[float] = []
+
+    async def attempt() -> None:
+        if errors:
+            raise errors.pop(0)
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+
+    asyncio.run(until_it_can(attempt, sleep))
+    return len(slept)
+
+
+def test_a_day_that_cannot_be_opened_yet_is_waited_for() -> None:
+    assert attempted([SessionExpired("over"), Busy("429"), SessionExpired("over")]) == 3
+
+
+def test_what_time_does_not_mend_is_raised() -> None:
+    with pytest.raises(BrokerError, match="no such account"):
+        attempted([BrokerError("no such account")])
