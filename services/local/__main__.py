@@ -26,6 +26,7 @@ from services.local.cluster_commands import lag, topics_app
 from services.local.command import Config, settings_of
 from services.local.control_commands import halt, leave, resume, state, token
 from services.local.database import database_of, migrations, open_store
+from services.local.deploy_commands import secrets
 from services.local.event_commands import dlq_app, tail
 from services.local.feeds import recorded_feed
 from services.local.fleet import ProcessFailed
@@ -310,6 +311,7 @@ def migrate(
 
 
 app.add_typer(topics_app, name="topics")
+app.command()(secrets)
 app.command()(lag)
 app.command()(tail)
 app.command()(halt)

@@ -60,7 +60,7 @@ class SessionFile:
         handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _OWNER_ONLY)
         try:
             with os.fdopen(handle, "w", encoding="utf-8") as file:
-                json.dump(_as_json(session), file)
+                file.write(session_json(session))
                 file.flush()
                 os.fsync(file.fileno())
             draft.replace(self._path)
@@ -118,13 +118,15 @@ def _unexpired(session: KiteSession, now_ms: int) -> KiteSession:
     return session
 
 
-def _as_json(session: KiteSession) -> dict[str, str]:
-    return {
+def session_json(session: KiteSession) -> str:
+    """Return what a session file holds."""
+    fields = {
         "user_id": session.user_id,
         "api_key": session.api_key,
         "access_token": session.access_token,
         "login_time": session.login_time.astimezone(UTC).isoformat(),
     }
+    return json.dumps(fields)
 
 
 def _from_json(fields: dict[str, Any]) -> KiteSession:

@@ -1,0 +1,75 @@
+"""The secrets of a deployment: random ones, each in a file of its own, made once.
+
+A folder is what one reader mounts; a file is named as the setting that it gives. The hash of the
+operator's token is where the executor reads it, the token itself where only its user does.
+"""
+
+import json
+import os
+import secrets
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from libs.broker.kite.session import KiteSession, session_json
+from libs.runtime.access import hash_of, new_token
+from libs.runtime.settings import SettingsError
+from services.simulator.settings import SimulatorSettings
+
+STORE = "store/store__password"
+READER = "grafana/clickhouse_password"
+ADMIN = "grafana/admin_password"
+OPERATOR = "operator/token"
+CONTROL = "control/executor__control"
+EXCHANGE = "simulator/simulator__access_token"
+SESSION = "simulator-session/session.json"
+_BYTES = 24
+_FILE_MODE, _FOLDER_MODE = 0o444, 0o755  # containers read as other users; the folder above guards
+_TOP_MODE = 0o700
+
+
+def write_missing(top: Path) -> list[str]:
+    """Write the files that are not there yet and return their names; SettingsError if one cannot.
+
+    What is derived from another secret is made from the one that is there.
+    """
+    makers: dict[str, Callable[[Path], str]] = {
+        STORE: lambda _: secrets.token_urlsafe(_BYTES),
+        READER: lambda _: secrets.token_urlsafe(_BYTES),
+        ADMIN: lambda _: secrets.token_urlsafe(_BYTES),
+        EXCHANGE: lambda _: secrets.token_hex(_BYTES),
+        SESSION: _session,
+        OPERATOR: lambda _: new_token(),
+        CONTROL: _control,
+    }
+    try:
+        if not top.exists():
+            top.mkdir(parents=True, mode=_TOP_MODE)
+        return [name for name, make in makers.items() if _is_written(top / name, top, make)]
+    except OSError as error:
+        raise SettingsError(f"secrets: {error.filename}: {error.strerror}") from None
+
+
+def _is_written(file: Path, top: Path, make: Callable[[Path], str]) -> bool:
+    if file.exists():
+        return False
+    file.parent.mkdir(mode=_FOLDER_MODE, exist_ok=True)
+    draft = file.with_name(f".{file.name}.{os.getpid()}")
+    draft.write_text(make(top))
+    draft.chmod(_FILE_MODE)
+    draft.replace(file)
+    return True
+
+
+def _control(top: Path) -> str:
+    """Return the setting that admits the operator's token, by its hash."""
+    digest = hash_of((top / OPERATOR).read_text().strip())
+    return json.dumps({"tokens": [{"name": "operator", "scope": "trade", "sha256": digest}]})
+
+
+def _session(top: Path) -> str:
+    """Return a session at the simulator, which its standing token keeps open."""
+    account = SimulatorSettings()
+    token = (top / EXCHANGE).read_text().strip()
+    login_time = datetime(2000, 1, 1, tzinfo=UTC)  # a simulated day asks for no login of its own
+    return session_json(KiteSession(account.user_id, account.api_key, token, login_time))
