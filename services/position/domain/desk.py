@@ -68,6 +68,7 @@ class PositionDesk:
     _fills: set[str] = field(default_factory=set)
     _quotes: QuoteBook = field(default_factory=QuoteBook)
     _performance: Performance = field(default_factory=Performance)
+    _swept_second: int = -1
 
     def on_event(self, event: Event, now_ms: int) -> Iterable[Event]:
         """React to a fill or to ticks."""
@@ -178,14 +179,24 @@ class PositionDesk:
         }
 
     def _on_ticks(self, batch: TickBatch, now_ms: int) -> Iterator[Event]:
+        """Mark what is quoted in the batch, and check it; each second check the others too."""
         columns = batch.timely()
         if len(columns):
             self._quotes.update(
                 columns.instrument_token, columns.exchange_timestamp, columns.last_price
             )
+        quoted, is_sweep = set(columns.instrument_token.tolist()), self._begins_second(now_ms)
         for watch in list(self._open.values()):
-            self._mark(watch)
-            yield from self._check(watch, batch, now_ms)
+            is_quoted = watch.state.contract.instrument_token in quoted
+            if is_quoted:
+                self._mark(watch)
+            if is_quoted or is_sweep:
+                yield from self._check(watch, now_ms)
+
+    def _begins_second(self, now_ms: int) -> bool:
+        second, before = now_ms // 1000, self._swept_second
+        self._swept_second = max(second, before)
+        return second > before
 
     def _mark(self, watch: _Watch) -> None:
         quote = self._quotes.quote(watch.state.contract.instrument_token)
@@ -194,7 +205,7 @@ class PositionDesk:
             watch.highest = max(watch.highest, quote.last_price)
             watch.lowest = min(watch.lowest, quote.last_price)
 
-    def _check(self, watch: _Watch, batch: TickBatch, now_ms: int) -> Iterator[Event]:
+    def _check(self, watch: _Watch, now_ms: int) -> Iterator[Event]:
         reason = exit_reason(watch.state, watch.last_price, now_ms, watch.times)
         if reason is not None and watch.state.position_id not in self._asked:
             self._asked[watch.state.position_id] = reason

@@ -363,3 +363,13 @@ def test_the_days_figures_go_on_after_a_restart() -> None:
         PerformanceMeasured, hear(desk, fill("SELL", price="150", of=2, at_ms=NOW + 3000))
     )
     assert (figures.trades, figures.wins) == (2, 1)
+
+
+def test_a_level_that_was_passed_before_a_restart_is_left_with_the_next_second() -> None:
+    desk = make_desk()
+    hear(desk, fill(), ticks(120.0, NOW + 1000))
+    below = hear(make_desk(mark_every_ms=1), fill(), ticks(83.0, NOW + 1000))
+    (marked,) = [event for event in below if isinstance(event, PositionUpdated)]
+    again = make_desk()
+    again.restore(marked)
+    assert asked(hear(again, ticks(None, NOW + 2000))) == ["stop_loss"]
