@@ -18,23 +18,26 @@ HIGHEST_PORT = 65_535
 
 
 def make_app(service: Service, health: Health, metrics: Metrics) -> FastAPI:
-    """Return the HTTP application of a service."""
+    """Return the HTTP application of a service.
+
+    Its answers are made on the event loop, never in a thread: they read what the service changes.
+    """
     app = FastAPI(title=f"AlphaStocks {service.name}", version=VERSION)
 
     @app.get("/health/live")
-    def live() -> dict[str, str]:
+    async def live() -> dict[str, str]:
         """Answer as long as the process runs."""
         return {"status": "alive"}
 
     @app.get("/health/ready")
-    def ready(response: Response) -> dict[str, Any]:
+    async def ready(response: Response) -> dict[str, Any]:
         """Answer 200 when every required component works, else 503 with the reasons."""
         response.status_code = 200 if health.is_ready else 503
         status = "ready" if health.is_ready else "not ready"
         return {"status": status, "components": health.report()}
 
     @app.get("/metrics")
-    def render() -> Response:
+    async def render() -> Response:
         """Answer the metrics in Prometheus' text format."""
         metrics.note_components(health.components())
         if service.measure is not None:
@@ -42,7 +45,7 @@ def make_app(service: Service, health: Health, metrics: Metrics) -> FastAPI:
         return Response(metrics.render(), media_type="text/plain; version=0.0.4")
 
     @app.get("/info")
-    def info() -> dict[str, Any]:
+    async def info() -> dict[str, Any]:
         """Answer the name, the version and what the service says of itself; no secrets."""
         return {"service": service.name, "version": VERSION, **service.describe()}
 

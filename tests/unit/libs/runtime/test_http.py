@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import threading
 from typing import Any
 
 import httpx
@@ -110,3 +111,15 @@ def test_metrics_tell_which_parts_work_and_the_services_own_state() -> None:
     writer = 'alphastocks_component_up{component="position.writer.positions",required="false"}'
     assert f"{writer} 0.0" in shown
     assert "alphastocks_positions_open 2.0" in shown
+
+
+@pytest.mark.parametrize("path", ["/metrics", "/info"])
+def test_a_services_state_is_read_on_the_loop_that_changes_it(path: str) -> None:
+    threads: list[int] = []
+
+    def look() -> dict[str, int]:
+        threads.append(threading.get_ident())
+        return {}
+
+    assert get(app_of(measure=look, describe=look), path).status_code == 200
+    assert threads == [threading.get_ident()]
