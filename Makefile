@@ -1,11 +1,13 @@
-# make setup | demo | test | bench | lint | lock — see README.md
+# make setup | demo | test | bench | lint | lock | up | down | smoke — see README.md
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 LOCKS := requirements-dev.lock requirements-clickhouse.lock
 STAMP := $(VENV)/.installed
+# make up LIVE=1 follows a real account and logs what it would order; see docs/runbook.md
+COMPOSE := docker compose $(if $(LIVE),--env-file deploy/live.env) -f deploy/docker-compose.yml
 
-.PHONY: help setup demo test bench lint format lock clean
+.PHONY: help setup demo test bench lint format lock clean up down logs ps password smoke
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -45,6 +47,25 @@ lock: ## resolve the lock files again (needs uv)
 	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 pyproject.toml -o requirements.lock
 	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --extra dev pyproject.toml -o requirements-dev.lock
 	uv pip compile -q --generate-hashes --no-deps --no-emit-index-url --no-header --python-version 3.11 requirements-clickhouse.in -o requirements-clickhouse.lock
+
+up: ## everything on Docker: http://localhost:3000 shows it
+	$(COMPOSE) up --detach --build --wait
+	@echo "Grafana: http://localhost:$${GRAFANA_PORT:-3000}, user admin; make password shows the password"
+
+down: ## stop it; the data stays (make down ARGS=-v removes it)
+	$(COMPOSE) down $(ARGS)
+
+logs: ## what the services say (make logs ARGS=executor)
+	$(COMPOSE) logs --follow --tail 20 $(ARGS)
+
+ps: ## what runs, and whether it is healthy
+	$(COMPOSE) ps --all
+
+password: ## of Grafana's user admin
+	@$(COMPOSE) exec grafana cat /run/alphastocks/grafana/admin_password; echo
+
+smoke: $(STAMP) ## docker compose up from scratch, services killed, nothing lost
+	$(BIN)/python -m pytest -v -s tests/deploy/test_compose.py
 
 clean: ## remove the environment and everything under var
 	rm -rf $(VENV) var

@@ -4,6 +4,10 @@ from datetime import date
 from typing import Literal
 
 from libs.events.event import Event
+from libs.events.orders import Mode
+
+ChangeableMode = Literal["disabled", "logging_only", "paper"]
+"""The modes that may be changed between while the executor runs; live is not one."""
 
 
 class ControlEvent(Event):
@@ -23,6 +27,17 @@ class TradingResumed(ControlEvent):
     """New positions may be opened again."""
 
     type: Literal["TradingResumed"] = "TradingResumed"
+
+
+class ModeChanged(ControlEvent):
+    """The executor works in another mode, until it changes again or `settings_mode` does.
+
+    `settings_mode` is the mode of the settings at that time: other settings end the change.
+    """
+
+    type: Literal["ModeChanged"] = "ModeChanged"
+    mode: ChangeableMode
+    settings_mode: Mode
 
 
 class RiskLimitReached(ControlEvent):
@@ -59,7 +74,7 @@ class StrategyStopped(ControlEvent):
     strategy: str
 
 
-Action = Literal["halt", "resume", "exit", "state"]
+Action = Literal["halt", "resume", "exit", "state", "mode"]
 Outcome = Literal["done", "refused"]
 
 

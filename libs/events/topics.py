@@ -63,6 +63,7 @@ _POSITIONS = (positions.PositionOpened, positions.PositionUpdated, positions.Pos
 _CONTROL = (
     control.TradingHalted,
     control.TradingResumed,
+    control.ModeChanged,
     control.RiskLimitReached,
     control.HistoryLoaded,
     control.StrategyStarted,

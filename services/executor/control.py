@@ -1,4 +1,4 @@
-"""The control endpoints of the executor: halt, resume, exit, and what is so now.
+"""The control endpoints of the executor: halt, resume, mode, exit, and what is so now.
 
 Each use is an event on `control`, with whose token it was. What is asked for is published and
 acknowledged before the answer; the executor then reads it like everybody else, and again after a
@@ -15,9 +15,17 @@ from fastapi import APIRouter, Depends, HTTPException, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import BaseModel, Field
 
-from libs.events.control import Action, ControlUsed, Outcome, TradingHalted, TradingResumed
+from libs.events.control import (
+    Action,
+    ChangeableMode,
+    ControlUsed,
+    ModeChanged,
+    Outcome,
+    TradingHalted,
+    TradingResumed,
+)
 from libs.events.event import Event, identity, utc_from_ms
-from libs.events.orders import OrderPlanned
+from libs.events.orders import Mode, OrderPlanned
 from libs.events.positions import ExitRequested
 from libs.market.calendar import IST
 from libs.runtime.access import Access, AccessToken, Denied, Scope
@@ -35,6 +43,12 @@ class Asked(BaseModel):
     """What a person says with a request."""
 
     reason: str = Field("", max_length=200, description="why; it is kept with the event")
+
+
+class ModeAsked(Asked):
+    """The mode in which the executor is to work from now on."""
+
+    mode: ChangeableMode
 
 
 class Answer(BaseModel):
@@ -56,7 +70,8 @@ class State(BaseModel):
 class TradingState:
     """What the endpoints need to know of the executor; `held`: an entry of each open position."""
 
-    mode: str
+    mode: Mode
+    settings_mode: Mode
     halted_because: str | None
     held: tuple[OrderPlanned, ...]
 
@@ -150,6 +165,15 @@ def control_router(
         await _published(desk, [use, _control(TradingResumed, use, reason)])
         return Answer(action="resume")
 
+    @router.post("/mode")
+    async def change_mode(
+        asked: ModeAsked, token: Annotated[AccessToken, Depends(admitted("mode", "trade"))]
+    ) -> Answer:
+        """Decide the signals that follow in another mode; what is open is closed as before."""
+        use = desk.used("mode", token.name, "done", asked.reason)
+        await _published(desk, [use, _mode_changed(asked.mode, state().settings_mode, use)])
+        return Answer(action="mode")
+
     @router.post("/exit")
     async def leave(
         asked: Asked, token: Annotated[AccessToken, Depends(admitted("exit", "trade"))]
@@ -209,6 +233,19 @@ def _control(
         correlation_id=use.event_id,
         causation_id=use.event_id,
         reason=reason,
+    )
+
+
+def _mode_changed(mode: ChangeableMode, settings_mode: Mode, use: ControlUsed) -> ModeChanged:
+    return ModeChanged(
+        event_id=identity("ModeChanged", use.event_id),
+        occurred_at=use.occurred_at,
+        trading_day=use.trading_day,
+        correlation_id=use.event_id,
+        causation_id=use.event_id,
+        reason=f"changed by {use.token}" + (f": {use.reason}" if use.reason else ""),
+        mode=mode,
+        settings_mode=settings_mode,
     )
 
 

@@ -8,6 +8,7 @@ looked up in the order book before anything else.
 import asyncio
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import get_args
 
 from libs.broker.errors import BrokerError, OrderRefused, OrderUnknown
 from libs.broker.paper import PaperBroker
@@ -219,12 +220,11 @@ class _Watch:
                 raise
 
 
-def _measure(
-    executor: OptionsExecutor, mode: Mode, venue: Venue | None, measured: TradingMetrics
-) -> None:
+def _measure(executor: OptionsExecutor, venue: Venue | None, measured: TradingMetrics) -> None:
     risk, working = executor.risk, executor.blotter.working()
     measured.is_halted.set(risk.halted_because is not None)
-    measured.mode.labels(mode).set(1)
+    for mode in get_args(Mode):
+        measured.mode.labels(mode).set(mode == executor.mode)
     measured.working.set(len(working))
     measured.unresolved.set(sum(order.state == "unresolved" for order in working))
     measured.day_loss.set(float(risk.day_loss))
@@ -287,11 +287,11 @@ def make_service(settings: ExecutorSettings, parts: Parts, venue: Venue | None =
 
     def describe() -> dict[str, object]:
         at_venue = {"venue": venue.describe()} if venue else {}
-        return {"mode": settings.mode, "is_busy": handler.is_busy, **at_venue}
+        return {"mode": executor.mode, "is_busy": handler.is_busy, **at_venue}
 
     def state() -> TradingState:
         held = tuple(executor.blotter.held())
-        return TradingState(settings.mode, executor.risk.halted_because, held)
+        return TradingState(executor.mode, settings.mode, executor.risk.halted_because, held)
 
     access = Access(settings.control.tokens, settings.control.per_minute)
     desk = ControlDesk(handler.publish, parts.clock)
@@ -302,6 +302,6 @@ def make_service(settings: ExecutorSettings, parts: Parts, venue: Venue | None =
         background=(*watch, desk.run) if access.tokens else watch,
         close=venue.close if venue else None,
         describe=describe,
-        measure=lambda: _measure(executor, settings.mode, venue, parts.metrics.trading),
+        measure=lambda: _measure(executor, venue, parts.metrics.trading),
         router=control_router(access, desk, state) if access.tokens else None,
     )

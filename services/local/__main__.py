@@ -24,7 +24,7 @@ from services.ingest.recorded import RecordingError
 from services.local import screen
 from services.local.cluster_commands import lag, topics_app
 from services.local.command import Config, settings_of
-from services.local.control_commands import halt, leave, resume, state, token
+from services.local.control_commands import halt, leave, mode, resume, state, token
 from services.local.database import database_of, migrations, open_store
 from services.local.deploy_commands import secrets
 from services.local.event_commands import dlq_app, tail
@@ -316,6 +316,7 @@ app.command()(lag)
 app.command()(tail)
 app.command()(halt)
 app.command()(resume)
+app.command()(mode)
 app.command(name="exit")(leave)
 app.command()(state)
 app.command()(token)

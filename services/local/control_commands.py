@@ -1,14 +1,15 @@
-"""`alphastocks halt`, `resume`, `exit`, `state` and `token`: the hand on the switch."""
+"""`alphastocks halt`, `resume`, `mode`, `exit`, `state` and `token`: the hand on the switch."""
 
 import json
 import os
 import urllib.error
 import urllib.request
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 import typer
 
+from libs.events.control import ChangeableMode
 from libs.runtime.access import Scope, hash_of, new_token
 from libs.runtime.settings import SettingsError
 from services.local import screen
@@ -43,6 +44,24 @@ def resume(reason: Reason = "", url: Url = DEFAULT_URL) -> None:
     """
     _ask(url, "resume", reason)
     screen.console.print("Trading goes on.")
+
+
+def mode(
+    to: Annotated[str, typer.Argument(metavar="MODE", help="disabled, logging_only or paper")],
+    reason: Reason = "",
+    url: Url = DEFAULT_URL,
+) -> None:
+    """Decide the signals that follow in another mode; positions that are open stay watched.
+
+    It holds over restarts, until it is changed again or the settings name another mode. Live
+    trading cannot be switched on here.
+
+    Example: `alphastocks mode logging_only`
+    """
+    if to not in get_args(ChangeableMode):
+        raise SettingsError(f"MODE: {to!r} is none of {', '.join(get_args(ChangeableMode))}")
+    _ask(url, "mode", reason, mode=to)
+    screen.console.print(f"The mode is {to}.")
 
 
 def leave(
@@ -89,9 +108,9 @@ def token(
     screen.console.print(f"  [executor]\n  control = {{ tokens = [{kept}] }}", soft_wrap=True)
 
 
-def _ask(url: str, action: str, reason: str | None) -> dict[str, Any]:
+def _ask(url: str, action: str, reason: str | None, **more: str) -> dict[str, Any]:
     """Ask the executor; raise SettingsError in one line for whatever is in the way."""
-    body = None if reason is None else json.dumps({"reason": reason}).encode()
+    body = None if reason is None else json.dumps({"reason": reason, **more}).encode()
     headers = {"Authorization": f"Bearer {_token()}", "Content-Type": "application/json"}
     if not url.startswith(("http://", "https://")):
         raise SettingsError(f"--url: {url!r} is no address such as {DEFAULT_URL}")

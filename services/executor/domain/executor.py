@@ -6,7 +6,7 @@ from datetime import date
 from uuid import UUID
 
 from libs.broker.port import OrderUpdate
-from libs.events.control import ControlEvent, RiskLimitReached
+from libs.events.control import ControlEvent, ModeChanged, RiskLimitReached
 from libs.events.event import Event, identity, utc_from_ms
 from libs.events.instruments import Contract, InstrumentListed
 from libs.events.orders import Mode, OrderEvent, OrderPlanned
@@ -34,7 +34,10 @@ from services.executor.domain.risk import Breach, RiskBook
 
 @dataclass(slots=True)
 class OptionsExecutor:
-    """The executor's state and its reactions; it asks for orders by commands, after their plans."""
+    """The executor's state and its reactions; it asks for orders by commands, after their plans.
+
+    `mode` begins as the settings have it, and ModeChanged changes it.
+    """
 
     mode: Mode
     policy: Policy
@@ -46,6 +49,10 @@ class OptionsExecutor:
     _decided: set[UUID] = field(default_factory=set)
     _exits: dict[UUID, ExitWish] = field(default_factory=dict)
     _restored_ms: int = 0
+    _settings_mode: Mode = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._settings_mode = self.mode
 
     def on_event(self, event: Event, now_ms: int) -> Iterable[Effect]:
         """React to one event; effects are to be carried out in order."""
@@ -124,6 +131,9 @@ class OptionsExecutor:
     def _learn(self, event: Event) -> None:
         if isinstance(event, InstrumentListed):
             self.market.list_instrument(event)
+        elif isinstance(event, ModeChanged):
+            if event.settings_mode == self._settings_mode:
+                self.mode = event.mode
         elif isinstance(event, (PositionEvent, ControlEvent)):
             self.risk.on_event(event)
         if isinstance(event, PositionClosed) and event.position_id in self._exits:

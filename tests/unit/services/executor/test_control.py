@@ -6,8 +6,9 @@ from collections.abc import Awaitable, Callable
 import httpx
 import pytest
 
-from libs.events.control import ControlUsed, TradingHalted
+from libs.events.control import ControlUsed, ModeChanged, TradingHalted
 from libs.events.event import Event
+from libs.events.orders import Mode
 from libs.events.positions import ExitRequested
 from libs.runtime.access import AccessToken, Scope, hash_of
 from libs.runtime.http import make_app
@@ -27,6 +28,7 @@ PATHS: dict[str, tuple[str, Scope]] = {
     "/control/halt": ("POST", "operate"),
     "/control/resume": ("POST", "operate"),
     "/control/exit": ("POST", "trade"),
+    "/control/mode": ("POST", "trade"),
 }
 Ask = Callable[..., Awaitable[httpx.Response]]
 
@@ -43,10 +45,14 @@ def play(story: Callable[[ServiceHarness, Ask], Awaitable[None]]) -> None:
             transport = httpx.ASGITransport(app=app)
             async with httpx.AsyncClient(transport=transport, base_url="http://executor") as client:
 
-                async def ask(path: str, token: str = "", reason: str = "") -> httpx.Response:
+                async def ask(
+                    path: str, token: str = "", reason: str = "", mode: str = "logging_only"
+                ) -> httpx.Response:
                     headers = {"Authorization": f"Bearer {token}"} if token else {}
                     method, _ = PATHS[path]
                     body = {"reason": reason} if method == "POST" else None
+                    if path == "/control/mode":
+                        body = {"reason": reason, "mode": mode}
                     answer = await client.request(method, path, headers=headers, json=body)
                     await harness.bus.idle()
                     return answer
@@ -161,3 +167,36 @@ def test_a_body_that_is_none_is_refused_and_halts_nothing(body: str) -> None:
             assert await harness.published("control") == []
 
     asyncio.run(run())
+
+
+def test_signals_after_a_change_of_mode_are_decided_in_it() -> None:
+    async def story(harness: ServiceHarness, ask: Ask) -> None:
+        await market(harness)
+        assert (await ask("/control/mode", "closes", "lunch")).json()["action"] == "mode"
+        assert (await ask("/control/state", "looks")).json()["mode"] == "logging_only"
+        assert harness.measured("executor_mode", "logging_only") == 1
+        assert harness.measured("executor_mode", "paper") == 0
+        await harness.publish(signal())
+        assert await traded(harness) == []
+        (changed,) = [e for e in await harness.published("control") if isinstance(e, ModeChanged)]
+        assert (changed.mode, changed.reason) == ("logging_only", "changed by trade: lunch")
+        assert (await ask("/control/mode", "closes", mode="live")).status_code == 422
+
+    play(story)
+
+
+@pytest.mark.parametrize(
+    ("settings_mode", "expected"), [("paper", "logging_only"), ("disabled", "disabled")]
+)
+def test_a_change_of_mode_survives_a_restart_but_not_other_settings(
+    settings_mode: Mode, expected: Mode
+) -> None:
+    def other(parts: Parts) -> Service:
+        return make_service(ExecutorSettings(mode=settings_mode, control=CONTROL), parts)
+
+    async def story(harness: ServiceHarness, ask: Ask) -> None:
+        await ask("/control/mode", "closes")
+        async with ServiceHarness(other, bus=harness.bus) as again:
+            assert again.runner.service.describe()["mode"] == expected
+
+    play(story)
