@@ -36,16 +36,16 @@ async def main() -> None:
     await bus.start()
     counts: dict[str, Counter[str]] = {topic: Counter() for topic in (*COUNTED, *LISTED)}
     events: dict[str, Any] = {}
-    for topic in counts:
+    for topic, seen in counts.items():
         async for message in bus.read([topic]):
             event = event_of(message)
             if isinstance(event, TickBatch):
-                counts[topic][str(event.event_id)] = len(event.columns)
+                seen[str(event.event_id)] = len(event.columns)
             elif isinstance(event, CandleBatch):
-                counts[topic].update({str(one.candle_id): 0 for one in event.candles()})
-                counts[topic].update(str(one.candle_id) for one in event.candles())
+                seen.update({str(one.candle_id): 0 for one in event.candles()})
+                seen.update(str(one.candle_id) for one in event.candles())
             else:
-                counts[topic][str(event.event_id)] += 1
+                seen[str(event.event_id)] += 1
                 events[str(event.event_id)] = event
     tables = {topic: int((await store.query(sql))["n"][0]) for topic, sql in COUNTED.items()}
     missing = {topic: total(topic, counts[topic]) - tables[topic] for topic in COUNTED}
