@@ -7,6 +7,7 @@ from typing import Any
 
 import uvicorn
 from fastapi import FastAPI, Response
+from fastapi.responses import PlainTextResponse
 
 from libs.runtime.health import Health
 from libs.runtime.metrics import VERSION, Metrics
@@ -29,14 +30,14 @@ def make_app(service: Service, health: Health, metrics: Metrics) -> FastAPI:
         """Answer as long as the process runs."""
         return {"status": "alive"}
 
-    @app.get("/health/ready")
+    @app.get("/health/ready", responses={503: {"description": "not ready, and why"}})
     async def ready(response: Response) -> dict[str, Any]:
         """Answer 200 when every required component works, else 503 with the reasons."""
         response.status_code = 200 if health.is_ready else 503
         status = "ready" if health.is_ready else "not ready"
         return {"status": status, "components": health.report()}
 
-    @app.get("/metrics")
+    @app.get("/metrics", response_class=PlainTextResponse)
     async def render() -> Response:
         """Answer the metrics in Prometheus' text format."""
         metrics.note_components(health.components())
