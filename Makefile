@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 # make up LIVE=1 follows a real account and logs what it would order; see docs/runbook.md
 COMPOSE := docker compose $(if $(LIVE),--env-file deploy/live.env) -f deploy/docker-compose.yml
 
-.PHONY: help setup demo test bench lint format lock clean up down logs ps password smoke
+.PHONY: help setup demo test bench lint audit format lock clean up down logs ps password smoke
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -33,11 +33,17 @@ test: $(STAMP) ## unit, contract and integration tests
 bench: $(STAMP) ## speed beside references; writes var/bench.json
 	$(BIN)/python -m tests.bench
 
-lint: $(STAMP) ## format check, lint, types, import contracts
+lint: $(STAMP) ## format check, lint, types, import contracts, audit
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	@$(MAKE) --no-print-directory audit
+
+audit: $(STAMP) ## known weaknesses of the locked dependencies
+	@$(BIN)/pip-audit --progress-spinner off --disable-pip --no-deps -r requirements.lock > var/audit.txt 2>&1 \
+	  && { grep -c 'could not be audited' var/audit.txt | sed 's/^0$$/audit: nothing is known against any dependency/; t; s/.*/audit: nothing is known; & dependencies could not be asked about here, see var\/audit.txt/'; } \
+	  || { cat var/audit.txt; exit 1; }
 
 format: $(STAMP) ## rewrite the code in the house format
 	$(BIN)/ruff format .
