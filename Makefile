@@ -41,9 +41,9 @@ lint: $(STAMP) ## format check, lint, types, import contracts, audit
 	@$(MAKE) --no-print-directory audit
 
 audit: $(STAMP) ## known weaknesses of the locked dependencies
-	@$(BIN)/pip-audit --progress-spinner off --disable-pip --no-deps -r requirements.lock > var/audit.txt 2>&1 \
-	  && { grep -c 'could not be audited' var/audit.txt | sed 's/^0$$/audit: nothing is known against any dependency/; t; s/.*/audit: nothing is known; & dependencies could not be asked about here, see var\/audit.txt/'; } \
-	  || { cat var/audit.txt; exit 1; }
+	@mkdir -p var
+	$(BIN)/pip-audit --progress-spinner off --disable-pip --no-deps -r requirements.lock --output var/audit.txt
+	@if [ -s var/audit.txt ]; then echo "what could not be asked about: var/audit.txt"; fi
 
 format: $(STAMP) ## rewrite the code in the house format
 	$(BIN)/ruff format .
