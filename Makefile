@@ -42,7 +42,7 @@ lint: $(STAMP) ## format check, lint, types, import contracts, audit
 
 audit: $(STAMP) ## known weaknesses of the locked dependencies
 	@mkdir -p var
-	$(BIN)/pip-audit --progress-spinner off --disable-pip --no-deps -r requirements.lock --output var/audit.txt
+	$(BIN)/pip-audit --progress-spinner off --disable-pip --require-hashes -r requirements.lock --output var/audit.txt
 	@if [ -s var/audit.txt ]; then echo "what could not be asked about: var/audit.txt"; fi
 
 format: $(STAMP) ## rewrite the code in the house format
