@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 # make up LIVE=1 follows a real account and logs what it would order; see docs/runbook.md
 COMPOSE := docker compose $(if $(LIVE),--env-file deploy/live.env) -f deploy/docker-compose.yml
 
-.PHONY: help setup demo test bench lint audit format lock clean up down logs ps password smoke
+.PHONY: help setup demo test bench lint audit format lock clean up down logs ps password smoke k8s
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -72,6 +72,9 @@ password: ## of Grafana's user admin
 
 smoke: $(STAMP) ## docker compose up from scratch, services killed, nothing lost
 	$(BIN)/python -m pytest -v -s tests/deploy/test_compose.py
+
+k8s: $(STAMP) ## render both overlays of deploy/k8s and check every object
+	$(BIN)/python -m pytest -v tests/deploy/test_k8s.py
 
 clean: ## remove the environment and everything under var
 	rm -rf $(VENV) var

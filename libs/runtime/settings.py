@@ -110,6 +110,7 @@ class StoreSettings(Section):
     password: SecretStr = Field(SecretStr(""), description="the password; never logged")
     database: str = Field("", description="database; empty: named after the run")
     ttl: bool = Field(False, description="delete old rows by the tables' TTL")
+    cluster: str = Field("", description="cluster on whose replicas `migrate` makes the tables")
 
 
 class KiteSettings(Section):

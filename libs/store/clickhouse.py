@@ -110,13 +110,24 @@ class ClickHouseStore:
         }
 
 
-async def create_database(address: StoreAddress) -> None:
-    """Create the database that `address` names, if it is missing."""
-    if not re.fullmatch(r"\w+", address.database):
-        raise StoreRejected(f"{address.database!r} is no name for a database")
+async def create_database(address: StoreAddress, cluster: str = "") -> None:
+    """Create the database that `address` names, if it is missing.
+
+    With a cluster's name it is made on each of its replicas, which then keep each other's tables;
+    the servers' macros `shard` and `replica` tell them apart.
+    """
+    for what, name in (("database", address.database), ("cluster", cluster or "none")):
+        if not re.fullmatch(r"[\w-]+" if what == "cluster" else r"\w+", name):
+            raise StoreRejected(f"{name!r} is no name for a {what}")
+    place = f"`{address.database}`"
+    if cluster:
+        path = f"/clickhouse/databases/{address.database}"
+        place += (
+            f" ON CLUSTER '{cluster}' ENGINE = Replicated('{path}', '{{shard}}', '{{replica}}')"
+        )
     server = ClickHouseStore(replace(address, database="default"))
     try:
-        await server.execute(f"CREATE DATABASE IF NOT EXISTS `{address.database}`")
+        await server.execute(f"CREATE DATABASE IF NOT EXISTS {place}")
     finally:
         await server.close()
 

@@ -8,6 +8,9 @@ a change is a new file. After a crash a file is run again from its first stateme
 How long rows are kept is no part of CREATE TABLE: it must be off in embedded, replay and test
 runs. A comment line `-- ttl: <table> 30 DAY` says it, and `apply_ttls` turns it on or off; it
 counts from the column `inserted_at`, never from event time. The last such line for a table holds.
+
+On a cluster the same files make replicated tables: its database hands each statement on to every
+replica, so that the engine's name alone differs.
 """
 
 import hashlib
@@ -33,6 +36,7 @@ CREATE TABLE IF NOT EXISTS schema_migrations (
 ENGINE = ReplacingMergeTree
 ORDER BY (service, number)
 """
+_ENGINE, _REPLICATED = "ENGINE = ReplacingMergeTree", "ENGINE = ReplicatedReplacingMergeTree"
 _FILE_NAME = re.compile(r"(\d{4})_(\w+)\.sql")
 _TTL = re.compile(r"^--\s*ttl:\s*(.*)$", re.MULTILINE)
 _TTL_WORDS = re.compile(r"(\w+) (\d+ (?:HOUR|DAY|MONTH|YEAR))")
@@ -87,9 +91,14 @@ def discover(services_root: Path) -> list[Migration]:
     return migrations
 
 
-async def applied(store: Store) -> list[Applied]:
+def on_replicas(statement: str) -> str:
+    """Return a statement that makes a replicated table, where it makes a table."""
+    return statement.replace(_ENGINE, _REPLICATED)
+
+
+async def applied(store: Store, *, is_replicated: bool = False) -> list[Applied]:
     """Return what was applied, by service, then number."""
-    await store.execute(TABLE)
+    await store.execute(on_replicas(TABLE) if is_replicated else TABLE)
     rows = await store.query(
         "SELECT service, number, title, sha256, applied_at FROM schema_migrations FINAL"
         " ORDER BY service, number"
@@ -97,9 +106,12 @@ async def applied(store: Store) -> list[Applied]:
     return [Applied(*values) for values in zip(*rows.values(), strict=True)]
 
 
-async def pending(store: Store, migrations: Sequence[Migration]) -> list[Migration]:
+async def pending(
+    store: Store, migrations: Sequence[Migration], *, is_replicated: bool = False
+) -> list[Migration]:
     """Return what is not applied yet, in order; raise MigrationRefused on a changed file."""
-    before = {(one.service, one.number): one for one in await applied(store)}
+    known_ones = await applied(store, is_replicated=is_replicated)
+    before = {(one.service, one.number): one for one in known_ones}
     for migration in migrations:
         known = before.get((migration.service, migration.number))
         if known and known.sha256 != migration.sha256:
@@ -110,12 +122,14 @@ async def pending(store: Store, migrations: Sequence[Migration]) -> list[Migrati
     return [one for one in migrations if (one.service, one.number) not in before]
 
 
-async def apply(store: Store, migrations: Sequence[Migration]) -> list[Applied]:
+async def apply(
+    store: Store, migrations: Sequence[Migration], *, is_replicated: bool = False
+) -> list[Applied]:
     """Apply what is pending, in order, and return it; nothing runs if a file is refused."""
-    todo = await pending(store, migrations)
+    todo = await pending(store, migrations, is_replicated=is_replicated)
     for migration in todo:
         for statement in migration.statements:
-            await store.execute(statement)
+            await store.execute(on_replicas(statement) if is_replicated else statement)
         await store.insert("schema_migrations", _record(migration))
     done = {(one.service, one.number) for one in todo}
     return [one for one in await applied(store) if (one.service, one.number) in done]

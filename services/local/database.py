@@ -42,9 +42,9 @@ async def open_database(
             server = await stack.enter_async_context(LocalServer(var / SERVER_FOLDER))
             address = server.address
         address = replace(address, database=settings.database or database)
-        await create_database(address)
+        await create_database(address, settings.cluster)
         async with _store_at(address) as store:
-            await apply(store, migrations())
+            await apply(store, migrations(), is_replicated=bool(settings.cluster))
             await apply_ttls(store, migrations(), settings.ttl)
         yield address
 
