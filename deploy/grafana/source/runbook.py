@@ -2,6 +2,7 @@
 
 import re
 import zlib
+from collections.abc import Iterable
 from pathlib import Path
 
 from grafana_foundation_sdk.builders.text import Panel as Text
@@ -9,6 +10,7 @@ from grafana_foundation_sdk.models.text import TextMode
 
 RUNBOOK = Path(__file__).parents[3] / "docs" / "runbook.md"
 UID = "alphastocks-runbook"
+_LINK = re.compile(r"\[([^\]]+)\]\(#([\w-]+)\)")
 _ENTRY = re.compile(r"^### (\w+)\n(.*?)(?=^### |^## |\Z)", re.MULTILINE | re.DOTALL)
 
 
@@ -31,15 +33,27 @@ def path_of(alert: str) -> str:
     return f"/d/{UID}?viewPanel={panel_id(alert)}"
 
 
+def shown(text: str, alerts: Iterable[str]) -> str:
+    """Return an entry with its links to other entries as Grafana finds them; others are texts."""
+    of_anchor = {alert.lower(): alert for alert in alerts}
+
+    def linked(link: re.Match[str]) -> str:
+        words, anchor = link.groups()
+        return f"[{words}]({path_of(of_anchor[anchor])})" if anchor in of_anchor else words
+
+    return _LINK.sub(linked, text)
+
+
 def entry_panels() -> list[Text]:
     """Return a panel for each entry."""
+    texts = entries()
     return [
         Text()
         .title(alert)
         .id(panel_id(alert))
         .mode(TextMode.MARKDOWN)
-        .content(text)
+        .content(shown(text, texts))
         .span(12)
         .height(9)
-        for alert, text in entries().items()
+        for alert, text in texts.items()
     ]
