@@ -133,7 +133,7 @@ BROKER = Row(
             look=Look(unit="eps"),
         ),
         lines(
-            "Order requests left",
+            "Order requests left, minute by minute",
             "What is left of the minute's 400. Exits need requests too.",
             Prom('min(alphastocks_order_budget_left{span_seconds="60"})', legend="within a minute"),
             look=Look(
@@ -153,7 +153,7 @@ BROKER = Row(
             look=Look(unit="s"),
         ),
         lines(
-            "At risk",
+            "At risk through the day",
             "Rupees at the stops of what is held and ordered; the dashed line is the most.",
             Prom("max(alphastocks_at_risk_rupees)", legend="at risk"),
             Prom("max(alphastocks_at_risk_limit_rupees)", legend="limit"),
@@ -212,7 +212,7 @@ DAY = Row(
         .span(16)
         .height(8),
         table(
-            "Orders",
+            "Orders of the day",
             "Each order as it stands; times are India's. The tag finds it in the broker's book.",
             Sql(
                 """

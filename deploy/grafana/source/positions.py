@@ -96,6 +96,18 @@ DAY = Row(
 OPEN = Row(
     "Open",
     [
+        stat(
+            "Without a stop",
+            "Open positions that no stop watches: none is set, or nothing is quoted for a minute.",
+            Prom("sum(alphastocks_positions_unguarded)"),
+            look=Look(steps=NONE_IS_GOOD, alerts=["PositionUnguarded"]),
+        ).span(12),
+        stat(
+            "Open now",
+            "As the position service has it, whatever the tables say.",
+            Prom("sum(alphastocks_positions_open)"),
+            look=Look(alerts=["PositionsAfterClose"]),
+        ).span(12),
         table(
             "Open positions",
             "To the stop, to the target: how far the premium has to go, in percent of its last "
@@ -107,7 +119,8 @@ OPEN = Row(
                 last_price AS last, stop_loss AS stop, target, unrealised AS open,
                 100 * (toFloat64(stop_loss) / nullIf(toFloat64(last_price), 0) - 1) AS to_stop,
                 100 * (toFloat64(target) / nullIf(toFloat64(last_price), 0) - 1) AS to_target,
-                toString(expiry) AS expires, formatDateTime(occurred_at, '%H:%i:%S', 'Asia/Kolkata') AS marked, mode
+                toString(expiry) AS expires, mode,
+                formatDateTime(occurred_at, '%H:%i:%S', 'Asia/Kolkata') AS marked
                 FROM @last WHERE type != 'PositionClosed' ORDER BY opened_at
                 """
             ),
@@ -121,21 +134,7 @@ OPEN = Row(
             look=Look(
                 nothing="nothing is held", alerts=["PositionUnguarded", "PositionsAfterClose"]
             ),
-        )
-        .span(20)
-        .height(8),
-        stat(
-            "Without a stop",
-            "Open positions that no stop watches: none is set, or nothing is quoted for a minute.",
-            Prom("sum(alphastocks_positions_unguarded)"),
-            look=Look(steps=NONE_IS_GOOD, alerts=["PositionUnguarded"]),
-        ),
-        stat(
-            "Open now",
-            "As the position service has it, whatever the tables say.",
-            Prom("sum(alphastocks_positions_open)"),
-            look=Look(alerts=["PositionsAfterClose"]),
-        ),
+        ).height(8),
         lines(
             "Closed and open, live",
             "Rupees as the position service has them: closed after charges, open at marks.",
@@ -249,7 +248,8 @@ PAST = Row(
                 """
                 SELECT day, closed, won, cost AS charges, earned AS net,
                 sum(earned) OVER (ORDER BY day ROWS UNBOUNDED PRECEDING) AS running FROM (
-                SELECT toString(trading_day) AS day, count() AS closed, countIf(net > 0) / count() AS won,
+                SELECT toString(trading_day) AS day, count() AS closed,
+                countIf(net > 0) / count() AS won,
                 sum(toFloat64(charges)) AS cost, sum(toFloat64(net)) AS earned
                 FROM positions FINAL WHERE type = 'PositionClosed'
                 GROUP BY day ORDER BY day DESC LIMIT 60) ORDER BY day DESC
