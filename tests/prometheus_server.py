@@ -4,7 +4,7 @@ import json
 import shutil
 import subprocess
 import tempfile
-import time
+import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from tests.integration.processes import HOST, Running, free_ports, running, status_of
+from tests.integration.processes import HOST, Running, running, status_of
 
 UNPACKED = Path("var/tools/prometheus")
 INSTALL = "install Prometheus with its promtool (Debian and Ubuntu: apt-get install prometheus)"
@@ -95,9 +95,9 @@ class Prometheus:
 
 
 @contextmanager
-def running_prometheus(config: dict[str, Any], folder: Path) -> Iterator[Prometheus]:
+def running_prometheus(config: dict[str, Any], folder: Path, port: int) -> Iterator[Prometheus]:
     """Yield a Prometheus with a configuration; it ends with the block."""
-    path, port = program("prometheus"), free_ports(1)
+    path = program("prometheus")
     file = folder / "prometheus.yml"
     file.write_text(json.dumps(config))  # JSON is YAML
     command = (
@@ -111,9 +111,3 @@ def running_prometheus(config: dict[str, Any], folder: Path) -> Iterator[Prometh
         process: Running = stack.enter_context(running(command, folder))
         process.until(lambda: status_of(port, "/-/ready") == 200, "Prometheus is ready")
         yield Prometheus(port)
-
-
-def settled(seconds: float) -> float:
-    """Wait, and return the time: what was scraped before it is there to be asked for."""
-    time.sleep(seconds)
-    return time.time()
