@@ -55,7 +55,7 @@ def panels() -> Iterator[tuple[str, dict[str, Any]]]:
 def queries(kind: str) -> list[Query]:
     """Return every query of rules and dashboards of a kind, promql or sql."""
     return [
-        query for query in (*_of_rules(), *_of_panels(), *_of_variables()) if query.kind == kind
+        query for query in (*_of_rules(), *_of_panels(), *_beside_panels()) if query.kind == kind
     ]
 
 
@@ -71,10 +71,12 @@ def _of_panels() -> Iterator[Query]:
             yield Query(f"{where} {target['refId']}", kind, target[text])
 
 
-def _of_variables() -> Iterator[Query]:
+def _beside_panels() -> Iterator[Query]:
     for name, board in dashboards().items():
         for variable in board.get("templating", {}).get("list", ()):
             yield Query(f"{name}: variable {variable['name']}", "sql", variable["query"])
+        for marks in board.get("annotations", {}).get("list", ()):
+            yield Query(f"{name}: annotation {marks['name']}", "promql", marks["expr"])
 
 
 def anchors(page: Path) -> set[str]:

@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import date
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +76,11 @@ class ObservedDay:
         """Return the rows of SQL, as the user of the dashboards may ask for them."""
         return self._asked(expanded(sql, self.began, self.ended))
 
+    def columns(self, sql: str) -> dict[str, str]:
+        """Return the name of each column → its type."""
+        described = self._asked(f"DESCRIBE ({expanded(sql, self.began, self.ended)})")
+        return {name: kind for name, kind, *_ in described}
+
     def _asked(self, sql: str) -> list[tuple[Any, ...]]:
         limits = {"readonly": 2, "max_execution_time": 30, "max_memory_usage": 1_000_000_000}
         rows: list[tuple[Any, ...]] = self.clickhouse.execute(sql, settings=limits)
@@ -87,14 +91,6 @@ class ObservedDay:
         if query.kind == "promql":
             return self.over_time(query.text)
         return [row for row in self.rows(query.text) if any(not is_nothing(one) for one in row)]
-
-    @cached_property
-    def selectors(self) -> set[str]:
-        """Metrics that were seen."""
-        names: list[str] = self.prometheus.asked(
-            "label/__name__/values", start=self.began, end=self.ended
-        )
-        return set(names)
 
 
 def is_nothing(value: object) -> bool:

@@ -7,7 +7,7 @@ import pytest
 
 from libs.store.errors import ServerMissing
 from libs.store.local_server import find_program
-from tests.deploy.observability import Query, alerts, queries
+from tests.deploy.observability import Query, alerts, dashboards, queries
 from tests.deploy.observed_day import ObservedDay, observed_day
 from tests.prometheus_server import why_none
 
@@ -22,11 +22,15 @@ NOTHING_IN_A_SOUND_RUN = {
 MAY_BE_NOTHING = {
     "health: Retries A": "retries depend on how busy the machine is",
     "overview: Alerts A": "a short run need not last as long as an alert waits",
-}
+} | {f"{name}: annotation Pages": "nothing deserves a page in a sound run" for name in dashboards()}
 """Queries that may find nothing, and why that says nothing against them."""
 UNSEEN_METRICS = {"alphastocks_dead_letters_total": "its first sample is the first dead letter"}
 """Metrics of alerts that a sound run does not show."""
 METRIC = re.compile(r"\b(?:alphastocks_\w+|up\b|ClickHouse\w+|prometheus_\w+)(?:\{[^}]*\})?")
+SHOWN = re.compile(
+    r"(Nullable\()?(U?Int\d+|Float64|Decimal\(\d+, \d+\)|DateTime(\('UTC'\))?)\)?"
+    r"|String|LowCardinality\(String\)"
+)
 UNSEEN_LABELS = {
     'alphastocks_kite_request_seconds_count{outcome!="ok"}': "the simulator answers every request",
 }
@@ -52,6 +56,14 @@ def test_a_query_of_a_dashboard_finds_something(query: Query, day: ObservedDay) 
         assert not found, NOTHING_IN_A_SOUND_RUN[query.where]
     elif query.where not in MAY_BE_NOTHING:
         assert found, query.text
+
+
+@pytest.mark.parametrize("query", queries("sql"), ids=str)
+def test_columns_are_of_kinds_that_grafana_shows_as_meant(query: Query, day: ObservedDay) -> None:
+    columns = day.columns(query.text)
+    times = {name for name, kind in columns.items() if "Date" in kind}
+    assert times <= {"time"}, "a date would be shown with a time of the day"
+    assert {kind for kind in columns.values() if not SHOWN.fullmatch(kind)} == set()
 
 
 def test_only_queries_that_exist_are_excused() -> None:

@@ -80,7 +80,7 @@ FLOW = Row(
     [
         lines(
             "Ticks from the feed",
-            "Ticks a second that ingest took, and that candle handled by batches.",
+            "Ticks a second that ingest took from the feed.",
             Prom("sum(rate(alphastocks_feed_ticks_total[$__rate_interval]))", legend="ticks"),
             look=Look(unit="cps", alerts=["FeedDead"]),
         ),

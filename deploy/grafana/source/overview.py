@@ -14,13 +14,16 @@ from deploy.grafana.source.parts import (
     Look,
     Prom,
     Row,
+    Sql,
     gauges,
     lines,
+    linked,
     stat,
     states,
     table,
     without,
 )
+from deploy.grafana.source.runbook import UID
 
 SEVERITIES = {"page": ("page", RED), "warn": ("warn", YELLOW), "info": ("info", BLUE)}
 UP = {"0": ("does not work", RED), "1": ("works", GREEN)}
@@ -41,16 +44,22 @@ ALERTS = Row(
             look=Look(steps=((None, GREEN), (1, YELLOW))),
         ),
         without(
-            table(
-                "Alerts",
-                "What fires now. Each has an entry in the runbook: the link leads there.",
-                Prom(
-                    "sum by (alertname, severity, service, group, topic) "
-                    '(ALERTS{alertstate="firing"})',
-                    now=True,
+            linked(
+                table(
+                    "Alerts",
+                    "What fires now. Each has an entry in the runbook, to which its name leads.",
+                    Prom(
+                        "sum by (alertname, severity, service, group, topic) "
+                        '(ALERTS{alertstate="firing"})',
+                        now=True,
+                        is_table=True,
+                    ),
+                    Column("severity", names=SEVERITIES),
+                    look=Look(nothing="nothing fires"),
                 ),
-                Column("severity", names=SEVERITIES),
-                look=Look(nothing="nothing fires"),
+                "alertname",
+                "Runbook",
+                f"/d/{UID}",
             ),
             "Time",
             "Value",
@@ -139,6 +148,31 @@ TRADING = Row(
             Prom("sum(alphastocks_realised_pnl_rupees)", legend="closed, after charges"),
             Prom("sum(alphastocks_unrealised_pnl_rupees)", legend="open"),
             look=Look(unit="currencyINR", decimals=0),
+        )
+        .span(12)
+        .height(8),
+        table(
+            "Held",
+            "Open positions of the newest trading day at their last marks; how far the premium has "
+            "to go to its stop, in percent.",
+            Sql(
+                """
+                SELECT tradingsymbol AS symbol, quantity, toFloat64(entry_price) AS entry,
+                toFloat64(last_price) AS last, unrealised AS open,
+                100 * (toFloat64(stop_loss) / nullIf(last, 0) - 1) AS to_stop,
+                formatDateTime(occurred_at, '%H:%i:%S', 'Asia/Kolkata') AS marked
+                FROM (
+                SELECT * FROM positions FINAL
+                WHERE trading_day = (SELECT max(trading_day) FROM positions)
+                ORDER BY type = 'PositionClosed' DESC, occurred_at DESC LIMIT 1 BY position_id)
+                WHERE type != 'PositionClosed' ORDER BY opened_at
+                """
+            ),
+            Column("entry", "currencyINR", 2),
+            Column("last", "currencyINR", 2),
+            Column("open", "currencyINR", 0, steps=GAIN),
+            Column("to_stop", "percent", 1, steps=((None, GREY), (-10, YELLOW), (-3, RED))),
+            look=Look(nothing="nothing is held", alerts=["PositionUnguarded"]),
         )
         .span(12)
         .height(8),

@@ -1,7 +1,7 @@
 """What the dashboards are made of: queries, panels with a house look, and the frame around them."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol, TypeVar
 
 from grafana_foundation_sdk.builders import common, dashboard
@@ -48,6 +48,7 @@ Names = Mapping[str, tuple[str, str]]
 """Value → its text and colour."""
 YES_NO: Names = {"0": ("no", GREY), "1": ("yes", GREEN)}
 
+PAGES = 'sum by (alertname, service) (ALERTS{alertstate="firing", severity="page"})'
 DAYS = """
 SELECT DISTINCT toString(trading_day) AS day FROM historical_data
 WHERE source = 'live' ORDER BY day DESC LIMIT 100
@@ -57,19 +58,21 @@ WHERE source = 'live' ORDER BY day DESC LIMIT 100
 
 @dataclass(frozen=True, slots=True)
 class Prom(Builder[Dataquery]):
-    """PromQL; `now` asks for the latest value alone, as a table."""
+    """PromQL, over time or `now`: what is gone is then shown as none, not as it was last."""
 
     expr: str
     legend: str = ""
     now: bool = False
+    is_table: bool = False
 
     def build(self) -> Dataquery:
         """Return it as Grafana has it."""
         query = PrometheusQuery().datasource(PROMETHEUS).expr(_tidy(self.expr))
         query = query.legend_format(self.legend or "__auto")
-        if self.now:
-            return query.instant().format(PromQueryFormat.TABLE).build()
-        return query.range().build()
+        query = query.instant() if self.now else query.range()
+        if self.is_table:
+            query = query.format(PromQueryFormat.TABLE)
+        return query.build()
 
 
 class SqlTarget(Dataquery):
@@ -173,8 +176,8 @@ def _panel(panel: P, title: str, why: str, queries: Sequence[Query], look: Look)
 
 
 def stat(title: str, why: str, *queries: Query, look: Look, by_name: bool = False) -> Stat:
-    """Return one number, coloured by its limits; `by_name` shows the legend instead."""
-    panel = _panel(Stat(), title, why, queries, look).span(4).height(4)
+    """Return one number of now, coloured by its limits; `by_name` shows the legend instead."""
+    panel = _panel(Stat(), title, why, _now(queries), look).span(4).height(4)
     panel.graph_mode(models.BigValueGraphMode.NONE)
     panel.color_mode(
         models.BigValueColorMode.VALUE
@@ -225,17 +228,18 @@ def states(title: str, why: str, *queries: Query, look: Look) -> StateTimeline:
 
 
 def gauges(title: str, why: str, *queries: Query, look: Look) -> BarGauge:
-    """Return a bar per value, from `least` to `most`."""
-    panel = _panel(BarGauge(), title, why, queries, look).span(8).height(6)
+    """Return a bar per value of now, from `least` to `most`."""
+    panel = _panel(BarGauge(), title, why, _now(queries), look).span(8).height(6)
     panel.display_mode(models.BarGaugeDisplayMode.BASIC)
     panel.orientation(models.VizOrientation.HORIZONTAL)
     return panel.reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]).values(False))
 
 
-def bars(title: str, why: str, query: Sql, look: Look) -> BarChart:
+def bars(title: str, why: str, query: Sql, look: Look, is_upright: bool = False) -> BarChart:
     """Return a bar for each row: its first column names it."""
     panel = _panel(BarChart(), title, why, [query], look).span(8).height(8)
-    panel.orientation(models.VizOrientation.HORIZONTAL)
+    standing, lying = models.VizOrientation.VERTICAL, models.VizOrientation.HORIZONTAL
+    panel.orientation(standing if is_upright else lying)
     panel.show_value(models.VisibilityMode.ALWAYS)
     panel.legend(common.VizLegendOptions().show_legend(False).calcs([]))
     return panel.color_scheme(_colour(FieldColorModeId.THRESHOLDS))
@@ -280,6 +284,16 @@ def without(panel: Table, *columns: str, renamed: Mapping[str, str] | None = Non
     for column, name in (renamed or {}).items():
         panel.override_by_name(column, [DynamicConfigValue("displayName", name)])
     return panel
+
+
+def linked(panel: Table, column: str, title: str, url: str) -> Table:
+    """Make the values of a column lead somewhere."""
+    link = {"title": title, "url": url, "targetBlank": True}
+    return panel.override_by_name(column, [DynamicConfigValue("links", [link])])
+
+
+def _now(queries: Iterable[Query]) -> list[Query]:
+    return [replace(one, now=True) if isinstance(one, Prom) else one for one in queries]
 
 
 def _thresholds(steps: Steps) -> dashboard.ThresholdsConfig:
@@ -344,6 +358,7 @@ class Board:
             .readonly()
             .tooltip(DashboardCursorSync.CROSSHAIR)
             .link(_others())
+            .annotation(_pages())
         )
         if self.by_day:
             board.with_variable(_trading_day())
@@ -366,6 +381,12 @@ def _numbered(board: DashboardModel) -> DashboardModel:
 def _others() -> dashboard.DashboardLink:
     link = dashboard.DashboardLink("Dashboards").type(DashboardLinkType.DASHBOARDS)
     return link.tags([TAG]).keep_time(True).include_vars(True)
+
+
+def _pages() -> dashboard.AnnotationQuery:
+    """Mark on every graph when a page fired."""
+    marks = dashboard.AnnotationQuery().name("Pages").enable(True).icon_color(RED)
+    return marks.datasource(PROMETHEUS).expr(PAGES)
 
 
 def _trading_day() -> dashboard.QueryVariable:

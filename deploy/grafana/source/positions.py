@@ -210,6 +210,7 @@ CLOSED_ROW = Row(
                 """
             ),
             look=RUPEES,
+            is_upright=True,
         )
         .span(24)
         .height(7),

@@ -117,6 +117,7 @@ DAY = Row(
                 """
             ),
             look=Look(),
+            is_upright=True,
         ),
         table(
             "Signals and what became of them",
