@@ -15,8 +15,8 @@ from grafana_foundation_sdk.builders.timeseries import Panel as Timeseries
 from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.cog.variants import Dataquery
 from grafana_foundation_sdk.models import common as models
-from grafana_foundation_sdk.models.dashboard import Dashboard as DashboardModel
 from grafana_foundation_sdk.models.dashboard import (
+    AnnotationQuery,
     DashboardCursorSync,
     DashboardLinkType,
     DataSourceRef,
@@ -28,6 +28,7 @@ from grafana_foundation_sdk.models.dashboard import (
     ValueMappingResult,
     VariableRefresh,
 )
+from grafana_foundation_sdk.models.dashboard import Dashboard as DashboardModel
 from grafana_foundation_sdk.models.dashboard import Panel as PanelModel
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
@@ -358,7 +359,7 @@ class Board:
             .readonly()
             .tooltip(DashboardCursorSync.CROSSHAIR)
             .link(_others())
-            .annotation(_pages())
+            .annotation(_Marks())
         )
         if self.by_day:
             board.with_variable(_trading_day())
@@ -383,10 +384,20 @@ def _others() -> dashboard.DashboardLink:
     return link.tags([TAG]).keep_time(True).include_vars(True)
 
 
-def _pages() -> dashboard.AnnotationQuery:
-    """Mark on every graph when a page fired."""
-    marks = dashboard.AnnotationQuery().name("Pages").enable(True).icon_color(RED)
-    return marks.datasource(PROMETHEUS).expr(PAGES)
+class PagesMarked(AnnotationQuery):
+    """Marks on every graph when a page fired, and which."""
+
+    def __init__(self) -> None:
+        super().__init__(name="Pages", datasource=PROMETHEUS, icon_color=RED, expr=PAGES)
+
+    def to_json(self) -> dict[str, object]:
+        """Return what stands in the dashboard; the SDK does not know of the title."""
+        return {**super().to_json(), "titleFormat": "{{alertname}}", "tagKeys": "service"}
+
+
+class _Marks(Builder[AnnotationQuery]):
+    def build(self) -> AnnotationQuery:
+        return PagesMarked()
 
 
 def _trading_day() -> dashboard.QueryVariable:
