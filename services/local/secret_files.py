@@ -34,9 +34,9 @@ def write_missing(top: Path) -> list[str]:
     What is derived from another secret is made from the one that is there.
     """
     makers: dict[str, Callable[[Path], str]] = {
-        STORE: lambda _: secrets.token_urlsafe(_BYTES),
-        READER: lambda _: secrets.token_urlsafe(_BYTES),
-        ADMIN: lambda _: secrets.token_urlsafe(_BYTES),
+        STORE: _password,
+        READER: _password,
+        ADMIN: _password,
         EXCHANGE: lambda _: secrets.token_hex(_BYTES),
         SESSION: _session,
         OPERATOR: lambda _: new_token(),
@@ -59,6 +59,11 @@ def _is_written(file: Path, top: Path, make: Callable[[Path], str]) -> bool:
     draft.chmod(_FILE_MODE)
     draft.replace(file)
     return True
+
+
+def _password(_: Path) -> str:
+    """Return letters and digits alone: a command line would take a dash for an option."""
+    return secrets.token_hex(_BYTES)
 
 
 def _control(top: Path) -> str:

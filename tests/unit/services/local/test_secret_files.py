@@ -56,6 +56,12 @@ def test_two_deployments_share_no_secret(tmp_path: Path) -> None:
     assert len(contents[0]) == 7
 
 
+def test_passwords_are_letters_and_digits_for_shells_take_them(tmp_path: Path) -> None:
+    for number in range(20):
+        write_missing(tmp_path / str(number))
+        assert (tmp_path / str(number) / STORE).read_text().isalnum()
+
+
 def test_the_folder_is_its_owners_and_what_is_mounted_from_it_can_be_read(tmp_path: Path) -> None:
     write_missing(tmp_path / "secrets")
     assert stat.S_IMODE((tmp_path / "secrets").stat().st_mode) == 0o700

@@ -1,0 +1,146 @@
+"""The compose file by itself: what can be seen without a Docker engine."""
+
+import re
+from typing import Any
+
+import pytest
+import yaml
+
+from libs.runtime.settings import load_settings
+from services.local.settings import LocalSettings
+from tests.deploy.stack import COMPOSE_FILE, SERVICES
+
+VARIABLE = re.compile(r"\$\{(\w+)(?:(:?-)([^}]*))?\}")
+LIVE = COMPOSE_FILE.parent / "live.env"
+JOBS = {"secrets", "topics", "tables", "cli"}
+OURS = {*SERVICES, "simulator", *JOBS}
+
+
+def filled(text: str, variables: dict[str, str]) -> str:
+    """Put variables in as docker compose does; those without a default are empty."""
+
+    def value(found: re.Match[str]) -> str:
+        name, kind, default = found.groups()
+        given = variables.get(name)
+        if given is None or (kind == ":-" and not given):
+            return default or ""
+        return given
+
+    return VARIABLE.sub(value, text)
+
+
+def variables_of(name: str) -> dict[str, str]:
+    lines = (COMPOSE_FILE.parent / name).read_text().splitlines()
+    return dict(line.split("=", 1) for line in lines if "=" in line and not line.startswith("#"))
+
+
+def compose(env_file: str = ".env") -> dict[str, Any]:
+    composed: dict[str, Any] = yaml.safe_load(
+        filled(COMPOSE_FILE.read_text(), variables_of(env_file))
+    )
+    return composed
+
+
+def environment(service: dict[str, Any]) -> dict[str, str]:
+    given = service.get("environment") or {}
+    return {name: "" if text is None else str(text) for name, text in given.items()}
+
+
+def test_every_service_is_there() -> None:
+    assert set(compose()["services"]) == OURS | {"kafka", "clickhouse", "prometheus", "grafana"}
+
+
+def test_what_is_published_is_published_on_this_machine_alone() -> None:
+    ports = [port for one in compose()["services"].values() for port in one.get("ports", [])]
+    assert len(ports) == 4
+    assert all(port.startswith("127.0.0.1:") for port in ports)
+
+
+def test_every_container_is_limited_and_its_log_too() -> None:
+    for name, one in compose()["services"].items():
+        assert "mem_limit" in one, name
+        assert one["logging"]["options"]["max-size"], name
+
+
+def test_what_goes_on_is_watched_and_started_again() -> None:
+    for name, one in compose()["services"].items():
+        if name in JOBS:
+            assert one["restart"] == "no"
+        else:
+            assert one["restart"] == "unless-stopped", name
+            assert one["healthcheck"]["test"], name
+
+
+def test_our_containers_can_do_nothing_beside_their_work() -> None:
+    services = compose()["services"]
+    for name in OURS:
+        one = services[name]
+        assert one["read_only"] is True, name
+        assert one["cap_drop"] == ["ALL"], name
+        assert one["security_opt"] == ["no-new-privileges:true"], name
+        assert "privileged" not in one, name
+        assert not any(volume.startswith("/") for volume in one.get("volumes", [])), name
+
+
+def test_one_service_alone_builds_the_image_of_all() -> None:
+    services = compose()["services"]
+    assert [name for name, one in services.items() if "build" in one] == ["secrets"]
+    assert {services[name]["image"] for name in OURS} == {"alphastocks:0.1.0"}
+
+
+def test_no_secret_stands_in_the_file() -> None:
+    for name, one in compose()["services"].items():
+        for variable, text in environment(one).items():
+            is_secret = any(word in variable for word in ("PASSWORD", "SECRET", "TOKEN"))
+            is_place = variable.endswith(("_FILE", "ALPHASTOCKS_SECRETS")) or text == ""
+            assert is_place or not is_secret, f"{name}: {variable}"
+
+
+def test_every_volume_is_declared_and_used() -> None:
+    composed = compose()
+    used = {
+        volume.partition(":")[0]
+        for one in composed["services"].values()
+        for volume in one.get("volumes", [])
+    }
+    named = {volume for volume in used if not volume.startswith(".")}
+    assert named | {"kite-session"} == set(composed["volumes"])
+    for place in used - named:
+        assert (COMPOSE_FILE.parent / place).exists(), place
+
+
+@pytest.mark.parametrize("env_file", [".env", "live.env"])
+def test_the_environment_of_every_container_is_known_to_the_settings(
+    env_file: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    services = compose(env_file)["services"]
+    for name in OURS - {"secrets"}:
+        own = {k: v for k, v in environment(services[name]).items() if "ALPHASTOCKS_" in k}
+        own.pop("ALPHASTOCKS_SECRETS", None)
+        with monkeypatch.context() as patch:
+            for variable, text in own.items():
+                patch.setenv(variable, text)
+            settings = load_settings(LocalSettings, None)
+        if name in SERVICES:
+            assert settings.runtime.clock == ("wall" if env_file == "live.env" else "feed")
+
+
+def test_the_live_feed_is_the_real_kite_and_orders_are_logged() -> None:
+    services = compose("live.env")["services"]
+    executor, ingest = (environment(services[name]) for name in ("executor", "ingest"))
+    assert executor["ALPHASTOCKS_EXECUTOR__MODE"] == "logging_only"
+    assert executor["ALPHASTOCKS_EXECUTOR__VENUE"] == "paper"
+    assert ingest["ALPHASTOCKS_KITE__ROOT"] == "https://api.kite.trade"
+    assert ingest["ALPHASTOCKS_KITE__API_KEY"] == "", "it comes from the user's shell"
+    assert variables_of("live.env")["COMPOSE_PROJECT_NAME"] != compose()["name"]
+
+
+def test_each_service_mounts_the_secrets_that_it_needs_and_no_others() -> None:
+    services = compose()["services"]
+    for name in SERVICES:
+        mounted = {one.partition(":")[0] for one in services[name]["volumes"]}
+        expected = {"secrets-store"}
+        expected |= {"simulator-session"} if name in {"ingest", "executor"} else set()
+        expected |= {"secrets-control"} if name == "executor" else set()
+        assert mounted == expected, name
+        assert all(one.endswith(":ro") for one in services[name]["volumes"]), name
