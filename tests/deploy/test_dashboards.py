@@ -42,7 +42,7 @@ def test_rupees_are_shown_as_rupees(where: str) -> None:
 
 
 @pytest.mark.parametrize("name", dashboards())
-def test_panels_do_not_overlap_and_their_numbers_are_their_own(name: str) -> None:
+def test_panels_fill_the_page_without_overlap_and_their_numbers_are_their_own(name: str) -> None:
     board = dashboards()[name]
     taken: set[tuple[int, int]] = set()
     for panel in board["panels"]:
@@ -53,6 +53,8 @@ def test_panels_do_not_overlap_and_their_numbers_are_their_own(name: str) -> Non
         assert not cells & taken, panel["title"]
         assert at["x"] + at["w"] <= WIDTH, panel["title"]
         taken |= cells
+    height = max(row for _, row in taken) + 1
+    assert len(taken) == WIDTH * height, "there is a hole between the panels"
     numbers = [panel["id"] for panel in board["panels"]]
     assert len(set(numbers)) == len(numbers)
     titles = [panel["title"] for panel in board["panels"] if panel["type"] != "row"]

@@ -5,7 +5,7 @@ from pathlib import Path
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 
 from deploy.grafana.source import execution, health, market_data, overview, positions, strategies
-from deploy.grafana.source.parts import Board, Row
+from deploy.grafana.source.board import Board, Row
 from deploy.grafana.source.runbook import entry_panels
 
 FOLDER = Path(__file__).parents[1] / "dashboards"

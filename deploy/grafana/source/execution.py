@@ -1,23 +1,21 @@
 """Execution: orders from plan to fill, what is at risk, and how the broker answers."""
 
-from deploy.grafana.source.parts import (
+from deploy.grafana.source.board import Board, Row
+from deploy.grafana.source.panels import (
     GREEN,
     GREY,
     NONE_IS_GOOD,
     RED,
     YELLOW,
-    Board,
     Column,
     Look,
-    Prom,
-    Row,
-    Sql,
     bars,
     gauges,
     lines,
     stat,
     table,
 )
+from deploy.grafana.source.queries import Prom, Sql
 
 FATES = {
     "OrderFilled": ("filled", GREEN),

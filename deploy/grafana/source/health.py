@@ -1,21 +1,19 @@
 """The bus, the database and the services: do they keep up, and what goes wrong?"""
 
-from deploy.grafana.source.parts import (
+from deploy.grafana.source.board import Board, Row
+from deploy.grafana.source.panels import (
     ALL_IS_GOOD,
     GREEN,
     RED,
     YELLOW,
-    Board,
     Column,
     Look,
-    Prom,
-    Row,
-    Sql,
     lines,
     stat,
     states,
     table,
 )
+from deploy.grafana.source.queries import Prom, Sql
 
 UP = {"0": ("does not work", RED), "1": ("works", GREEN)}
 PATH, WRITERS = 'group!~".+[.]writer[.].+"', 'group=~".+[.]writer[.].+"'

@@ -1,22 +1,20 @@
 """Market data: does it come, is it sound, is it fresh?"""
 
-from deploy.grafana.source.parts import (
+from deploy.grafana.source.board import Board, Row
+from deploy.grafana.source.panels import (
     ALL_IS_GOOD,
     GREEN,
     GREY,
     RED,
     YELLOW,
-    Board,
     Column,
     Look,
-    Prom,
-    Row,
-    Sql,
     lines,
     stat,
     table,
     word,
 )
+from deploy.grafana.source.queries import Prom, Sql
 
 AGES = ((None, GREEN), (3, YELLOW), (10, RED))
 CHANGE = ((None, RED), (0, GREEN))

@@ -1,6 +1,7 @@
 """Overview: is it trading, and is it healthy?"""
 
-from deploy.grafana.source.parts import (
+from deploy.grafana.source.board import Board, Row
+from deploy.grafana.source.panels import (
     ALL_IS_GOOD,
     BLUE,
     GAIN,
@@ -9,12 +10,8 @@ from deploy.grafana.source.parts import (
     NONE_IS_GOOD,
     RED,
     YELLOW,
-    Board,
     Column,
     Look,
-    Prom,
-    Row,
-    Sql,
     gauges,
     lines,
     linked,
@@ -23,6 +20,7 @@ from deploy.grafana.source.parts import (
     table,
     without,
 )
+from deploy.grafana.source.queries import Prom, Sql
 from deploy.grafana.source.runbook import UID
 
 SEVERITIES = {"page": ("page", RED), "warn": ("warn", YELLOW), "info": ("info", BLUE)}
@@ -119,7 +117,9 @@ TRADING = Row(
             "Closed positions after charges, and open ones at their last price.",
             Prom("sum(alphastocks_realised_pnl_rupees) + sum(alphastocks_unrealised_pnl_rupees)"),
             look=Look(unit="currencyINR", decimals=0, steps=GAIN, alerts=["OpenLossNear"]),
-        ).span(6),
+        )
+        .span(6)
+        .height(8),
         gauges(
             "Limits used",
             "Loss of the day, and rupees at the stops of what is held, as parts of their limits. "
@@ -141,7 +141,7 @@ TRADING = Row(
             ),
         )
         .span(6)
-        .height(4),
+        .height(8),
         lines(
             "Result through the day",
             "Rupees of closed positions after charges, and of open ones at their last price.",
@@ -174,8 +174,8 @@ TRADING = Row(
             Column("to_stop", "percent", 1, steps=((None, GREY), (-10, YELLOW), (-3, RED))),
             look=Look(nothing="nothing is held", alerts=["PositionUnguarded"]),
         )
-        .span(12)
-        .height(8),
+        .span(24)
+        .height(6),
     ],
 )
 

@@ -1,23 +1,21 @@
 """Positions, and profit and loss, from the tables."""
 
-from deploy.grafana.source.parts import (
+from deploy.grafana.source.board import Board, Row
+from deploy.grafana.source.panels import (
     GAIN,
     GREEN,
     GREY,
     NONE_IS_GOOD,
     RED,
     YELLOW,
-    Board,
     Column,
     Look,
-    Prom,
-    Row,
-    Sql,
     bars,
     lines,
     stat,
     table,
 )
+from deploy.grafana.source.queries import Prom, Sql
 
 RUPEES = Look(unit="currencyINR", decimals=0, steps=GAIN, nothing="0")
 REASONS = {

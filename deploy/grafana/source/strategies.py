@@ -1,23 +1,23 @@
 """Strategies and signals: what was said, what passed, what became of it."""
 
-from deploy.grafana.source.parts import (
+from grafana_foundation_sdk.builders.stat import Panel as Stat
+
+from deploy.grafana.source.board import Board, Row
+from deploy.grafana.source.panels import (
     GAIN,
     GREEN,
     GREY,
     NONE_IS_GOOD,
     RED,
     YELLOW,
-    Board,
     Column,
     Look,
-    Prom,
-    Row,
-    Sql,
     bars,
     lines,
     stat,
     table,
 )
+from deploy.grafana.source.queries import Prom, Sql
 
 ACTIONS = {"BUY": ("BUY", GREEN), "SELL": ("SELL", RED)}
 STATE_NAMES = {
@@ -30,7 +30,7 @@ STATE_NAMES = {
 }
 
 
-def counted(title: str, why: str, sql: str) -> object:
+def counted(title: str, why: str, sql: str) -> Stat:
     """Return a number that a query counts."""
     return stat(title, why, Sql(sql), look=Look(nothing="0"))
 

@@ -1,42 +1,30 @@
-"""What the dashboards are made of: queries, panels with a house look, and the frame around them."""
+"""Panels with a house look."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol, TypeVar
+from typing import TypeVar
 
 from grafana_foundation_sdk.builders import common, dashboard
 from grafana_foundation_sdk.builders.barchart import Panel as BarChart
 from grafana_foundation_sdk.builders.bargauge import Panel as BarGauge
-from grafana_foundation_sdk.builders.prometheus import Dataquery as PrometheusQuery
 from grafana_foundation_sdk.builders.stat import Panel as Stat
 from grafana_foundation_sdk.builders.statetimeline import Panel as StateTimeline
 from grafana_foundation_sdk.builders.table import Panel as Table
 from grafana_foundation_sdk.builders.timeseries import Panel as Timeseries
-from grafana_foundation_sdk.cog.builder import Builder
-from grafana_foundation_sdk.cog.variants import Dataquery
 from grafana_foundation_sdk.models import common as models
 from grafana_foundation_sdk.models.dashboard import (
-    AnnotationQuery,
-    DashboardCursorSync,
     DashboardLinkType,
-    DataSourceRef,
     DynamicConfigValue,
     FieldColorModeId,
     Threshold,
     ThresholdsMode,
     ValueMap,
     ValueMappingResult,
-    VariableRefresh,
 )
-from grafana_foundation_sdk.models.dashboard import Dashboard as DashboardModel
-from grafana_foundation_sdk.models.dashboard import Panel as PanelModel
-from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
+from deploy.grafana.source.queries import CLICKHOUSE, PROMETHEUS, Numbered, Prom, Query, Sql
 from deploy.grafana.source.runbook import path_of
 
-PROMETHEUS = DataSourceRef(type_val="prometheus", uid="prometheus")
-CLICKHOUSE = DataSourceRef(type_val="grafana-clickhouse-datasource", uid="clickhouse")
-TAG = "alphastocks"
 GREEN, YELLOW, RED, BLUE, GREY = "green", "yellow", "red", "blue", "text"
 
 Steps = Sequence[tuple[float | None, str]]
@@ -48,99 +36,6 @@ PLAIN: Steps = ((None, GREY),)
 Names = Mapping[str, tuple[str, str]]
 """Value → its text and colour."""
 YES_NO: Names = {"0": ("no", GREY), "1": ("yes", GREEN)}
-
-PAGES = 'sum by (alertname, service) (ALERTS{alertstate="firing", severity="page"})'
-DAYS = """
-SELECT DISTINCT toString(trading_day) AS day FROM historical_data
-WHERE source = 'live' ORDER BY day DESC LIMIT 100
-"""
-"""The trading days that can be chosen, newest first."""
-
-
-@dataclass(frozen=True, slots=True)
-class Prom(Builder[Dataquery]):
-    """PromQL, over time or `now`: what is gone is then shown as none, not as it was last."""
-
-    expr: str
-    legend: str = ""
-    now: bool = False
-    is_table: bool = False
-
-    def build(self) -> Dataquery:
-        """Return it as Grafana has it."""
-        query = PrometheusQuery().datasource(PROMETHEUS).expr(_tidy(self.expr))
-        query = query.legend_format(self.legend or "__auto")
-        query = query.instant() if self.now else query.range()
-        if self.is_table:
-            query = query.format(PromQueryFormat.TABLE)
-        return query.build()
-
-
-class SqlTarget(Dataquery):
-    """A query as the ClickHouse plugin reads it; `format` is its older name for the type."""
-
-    def __init__(self, sql: str, is_series: bool) -> None:
-        self.sql, self.is_series, self.ref_id = sql, is_series, ""
-
-    def to_json(self) -> dict[str, object]:
-        """Return what stands in the dashboard."""
-        return {
-            "datasource": CLICKHOUSE,
-            "editorType": "sql",
-            "format": 0 if self.is_series else 1,
-            "queryType": "timeseries" if self.is_series else "table",
-            "rawSql": self.sql,
-            "refId": self.ref_id,
-        }
-
-
-SHARED = {
-    # Each row is the whole state: the last one of a position says what it is now.
-    "@last": """(
-        SELECT * FROM positions FINAL WHERE @of_the_day
-        ORDER BY type = 'PositionClosed' DESC, occurred_at DESC LIMIT 1 BY position_id)""",
-    "@closed": "(SELECT * FROM positions FINAL WHERE type = 'PositionClosed' AND @of_the_day)",
-    # In the order in which they can follow each other: the furthest is where a thing stands.
-    "@states": "['NEW', 'VALIDATED', 'LOGGED', 'ACTIVATED', 'REJECTED', 'EXPIRED', 'STOPPED',\n"
-    "'COMPLETED']",
-    "@steps": "['OrderPlanned', 'OrderPlaced', 'OrderUnresolved', 'OrderFilled',\n"
-    "'OrderCancelled', 'OrderRejected']",
-    "@of_the_day": "trading_day = toDateOrZero('${trading_day}')",
-}
-"""What queries have in common; the day is the one that is chosen above the dashboard."""
-
-
-@dataclass(frozen=True, slots=True)
-class Sql(Builder[Dataquery]):
-    """SQL; a series has a column `time`, then maybe one that names the line, then values."""
-
-    text: str
-    is_series: bool = False
-
-    def build(self) -> SqlTarget:
-        """Return it as Grafana has it."""
-        text = self.text
-        for name, meaning in SHARED.items():
-            text = text.replace(name, meaning)
-        return SqlTarget(_tidy(text), self.is_series)
-
-
-Query = Prom | Sql
-
-
-@dataclass(frozen=True, slots=True)
-class Numbered(Builder[Dataquery]):
-    """A query with its letter in the panel."""
-
-    query: Query
-    letter: str
-
-    def build(self) -> Dataquery:
-        """Return it as Grafana has it."""
-        built: Any = self.query.build()
-        built.ref_id = self.letter
-        target: Dataquery = built
-        return target
 
 
 @dataclass(frozen=True, slots=True)
@@ -318,99 +213,3 @@ def _mapping(names: Names) -> ValueMap:
 def _entry(alert: str) -> dashboard.DashboardLink:
     link = dashboard.DashboardLink(f"Runbook: {alert}").type(DashboardLinkType.LINK)
     return link.url(path_of(alert)).target_blank(True)
-
-
-class PanelBuilder(Protocol):
-    """What can stand on a dashboard."""
-
-    def build(self) -> PanelModel:
-        """Return it as Grafana has it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """Panels below a heading."""
-
-    title: str
-    panels: Sequence[Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Board:
-    """A dashboard: its file's name, what it is for, and its rows."""
-
-    name: str
-    title: str
-    description: str
-    rows: Sequence[Row]
-    since: str = "now-1h"
-    by_day: bool = False
-
-    def build(self) -> DashboardModel:
-        """Return it as Grafana has it."""
-        board = (
-            dashboard.Dashboard(f"AlphaStocks: {self.title}")
-            .uid(f"{TAG}-{self.name}")
-            .description(self.description)
-            .tags([TAG])
-            .timezone("Asia/Kolkata")
-            .time(self.since, "now")
-            .refresh("10s")
-            .readonly()
-            .tooltip(DashboardCursorSync.CROSSHAIR)
-            .link(_others())
-            .annotation(_Marks())
-        )
-        if self.by_day:
-            board.with_variable(_trading_day())
-        for row in self.rows:
-            board.with_row(dashboard.Row(row.title))
-            for panel in row.panels:
-                board.with_panel(panel)
-        return _numbered(board.build())
-
-
-def _numbered(board: DashboardModel) -> DashboardModel:
-    taken = {panel.id_val for panel in board.panels or ()}
-    free = iter(number for number in range(1, 10_000) if number not in taken)
-    for panel in board.panels or ():
-        if not panel.id_val:
-            panel.id_val = next(free)
-    return board
-
-
-def _others() -> dashboard.DashboardLink:
-    link = dashboard.DashboardLink("Dashboards").type(DashboardLinkType.DASHBOARDS)
-    return link.tags([TAG]).keep_time(True).include_vars(True)
-
-
-class PagesMarked(AnnotationQuery):
-    """Marks on every graph when a page fired, and which."""
-
-    def __init__(self) -> None:
-        super().__init__(name="Pages", datasource=PROMETHEUS, icon_color=RED, expr=PAGES)
-
-    def to_json(self) -> dict[str, object]:
-        """Return what stands in the dashboard; the SDK does not know of the title."""
-        return {**super().to_json(), "titleFormat": "{{alertname}}", "tagKeys": "service"}
-
-
-class _Marks(Builder[AnnotationQuery]):
-    def build(self) -> AnnotationQuery:
-        return PagesMarked()
-
-
-def _trading_day() -> dashboard.QueryVariable:
-    return (
-        dashboard.QueryVariable("trading_day")
-        .label("Trading day")
-        .description("The session's date in India. A simulated day lies in the past.")
-        .datasource(CLICKHOUSE)
-        .query(_tidy(DAYS))
-        .refresh(VariableRefresh.ON_TIME_RANGE_CHANGED)
-    )
-
-
-def _tidy(text: str) -> str:
-    lines = [line.strip() for line in text.strip().splitlines()]
-    return "\n".join(lines)
