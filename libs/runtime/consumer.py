@@ -392,8 +392,8 @@ class ConsumerLoop:
     def _observe(self, event: Event) -> None:
         at_ms = event.clock_ms if isinstance(event, TickBatch) else event.occurred_ms
         self._clock.observe(at_ms)
-        age_ms = self._clock.now_ms() - at_ms
-        self._metrics.note_age(event.type, age_ms / 1000)
+        if self._subscription.is_required:  # a writer that catches up says nothing of the service
+            self._metrics.note_age(event.type, (self._clock.now_ms() - at_ms) / 1000)
 
     async def _bury(self, message: Message, reason: str) -> None:
         self._metrics.dead_letters.labels(message.topic).inc()

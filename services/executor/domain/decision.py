@@ -49,7 +49,7 @@ def decide(
     """Decide on a signal by the quotes and limits of this moment."""
     if mode == "disabled":
         return Decision(None, Refusal("disabled"))
-    refusal = refuse_signal(signal, policy.entry, now_ms)
+    refusal = refuse_signal(signal, policy.entry, now_ms, market.closes_ms(signal.trading_day))
     if refusal:
         return Decision(None, refusal)
     breach = risk.breach(signal.underlying)

@@ -71,7 +71,7 @@ class Market:
     def view(self, contracts: dict[int, Instrument], spot: float, at_ms: int) -> ChainView | None:
         """Value a chain now; None when its expiry is over or no session is known for it."""
         expiry = next(iter(contracts.values())).expiry
-        closes_ms = self._expiry_close_ms(expiry) if expiry else None
+        closes_ms = self.closes_ms(expiry) if expiry else None
         if closes_ms is None or closes_ms <= at_ms:
             return None
         return chain_view(list(contracts.values()), self.quotes, spot, at_ms, closes_ms, self.rate)
@@ -103,9 +103,10 @@ class Market:
         self._spots = {name: one for name, one in named.items() if name in optioned}
         self._listed = []
 
-    def _expiry_close_ms(self, expiry: date) -> int | None:
+    def closes_ms(self, day: date) -> int | None:
+        """Return when options close on a day (epoch ms), None if they do not trade on it."""
         try:
-            sessions = self.calendar.sessions("NFO", expiry)
+            sessions = self.calendar.sessions("NFO", day)
         except CalendarError:
             return None
         return sessions[-1].close_ms if sessions else None

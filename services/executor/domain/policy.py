@@ -11,7 +11,8 @@ class EntryFilter:
     """Which signals may trade. `expected_move` in percent; no underlyings: all of them.
 
     `max_age_seconds` None means two intervals of the signal's candle. `last_entry` is the time
-    in India from which nothing is opened any more: keep it before the positions' square-off.
+    in India from which nothing is opened any more: keep it before the positions' square-off. On
+    a day that closes earlier (Muhurat trading, say) it is `before_close_ms` before the close.
     """
 
     min_confidence: float = 0.6
@@ -19,6 +20,7 @@ class EntryFilter:
     max_age_seconds: int | None = None
     underlyings: tuple[str, ...] = ()
     last_entry: time = time(15, 0)
+    before_close_ms: int = 30 * 60_000
 
 
 @dataclass(frozen=True, slots=True)

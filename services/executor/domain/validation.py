@@ -1,5 +1,7 @@
 """Whether a signal may trade at all, before any option is looked at."""
 
+from datetime import time
+
 from libs.events.candles import MINUTES
 from libs.events.event import utc_from_ms
 from libs.events.signals import SignalGenerated
@@ -11,12 +13,14 @@ DAY_SECONDS = 24 * 3600
 SESSION_MINUTES = 375
 
 
-def refuse_signal(signal: SignalGenerated, entry: EntryFilter, now_ms: int) -> Refusal | None:
-    """Return the first reason against a signal, or None."""
+def refuse_signal(
+    signal: SignalGenerated, entry: EntryFilter, now_ms: int, closes_ms: int | None = None
+) -> Refusal | None:
+    """Return the first reason against a signal, or None; `closes_ms` is the close of its day."""
     checks = (
         _refuse_underlying(signal, entry),
         _refuse_age(signal, entry, now_ms),
-        _refuse_late(entry, now_ms),
+        _refuse_late(entry, now_ms, closes_ms),
         _below("confidence", signal.confidence, entry.min_confidence),
         _below("expected_move", signal.expected_move, entry.min_expected_move),
     )
@@ -40,11 +44,17 @@ def _refuse_age(signal: SignalGenerated, entry: EntryFilter, now_ms: int) -> Ref
     return Refusal("stale", {"age_seconds": age, "allowed_seconds": float(allowed)})
 
 
-def _refuse_late(entry: EntryFilter, now_ms: int) -> Refusal | None:
-    now = utc_from_ms(now_ms).astimezone(IST).time()
-    if now < entry.last_entry:
+def _refuse_late(entry: EntryFilter, now_ms: int, closes_ms: int | None) -> Refusal | None:
+    now, last = _time_in_india(now_ms), entry.last_entry
+    if closes_ms is not None:
+        last = min(last, _time_in_india(closes_ms - entry.before_close_ms))
+    if now < last:
         return None
-    return Refusal("too_late_in_the_day", {"time": str(now), "last_entry": str(entry.last_entry)})
+    return Refusal("too_late_in_the_day", {"time": str(now), "last_entry": str(last)})
+
+
+def _time_in_india(at_ms: int) -> time:
+    return utc_from_ms(at_ms).astimezone(IST).time()
 
 
 def _below(name: str, value: float, minimum: float) -> Refusal | None:

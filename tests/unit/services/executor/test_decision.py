@@ -94,7 +94,7 @@ def test_an_underlying_without_options_has_no_chain() -> None:
 
 
 def test_after_the_close_of_its_expiry_day_a_chain_is_over() -> None:
-    entry = replace(Policy().entry, last_entry=time.max)
+    entry = replace(Policy().entry, last_entry=time.max, before_close_ms=-1)
     executor = list_chain(make_executor(policy=replace(Policy(), entry=entry)))
     refusal = decide_on(executor, now_ms=at(15, 30, day=EXPIRY)).refusal
     assert refusal is not None

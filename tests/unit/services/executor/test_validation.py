@@ -103,6 +103,15 @@ def test_nothing_is_opened_from_the_last_entry_time_on() -> None:
     assert refusal.numbers == {"time": "15:00:00", "last_entry": "15:00:00"}
 
 
+def test_on_a_day_that_closes_early_nothing_is_opened_in_its_last_half_hour() -> None:
+    closes, entry = at(14, 45), EntryFilter()
+    for now_ms, is_open in ((at(14, 14, 59), True), (at(14, 15), False)):
+        refusal = refuse_signal(signal(now_ms=now_ms), entry, now_ms, closes)
+        assert (refusal is None) == is_open
+    assert refuse_signal(signal(now_ms=at(14, 59)), entry, at(14, 59), at(15, 30)) is None
+    assert refuse_signal(signal(now_ms=at(15, 0)), entry, at(15, 0), at(15, 30)) is not None
+
+
 @given(st.floats(0, 1), st.floats(0, 5), st.integers(0, 3600))
 def test_whatever_passes_is_confident_moving_and_fresh(
     confidence: float, expected_move: float, age_seconds: int
