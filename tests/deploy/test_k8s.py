@@ -6,6 +6,7 @@ from pathlib import Path
 import kubernetes_validate
 import pytest
 
+from deploy.prometheus.__main__ import RESOURCE, resource
 from libs.runtime.settings import load_settings
 from services.local.settings import LocalSettings
 from tests.deploy import custom_resources
@@ -233,6 +234,12 @@ def test_prometheus_finds_every_service(overlays: Overlays) -> None:
         if selects(monitor["spec"]["selector"], service["metadata"]["labels"])
     }
     assert found == SERVICES
+
+
+def test_the_alerts_are_those_of_the_rule_file(overlays: Overlays) -> None:
+    assert RESOURCE.read_text() == resource(), "run python -m deploy.prometheus"
+    assert len(of_kind(overlays["production"], "PrometheusRule")) == 1
+    assert of_kind(overlays["local"], "PrometheusRule") == []
 
 
 def test_what_pods_refer_to_is_there_or_made_outside(
