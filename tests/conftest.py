@@ -1,7 +1,5 @@
 """What all tests share: silent logs, and where recorded market data is."""
 
-import gc
-import importlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +9,7 @@ import structlog
 
 from libs.events.kafka.address import KafkaAddress
 from tests.servers import TestKafka, described, running_kafka, why_none
+from tests.undisturbed import import_undisturbed
 
 RECORDED_DATA = "ALPHASTOCKS_RECORDED_DATA"
 
@@ -28,14 +27,8 @@ def _drop(_logger: object, _method: str, _event: structlog.typing.EventDict) -> 
 
 
 def pytest_configure() -> None:
-    """Import hypothesis early, undisturbed: its plugin does so late, and may then fail to.
-
-    CPython 3.11 can refuse to parse a module ("recursion depth mismatch") when the collector runs
-    meanwhile; pytest parses every module of a plugin to rewrite its asserts.
-    """
-    gc.disable()
-    importlib.import_module("hypothesis")
-    gc.enable()
+    """Import hypothesis early: its plugin does so late, and may then fail to."""
+    import_undisturbed("hypothesis")
 
 
 def pytest_report_collectionfinish() -> list[str]:

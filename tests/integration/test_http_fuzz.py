@@ -7,15 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-import schemathesis
 from hypothesis import HealthCheck, given, settings
-from schemathesis.checks import (
-    content_type_conformance,
-    not_a_server_error,
-    response_schema_conformance,
-    status_code_conformance,
-)
-from schemathesis.core.result import Ok
 
 from libs.events.control import ControlUsed, ModeChanged, TradingHalted, TradingResumed
 from libs.events.event import Event
@@ -26,13 +18,16 @@ from libs.runtime.testing import ServiceHarness
 from services.executor.service import make_service
 from services.executor.settings import ControlSettings, ExecutorSettings
 from tests.integration.processes import HOST, free_ports
+from tests.undisturbed import import_undisturbed, undisturbed
 
 TOKENS: dict[Scope, str] = {"read": "looks", "operate": "halts", "trade": "closes"}
+schemathesis, checks = map(import_undisturbed, ("schemathesis", "schemathesis.checks"))
+Ok = import_undisturbed("schemathesis.core.result").Ok
 CHECKS = [
-    not_a_server_error,
-    status_code_conformance,
-    content_type_conformance,
-    response_schema_conformance,
+    checks.not_a_server_error,
+    checks.status_code_conformance,
+    checks.content_type_conformance,
+    checks.response_schema_conformance,
 ]
 CHANGES = (TradingHalted, TradingResumed, ModeChanged)
 FUZZED = settings(
@@ -100,7 +95,7 @@ def served() -> Iterator[Served]:
 
 @pytest.fixture(scope="module")
 def executor() -> Iterator[Served]:
-    with served() as server:
+    with undisturbed(), served() as server:  # more of schemathesis is imported as it is used
         yield server
 
 
