@@ -1,4 +1,4 @@
-# make setup | demo | test | bench | lint | lock | up | down | smoke — see README.md
+# make setup | demo | test | explore | bench | lint | lock | up | down | smoke — see README.md
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 # make up LIVE=1 follows a real account and logs what it would order; see docs/runbook.md
 COMPOSE := docker compose $(if $(LIVE),--env-file deploy/live.env) -f deploy/docker-compose.yml
 
-.PHONY: help setup demo test bench lint audit format lock clean up down logs ps password smoke k8s
+.PHONY: help setup demo test explore bench lint audit format lock clean up down logs ps password smoke k8s
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -29,6 +29,9 @@ demo: $(STAMP) ## a synthetic trading day through all six services
 
 test: $(STAMP) ## unit, contract and integration tests
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+
+explore: $(STAMP) ## the properties with new examples, a thousand each
+	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal -m hypothesis --hypothesis-profile explore $(ARGS)
 
 bench: $(STAMP) ## speed beside references; writes var/bench.json
 	$(BIN)/python -m tests.bench

@@ -13,6 +13,14 @@ from tests.undisturbed import import_undisturbed
 
 RECORDED_DATA = "ALPHASTOCKS_RECORDED_DATA"
 
+# Here and not in a test, for it must be imported before pytest's plugin would do so, late.
+hypothesis = import_undisturbed("hypothesis")
+# Whoever runs the tests sees the same examples; `make explore` looks for others. No deadlines:
+# a busy machine must not fail a property.
+hypothesis.settings.register_profile("repeatable", derandomize=True, deadline=None)
+hypothesis.settings.register_profile("explore", max_examples=1_000, deadline=None)
+hypothesis.settings.load_profile("repeatable")
+
 
 @pytest.fixture(autouse=True)
 def _silent_logs() -> Iterator[None]:
@@ -24,11 +32,6 @@ def _silent_logs() -> Iterator[None]:
 
 def _drop(_logger: object, _method: str, _event: structlog.typing.EventDict) -> str:
     raise structlog.DropEvent
-
-
-def pytest_configure() -> None:
-    """Import hypothesis early: its plugin does so late, and may then fail to."""
-    import_undisturbed("hypothesis")
 
 
 def pytest_report_collectionfinish() -> list[str]:

@@ -30,11 +30,7 @@ CHECKS = [
     checks.response_schema_conformance,
 ]
 CHANGES = (TradingHalted, TradingResumed, ModeChanged)
-FUZZED = settings(
-    max_examples=60,
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow],
-)
+FUZZED = settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 
 
 class Served:

@@ -51,8 +51,15 @@ class SlidingWindows:
         return min(self.left(now_ms).values())
 
     def left(self, now_ms: int) -> dict[int, int]:
-        """Return how many requests are left by the span of each rate, in milliseconds."""
-        return {rate.per_ms: rate.count - _used(rate, taken, now_ms) for rate, taken in self._taken}
+        """Return how many requests are left by span in milliseconds.
+
+        Where several rates have one span, the tightest of them says it.
+        """
+        left: dict[int, int] = {}
+        for rate, taken in self._taken:
+            free = rate.count - _used(rate, taken, now_ms)
+            left[rate.per_ms] = min(free, left.get(rate.per_ms, free))
+        return left
 
 
 def _wait_ms(rate: Rate, taken: deque[int], now_ms: int) -> int:

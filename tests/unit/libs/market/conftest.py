@@ -7,14 +7,10 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
 
 from libs.market.calendar import Calendar, load_calendar
 from libs.market.instruments import Instrument
 from libs.market.rulebook import Rulebook, load_rulebook
-
-settings.register_profile("unhurried", deadline=None)  # busy machines must not fail a property
-settings.load_profile("unhurried")
 
 REPOSITORY = Path(__file__).parents[4]
 

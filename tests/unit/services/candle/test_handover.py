@@ -113,7 +113,7 @@ def in_order_of_arrival(drawn: list[tuple[int, int, float, int, int]]) -> list[T
     return [(n, OPEN + second * 1000, price, volume * 5) for n, second, price, volume, _ in ordered]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     arrivals,
     st.integers(1, 4),

@@ -61,7 +61,7 @@ def by_row(batches: Sequence[list[One]]) -> Ticks:
     return Ticks(row, at_ms, price.astype(np.float64), volume, np.zeros_like(row), batch)
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(batch_lists, st.integers(1, 8))
 def test_repeats_are_those_of_a_set_however_batches_are_joined(
     batches: list[Batch], run: int

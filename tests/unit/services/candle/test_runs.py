@@ -140,7 +140,7 @@ def told(made: CandleAggregator) -> dict[str, int]:
     return {name: count for name, count in named.items() if count}
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(streams, starts, rules, st.sampled_from([2, 3, 7, 50]))
 def test_runs_make_the_candles_and_the_counts_of_single_batches(
     stream: list[tuple[list[Drawn], int, int]],
@@ -154,7 +154,7 @@ def test_runs_make_the_candles_and_the_counts_of_single_batches(
     assert told(together) == told(alone)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(streams, starts, st.integers(0, 40), st.sampled_from([3, 50]))
 def test_runs_after_a_replay_make_the_candles_of_single_batches(
     stream: list[tuple[list[Drawn], int, int]], start_ms: int, handled: int, fetched: int
@@ -169,7 +169,7 @@ def test_runs_after_a_replay_make_the_candles_of_single_batches(
     assert told(together) == told(alone)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(streams, starts, st.data())
 def test_a_feed_that_knows_no_volume_makes_the_same_candles_in_runs(
     stream: list[tuple[list[Drawn], int, int]], start_ms: int, data: st.DataObject

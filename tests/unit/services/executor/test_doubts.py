@@ -279,7 +279,7 @@ steps = st.lists(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(steps, st.sampled_from([0, None, 10, 14_000, 21_000]))
 def test_whatever_is_lost_or_late_no_more_is_sold_than_held_and_an_exit_ends_flat(
     story: list[tuple[str, int | None, int]], first: int | None

@@ -25,7 +25,7 @@ def path_of(spec: UnderlyingSpec, seed: int = 7, day: date = DAY) -> PricePath:
     return price_path(market, spec, PriceLevels(seed, spec, day).of(day, before))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(specs, seeds)
 def test_the_same_seed_gives_the_same_path_and_another_seed_another(
     spec: UnderlyingSpec, seed: int
@@ -36,7 +36,7 @@ def test_the_same_seed_gives_the_same_path_and_another_seed_another(
     assert not np.array_equal(path.last_price, other.last_price)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(specs, seeds)
 def test_a_path_is_positive_on_its_tick_and_its_volume_never_falls(
     spec: UnderlyingSpec, seed: int
@@ -48,7 +48,7 @@ def test_a_path_is_positive_on_its_tick_and_its_volume_never_falls(
     assert (path.volume_traded[-1] > 0) != spec.is_index
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(specs, seeds)
 def test_price_and_volume_stand_still_while_nothing_ticks(spec: UnderlyingSpec, seed: int) -> None:
     path = path_of(spec, seed)
@@ -150,7 +150,7 @@ def test_rounding_gives_the_float_nearest_to_a_multiple_of_the_tick(
     assert abs(rounded - value) <= float(tick)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(specs, seeds)
 def test_minute_candles_hold_all_ticks_and_all_volume(spec: UnderlyingSpec, seed: int) -> None:
     path = path_of(spec, seed)

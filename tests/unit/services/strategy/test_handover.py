@@ -92,7 +92,7 @@ def history(closed: Sequence[Sequence[int]]) -> list[Candle]:
     ]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(days, days, st.integers(0, 28), st.integers(0, 1), st.booleans())
 def test_a_partition_that_was_taken_over_signals_as_if_it_had_never_moved(
     before: list[list[int]], today: list[list[int]], handled: int, moved: int, knew_it: bool

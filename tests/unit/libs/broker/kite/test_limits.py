@@ -63,6 +63,14 @@ def test_the_slowest_of_several_rates_decides() -> None:
     assert windows.wait_ms(2_000) == 58_000
 
 
+def test_of_two_rates_with_one_span_the_tighter_says_what_is_left() -> None:
+    for rates in ([Rate(1, 1_000), Rate(2, 1_000)], [Rate(2, 1_000), Rate(1, 1_000)]):
+        windows = SlidingWindows(rates)
+        windows.take(0)
+        assert windows.left(0) == {1_000: 0}
+        assert windows.free(0) == 0
+
+
 def test_a_margin_makes_each_span_longer() -> None:
     windows = LIMITS.windows("quote", margin_ms=80)
     windows.take(0)

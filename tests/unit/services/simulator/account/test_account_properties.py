@@ -130,7 +130,7 @@ def replies(account: Account) -> dict[str, Any]:
 
 
 @given(steps)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_the_quantities_of_an_order_add_up(taken: list[tuple[str, Any]]) -> None:
     floor = Floor(funds=FUNDS)
     for number, step in enumerate(taken):
@@ -145,7 +145,7 @@ def test_the_quantities_of_an_order_add_up(taken: list[tuple[str, Any]]) -> None
 
 
 @given(steps)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_money_and_positions_agree_with_the_fills(taken: list[tuple[str, Any]]) -> None:
     floor = Floor(funds=FUNDS)
     for number, step in enumerate(taken):
@@ -167,7 +167,7 @@ def _sign(fill: dict[str, Any]) -> int:
 
 
 @given(steps)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_no_fill_is_beyond_the_limit_it_was_made_under(taken: list[tuple[str, Any]]) -> None:
     floor = Floor(funds=FUNDS)
     limits: dict[str, float] = {}
@@ -182,7 +182,7 @@ def test_no_fill_is_beyond_the_limit_it_was_made_under(taken: list[tuple[str, An
 
 
 @given(steps, st.integers(0, 40))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_a_restart_changes_neither_replies_nor_the_future(
     taken: list[tuple[str, Any]], restart_at: int
 ) -> None:
@@ -197,7 +197,7 @@ def test_a_restart_changes_neither_replies_nor_the_future(
 
 
 @given(steps)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_each_step_at_the_exchange_is_told_once_and_nothing_else(
     taken: list[tuple[str, Any]],
 ) -> None:
@@ -231,7 +231,7 @@ def _seen(row: dict[str, Any]) -> tuple[Any, ...]:
 
 
 @given(steps)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_the_close_leaves_no_order_working(taken: list[tuple[str, Any]]) -> None:
     floor = Floor(funds=FUNDS)
     for number, step in enumerate(taken):
