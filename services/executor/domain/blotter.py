@@ -25,9 +25,10 @@ class Holding:
 
 @dataclass(slots=True)
 class Blotter:
-    """Orders by id, tag and position."""
+    """Orders by id, tag and position; `_going` are all but those that are known to have ended."""
 
     _orders: dict[UUID, Order] = field(default_factory=dict)
+    _going: dict[UUID, Order] = field(default_factory=dict)
     _by_tag: dict[str, Order] = field(default_factory=dict)
     _by_position: dict[UUID, list[Order]] = field(default_factory=dict)
 
@@ -42,7 +43,7 @@ class Blotter:
     def add(self, plan: OrderPlanned) -> Order:
         """Follow a new order."""
         order = Order(plan)
-        self._orders[plan.order_id] = order
+        self._orders[plan.order_id] = self._going[plan.order_id] = order
         self._by_tag[plan.tag] = order
         self._by_position.setdefault(plan.position_id, []).append(order)
         return order
@@ -56,8 +57,9 @@ class Blotter:
         return self._by_position.get(position_id, [])
 
     def working(self) -> list[Order]:
-        """Return the orders that may still fill."""
-        return [order for order in self._orders.values() if order.working_quantity]
+        """Return the orders that may still fill, in the order of their plans."""
+        self._going = {key: order for key, order in self._going.items() if not order.has_ended}
+        return [order for order in self._going.values() if order.working_quantity]
 
     def held(self) -> Iterator[OrderPlanned]:
         """Yield an entry of each position of which something is held."""

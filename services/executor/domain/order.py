@@ -29,6 +29,7 @@ TRANSITIONS: dict[State, frozenset[State]] = {
     "filled": frozenset(),
     "rejected": frozenset(),
 }
+ENDED: frozenset[State] = frozenset({"filled", "rejected", "cancelled"})
 _STATE_OF: dict[type[OrderEvent], State] = {
     OrderPlanned: "planned",
     OrderPlaced: "placed",
@@ -78,9 +79,14 @@ class Order:
         return sum(fill.quantity for fill in self.fills.values())
 
     @property
+    def has_ended(self) -> bool:
+        """Whether the order itself fills no more: from these states none leads back."""
+        return self.state in ENDED
+
+    @property
     def working_quantity(self) -> int:
         """Units that may still fill by the order itself."""
-        if self.state in {"rejected", "cancelled", "filled"}:
+        if self.has_ended:
             return 0
         return max(0, self.plan.quantity - self._own_quantity)
 

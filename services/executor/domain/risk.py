@@ -24,16 +24,29 @@ class Breach:
 
 @dataclass(slots=True)
 class _Exposure:
-    """A position by its last event, and its entry: units filled or working, limit less stop."""
+    """A position by its last event, and its entry: units filled or working, limit less stop.
+
+    `at_risk` is rupees to the stop of what is held and of what the entry may still add. It is
+    asked for with every decision, for all positions, so it is reckoned with each change.
+    """
 
     underlying: str
     entry_quantity: int = 0
     entry_distance: Decimal = Decimal(0)
     position: PositionEvent | None = None
+    at_risk: Decimal = Decimal(0)
 
-    @property
-    def at_risk(self) -> Decimal:
-        """Rupees to the stop of what is held and of what the entry may still add."""
+    def enter(self, quantity: int, distance: Decimal) -> None:
+        """Take what the entry has filled or may still fill."""
+        self.entry_quantity, self.entry_distance = quantity, distance
+        self.at_risk = self._reckoned()
+
+    def hold(self, position: PositionEvent) -> None:
+        """Take the position as it is now."""
+        self.position = position
+        self.at_risk = self._reckoned()
+
+    def _reckoned(self) -> Decimal:
         if self.position is None:
             return self.entry_distance * self.entry_quantity
         distance = max(self.position.entry_price - self.position.stop_loss, Decimal(0))
@@ -100,7 +113,7 @@ class RiskBook:
             if not quantity or not is_of_today or position_id in self._closed_at:
                 return
             exposure = self._open[position_id] = _Exposure(underlying)
-        exposure.entry_quantity, exposure.entry_distance = quantity, distance
+        exposure.enter(quantity, distance)
         if not quantity and exposure.position is None:
             del self._open[position_id]
 
@@ -141,7 +154,7 @@ class RiskBook:
             return
         exposure = self._open.setdefault(event.position_id, _Exposure(event.underlying))
         if exposure.position is None or _progress(event) >= _progress(exposure.position):
-            exposure.position = event
+            exposure.hold(event)
 
     def _close(self, event: PositionClosed) -> None:
         self.start_day(event.trading_day)

@@ -47,6 +47,21 @@ def test_only_orders_that_may_still_fill_are_working() -> None:
     assert blotter.working() == [going]
 
 
+NEWS = st.tuples(st.integers(0, 3), st.sampled_from(["OPEN", "COMPLETE", "CANCELLED", "REJECTED"]))
+
+
+@given(st.lists(NEWS, max_size=20))
+def test_whenever_one_asks_the_same_orders_are_working(news: list[tuple[int, str]]) -> None:
+    asked, orders = Blotter(), [Blotter().add(plan(number=number)) for number in range(4)]
+    followed = [asked.add(order.plan) for order in orders]
+    for number, status in news:
+        fills = (fill(2 * LOT, number=number),) if status == "COMPLETE" else ()
+        for order in (orders[number], followed[number]):
+            list(order.on_update(update(order, status, *fills)))
+        working = [order.plan for order in orders if order.working_quantity]
+        assert [order.plan for order in asked.working()] == working
+
+
 def test_events_of_an_order_that_was_never_planned_are_ignored() -> None:
     blotter, stranger = Blotter(), Blotter().add(plan())
     blotter.apply(stranger.placed("b", 0))

@@ -16,7 +16,7 @@ from libs.events.orders import (
     OrderRejected,
     OrderUnresolved,
 )
-from services.executor.domain.order import TRANSITIONS, Order, State, tag_of
+from services.executor.domain.order import ENDED, TRANSITIONS, Order, State, tag_of
 from tests.unit.services.executor.builders import NOW, fill, plan, update
 
 QUANTITY = 150
@@ -64,6 +64,7 @@ def test_the_table_lets_nothing_leave_an_end_but_a_late_fill() -> None:
     assert TRANSITIONS["filled"] == TRANSITIONS["rejected"] == frozenset()
     assert TRANSITIONS["cancelled"] == {"filled"}
     assert all("planned" not in targets for targets in TRANSITIONS.values())
+    assert all(TRANSITIONS[state] <= ENDED for state in ENDED)
 
 
 @pytest.mark.parametrize("state", ["rejected", "cancelled", "filled"])
