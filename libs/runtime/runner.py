@@ -1,6 +1,7 @@
 """Start a service, keep it running, stop it without losing anything."""
 
 import asyncio
+import gc
 import signal
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
@@ -225,8 +226,18 @@ async def run_alone(
         await stack.enter_async_context(endpoints(runner, host, port))
         stack.push_async_callback(runner.stop)
         if await _started(runner, stopping):
+            _keep()
             runner.start_tasks()
             await watch([runner], stopping)
+
+
+def _keep() -> None:
+    """Tell the collector that what is there by now stays: modules, and the state of before.
+
+    A full collection stops the order path too; the modules alone are 30 ms of each.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 async def _connect(around: Surroundings, runner: ServiceRunner, stopping: asyncio.Event) -> None:

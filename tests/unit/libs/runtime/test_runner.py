@@ -1,6 +1,7 @@
 """A service started, watched and stopped."""
 
 import asyncio
+import gc
 import os
 import signal
 import socket
@@ -167,6 +168,21 @@ def test_a_service_alone_runs_until_sigterm_and_closes_its_bus() -> None:
     ended: list[str] = []
     alone(service_of(Echo(), end_us), Closing(), free_port())
     assert ended == ["told", "bus"]
+
+
+def test_what_is_there_when_a_service_alone_has_started_is_not_collected_again() -> None:
+    async def look(_: Emit) -> None:
+        frozen.append(gc.get_freeze_count())
+        os.kill(os.getpid(), signal.SIGTERM)
+        await asyncio.Event().wait()
+
+    frozen: list[int] = []
+    try:
+        alone(service_of(Echo(), look), LocalBus(), free_port())
+        assert frozen[0] > 0
+    finally:
+        gc.unfreeze()
+    assert gc.get_freeze_count() == 0
 
 
 def test_a_service_alone_that_fails_closes_everything_and_ends_with_its_error() -> None:
