@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from datetime import time as time_of_day
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -34,6 +35,30 @@ from tests.integration.recordings import DAY
 SERVICES = ("candle", "executor", "position", "signal", "strategy", "ingest")
 PATIENCE_SECONDS = 180.0
 INGEST = "services.local.recorded_ingest"
+MINUTE_MS = 60_000
+
+
+def patient(plain: LocalSettings) -> LocalSettings:
+    """Return settings for a market that runs a thousand times as fast, and services that do not.
+
+    A second of work is a quarter of an hour of it: signals stay good and orders rest longer, and
+    what is held is left so early that the market still quotes it for seconds.
+    """
+    executor, exits = plain.executor, plain.position.exits
+    entry = replace(executor.entry, max_age_seconds=9000, last_entry=time_of_day(12, 0))
+    chain = replace(executor.chain, quote_budget_ms=60 * MINUTE_MS)
+    orders = replace(
+        executor.orders, entry_timeout_ms=60 * MINUTE_MS, exit_timeout_ms=10 * MINUTE_MS
+    )
+    exits = replace(exits, square_off=time_of_day(12, 30))
+    return plain.model_copy(
+        update={
+            "executor": executor.model_copy(
+                update={"entry": entry, "chain": chain, "orders": orders}
+            ),
+            "position": plain.position.model_copy(update={"exits": exits}),
+        }
+    )
 
 
 @dataclass(slots=True)
@@ -58,7 +83,7 @@ class KafkaDay:
         """Make topics of its own for a day; it is played so many times as fast as the market."""
         address = replace(kafka, prefix=f"{uuid4().hex[:8]}.")
         await create_topics(address, {name: topic.partitions for name, topic in TOPICS.items()})
-        plain = LocalSettings().in_paper()
+        plain = patient(LocalSettings().in_paper())
         settings = plain.model_copy(
             update={
                 "bus": plain.bus.model_copy(
@@ -147,8 +172,8 @@ class KafkaDay:
         await until(is_over, "the day is over", 0.7)
 
     async def behind(self) -> int:
-        """Return how many ticks and candles candle and strategy have not taken in yet."""
-        reads = {"candle": "ticks", "strategy": "candles"}
+        """Return how many messages those who make candles and signals have not taken in yet."""
+        reads = {"candle": "ticks", "strategy": "candles", "signal": "strategy_signals"}
         async with kafka_admin(self.address) as admin:
             standings = await admin.standings()
         return sum(one.lag(reads[one.group]) for one in standings if one.group in reads)

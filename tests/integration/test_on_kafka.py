@@ -142,10 +142,12 @@ async def check_orders(day: KafkaDay) -> None:
 
 
 async def check_closed(day: KafkaDay) -> None:
-    """Every position that was opened is closed."""
+    """Positions were opened, and every one is closed."""
+    opened = await ids_of(day, PositionOpened)
+    assert opened
 
     async def all_closed() -> bool:
-        return await ids_of(day, PositionOpened) == await ids_of(day, PositionClosed)
+        return opened == await ids_of(day, PositionClosed)
 
     await until(all_closed, "every position is closed")
 
@@ -184,7 +186,7 @@ def test_a_recorded_day_gives_the_candles_and_signals_of_the_replay_row_by_row(
         for member in fleet.members:
             assert member.restarts == 0
 
-    play(story)
+    play(story, PACED)
 
 
 async def kill(member: Member) -> None:
@@ -289,7 +291,7 @@ def test_a_second_executor_takes_over_and_the_first_is_fenced_and_says_so(
         first.is_wanted = False  # what ends by the fence stays ended: the other one goes on
         second = await fleet.start("executor")
         assert first.process is not None
-        assert await asyncio.wait_for(first.process.wait(), 30) == 1
+        assert await asyncio.wait_for(first.process.wait(), 120) == 1
         assert "fenced: another process" in day.log_of("executor-0").splitlines()[-1]
         await day.played()
         await check(day, expected)
