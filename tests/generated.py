@@ -11,9 +11,9 @@ from libs.market.calendar import load_calendar
 from libs.market.instruments import Instrument
 from services.ingest.domain.kite_candles import MINUTE_MS, FetchedCandles, batches_of
 from services.ingest.feed import Backfill, Frame
-from services.simulator.domain.candles import bucket_starts, of_minutes
-from services.simulator.domain.history import MinuteCandles
-from services.simulator.domain.market import SyntheticMarket
+from services.simulator.domain.market.candles import bucket_starts, of_minutes
+from services.simulator.domain.market.history import MinuteCandles
+from services.simulator.domain.market.synthetic import SyntheticMarket
 
 
 class GeneratedFeed:

@@ -14,14 +14,14 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from libs.events.kafka.address import KafkaAddress
-from libs.events.kafka_server.config import HOST
-from libs.events.kafka_server.errors import KafkaServerError
-from libs.events.kafka_server.jars import JARS_VARIABLE, kafka_version
-from libs.events.kafka_server.java import find_java
-from libs.events.kafka_server.ports import free_ports
-from libs.events.kafka_server.server import MAX_BYTES, LocalKafka
+from libs.servers.clickhouse.server import LocalServer, find_program
+from libs.servers.kafka.config import HOST
+from libs.servers.kafka.errors import KafkaServerError
+from libs.servers.kafka.jars import JARS_VARIABLE, kafka_version
+from libs.servers.kafka.java import find_java
+from libs.servers.kafka.ports import free_ports
+from libs.servers.kafka.server import MAX_BYTES, LocalKafka
 from libs.store.errors import ServerMissing
-from libs.store.local_server import LocalServer, find_program
 from libs.store.store import StoreAddress
 
 KAFKA_VARIABLE = "ALPHASTOCKS_TEST_KAFKA"  # host:port

@@ -9,10 +9,10 @@ from typing import TypeVar
 
 from libs.broker.errors import BrokerError
 from libs.events.bus import Bus
+from libs.events.embedded.bus import LocalBus
 from libs.events.errors import BusFailed, EventError, Fenced
 from libs.events.kafka.address import KafkaAddress
 from libs.events.kafka.bus import KafkaBus
-from libs.events.local import LocalBus
 from libs.runtime.clock import make_clock
 from libs.runtime.consumer import CheckpointPolicy
 from libs.runtime.dead_letters import TooManyDeadLetters

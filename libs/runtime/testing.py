@@ -10,9 +10,9 @@ from typing import Self
 
 from libs.events.bus import Message
 from libs.events.codec import decode, event_of, record_of
+from libs.events.embedded.bus import LocalBus
 from libs.events.errors import PoisonMessage
 from libs.events.event import Event
-from libs.events.local import LocalBus
 from libs.events.topics import dead_letter_topic
 from libs.runtime.clock import FeedClock
 from libs.runtime.consumer import CheckpointPolicy

@@ -22,8 +22,8 @@ from libs.runtime.metrics import Metrics
 from libs.runtime.past import past_events
 from libs.runtime.service import Parts, Service
 from services.candle.domain.aggregator import CandleAggregator
-from services.candle.domain.gate import TickCounts
 from services.candle.domain.rows import historical_data
+from services.candle.domain.tick_filter import TickCounts
 from services.candle.settings import CandleSettings
 
 

@@ -4,7 +4,7 @@ from pydantic import Field
 
 from libs.runtime.process import ServiceProcess
 from libs.runtime.settings import Section
-from services.candle.domain.book import CandleRules
+from services.candle.domain.session_candles import CandleRules
 
 
 class CandleSettings(Section):

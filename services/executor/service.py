@@ -31,7 +31,7 @@ from services.executor.control import ControlDesk, TradingState, control_router
 from services.executor.domain import rows
 from services.executor.domain.commands import CancelOrder, Effect, LookUp, PlaceOrder
 from services.executor.domain.executor import OptionsExecutor
-from services.executor.domain.market import Market
+from services.executor.domain.option_market import Market
 from services.executor.domain.order import Order
 from services.executor.domain.risk import RiskBook
 from services.executor.settings import ExecutorSettings

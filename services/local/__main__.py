@@ -12,30 +12,30 @@ import typer
 from libs.broker.errors import BrokerError
 from libs.broker.kite.address import login_url
 from libs.events.errors import EventError
-from libs.events.kafka_server.errors import KafkaServerError
 from libs.market.calendar import IST, CalendarError, load_calendar
 from libs.market.rulebook import RulebookError
 from libs.runtime.logs import configure_logs
 from libs.runtime.runner import stop_on_signals
 from libs.runtime.settings import SettingsError
+from libs.servers.kafka.errors import KafkaServerError
 from libs.store.errors import StoreError
 from libs.store.store import Store
 from services.ingest.recorded import RecordingError
 from services.local import screen
-from services.local.cluster_commands import lag, topics_app
-from services.local.command import Config, settings_of
-from services.local.control_commands import halt, leave, mode, resume, state, token
-from services.local.database import database_of, migrations, open_store
-from services.local.deploy_commands import secrets
-from services.local.event_commands import dlq_app, tail
-from services.local.feeds import recorded_feed
-from services.local.fleet import ProcessFailed
-from services.local.login import address_with_secret, log_in
-from services.local.on_kafka import serve_kite_on_kafka, serve_simulated_on_kafka
-from services.local.outcome import to_json, write_files
-from services.local.recorded_market import recorded_market
-from services.local.replaying import Played, play, play_exchange
-from services.local.serving import serve_kite, serve_simulated
+from services.local.commands.cluster import lag, topics_app
+from services.local.commands.control import halt, leave, mode, resume, state, token
+from services.local.commands.deploy import secrets
+from services.local.commands.events import dlq_app, tail
+from services.local.commands.kite_login import address_with_secret, log_in
+from services.local.commands.options import Config, settings_of
+from services.local.play.database import database_of, migrations, open_store
+from services.local.play.feeds import recorded_feed
+from services.local.play.fleet import ProcessFailed
+from services.local.play.outcome import to_json, write_files
+from services.local.play.processes import serve_kite_on_kafka, serve_simulated_on_kafka
+from services.local.play.recorded_market import recorded_market
+from services.local.play.replaying import Played, play, play_exchange
+from services.local.play.serving import serve_kite, serve_simulated
 from services.local.settings import LocalSettings
 from services.simulator.assembly import synthetic_market
 from services.simulator.domain.board import Market

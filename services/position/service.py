@@ -9,7 +9,7 @@ from libs.market.rulebook import load_rulebook
 from libs.runtime.consumer import Reaction, Subscription
 from libs.runtime.metrics import Metrics
 from libs.runtime.service import Parts, Service
-from services.position.domain.desk import PositionDesk
+from services.position.domain.open_positions import PositionDesk
 from services.position.domain.rows import performance_metrics, positions
 from services.position.settings import PositionSettings
 

@@ -14,12 +14,12 @@ from starlette.websockets import WebSocket
 
 from libs.runtime.clock import monotonic_ms
 from services.simulator.domain.account.fields import required
+from services.simulator.domain.account.profile import session_reply
 from services.simulator.domain.errors import InputError, KiteError, TokenError
 from services.simulator.domain.exchange import Exchange
-from services.simulator.domain.profile import session_reply
-from services.simulator.domain.request_limits import RequestLimits
-from services.simulator.domain.rest import ROUTES, Request
-from services.simulator.domain.rest import Route as KiteRoute
+from services.simulator.domain.rest.calls import ROUTES, Request
+from services.simulator.domain.rest.calls import Route as KiteRoute
+from services.simulator.domain.rest.request_limits import RequestLimits
 from services.simulator.login_pages import login_page, redirect_to, token_page
 from services.simulator.replies import failure, refusal, success
 from services.simulator.settings import SimulatorSettings

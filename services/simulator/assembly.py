@@ -10,12 +10,12 @@ from libs.market.calendar import load_calendar
 from libs.market.rulebook import load_rulebook
 from libs.runtime.settings import SettingsError
 from services.simulator.domain.account import Account, AccountRules
+from services.simulator.domain.account.login import App, Logins
 from services.simulator.domain.board import Board, Market
 from services.simulator.domain.errors import InputError
 from services.simulator.domain.exchange import Exchange
 from services.simulator.domain.india_time import at_time
-from services.simulator.domain.login import App, Logins
-from services.simulator.domain.market import SyntheticMarket
+from services.simulator.domain.market.synthetic import SyntheticMarket
 from services.simulator.settings import SimulatorSettings
 from services.simulator.state_file import StateFile
 

@@ -11,7 +11,7 @@ from starlette.routing import BaseRoute, Route
 
 from services.simulator.domain.errors import InputError, NotFound
 from services.simulator.domain.exchange import Exchange
-from services.simulator.domain.fault_kinds import MarketFault, read_fault
+from services.simulator.domain.faults.kinds import MarketFault, read_fault
 from services.simulator.domain.pacing import Pacing
 from services.simulator.http_faults import CONTROL
 from services.simulator.replies import success

@@ -8,7 +8,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.simulator.domain.errors import TokenError, TooManyRequests
 from services.simulator.domain.exchange import Exchange
-from services.simulator.domain.fault_kinds import (
+from services.simulator.domain.faults.kinds import (
     AnyRequestFault,
     Delay,
     Hang,

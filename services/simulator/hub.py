@@ -9,8 +9,8 @@ from starlette.websockets import WebSocket
 
 from services.simulator.domain.errors import KiteError, TokenError, TooManyRequests
 from services.simulator.domain.exchange import Exchange, Update
-from services.simulator.domain.fault_kinds import AnySocketFault, Close, Garbage, Silence
-from services.simulator.domain.packets import TickRows
+from services.simulator.domain.faults.kinds import AnySocketFault, Close, Garbage, Silence
+from services.simulator.domain.feed.packets import TickRows
 from services.simulator.replies import refusal
 from services.simulator.settings import SimulatorSettings
 from services.simulator.stream import Stream, StreamCounts

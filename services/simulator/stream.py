@@ -11,9 +11,9 @@ from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketDiscon
 
 from services.simulator.domain.errors import InputError
 from services.simulator.domain.exchange import Exchange, Update
-from services.simulator.domain.garbage import spoilt
-from services.simulator.domain.packets import Subscription, TickRows, frames
-from services.simulator.domain.socket_commands import obey
+from services.simulator.domain.feed.garbage import spoilt
+from services.simulator.domain.feed.packets import Subscription, TickRows, frames
+from services.simulator.domain.feed.socket_commands import obey
 from services.simulator.outbox import Outbox, Outgoing
 from services.simulator.settings import SimulatorSettings
 

@@ -12,7 +12,7 @@ from libs.runtime.consumer import Emit, Reaction, Subscription
 from libs.runtime.handover import Since
 from libs.runtime.logs import logger_of
 from libs.runtime.service import Parts, Service
-from services.strategy.domain.desk import StrategyDesk
+from services.strategy.domain.host import StrategyDesk
 from services.strategy.domain.registry import known_strategies, make_strategy
 from services.strategy.domain.rows import strategy_signals
 from services.strategy.domain.strategy import Strategy

@@ -17,7 +17,7 @@ from libs.events.instruments import InstrumentListed
 from libs.events.ticks import COLUMN_TYPES, TickBatch, TickColumns
 from libs.market.calendar import load_calendar
 from services.candle.domain.aggregator import CandleAggregator
-from services.candle.domain.book import CandleRules
+from services.candle.domain.session_candles import CandleRules
 
 ROWS, PARTITIONS, BATCHES, RUN, REPEATS = 375, 8, 600, 30, 3
 DAY = date(2026, 6, 17)

@@ -24,8 +24,8 @@ from libs.events.topics import TOPICS
 from libs.runtime.settings import StoreSettings
 from libs.store.store import StoreAddress
 from services.executor.domain.policy import RiskLimits, Sizing
-from services.local.database import open_database
-from services.local.fleet import Fleet, Member
+from services.local.play.database import open_database
+from services.local.play.fleet import Fleet, Member
 from services.local.settings import LocalSettings
 from services.strategy.settings import StrategyChoice
 from tests.bench.kafka_roles import TIMES, EveryMinute

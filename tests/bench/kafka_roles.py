@@ -21,7 +21,7 @@ from services.ingest.feed import Frame
 from services.ingest.pace import paced
 from services.ingest.service import make_service as make_ingest_service
 from services.local.settings import LocalSettings
-from services.simulator.domain.market import SyntheticMarket
+from services.simulator.domain.market.synthetic import SyntheticMarket
 from services.strategy.domain.strategy import Strategy
 from services.strategy.service import make_service as make_strategy_service
 from services.strategy.settings import StrategyProcess

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from libs.events.bus import Bus
-from libs.events.journal import Journal
+from libs.events.embedded.bus import LocalBus
+from libs.events.embedded.journal import Journal
 from libs.events.kafka.address import KafkaAddress
-from libs.events.local import LocalBus
 from tests.contracts.buses import PARTITIONS, BusFactory
 from tests.contracts.kafka_buses import FencedKafkaBuses, KafkaBuses
 

@@ -16,7 +16,7 @@ from typing import Any
 import yaml
 from clickhouse_driver import Client
 
-from libs.store.local_server import LocalServer
+from libs.servers.clickhouse.server import LocalServer
 from tests.deploy.observability import PROMETHEUS, ROOT, RULES, Query
 from tests.integration.commands import settings_file
 from tests.integration.houses import SERVICES, House

@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from services.local.secret_files import write_missing
+from services.local.commands.secret_files import write_missing
 
 ROOT = Path(__file__).parents[2]
 K8S = ROOT / "deploy" / "k8s"

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from libs.servers.clickhouse.server import find_program
 from libs.store.errors import ServerMissing
-from libs.store.local_server import find_program
 from tests.deploy.observability import Query, alerts, dashboards, queries
 from tests.deploy.observed_day import ObservedDay, observed_day
 from tests.prometheus_server import why_none

@@ -11,8 +11,8 @@ from typing import Any
 
 from libs.events.bus import Bus
 from libs.events.codec import event_of
-from libs.events.journal import Journal
-from libs.events.local import LocalBus
+from libs.events.embedded.bus import LocalBus
+from libs.events.embedded.journal import Journal
 from libs.events.positions import PositionClosed, PositionEvent
 from libs.market.calendar import load_calendar
 from libs.market.rulebook import load_rulebook
@@ -22,7 +22,7 @@ from services.candle.domain.aggregator import CandleAggregator
 from services.candle.settings import CandleSettings
 from services.ingest.domain.connection import Connection
 from services.ingest.domain.listing import listed
-from services.simulator.domain.market import SyntheticMarket
+from services.simulator.domain.market.synthetic import SyntheticMarket
 from tests.generated import GeneratedFeed
 from tests.integration.processes import Running, running, status_of
 

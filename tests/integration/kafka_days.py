@@ -24,8 +24,8 @@ from libs.events.kafka.bus import KafkaBus
 from libs.events.topics import TOPICS, dead_letter_topic
 from libs.market.calendar import load_calendar
 from libs.store.store import StoreAddress
-from services.local.fleet import Fleet
-from services.local.outcome import candle_table
+from services.local.play.fleet import Fleet
+from services.local.play.outcome import candle_table
 from services.local.settings import LocalSettings
 from tests.contracts.kafka_buses import create_topics
 from tests.integration.processes import free_ports
@@ -34,7 +34,7 @@ from tests.integration.recordings import DAY
 
 SERVICES = ("candle", "executor", "position", "signal", "strategy", "ingest")
 PATIENCE_SECONDS = 180.0
-INGEST = "services.local.recorded_ingest"
+INGEST = "services.local.play.recorded_ingest"
 MINUTE_MS = 60_000
 
 

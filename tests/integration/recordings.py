@@ -9,7 +9,7 @@ import pandas as pd
 
 from libs.market.calendar import load_calendar
 from libs.market.rulebook import load_rulebook
-from services.simulator.domain.market import SyntheticMarket
+from services.simulator.domain.market.synthetic import SyntheticMarket
 
 DAY = date(2026, 6, 17)
 EARLIER = (date(2026, 6, 12), date(2026, 6, 15), date(2026, 6, 16))

@@ -17,9 +17,9 @@ from libs.market.calendar import load_calendar
 from libs.market.rulebook import load_rulebook
 from services.simulator.assembly import make_exchange
 from services.simulator.domain.board import Market
-from services.simulator.domain.defects import DefectRates
-from services.simulator.domain.market import SyntheticMarket
-from services.simulator.domain.underlyings import DEFAULT_UNIVERSE
+from services.simulator.domain.market.defects import DefectRates
+from services.simulator.domain.market.synthetic import SyntheticMarket
+from services.simulator.domain.market.underlyings import DEFAULT_UNIVERSE
 from services.simulator.server import SimulatorServer
 from services.simulator.settings import SimulatorSettings
 

@@ -16,11 +16,11 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError
 
 from libs.events.kafka.address import KafkaAddress
-from libs.events.kafka_server.certificates import self_signed
-from libs.events.kafka_server.config import Security
-from libs.events.kafka_server.errors import KafkaFailed, KafkaFolderBusy, KafkaMissing
-from libs.events.kafka_server.jars import kafka_jars
-from libs.events.kafka_server.server import LocalKafka
+from libs.servers.kafka.certificates import self_signed
+from libs.servers.kafka.config import Security
+from libs.servers.kafka.errors import KafkaFailed, KafkaFolderBusy, KafkaMissing
+from libs.servers.kafka.jars import kafka_jars
+from libs.servers.kafka.server import LocalKafka
 from tests.integration.processes import python, running
 
 JARS = Path("var/kafka/jars")
@@ -30,7 +30,7 @@ YEAR_2099_MS = 4_070_908_800_000
 ORPHAN = """
 import sys, time
 from pathlib import Path
-from libs.events.kafka_server.server import LocalKafka
+from libs.servers.kafka.server import LocalKafka
 with LocalKafka(Path(sys.argv[1]), Path(sys.argv[2])) as server:
     Path("pid").write_text(f"{server.pid}")
     Path("pid").rename("started")

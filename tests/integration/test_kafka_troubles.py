@@ -14,10 +14,10 @@ from libs.events.bus import Record
 from libs.events.errors import RecordTooLarge
 from libs.events.kafka.address import KafkaAddress
 from libs.events.kafka.bus import KafkaBus
-from libs.events.kafka_server.certificates import self_signed
-from libs.events.kafka_server.config import Security
-from libs.events.kafka_server.server import LocalKafka
 from libs.events.topics import TOPICS
+from libs.servers.kafka.certificates import self_signed
+from libs.servers.kafka.config import Security
+from libs.servers.kafka.server import LocalKafka
 from tests.contracts.kafka_buses import create_topics
 from tests.integration.processes import free_ports
 from tests.servers import JARS, why_none

@@ -14,9 +14,9 @@ import pytest
 from libs.market.calendar import IST, load_calendar
 from libs.market.rulebook import load_rulebook
 from services.simulator.assembly import make_exchange
-from services.simulator.domain.defects import NO_DEFECTS
-from services.simulator.domain.market import SyntheticMarket
-from services.simulator.domain.underlyings import DEFAULT_UNIVERSE
+from services.simulator.domain.market.defects import NO_DEFECTS
+from services.simulator.domain.market.synthetic import SyntheticMarket
+from services.simulator.domain.market.underlyings import DEFAULT_UNIVERSE
 from services.simulator.server import SimulatorServer
 from services.simulator.settings import SimulatorSettings
 

@@ -27,8 +27,8 @@ from libs.events.topics import TOPICS
 from libs.store.clickhouse import ClickHouseStore, create_database
 from libs.store.migrate import apply
 from libs.store.store import StoreAddress
-from services.local.database import migrations
-from services.local.fleet import Fleet, Member
+from services.local.play.database import migrations
+from services.local.play.fleet import Fleet, Member
 from tests.integration.commands import alphastocks, events_of, settings_file
 from tests.integration.kafka_days import SERVICES, KafkaDay, by_id, rows_of, until
 from tests.integration.proxies import HOST, Proxy

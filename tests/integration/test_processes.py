@@ -9,7 +9,7 @@ import pytest
 from libs.store.clickhouse import ClickHouseStore
 from libs.store.migrate import apply
 from libs.store.store import StoreAddress
-from services.local.database import migrations
+from services.local.play.database import migrations
 from tests.integration.commands import settings_file
 from tests.integration.processes import asked, free_ports, python, running, status_of
 from tests.integration.recordings import DAY, write_recording

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from libs.market.calendar import load_calendar
-from services.local.recorded_market import recorded_market
+from services.local.play.recorded_market import recorded_market
 from services.simulator.domain.board import Board
 from services.simulator.settings import SimulatorSettings
 

@@ -12,7 +12,7 @@ from libs.runtime.settings import StoreSettings
 from libs.store.clickhouse import ClickHouseStore
 from libs.store.errors import StoreRejected
 from libs.store.store import StoreAddress
-from services.local.database import migrations, open_database
+from services.local.play.database import migrations, open_database
 from tests.zookeeper.replicas import CLUSTER, two_replicas
 
 DATABASE = "on_replicas"

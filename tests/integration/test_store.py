@@ -17,7 +17,8 @@ from uuid import UUID, uuid4
 import numpy as np
 import pytest
 
-from libs.store import local_server
+from libs.servers.clickhouse import server as local_server
+from libs.servers.clickhouse.server import FolderLock, LocalServer
 from libs.store.clickhouse import ClickHouseStore, create_database
 from libs.store.errors import (
     ColumnsRejected,
@@ -27,7 +28,6 @@ from libs.store.errors import (
     StoreRejected,
     StoreUnavailable,
 )
-from libs.store.local_server import FolderLock, LocalServer
 from libs.store.store import StoreAddress
 
 INDIA = timezone(timedelta(hours=5, minutes=30))
@@ -419,7 +419,7 @@ def test_a_server_ends_with_its_async_context_and_leaves_no_log_tables(tmp_path:
 PARENT = """
 import sys, time
 from pathlib import Path
-from libs.store.local_server import LocalServer
+from libs.servers.clickhouse.server import LocalServer
 with LocalServer(Path(sys.argv[1])) as server:
     print(server.pid, flush=True)
     time.sleep(60)

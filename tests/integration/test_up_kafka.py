@@ -5,7 +5,7 @@ import signal
 
 import pytest
 
-from libs.events.kafka_server.jars import JARS_VARIABLE, kafka_version
+from libs.servers.kafka.jars import JARS_VARIABLE, kafka_version
 from tests.integration.houses import MINUTE_MS, House, stored, uninterrupted
 from tests.servers import JARS, TestKafka
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from libs.events.local import LocalBus
+from libs.events.embedded.bus import LocalBus
 from libs.events.topics import TOPICS
 from libs.runtime.clock import FeedClock
 from libs.runtime.metrics import Metrics

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from libs.events.kafka_server.errors import KafkaMissing
-from libs.events.kafka_server.java import find_java
+from libs.servers.clickhouse.server import HOST, LocalServer, find_program
+from libs.servers.kafka.errors import KafkaMissing
+from libs.servers.kafka.java import find_java
 from libs.store.errors import ServerMissing
-from libs.store.local_server import HOST, LocalServer, find_program
 from libs.store.store import StoreAddress
 from tests.integration.processes import free_ports
 

@@ -11,12 +11,12 @@ from libs.events.instruments import InstrumentListed
 from libs.events.ticks import TickBatch
 from libs.market.calendar import Calendar
 from libs.market.instruments import Instrument
-from services.candle.domain.book import Book, CandleRules
-from services.candle.domain.gate import TickCounts
-from services.candle.domain.grid import CandleValues
-from services.candle.domain.place import NO_BOOK, Place
+from services.candle.domain.minute_candles import CandleValues
 from services.candle.domain.run import Array, Run, joined
 from services.candle.domain.schedule import MINUTE_MS, Schedule, Span
+from services.candle.domain.session_candles import Book, CandleRules
+from services.candle.domain.tick_filter import TickCounts
+from services.candle.domain.token_index import NO_BOOK, Place
 
 
 class CandleAggregator:

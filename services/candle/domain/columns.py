@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from libs.events.candles import CandleColumns
 from libs.market.instruments import Instrument
-from services.candle.domain.grid import CandleValues
+from services.candle.domain.minute_candles import CandleValues
 from services.candle.domain.schedule import Schedule, Span
 
 _NAMES = ("exchange", "tradingsymbol", "expiry", "instrument_token")

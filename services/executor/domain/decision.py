@@ -7,7 +7,7 @@ from libs.events.event import identity, utc_from_ms
 from libs.events.instruments import Contract
 from libs.events.orders import Mode
 from libs.events.signals import ExecutionDecided, SignalGenerated
-from services.executor.domain.market import Market
+from services.executor.domain.option_market import Market
 from services.executor.domain.policy import Numbers, Policy, Refusal
 from services.executor.domain.risk import Breach, RiskBook
 from services.executor.domain.selection import Candidate, Selection, select

@@ -11,18 +11,18 @@ import numpy as np
 from libs.market.calendar import Calendar
 from libs.market.instruments import Catalog, Instrument, format_dump
 from libs.market.quotes import Quote
-from services.simulator.domain.candle_replies import DayMinutes, Span, candles_reply
-from services.simulator.domain.candles import Candles, of_minutes
 from services.simulator.domain.errors import InputError, NotFound
-from services.simulator.domain.frames import Frame
-from services.simulator.domain.listing import Listing, Rows
-from services.simulator.domain.market_port import Market
-from services.simulator.domain.packet_rows import packet_rows
-from services.simulator.domain.packets import TickRows
-from services.simulator.domain.play import Play
-from services.simulator.domain.price_bands import price_bands
-from services.simulator.domain.quote_replies import ltp_reply, ohlc_reply, quote_reply
-from services.simulator.domain.tape import Tape
+from services.simulator.domain.feed.listing import Listing, Rows
+from services.simulator.domain.feed.packet_rows import packet_rows
+from services.simulator.domain.feed.packets import TickRows
+from services.simulator.domain.feed.play import Play
+from services.simulator.domain.feed.tape import Tape
+from services.simulator.domain.market.candles import Candles, of_minutes
+from services.simulator.domain.market.frames import Frame
+from services.simulator.domain.market.port import Market
+from services.simulator.domain.market.price_bands import price_bands
+from services.simulator.domain.rest.candle_replies import DayMinutes, Span, candles_reply
+from services.simulator.domain.rest.quote_replies import ltp_reply, ohlc_reply, quote_reply
 
 __all__ = ["Board", "Market", "TickRows"]
 

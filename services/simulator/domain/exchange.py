@@ -8,9 +8,10 @@ from typing import Any
 from libs.broker.kite.limits import KiteLimits, load_limits
 from libs.market.instruments import Instrument
 from services.simulator.domain.account import Account
+from services.simulator.domain.account.login import Logins
 from services.simulator.domain.board import Board, TickRows
 from services.simulator.domain.errors import InputError
-from services.simulator.domain.fault_kinds import (
+from services.simulator.domain.faults.kinds import (
     DelayUpdate,
     Fault,
     Halt,
@@ -20,8 +21,7 @@ from services.simulator.domain.fault_kinds import (
     RepeatUpdate,
     read_fault,
 )
-from services.simulator.domain.faults import BookedFault, FaultBook
-from services.simulator.domain.login import Logins
+from services.simulator.domain.faults.schedule import BookedFault, FaultBook
 
 _SECOND_MS = 1000
 Update = dict[str, Any]

@@ -5,7 +5,7 @@ through each second, `desk` holds an account's parts together and `state` is wha
 """
 
 from services.simulator.domain.account.account import Account
-from services.simulator.domain.account.market import Market
+from services.simulator.domain.account.market_port import Market
 from services.simulator.domain.account.rules import AccountRules
 
 __all__ = ["Account", "AccountRules", "Market"]

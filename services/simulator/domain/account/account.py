@@ -5,17 +5,17 @@ from typing import Any
 
 from libs.market.rulebook import Rulebook
 from services.simulator.domain.account.conversion import convert
-from services.simulator.domain.account.desk import Desk
 from services.simulator.domain.account.estimates import (
     basket_margins,
     contract_note,
     order_margins,
     read_asked,
 )
-from services.simulator.domain.account.exchange import Exchange
 from services.simulator.domain.account.gateway import Gateway
-from services.simulator.domain.account.market import Market
+from services.simulator.domain.account.market_port import Market
+from services.simulator.domain.account.order_flow import Exchange
 from services.simulator.domain.account.order_replies import trade_row
+from services.simulator.domain.account.parts import Desk
 from services.simulator.domain.account.portfolio_replies import (
     commodity_margins,
     day_row,

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
-from services.simulator.domain.account.desk import Desk
 from services.simulator.domain.account.fields import one_of, read_count
 from services.simulator.domain.account.order_request import (
     NOTHING,
@@ -11,6 +10,7 @@ from services.simulator.domain.account.order_request import (
     TRANSACTION_TYPES,
     find_instrument,
 )
+from services.simulator.domain.account.parts import Desk
 from services.simulator.domain.account.positions import Portfolio, Position
 from services.simulator.domain.errors import InputError, MarginError
 

@@ -7,7 +7,6 @@ from typing import Any
 
 from libs.market.charges import Charges, option_charges
 from libs.market.instruments import Instrument
-from services.simulator.domain.account.desk import Desk
 from services.simulator.domain.account.fields import one_of, read_amount, read_count
 from services.simulator.domain.account.margins import Leg, Requirement, requirement
 from services.simulator.domain.account.order_replies import number
@@ -17,6 +16,7 @@ from services.simulator.domain.account.order_request import (
     TRANSACTION_TYPES,
     find_instrument,
 )
+from services.simulator.domain.account.parts import Desk
 from services.simulator.domain.account.prices import last_price
 from services.simulator.domain.account.rules import EquityCharges
 

@@ -11,7 +11,6 @@ from decimal import Decimal
 from typing import Any
 
 from libs.market.instruments import Instrument
-from services.simulator.domain.account.desk import Desk
 from services.simulator.domain.account.order import Change, Order
 from services.simulator.domain.account.order_checks import freeze_quantity
 from services.simulator.domain.account.order_request import (
@@ -21,6 +20,7 @@ from services.simulator.domain.account.order_request import (
     read_modification,
     read_order,
 )
+from services.simulator.domain.account.parts import Desk
 from services.simulator.domain.account.prices import (
     last_price,
     protected_price,

@@ -12,7 +12,7 @@ from decimal import Decimal
 
 from libs.market.instruments import Instrument
 from libs.market.rulebook import Rulebook, RulebookError
-from services.simulator.domain.account.market import Market
+from services.simulator.domain.account.market_port import Market
 from services.simulator.domain.account.order import Order
 from services.simulator.domain.account.order_request import NOTHING, Terms
 from services.simulator.domain.account.prices import exact, is_within, last_price

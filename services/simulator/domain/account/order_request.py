@@ -11,7 +11,7 @@ from decimal import Decimal
 
 from libs.market.instruments import Instrument
 from services.simulator.domain.account.fields import one_of, read_amount, read_count, required
-from services.simulator.domain.account.market import Market
+from services.simulator.domain.account.market_port import Market
 from services.simulator.domain.account.rules import TradingLimits
 from services.simulator.domain.errors import InputError
 

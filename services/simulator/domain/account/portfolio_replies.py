@@ -3,11 +3,11 @@
 from decimal import Decimal
 from typing import Any
 
-from services.simulator.domain.account.desk import Desk
 from services.simulator.domain.account.margins import Requirement
-from services.simulator.domain.account.market import Market
+from services.simulator.domain.account.market_port import Market
 from services.simulator.domain.account.order_replies import number
 from services.simulator.domain.account.order_request import NOTHING
+from services.simulator.domain.account.parts import Desk
 from services.simulator.domain.account.positions import Holding, Position, average
 from services.simulator.domain.account.prices import exact, last_price
 

@@ -4,7 +4,7 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
 from libs.market.instruments import Instrument
 from libs.market.quotes import Quote
-from services.simulator.domain.account.market import Market
+from services.simulator.domain.account.market_port import Market
 from services.simulator.domain.account.order_request import AUTOMATIC, NOTHING, Terms
 from services.simulator.domain.account.rules import TradingLimits
 

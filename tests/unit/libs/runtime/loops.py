@@ -10,8 +10,8 @@ import structlog
 from libs.events.bus import Bus, Consumer, Message, RebalanceListener, Record, TopicPartition
 from libs.events.codec import Decoder, event_of, record_of
 from libs.events.control import TradingHalted
+from libs.events.embedded.bus import LocalBus
 from libs.events.event import Event, identity, utc_from_ms
-from libs.events.local import LocalBus
 from libs.events.positions import ExitRequested
 from libs.runtime.clock import Clock, FeedClock
 from libs.runtime.consumer import CheckpointPolicy, ConsumerLoop, Emit, Handler, Subscription

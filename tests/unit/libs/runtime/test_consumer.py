@@ -10,9 +10,9 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from libs.events.bus import Message, Record
 from libs.events.candles import CandleBatch, CandleColumns, Source
+from libs.events.embedded.bus import LocalBus
+from libs.events.embedded.journal import Journal
 from libs.events.event import Event, identity, utc_from_ms
-from libs.events.journal import Journal
-from libs.events.local import LocalBus
 from libs.runtime import consumer
 from libs.runtime.consumer import (
     CheckpointPolicy,

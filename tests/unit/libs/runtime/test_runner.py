@@ -9,7 +9,7 @@ import socket
 import pytest
 
 from libs.events.control import ServiceFailed
-from libs.events.local import LocalBus
+from libs.events.embedded.bus import LocalBus
 from libs.runtime.clock import FeedClock
 from libs.runtime.consumer import CheckpointPolicy, Emit, Subscription
 from libs.runtime.metrics import Metrics

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from libs.events.bus import Message, Record
 from libs.events.control import TradingHalted
+from libs.events.embedded.bus import LocalBus
+from libs.events.embedded.journal import Journal
 from libs.events.event import Event
-from libs.events.journal import Journal
-from libs.events.local import LocalBus
 from libs.runtime.consumer import CheckpointPolicy, ConsumerLoop, Emit, Subscription
 from libs.runtime.handover import Since
 from tests.unit.libs.runtime.loops import PLACE, Bench, Echo, asked, halted, until

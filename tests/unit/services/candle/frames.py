@@ -12,7 +12,7 @@ from libs.events.instruments import InstrumentListed
 from libs.events.ticks import TickBatch, TickColumns
 from libs.market.calendar import load_calendar
 from services.candle.domain.aggregator import CandleAggregator
-from services.candle.domain.book import CandleRules
+from services.candle.domain.session_candles import CandleRules
 
 DAY = date(2026, 6, 17)
 OPEN = load_calendar().sessions("NSE", DAY)[0].open_ms

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from libs.events.candles import MINUTES, Candle, CandleBatch
-from services.candle.domain.book import CandleRules
+from services.candle.domain.session_candles import CandleRules
 from tests.unit.services.candle.frames import (
     CLOSE,
     DAY,

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from libs.events.bus import TopicPartition
 from libs.events.candles import Candle
+from libs.events.embedded.bus import LocalBus
+from libs.events.embedded.group import Group
 from libs.events.event import identity
-from libs.events.local import LocalBus
-from libs.events.local_group import Group
 from libs.events.ticks import TickBatch
 from libs.runtime.consumer import CheckpointPolicy
 from libs.runtime.service import Parts, Service

@@ -2,7 +2,7 @@
 
 from libs.market.calendar import load_calendar
 from services.candle.domain.aggregator import CandleAggregator
-from services.candle.domain.book import CandleRules
+from services.candle.domain.session_candles import CandleRules
 from tests.unit.services.candle.frames import MINUTE, OPEN, frame, listed, play
 
 

@@ -13,7 +13,7 @@ from libs.events.event import identity
 from libs.events.ticks import TickBatch
 from libs.market.calendar import load_calendar
 from services.candle.domain.aggregator import CandleAggregator
-from services.candle.domain.book import CandleRules
+from services.candle.domain.session_candles import CandleRules
 from tests.unit.services.candle.frames import (
     CLOSE,
     DAY,

@@ -19,7 +19,7 @@ from services.candle.service import make_service
 from services.candle.settings import CandleSettings
 from services.ingest.domain.connection import Connection
 from services.ingest.domain.listing import listed
-from services.simulator.domain.underlyings import DEFAULT_UNIVERSE
+from services.simulator.domain.market.underlyings import DEFAULT_UNIVERSE
 
 DAY = date(2026, 6, 10)
 OPEN_MS = load_calendar().sessions("NSE", DAY)[0].open_ms

@@ -21,7 +21,7 @@ from libs.market.greeks import price
 from libs.market.instruments import Instrument
 from libs.market.rulebook import load_rulebook
 from services.executor.domain.executor import OptionsExecutor
-from services.executor.domain.market import Market
+from services.executor.domain.option_market import Market
 from services.executor.domain.order import Order, tag_of
 from services.executor.domain.plans import position_id_of
 from services.executor.domain.policy import Policy

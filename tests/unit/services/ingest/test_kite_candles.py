@@ -10,7 +10,7 @@ from libs.events.candles import CandleBatch, Interval
 from libs.market.calendar import IST, load_calendar
 from libs.market.instruments import Instrument, partition_of
 from services.ingest.domain.kite_candles import FetchedCandles, batches_of, gaps_of
-from services.simulator.domain.underlyings import DEFAULT_UNIVERSE
+from services.simulator.domain.market.underlyings import DEFAULT_UNIVERSE
 
 MONDAY, TUESDAY, WEDNESDAY = date(2026, 6, 15), date(2026, 6, 16), date(2026, 6, 17)
 SBIN = next(one.instrument() for one in DEFAULT_UNIVERSE if one.tradingsymbol == "SBIN")

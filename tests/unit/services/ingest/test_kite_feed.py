@@ -20,7 +20,7 @@ from services.ingest.domain.kite_candles import HistoryRules
 from services.ingest.domain.universe import UniverseRules
 from services.ingest.feed import Backfill, Frame
 from services.ingest.kite_feed import KiteFeed
-from services.simulator.domain.market import SyntheticMarket
+from services.simulator.domain.market.synthetic import SyntheticMarket
 
 DAY = date(2026, 6, 17)
 CALENDAR = load_calendar()

@@ -9,14 +9,14 @@ import numpy as np
 
 from libs.broker.errors import SessionExpired
 from libs.events.control import HistoryLoaded
-from libs.events.local import LocalBus
+from libs.events.embedded.bus import LocalBus
 from libs.events.ticks import TickBatch, TickColumns
 from libs.market.calendar import load_calendar
 from libs.market.instruments import Instrument
 from libs.runtime.testing import ServiceHarness
 from services.ingest.feed import Backfill, Frame
 from services.ingest.service import make_service
-from services.simulator.domain.underlyings import DEFAULT_UNIVERSE
+from services.simulator.domain.market.underlyings import DEFAULT_UNIVERSE
 from tests.unit.services.position.builders import TOKEN, closed, fill, hear, make_desk
 
 DAY = date(2026, 6, 10)

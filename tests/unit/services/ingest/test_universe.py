@@ -12,7 +12,7 @@ from libs.market.instruments import Instrument
 from libs.market.rulebook import load_rulebook
 from services.ingest.domain.universe import Universe, UniverseError, UniverseRules
 from services.ingest.settings import IngestSettings
-from services.simulator.domain.market import SyntheticMarket
+from services.simulator.domain.market.synthetic import SyntheticMarket
 
 DAY = date(2026, 6, 17)
 RULES = UniverseRules(("NSE:NIFTY 50", "NSE:SBIN"), expiries=2, near_strikes=2)

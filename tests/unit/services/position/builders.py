@@ -14,8 +14,8 @@ from libs.events.positions import ExitRequested, PositionClosed
 from libs.events.ticks import TickBatch, TickColumns
 from libs.market.calendar import IST, load_calendar
 from libs.market.rulebook import load_rulebook
-from services.position.domain.desk import PositionDesk
 from services.position.domain.exits import ExitRules
+from services.position.domain.open_positions import PositionDesk
 
 DAY = date(2026, 6, 10)
 EXPIRY = date(2026, 6, 16)

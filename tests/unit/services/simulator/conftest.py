@@ -4,8 +4,8 @@ import pytest
 
 from libs.market.calendar import Calendar, load_calendar
 from libs.market.rulebook import Rulebook, load_rulebook
-from services.simulator.domain.market import SyntheticMarket
-from services.simulator.domain.underlyings import DEFAULT_UNIVERSE, UnderlyingSpec
+from services.simulator.domain.market.synthetic import SyntheticMarket
+from services.simulator.domain.market.underlyings import DEFAULT_UNIVERSE, UnderlyingSpec
 
 DAY = date(2026, 6, 10)
 SEED = 7

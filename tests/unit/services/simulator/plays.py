@@ -10,9 +10,9 @@ import numpy as np
 from libs.events.ticks import TickColumns
 from libs.market.instruments import Instrument
 from services.simulator.domain.board import Board
-from services.simulator.domain.frames import Frame
-from services.simulator.domain.history import MinuteCandles
-from services.simulator.domain.packets import Subscription
+from services.simulator.domain.feed.packets import Subscription
+from services.simulator.domain.market.frames import Frame
+from services.simulator.domain.market.history import MinuteCandles
 
 DAY = date(2026, 6, 10)
 INDEX_TOKEN, STOCK_TOKEN, OPTION_TOKEN = 256265, 408065, 9537538

@@ -9,13 +9,13 @@ from libs.market.calendar import IST, Calendar
 from libs.market.instruments import parse_dump
 from libs.market.rulebook import Rulebook
 from services.simulator.domain.board import Board
-from services.simulator.domain.defects import NO_DEFECTS, DefectRates
 from services.simulator.domain.errors import InputError, NotFound
-from services.simulator.domain.frames import Frame
-from services.simulator.domain.history import MinuteCandles, minute_candles
-from services.simulator.domain.market import SyntheticMarket
-from services.simulator.domain.packets import frames
-from services.simulator.domain.underlyings import DEFAULT_UNIVERSE
+from services.simulator.domain.feed.packets import frames
+from services.simulator.domain.market.defects import NO_DEFECTS, DefectRates
+from services.simulator.domain.market.frames import Frame
+from services.simulator.domain.market.history import MinuteCandles, minute_candles
+from services.simulator.domain.market.synthetic import SyntheticMarket
+from services.simulator.domain.market.underlyings import DEFAULT_UNIVERSE
 from tests.unit.services.simulator.oracle import parsed
 from tests.unit.services.simulator.plays import (
     DAY,

@@ -6,12 +6,12 @@ import pytest
 from libs.market.calendar import Calendar
 from libs.market.rulebook import Rulebook
 from services.simulator.domain.account import Account
+from services.simulator.domain.account.login import App, Logins
 from services.simulator.domain.board import Board
 from services.simulator.domain.errors import InputError
 from services.simulator.domain.exchange import Exchange
 from services.simulator.domain.india_time import at_time
-from services.simulator.domain.login import App, Logins
-from services.simulator.domain.rest import ROUTES, Request
+from services.simulator.domain.rest.calls import ROUTES, Request
 from tests.unit.services.simulator.plays import DAY, STOCK_TOKEN, ScriptedMarket, second_frames
 
 OPEN_MS = at_time(DAY, time(9, 15))

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from libs.broker.kite.limits import load_limits
 from services.simulator.domain.errors import TooManyRequests
 from services.simulator.domain.pacing import Pacing
-from services.simulator.domain.request_limits import RequestLimits
+from services.simulator.domain.rest.request_limits import RequestLimits
 
 LIMITS = load_limits(date(2026, 6, 10))
 

@@ -12,7 +12,7 @@ from libs.events.candles import Candle, CandleBatch, CandleColumns
 from libs.events.control import StrategyStarted, StrategyStopped
 from libs.events.event import identity, utc_from_ms
 from libs.events.signals import StrategySignal
-from services.strategy.domain.desk import StrategyDesk
+from services.strategy.domain.host import StrategyDesk
 from services.strategy.domain.indicators import Ema
 from services.strategy.domain.ma_crossover import MaCrossover
 from services.strategy.domain.registry import UnknownStrategy, make_strategy

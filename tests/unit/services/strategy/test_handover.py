@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from libs.events.candles import Candle, CandleBatch, CandleColumns
 from libs.events.event import Event, identity, ms_from_utc, utc_from_ms
 from libs.market.calendar import load_calendar
-from services.strategy.domain.desk import StrategyDesk
+from services.strategy.domain.host import StrategyDesk
 from services.strategy.domain.registry import known_strategies, make_strategy
 
 DAY = date(2026, 6, 10)

@@ -10,8 +10,8 @@ import pytest
 from libs.events.candles import CandleBatch, CandleColumns
 from libs.events.codec import record_of
 from libs.events.control import HistoryLoaded, StrategyStarted
+from libs.events.embedded.bus import LocalBus
 from libs.events.event import Event, identity, ms_from_utc
-from libs.events.local import LocalBus
 from libs.events.signals import StrategySignal
 from libs.market.calendar import load_calendar
 from libs.runtime.service import Parts, Service

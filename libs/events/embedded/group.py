@@ -1,0 +1,222 @@
+"""The members of a group on the embedded bus: what each is given, and where it stands."""
+
+import asyncio
+from collections.abc import Collection, Mapping
+from typing import Protocol
+
+from libs.events.bus import Message, RebalanceListener, TopicPartition
+from libs.events.embedded.partition_log import PartitionLog
+from libs.events.embedded.turns import Turns
+from libs.events.errors import BusClosed
+
+
+class Host(Protocol):
+    """What a member needs of the bus that it belongs to."""
+
+    turns: Turns | None
+
+    def log(self, place: TopicPartition) -> PartitionLog:
+        """Return the log of a partition."""
+
+    def committed(self, group: str, place: TopicPartition) -> int:
+        """Return the next offset that the group would read after a restart."""
+
+    def commit_offsets(self, group: "Group", offsets: Mapping[TopicPartition, int]) -> None:
+        """Record the offsets of a group."""
+
+    async def rebalance(self, group: "Group") -> None:
+        """Deal the partitions out anew."""
+
+
+class Group:
+    """The members of a group, in the order in which they joined."""
+
+    def __init__(self, name: str, index: int) -> None:
+        self.name = name
+        self.index = index
+        self.members: list[LocalConsumer] = []
+        self.changing = asyncio.Lock()
+
+    def topics(self) -> set[str]:
+        """Return the topics that any member asked for."""
+        return {topic for member in self.members for topic in member.topics}
+
+    def reads(self, topic: str) -> bool:
+        """Return whether any member asked for the topic."""
+        return any(topic in member.topics for member in self.members)
+
+    def owner_of(self, place: TopicPartition) -> "LocalConsumer | None":
+        """Return the member that has the partition now."""
+        return next((member for member in self.members if member.has(place)), None)
+
+    def shares(
+        self, places: set[TopicPartition]
+    ) -> "dict[LocalConsumer, frozenset[TopicPartition]]":
+        """Deal partitions out in turn, to members that asked for the topic."""
+        dealt: dict[LocalConsumer, set[TopicPartition]] = {m: set() for m in self.members}
+        for place in sorted(places):
+            takers = [member for member in self.members if place.topic in member.topics]
+            if takers:
+                dealt[takers[place.partition % len(takers)]].add(place)
+        return {member: frozenset(share) for member, share in dealt.items()}
+
+
+class LocalConsumer:
+    """A member of a group on the local bus."""
+
+    def __init__(
+        self,
+        bus: Host,
+        group: Group,
+        topics: tuple[str, ...],
+        listener: RebalanceListener | None,
+    ) -> None:
+        self.topics = topics
+        self._bus = bus
+        self._group = group
+        self._listener = listener
+        self._positions: dict[TopicPartition, int] = {}
+        self._paused: set[TopicPartition] = set()
+        self._revoking: frozenset[TopicPartition] = frozenset()
+        self._waiting: asyncio.Future[None] | None = None
+        self._accepted: Message | None = None
+        self._rounds = 0
+        self._is_closed = False
+
+    async def fetch(self, max_records: int, timeout_seconds: float) -> list[Message]:
+        """Return the next messages; in lockstep one at a time."""
+        if self._is_closed:
+            raise BusClosed(f"fetch on a closed consumer of group {self._group.name}")
+        if self._bus.turns is not None:
+            return await self._fetch_in_turn(self._bus.turns, timeout_seconds)
+        await asyncio.sleep(0)  # a consumer with a backlog must let the others run
+        if not (messages := self._take(max_records)):
+            await self._wait(timeout_seconds)
+            messages = self._take(max_records)
+        return messages
+
+    async def commit(self, offsets: Mapping[TopicPartition, int]) -> None:
+        """Record the next offsets; those of partitions that were taken away are left out."""
+        mine = {place: at for place, at in offsets.items() if place in self._positions}
+        self._bus.commit_offsets(self._group, mine)
+
+    def assignment(self) -> frozenset[TopicPartition]:
+        """Return the partitions of this member."""
+        return frozenset(self._positions)
+
+    def pause(self, partitions: Collection[TopicPartition]) -> None:
+        """Deliver nothing of these partitions until they are resumed."""
+        self._paused |= set(partitions)
+
+    def resume(self, partitions: Collection[TopicPartition]) -> None:
+        """Deliver these partitions again."""
+        self._paused -= set(partitions)
+        if self._bus.turns is not None:
+            self._bus.turns.advance()
+        self.wake()
+
+    async def lag(self) -> dict[TopicPartition, int]:
+        """Return the records of each partition that are not committed yet."""
+        name = self._group.name
+        return {
+            place: self._bus.log(place).end - self._bus.committed(name, place)
+            for place in self._positions
+        }
+
+    async def committed(self, partitions: Collection[TopicPartition]) -> dict[TopicPartition, int]:
+        """Return the next offset of the group in each partition."""
+        return {place: self._bus.committed(self._group.name, place) for place in partitions}
+
+    async def close(self) -> None:
+        """Leave the group without committing."""
+        if self._is_closed:
+            return
+        self._is_closed = True
+        async with self._group.changing:
+            await self.revoke(self.assignment())
+            self._group.members.remove(self)
+        self.wake()
+        await self._bus.rebalance(self._group)
+
+    def has(self, place: TopicPartition) -> bool:
+        """Return whether this member may be given messages of the partition."""
+        return place in self._positions and place not in self._revoking
+
+    def position(self, place: TopicPartition) -> int:
+        """Return the next offset to deliver."""
+        return self._positions[place]
+
+    def wake(self) -> None:
+        """End a wait in `fetch`."""
+        if self._waiting is not None and not self._waiting.done():
+            self._waiting.set_result(None)
+
+    def accept(self, message: Message | None) -> bool:
+        """Take a message whose turn it is, if this member waits for one and is not paused."""
+        is_waiting = self._waiting is not None and not self._waiting.done()
+        if message is None or not is_waiting or message.topic_partition in self._paused:
+            return False
+        self._accepted = message
+        self._positions[message.topic_partition] = message.offset + 1
+        self.wake()
+        return True
+
+    async def revoke(self, places: frozenset[TopicPartition]) -> None:
+        """Give partitions up, once the listener has finished with them."""
+        if not places:
+            return
+        self._revoking = places
+        if self._listener is not None:
+            await self._listener.on_revoked(places)
+        for place in places:
+            del self._positions[place]
+        self._paused -= places
+        self._revoking = frozenset()
+
+    async def assign(self, places: frozenset[TopicPartition]) -> None:
+        """Take partitions over, from their committed offsets, once the listener is ready."""
+        if not places:
+            return
+        if self._listener is not None:
+            await self._listener.on_assigned(places)
+        self._positions |= {p: self._bus.committed(self._group.name, p) for p in places}
+        self.wake()
+
+    async def _fetch_in_turn(self, turns: Turns, timeout_seconds: float) -> list[Message]:
+        loop = asyncio.get_running_loop()
+        self._waiting = loop.create_future()
+        timer = loop.call_later(timeout_seconds, self.wake)
+        turns.finish(self._group.name, self.assignment())
+        turns.advance()
+        try:
+            await self._waiting
+        finally:
+            timer.cancel()
+            message, self._accepted, self._waiting = self._accepted, None, None
+        return [] if message is None else [message]
+
+    def _take(self, max_records: int) -> list[Message]:
+        taken: list[Message] = []
+        for place in self._places_in_rotation():
+            log = self._bus.log(place)
+            messages = log.slice(self._positions[place], max_records - len(taken))
+            if messages:
+                self._positions[place] = messages[-1].offset + 1
+                taken += messages
+        return taken
+
+    def _places_in_rotation(self) -> list[TopicPartition]:
+        places = sorted(set(self._positions) - self._paused - self._revoking)
+        self._rounds += 1
+        start = self._rounds % len(places) if places else 0
+        return places[start:] + places[:start]
+
+    async def _wait(self, timeout_seconds: float) -> None:
+        loop = asyncio.get_running_loop()
+        self._waiting = loop.create_future()
+        timer = loop.call_later(timeout_seconds, self.wake)
+        try:
+            await self._waiting
+        finally:
+            timer.cancel()
+            self._waiting = None

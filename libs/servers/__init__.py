@@ -1,0 +1,1 @@
+"""Servers of our own for who has none: ClickHouse and Kafka as child processes."""

@@ -1,0 +1,1 @@
+"""A ClickHouse of our own: a child process on one folder."""

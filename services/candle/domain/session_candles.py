@@ -1,0 +1,238 @@
+"""The candles of one partition and session: ticks in, closed and revised candles out."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from libs.events.candles import CandleBatch
+from libs.events.event import identity, utc_from_ms
+from libs.market.instruments import Instrument
+from services.candle.domain.columns import Names, candle_columns
+from services.candle.domain.minute_candles import CandleValues, Grid
+from services.candle.domain.run import Arrivals, Ticks
+from services.candle.domain.schedule import MINUTE_MS, Schedule, Span
+from services.candle.domain.tick_filter import Gate, TickCounts
+
+_NEVER_MS = 1 << 62
+
+
+@dataclass(frozen=True, slots=True)
+class CandleRules:
+    """How long candles wait: `grace_ms` past their end, `revision_ms` for late ticks after it."""
+
+    grace_ms: int = 2000
+    revision_ms: int = 5 * MINUTE_MS
+    ahead_ms: int = 60_000
+
+
+class Book:
+    """State of a partition's instruments that share a session, for one trading day."""
+
+    def __init__(
+        self,
+        partition: int,
+        trading_day: date,
+        schedule: Schedule,
+        rules: CandleRules,
+        counts: TickCounts,
+    ) -> None:
+        self.partition = partition
+        self.trading_day = trading_day
+        self.schedule = schedule
+        self.rules = rules
+        self.counts = counts
+        self._instruments: list[Instrument] = []
+        self._names = Names()
+        self._tokens: NDArray[np.int64] = np.empty(0, np.int64)
+        self._revisions: dict[tuple[int, Span], int] = {}
+        self._restored: set[tuple[int, Span]] = set()
+        self._closed_minutes = 0
+        self._watermark_ms = 0
+        self._grid = Grid(schedule.minutes)
+        self._gate = Gate(schedule, rules.grace_ms, rules.ahead_ms)
+
+    def add(self, instruments: Iterable[Instrument]) -> list[int]:
+        """Give instruments a row each and return the rows."""
+        added = list(instruments)
+        first = len(self._instruments)
+        self._instruments += added
+        self._names.add(added)
+        tokens = np.array([one.instrument_token for one in added], np.int64)
+        self._tokens = np.concatenate([self._tokens, tokens])
+        self._grid.grow(len(added))
+        self._gate.grow(len(added))
+        return list(range(first, len(self._instruments)))
+
+    @property
+    def closes_ms(self) -> int:
+        """The clock at which the next minute closes; far away when all have (epoch ms)."""
+        if self._closed_minutes >= self.schedule.minutes:
+            return _NEVER_MS
+        return self.schedule.start_ms(self._closed_minutes + 1) + self.rules.grace_ms
+
+    @property
+    def closed_span_ms(self) -> tuple[int, int]:
+        """From when to when minutes are closed (epoch ms, end excluded): ticks of it are late."""
+        return self.schedule.open_ms, self.schedule.start_ms(self._closed_minutes)
+
+    def on_ticks(self, ticks: Ticks, arrivals: Arrivals) -> Iterator[CandleBatch]:
+        """Fold ticks of a run into their candles; yield revisions that late ones cause."""
+        ticks = self._gate.admit(ticks, arrivals, self._watermark_ms, self.counts)
+        if not len(ticks):
+            return
+        minute = self.schedule.minute_of(ticks.at_ms)
+        late = minute < self._closed_minutes
+        if late.any():
+            yield from self._revise(ticks.take(late), minute[late])
+            ticks, minute = ticks.take(~late), minute[~late]
+        self._fold(ticks, minute)
+
+    def replay(self, ticks: Ticks, arrivals: Arrivals, from_ms: int) -> None:
+        """Fold ticks that were handled before a restart, also those that came late.
+
+        What they made was published, and minutes before `from_ms` were restored from that.
+        """
+        ticks = self._gate.admit(ticks, arrivals, self._watermark_ms, TickCounts())
+        minute = self.schedule.minute_of(ticks.at_ms)
+        is_ours = self.schedule.open_ms + minute * MINUTE_MS >= from_ms
+        is_late = minute < self._closed_minutes
+        for chosen in (is_ours & is_late & self._may_revise(minute), is_ours & ~is_late):
+            if chosen.any():
+                self._grid.add(ticks.take(chosen), minute[chosen])
+
+    def on_clock(self, clock_ms: int) -> Iterator[CandleBatch]:
+        """Close every candle whose end is past by the grace; yield them, shortest first."""
+        self._watermark_ms = max(self._watermark_ms, clock_ms)
+        while self._closed_minutes < self.schedule.minutes:
+            stop = self._closed_minutes + 1
+            if self.schedule.start_ms(stop) + self.rules.grace_ms > self._watermark_ms:
+                return
+            for span in self.schedule.ending_at[stop]:
+                values = self._grid.values(span)
+                if len(values):
+                    yield self._batch(span, values, self.schedule.start_ms(stop))
+            self._closed_minutes = stop
+
+    def resumed(self) -> Iterator[CandleBatch]:
+        """Yield what ended with the last restored minute and was not published before a crash.
+
+        One may have come between the one-minute candles of a close and the longer ones.
+        """
+        stop = self._closed_minutes
+        for span in self.schedule.ending_at.get(stop, ()):
+            rows = [row for row in range(len(self._grid)) if (row, span) not in self._restored]
+            values = self._grid.values(span, np.array(rows, np.int64))
+            if len(values):
+                yield self._batch(span, values, self.schedule.start_ms(stop))
+        self._restored.clear()
+
+    def note_published(self, row: int, span: Span, revision: int) -> None:
+        """Remember a candle that was published before a restart, and how often."""
+        self._restored.add((row, span))
+        if revision:
+            self._revisions[row, span] = max(revision, self._revisions.get((row, span), 0))
+
+    def forming(self, span: Span) -> list[tuple[Instrument, CandleValues]]:
+        """Return the candles of a span as they stand now."""
+        values = self._grid.values(span)
+        return [
+            (self._instruments[row], _row_of(values, place))
+            for place, row in enumerate(values.row.tolist())
+        ]
+
+    def restore(self, row: int, minute: int, values: CandleValues) -> None:
+        """Take back a one-minute candle that was published before a restart."""
+        starts_ms = self.schedule.start_ms(minute)
+        self._grid.restore(minute, values, starts_ms, starts_ms + MINUTE_MS)
+        self._closed_minutes = max(self._closed_minutes, minute + 1)
+        self._watermark_ms = max(self._watermark_ms, starts_ms + MINUTE_MS + self.rules.grace_ms)
+
+    def _fold(self, ticks: Ticks, minute: NDArray[np.int64]) -> None:
+        if not len(ticks):
+            return
+        time_back, volume_back = self._grid.add(ticks, minute)
+        self.counts.accepted += len(ticks)
+        self.counts.flagged["time_back"] += time_back
+        self.counts.flagged["volume_back"] += volume_back
+
+    def _revise(self, ticks: Ticks, minute: NDArray[np.int64]) -> Iterator[CandleBatch]:
+        self.counts.rejected["late"] += len(ticks)
+        in_window = self._may_revise(minute)
+        ticks, minute = ticks.take(in_window), minute[in_window]
+        if not len(ticks):
+            return
+        rows = np.unique(ticks.row)
+        spans = list(self._closed_spans(int(minute.min())))
+        before = [self._grid.values(span, rows) for span in spans]
+        self._grid.add(ticks, minute)
+        for span, old in zip(spans, before, strict=True):
+            changed = _changed(old, self._grid.values(span, rows))
+            if len(changed):
+                yield self._batch(span, changed, self._watermark_ms, is_revision=True)
+
+    def _may_revise(self, minute: NDArray[np.int64]) -> NDArray[np.bool_]:
+        oldest_ms = self._watermark_ms - self.rules.revision_ms - self.rules.grace_ms
+        return self.schedule.open_ms + (minute + 1) * MINUTE_MS >= oldest_ms
+
+    def _closed_spans(self, from_minute: int) -> Iterator[Span]:
+        for stop in range(from_minute + 1, self._closed_minutes + 1):
+            yield from self.schedule.ending_at[stop]
+
+    def _batch(
+        self, span: Span, values: CandleValues, at_ms: int, *, is_revision: bool = False
+    ) -> CandleBatch:
+        # By token: whichever tick came first gave an instrument its row, and ids must not tell.
+        values = values.take(np.argsort(self._tokens[values.row]))
+        revisions = self._next_revisions(values.row, span) if is_revision else (0,) * len(values)
+        event_id = identity(
+            "CandleBatch",
+            self.partition,
+            span.interval,
+            self.schedule.start_ms(span.start),
+            "live",
+            self._names.of("tradingsymbol", values.row),
+            revisions,
+        )
+        return CandleBatch(
+            event_id=event_id,
+            occurred_at=utc_from_ms(at_ms),
+            trading_day=self.trading_day,
+            correlation_id=event_id,
+            partition=self.partition,
+            interval=span.interval,
+            source="live",
+            columns=candle_columns(self.schedule, self._names, span, values, revisions),
+        )
+
+    def _next_revisions(self, rows: NDArray[np.int64], span: Span) -> tuple[int, ...]:
+        for row in rows.tolist():
+            self._revisions[row, span] = self._revisions.get((row, span), 0) + 1
+        return tuple(self._revisions[row, span] for row in rows.tolist())
+
+
+def _row_of(values: CandleValues, place: int) -> CandleValues:
+    return values.take(np.array([place]))
+
+
+def _changed(old: CandleValues, new: CandleValues) -> CandleValues:
+    """Return the new candles that differ from the old ones, or were not there.
+
+    The number of ticks does not count: a repeat after the grace changes nothing but that.
+    """
+    place = {row: at for at, row in enumerate(old.row.tolist())}
+    compared = ("open", "high", "low", "close", "volume", "oi")
+
+    def differs(at: int, row: int) -> bool:
+        was = place.get(row)
+        if was is None:
+            return True
+        return any(getattr(old, name)[was] != getattr(new, name)[at] for name in compared)
+
+    chosen: NDArray[Any] = np.array(
+        [at for at, row in enumerate(new.row.tolist()) if differs(at, row)], np.int64
+    )
+    return new.take(chosen)

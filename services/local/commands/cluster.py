@@ -1,0 +1,109 @@
+"""`alphastocks topics` and `alphastocks lag`: a cluster's topics, and how far its readers are."""
+
+import asyncio
+import sys
+from typing import Annotated
+
+import typer
+from rich.live import Live
+
+from libs.events.kafka.address import KafkaAddress
+from libs.events.kafka.admin import kafka_admin
+from libs.events.topic_plan import Plan
+from libs.runtime.logs import configure_logs
+from libs.runtime.settings import SettingsError
+from services.local import screen
+from services.local.commands.lag import lag_table
+from services.local.commands.options import Config, settings_of
+from services.local.commands.topics import apply_topics, kafka_of, table_of, topic_plan
+
+WATCH_SECONDS = 1.0
+topics_app = typer.Typer()
+
+
+@topics_app.callback(invoke_without_command=True)
+def topics(context: typer.Context) -> None:
+    """Show the topics: what they carry, who writes and who reads them.
+
+    Example: `alphastocks topics`, or `alphastocks topics apply --dry-run`
+    """
+    if context.invoked_subcommand is None:
+        screen.show_topics()
+
+
+@topics_app.command()
+def apply(
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show the differences and change nothing.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before the change.")] = False,
+    config: Config = None,
+) -> None:
+    """Make the topics of a Kafka cluster as the table says; show the differences first.
+
+    What would lose records is refused, by name and with exit status 1, and then nothing is
+    changed at all. Topics of others are left alone.
+
+    Example: `ALPHASTOCKS_BUS__KIND=kafka alphastocks topics apply`
+    """
+    settings = settings_of(config)
+    configure_logs("error", settings.runtime.log_format)
+    address = kafka_of(settings)
+    planned = asyncio.run(topic_plan(settings, address))
+    _show(planned, address)
+    if planned.refusals:
+        raise typer.Exit(1)
+    if planned.is_empty or dry_run:
+        return
+    if not (yes or _agreed()):
+        screen.console.print("Nothing was changed.")
+        return
+    asyncio.run(apply_topics(settings, address))
+    screen.console.print("Done: the services may be started.")
+
+
+def lag(
+    watch: Annotated[bool, typer.Option("--watch", help="Show it anew each second.")] = False,
+    config: Config = None,
+) -> None:
+    """Show how far each group of readers is behind what was published.
+
+    What ends a transaction counts as a record: a quiet topic of executor or position shows one.
+
+    Example: `ALPHASTOCKS_BUS__KIND=kafka alphastocks lag --watch`
+    """
+    settings = settings_of(config)
+    configure_logs("error", settings.runtime.log_format)
+    address = kafka_of(settings)
+    asyncio.run(_watch(address) if watch else _show_lag(address))
+
+
+async def _show_lag(address: KafkaAddress) -> None:
+    async with kafka_admin(address) as admin:
+        screen.console.print(lag_table(await admin.standings()))
+
+
+async def _watch(address: KafkaAddress) -> None:
+    async with kafka_admin(address) as admin:
+        with Live(console=screen.console, auto_refresh=False) as live:
+            while True:
+                live.update(lag_table(await admin.standings()), refresh=True)
+                await asyncio.sleep(WATCH_SECONDS)
+
+
+def _show(planned: Plan, address: KafkaAddress) -> None:
+    if planned.is_empty:
+        screen.console.print(f"The topics at {address.bootstrap} are as the table says.")
+        return
+    if planned.creations or planned.changes:
+        screen.console.print(table_of(planned))
+    for reason in planned.refusals:
+        screen.errors.print(f"refused: {reason}", soft_wrap=True)
+    if planned.refusals:
+        screen.errors.print("Nothing was changed.")
+
+
+def _agreed() -> bool:
+    if not sys.stdin.isatty():
+        raise SettingsError("topics apply: nobody is there to be asked; say --yes")
+    return typer.confirm("Change the cluster so?")

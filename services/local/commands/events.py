@@ -1,0 +1,242 @@
+"""`alphastocks tail` and `alphastocks dlq`: what is on the topics, and what nobody could handle."""
+
+import asyncio
+import os
+import sys
+from collections import deque
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from libs.events.bus import Message, TopicPartition
+from libs.events.kafka.bus import KafkaBus
+from libs.events.topics import TOPICS, dead_letter_topic, topic_named
+from libs.runtime.logs import configure_logs, logger_of
+from libs.runtime.past import past_events
+from libs.runtime.settings import SettingsError
+from services.local import screen
+from services.local.commands.dead_letter_box import Letter, letters_of, lines_of, retry_records
+from services.local.commands.event_rows import Row, Symbols, json_of, line_of, rows_of, symbols_of
+from services.local.commands.options import Config, settings_of
+from services.local.commands.row_filter import Condition, conditions_of, matches
+from services.local.commands.topics import kafka_of
+from services.local.settings import LocalSettings
+
+LOOK_BACK = 500
+"""How many messages of each partition are looked through for rows that a filter lets pass."""
+_LETTERS = ("topic", "partition/offset", "time", "service", "origin", "reason")
+dlq_app = typer.Typer(no_args_is_help=True)
+Topic = Annotated[str, typer.Argument(metavar="TOPIC", help="A topic of `alphastocks topics`.")]
+Place = Annotated[
+    str | None, typer.Argument(metavar="PARTITION/OFFSET", help="One letter of `dlq list`.")
+]
+
+
+def tail(
+    topic: Topic,
+    last: Annotated[int, typer.Option("-n", "--last", min=0, help="Rows of the past.")] = 10,
+    follow: Annotated[bool, typer.Option(help="Go on with what is published.")] = True,
+    filter_: Annotated[
+        str, typer.Option("--filter", help="Only rows that fit: symbol=SBIN,last_price>800")
+    ] = "",
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+    config: Config = None,
+) -> None:
+    """Show what is on a topic of Kafka, a row for each tick and candle, and follow it.
+
+    Fields are compared by = != > >= < <=; with several conditions, all must hold.
+
+    Example: `alphastocks tail candles --filter symbol=RELIANCE,interval=5m`
+    """
+    settings, conditions = settings_of(config), conditions_of(filter_)
+    topic_named(topic.removesuffix(".dlq"))
+    configure_logs("error", settings.runtime.log_format)
+    show = json_of if as_json else line_of
+
+    async def run() -> None:
+        async with _bus(settings) as bus:
+            symbols = await _symbols(bus) if topic == "ticks" else {}
+            starts = await bus.ends([topic])
+            for row in await _past_rows(bus, starts, last, symbols, conditions):
+                _write(show(row))
+            if follow:
+                async for message in bus.follow(starts):
+                    for row in rows_of(message, symbols):
+                        if matches(row, conditions):
+                            _write(show(row))
+
+    with _until_nobody_reads():
+        asyncio.run(run())
+
+
+@dlq_app.callback()
+def dlq() -> None:
+    """List, show and retry what no service could handle.
+
+    Example: `alphastocks dlq list`
+    """
+
+
+@dlq_app.command("list")
+def list_letters(
+    topic: Annotated[str | None, typer.Argument(metavar="TOPIC", help="Only of this one.")] = None,
+    every: Annotated[bool, typer.Option("--all", help="Also those that were retried.")] = False,
+    config: Config = None,
+) -> None:
+    """List dead letters: where they came from, and why nobody could handle them.
+
+    Example: `alphastocks dlq list orders`
+    """
+    settings, topics = settings_of(config), [topic_named(topic).name] if topic else list(TOPICS)
+    configure_logs("error", settings.runtime.log_format)
+    letters = [
+        one for one in asyncio.run(_letters(settings, topics)) if every or not one.is_retried
+    ]
+    if not letters:
+        screen.console.print("No dead letters are waiting.")
+        return
+    screen.console.print(_table(letters))
+    screen.console.print("Next: alphastocks dlq show TOPIC PARTITION/OFFSET")
+
+
+@dlq_app.command()
+def show(
+    topic: Topic,
+    place: Annotated[str, typer.Argument(metavar="PARTITION/OFFSET", help="Of `dlq list`.")],
+    config: Config = None,
+) -> None:
+    """Show a dead letter: headers, reason and bytes.
+
+    Example: `alphastocks dlq show orders 2/17`
+    """
+    settings = settings_of(config)
+    configure_logs("error", settings.runtime.log_format)
+    letters = asyncio.run(_letters(settings, [topic_named(topic).name]))
+    for line in lines_of(_chosen(letters, place)[0]):
+        _write(line)
+
+
+@dlq_app.command()
+def retry(
+    topic: Topic,
+    place: Place = None,
+    every: Annotated[bool, typer.Option("--all", help="All that wait.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    config: Config = None,
+) -> None:
+    """Publish dead letters again as they were, on the topic that they came from.
+
+    All readers of the topic see them again; those that handled them before recognise it. A letter
+    that fails again is a dead letter again.
+
+    Example: `alphastocks dlq retry orders 2/17`
+    """
+    settings = settings_of(config)
+    configure_logs("error", settings.runtime.log_format)
+    if (place is None) != every:
+        raise SettingsError("dlq retry: name one letter as PARTITION/OFFSET, or say --all")
+    letters = asyncio.run(_letters(settings, [topic_named(topic).name]))
+    chosen = _chosen(letters, place) if place else [one for one in letters if not one.is_retried]
+    if not chosen:
+        screen.console.print("No dead letters are waiting.")
+        return
+    screen.console.print(_table(chosen))
+    if not (yes or _agreed(f"Publish {len(chosen)} again on {topic}, to all its readers?")):
+        screen.console.print("Nothing was published.")
+        return
+    asyncio.run(_retry(settings, chosen))
+    screen.console.print(f"Published again: {len(chosen)}.")
+
+
+async def _past_rows(
+    bus: KafkaBus,
+    ends: dict[TopicPartition, int],
+    last: int,
+    symbols: Symbols,
+    conditions: Sequence[Condition],
+) -> Iterable[Row]:
+    """Return the last rows before the ends, in the order of time."""
+    back = max(last, LOOK_BACK) if conditions else last
+    messages: list[Message] = []
+    for place, end in ends.items():
+        span = bus.read_span(place, max(0, end - back), end)
+        messages += [message async for message in span]
+    messages.sort(key=lambda message: (message.timestamp_ms, message.partition, message.offset))
+    rows = (row for message in messages for row in rows_of(message, symbols))
+    return deque((row for row in rows if matches(row, conditions)), maxlen=last)
+
+
+async def _symbols(bus: KafkaBus) -> Symbols:
+    events = past_events(bus, ["instruments"], logger_of("tail"))
+    return symbols_of([event async for event in events])
+
+
+async def _letters(settings: LocalSettings, topics: Sequence[str]) -> list[Letter]:
+    found: list[Letter] = []
+    async with _bus(settings) as bus:
+        for topic in topics:
+            read = bus.read([dead_letter_topic(topic)])
+            found += letters_of(topic, [message async for message in read])
+    return found
+
+
+async def _retry(settings: LocalSettings, letters: Iterable[Letter]) -> None:
+    async with _bus(settings) as bus:
+        for letter in letters:
+            again, marker = retry_records(letter)
+            for record in (again, marker):
+                await bus.publish(record)
+                await bus.flush()
+
+
+def _chosen(letters: Iterable[Letter], place: str) -> list[Letter]:
+    found = [letter for letter in letters if letter.place == place]
+    if not found:
+        raise SettingsError(f"dlq: no letter is at {place!r}; see `alphastocks dlq list --all`")
+    return found
+
+
+def _table(letters: Iterable[Letter]) -> Table:
+    table = Table(*_LETTERS)
+    for letter in letters:
+        (row,) = rows_of(letter.message, {})
+        state = " (retried)" if letter.is_retried else ""
+        shown = (letter.service, letter.origin, letter.reason + state)
+        table.add_row(letter.topic, letter.place, str(row["time"]), *shown)
+    return table
+
+
+def _agreed(question: str) -> bool:
+    if not sys.stdin.isatty():
+        raise SettingsError("dlq retry: nobody is there to be asked; say --yes")
+    return typer.confirm(question)
+
+
+@asynccontextmanager
+async def _bus(settings: LocalSettings) -> AsyncIterator[KafkaBus]:
+    bus = KafkaBus(kafka_of(settings))
+    await bus.start()
+    try:
+        yield bus
+    finally:
+        await bus.stop()
+
+
+def _write(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+@contextmanager
+def _until_nobody_reads() -> Iterator[None]:
+    """End quietly at Ctrl-C, and when whoever reads the output has had enough."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        return
+    except BrokenPipeError:
+        # the interpreter flushes what is left when it ends
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,0 +1,1 @@
+"""Everything run from one command: in one process, or as processes on Kafka."""

@@ -1,0 +1,165 @@
+"""The outcome of a run: every business event of it, as files and as one sha256."""
+
+import csv
+import hashlib
+import io
+import json
+import os
+import tempfile
+from collections.abc import Iterable, Mapping
+from datetime import date, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Self
+
+from libs.events.bus import Bus
+from libs.events.candles import MINUTES, Candle, CandleBatch
+from libs.events.control import HistoryLoaded
+from libs.events.dispatcher.dispatcher import Dispatcher
+from libs.events.event import Event, utc_from_ms
+from libs.events.positions import PositionClosed, PositionOpened
+from libs.events.topics import TOPIC_OF, TOPICS
+from libs.market.calendar import IST
+
+FILES: Mapping[str, str] = {
+    "strategy_signals": "strategy_signals.jsonl",
+    "signal_generated": "signals.jsonl",
+    "signal_updates": "signal_updates.jsonl",
+    "decisions": "decisions.jsonl",
+    "orders": "orders.jsonl",
+    "positions": "positions.jsonl",
+}
+"""Topic → file that holds its events, one JSON object a line, in the order of publishing."""
+
+CANDLE_COLUMNS = (
+    "tradingsymbol",
+    "interval",
+    "opened_at",
+    "open",
+    "high",
+    "low",
+    "close",
+    "volume",
+    "ticks",
+    "revision",
+)
+_INTERVALS = (*MINUTES, "day")
+
+
+class Outcome:
+    """Collects what is published on a bus, from `async with` on until its end."""
+
+    def __init__(self, bus: Bus) -> None:
+        self.events: dict[str, list[Event]] = {topic: [] for topic in FILES}
+        self.history: HistoryLoaded | None = None
+        self._candles: dict[tuple[str, str, int], Candle] = {}
+        self._bus = bus
+        self._dispatcher = Dispatcher(remembered=0)
+        kept = [event for topic in FILES for event in TOPICS[topic].events]
+        self._dispatcher.subscribe(self._keep, *kept)
+        self._dispatcher.subscribe(self._take_candles, CandleBatch)
+        self._dispatcher.subscribe(self._take_history, HistoryLoaded)
+
+    async def __aenter__(self) -> Self:
+        """Join the bus as a group of its own."""
+        await self._dispatcher.start()
+        await self._dispatcher.follow(self._bus, "outcome", (*FILES, "candles", "control"))
+        return self
+
+    async def __aexit__(self, kind: object, *_: object) -> None:
+        """Leave the bus; raise RuntimeError if something published is missing from the outcome."""
+        await self._dispatcher.stop()
+        if kind is None and self._dispatcher.dead_letters:
+            raise RuntimeError(f"incomplete outcome: {self._dispatcher.dead_letters[0].reason}")
+
+    def count(self, kind: type[Event]) -> int:
+        """Return how many events of a type were published."""
+        return sum(isinstance(event, kind) for events in self.events.values() for event in events)
+
+    async def _keep(self, event: Event) -> None:
+        self.events[TOPIC_OF[event.type]].append(event)
+
+    async def _take_history(self, event: HistoryLoaded) -> None:
+        self.history = event
+
+    async def _take_candles(self, batch: CandleBatch) -> None:
+        for candle in batch.candles():
+            self._candles[candle.tradingsymbol, candle.interval, candle.opened_ms] = candle
+
+    def candles(self) -> list[Candle]:
+        """Return the last revision of each candle, by symbol, interval and time."""
+        order = {interval: at for at, interval in enumerate(_INTERVALS)}
+        return sorted(
+            self._candles.values(), key=lambda c: (c.tradingsymbol, order[c.interval], c.opened_ms)
+        )
+
+    def money(self) -> dict[str, Decimal]:
+        """Return realised profit, charges and net of all positions, rupees."""
+        last = {event.position_id: event for event in self._positions()}
+        names = ("realised", "charges", "net")
+        return {
+            name: sum((getattr(position, name) for position in last.values()), Decimal(0))
+            for name in names
+        }
+
+    def position_counts(self) -> dict[str, int]:
+        """Return how many positions were opened and closed."""
+        return {
+            "positions_opened": self.count(PositionOpened),
+            "positions_closed": self.count(PositionClosed),
+        }
+
+    def _positions(self) -> list[Any]:
+        return list(self.events["positions"])
+
+    def files(self) -> dict[str, str]:
+        """Return file name → content of the whole outcome."""
+        made = {
+            name: "".join(f"{event.model_dump_json()}\n" for event in self.events[topic])
+            for topic, name in FILES.items()
+        }
+        return {"candles.csv": candle_table(self.candles()), **made}
+
+    def sha256(self) -> str:
+        """Return one digest over the content of all files, by name."""
+        digest = hashlib.sha256()
+        for name, content in sorted(self.files().items()):
+            digest.update(f"{name}\0{len(content)}\0".encode())
+            digest.update(content.encode())
+        return digest.hexdigest()
+
+
+def candle_table(candles: Iterable[Candle]) -> str:
+    """Return candles as CSV text, with times in India."""
+    out = io.StringIO()
+    table = csv.writer(out, lineterminator="\n")
+    table.writerow(CANDLE_COLUMNS)
+    for candle in candles:
+        opened_at = utc_from_ms(candle.opened_ms).astimezone(IST).isoformat()
+        prices = [repr(getattr(candle, name)) for name in ("open", "high", "low", "close")]
+        counts = [candle.volume, candle.ticks, candle.revision]
+        table.writerow([candle.tradingsymbol, candle.interval, opened_at, *prices, *counts])
+    return out.getvalue()
+
+
+def write_files(folder: Path, contents: Mapping[str, str]) -> None:
+    """Write all files, each whole or not at all; the folder is made when it is missing."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".writing-") as scratch:
+        for name, content in contents.items():
+            (Path(scratch) / name).write_bytes(content.encode())
+        for name in contents:
+            os.replace(Path(scratch) / name, folder / name)
+
+
+def to_json(summary: Mapping[str, Any]) -> str:
+    """Return a summary as JSON text that a person can read."""
+    return json.dumps(summary, indent=2, default=_plain) + "\n"
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, Decimal):
+        return float(value)
+    if isinstance(value, (date, datetime)):
+        return value.isoformat()
+    raise TypeError(f"{type(value).__name__} has no place in a summary")

@@ -1,0 +1,173 @@
+"""A day played once through all services at full speed, with the same outcome each time."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from libs.events.embedded.bus import LocalBus
+from libs.events.orders import OrderEvent, OrderFilled, OrderPlanned
+from libs.events.signals import (
+    ExecutionDecided,
+    SignalGenerated,
+    SignalRejected,
+    StrategySignal,
+)
+from libs.runtime.clock import FeedClock
+from libs.runtime.kite import kite_rest
+from libs.runtime.process import checkpoint_policy
+from libs.store.store import Store
+from services.ingest.feed import Feed
+from services.ingest.pace import unpaced
+from services.local.play.exchange import (
+    CLOCK,
+    PATIENCE_SECONDS,
+    LocalExchange,
+    local_exchange,
+    until,
+)
+from services.local.play.outcome import Outcome
+from services.local.play.reconciliation import order_differences, position_differences
+from services.local.play.system import System, running_beside, service_metrics, settled, started_bus
+from services.local.settings import LocalSettings
+
+MARKET_TOPICS = ("ticks", "candles", "historical_candles")
+
+
+@dataclass(frozen=True, slots=True)
+class Played:
+    """What a run gave, and what it says of itself."""
+
+    outcome: Outcome
+    summary: dict[str, Any]
+
+
+def lockstep_bus(settings: LocalSettings) -> LocalBus:
+    """Return a bus that delivers one message at a time, in publish order."""
+    partitions = dict.fromkeys(MARKET_TOPICS, settings.bus.market_partitions)
+    return LocalBus(lockstep=True, partitions=partitions)
+
+
+async def play(
+    settings: LocalSettings, feed: Feed, store: Store, on_frame: Callable[[int], None]
+) -> Played:
+    """Play a feed from its first frame to its last, one message at a time in publish order."""
+    bus = lockstep_bus(settings)
+    system = System(
+        settings=settings,
+        feed=feed,
+        bus=bus,
+        clock=FeedClock(),
+        store=store,
+        pace=settled(bus, on_frame),
+        policy=checkpoint_policy(settings.runtime),
+    )
+    began = time.monotonic()
+    async with started_bus(bus), Outcome(bus) as outcome, system:
+        await system.run(asyncio.Event())
+    return Played(outcome, summarise(system, outcome, time.monotonic() - began))
+
+
+async def play_exchange(
+    settings: LocalSettings,
+    on: date,
+    seed: int,
+    store: Store,
+    var: Path,
+    on_frame: Callable[[int], None],
+) -> Played:
+    """Play a simulated exchange's day over HTTP and its websocket, with orders sent to it.
+
+    The next second of the market begins when everything of the last one is handled, so that the
+    outcome is the same each time however fast the machine is.
+    """
+    bus, clock, began = lockstep_bus(settings), FeedClock(), time.monotonic()
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(started_bus(bus))
+        local = await stack.enter_async_context(local_exchange(settings, on, seed, var))
+        outcome = await stack.enter_async_context(Outcome(bus))
+        metrics = service_metrics()
+        feed = local.feed(settings.ingest, metrics["ingest"])
+        venue = local.venue(clock, metrics["executor"])
+        system = System(
+            settings=settings,
+            feed=feed,
+            bus=bus,
+            clock=clock,
+            store=store,
+            pace=unpaced,
+            policy=checkpoint_policy(settings.runtime),
+            venue=venue,
+            metrics=metrics,
+        )
+        await stack.enter_async_context(system)
+
+        async def settle() -> None:
+            await local.heard_by(feed, venue)
+            await until(lambda: not system.described("executor")["is_busy"], PATIENCE_SECONDS)
+            await bus.idle()
+
+        async def pace(now_ms: int) -> None:
+            on_frame(now_ms)
+
+        await running_beside(system, local.play(settle, pace), asyncio.Event())
+        broker = await _beside_broker(local, outcome)
+    return Played(outcome, summarise(system, outcome, time.monotonic() - began) | broker)
+
+
+async def _beside_broker(local: LocalExchange, outcome: Outcome) -> dict[str, Any]:
+    """Return the broker's counts, and what differs between its books and ours."""
+    rest = kite_rest(local.kite, CLOCK)
+    try:
+        orders, trades = await rest.orders(), await rest.trades()
+        positions = (await rest.positions())["net"]
+    finally:
+        await rest.close()
+    events = [event for event in outcome.events["orders"] if isinstance(event, OrderEvent)]
+    differences = (*order_differences(events, orders), *position_differences(events, positions))
+    return {
+        "broker_orders": len(orders),
+        "broker_trades": len(trades),
+        "broker_positions": len(positions),
+        "broker_differences": differences,
+        "seconds_unsettled": local.doubts,
+    }
+
+
+def summarise(system: System, outcome: Outcome, seconds: float) -> dict[str, Any]:
+    """Return the figures of a run, as `summary.json` holds them; money in rupees."""
+    candles = system.described("candle")
+    money = outcome.money()
+    history = outcome.history
+    return {
+        "trading_day": system.feed.trading_day,
+        "mode": system.settings.executor.mode,
+        "ticks": system.described("ingest")["ticks"],
+        "ticks_rejected": _sorted(candles["ticks_rejected"]),
+        "ticks_flagged": _sorted(candles["ticks_flagged"]),
+        "history_days": history.days if history else (),
+        "history_gaps": history.gaps if history else (),
+        "candles": len(outcome.candles()),
+        "strategy_signals": outcome.count(StrategySignal),
+        "signals": outcome.count(SignalGenerated),
+        "signals_rejected": outcome.count(SignalRejected),
+        "decisions": outcome.count(ExecutionDecided),
+        "orders": outcome.count(OrderPlanned),
+        "fills": outcome.count(OrderFilled),
+        **outcome.position_counts(),
+        "realised_pnl": money["realised"],
+        "charges": money["charges"],
+        "net_pnl": money["net"],
+        "dead_letters": system.dead_letters(),
+        "seconds_by_stage": system.seconds_by_stage(),
+        "elapsed_seconds": round(seconds, 2),
+        "sha256": outcome.sha256(),
+    }
+
+
+def _sorted(counts: dict[str, int]) -> dict[str, int]:
+    return {name: counts[name] for name in sorted(counts) if counts[name]}

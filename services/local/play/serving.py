@@ -1,0 +1,149 @@
+"""`alphastocks up`: all services in one process at the feed's own pace, until they are stopped."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+from libs.events.bus import Bus
+from libs.events.candles import CandleBatch
+from libs.events.codec import event_of
+from libs.events.embedded.bus import LocalBus
+from libs.events.embedded.journal import Journal
+from libs.market.calendar import load_calendar
+from libs.runtime.clock import Clock, FeedClock, make_clock
+from libs.runtime.metrics import Metrics
+from libs.runtime.process import checkpoint_policy
+from libs.runtime.runner import endpoints, stop_on_signals
+from libs.store.store import Store
+from services.executor.kite_venue import SimulatedVenue, make_kite_venue
+from services.executor.venue import Venue
+from services.ingest.feed import Feed
+from services.ingest.kite_feed import make_kite_feed
+from services.ingest.pace import paced, unpaced
+from services.local.play.exchange import local_exchange
+from services.local.play.replaying import MARKET_TOPICS
+from services.local.play.system import System, running_beside, service_metrics, started_bus
+from services.local.settings import LocalSettings
+
+OnStart = Callable[[date, int | None, list[tuple[str, int]]], None]
+"""Told the day, where in it the market goes on (epoch ms; None: its open), and the ports."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resumption:
+    """Where the journal left off: the day, and the close of its last one-minute candle."""
+
+    day: date
+    from_ms: int | None
+
+
+async def serve_simulated(
+    settings: LocalSettings, store: Store, var: Path, first_day: date, seed: int, on_start: OnStart
+) -> None:
+    """Run on a simulated exchange until SIGTERM, SIGINT or the end of the session.
+
+    A restart goes on where it stopped; the exchange remembers the account of the day.
+    """
+    stopping, bus = asyncio.Event(), _journalled_bus(settings, var)
+    stop_on_signals(stopping)
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(started_bus(bus))
+        resumption = await resume(bus, first_day)
+        day, from_ms = resumption.day, resumption.from_ms
+        state = var / "simulator" / "account.json"
+        exchange = local_exchange(settings, day, seed, var, from_ms, state)
+        local = await stack.enter_async_context(exchange)
+        clock, metrics = FeedClock(), service_metrics()
+        feed = local.feed(settings.ingest, metrics["ingest"])
+        venue = local.venue(clock, metrics["executor"])
+        system = _system(settings, bus, store, feed, clock, venue, metrics)
+        await stack.enter_async_context(system)
+        on_start(day, from_ms, await _listen(system, settings, stack))
+        market = local.play(at_once, paced(settings.simulator.speed, asyncio.sleep))
+        await running_beside(system, market, stopping)
+
+
+async def serve_kite(settings: LocalSettings, store: Store, var: Path, on_start: OnStart) -> None:
+    """Run on the account of the settings until SIGTERM, SIGINT or the end of the session."""
+    stopping, bus = asyncio.Event(), _journalled_bus(settings, var)
+    stop_on_signals(stopping)
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(started_bus(bus))
+        kind, metrics = settings.runtime.clock, service_metrics()
+        clock = make_clock(kind)
+        feed = make_kite_feed(settings.ingest, settings.kite, kind, metrics["ingest"])
+        venue = _venue(settings, clock, metrics["executor"])
+        system = _system(settings, bus, store, feed, clock, venue, metrics)
+        await stack.enter_async_context(system)
+        on_start(feed.trading_day, None, await _listen(system, settings, stack))
+        await system.run(stopping)
+
+
+def _venue(settings: LocalSettings, clock: Clock, metrics: Metrics) -> SimulatedVenue | None:
+    """Return where orders go; None when they are filled here, or never sent."""
+    if settings.executor.venue == "paper":
+        return None
+    return make_kite_venue(settings.kite, settings.runtime.clock, clock, metrics)
+
+
+async def at_once() -> None:
+    """Wait for nothing between the halves of a second."""
+
+
+def _journalled_bus(settings: LocalSettings, var: Path) -> LocalBus:
+    partitions = dict.fromkeys(MARKET_TOPICS, settings.bus.market_partitions)
+    return LocalBus(partitions=partitions, journal=Journal(var / "journal"))
+
+
+async def resume(bus: Bus, first_day: date) -> Resumption:
+    """Return where to go on; a day whose session is over gives way to the next trading day."""
+    closed: dict[date, dict[int, int]] = {}
+    async for message in bus.read(["candles"]):
+        event = event_of(message)
+        if isinstance(event, CandleBatch) and event.interval == "1m":
+            of_day = closed.setdefault(event.trading_day, {})
+            of_day[event.partition] = max(of_day.get(event.partition, 0), *event.columns.closes_ms)
+    if not closed:
+        return Resumption(first_day, None)
+    calendar, day = load_calendar(), max(closed)
+    closed_ms = min(closed[day].values())  # a crash may have come between two partitions
+    if closed_ms < calendar.sessions("NSE", day)[-1].close_ms:
+        return Resumption(day, closed_ms)
+    return Resumption(calendar.next_trading_day("NSE", day), None)
+
+
+def _system(
+    settings: LocalSettings,
+    bus: LocalBus,
+    store: Store,
+    feed: Feed,
+    clock: Clock,
+    venue: Venue | None,
+    metrics: Mapping[str, Metrics],
+) -> System:
+    return System(
+        settings=settings,
+        feed=feed,
+        bus=bus,
+        clock=clock,
+        store=store,
+        pace=unpaced,
+        policy=checkpoint_policy(settings.runtime),
+        venue=venue,
+        metrics=metrics,
+    )
+
+
+async def _listen(
+    system: System, settings: LocalSettings, stack: AsyncExitStack
+) -> list[tuple[str, int]]:
+    """Serve the endpoints of each service, on ports that follow one another."""
+    ports = []
+    for number, runner in enumerate(system.runners):
+        port = settings.runtime.port + number
+        await stack.enter_async_context(endpoints(runner, settings.runtime.host, port))
+        ports.append((runner.service.name, port))
+    return ports

@@ -1,0 +1,213 @@
+"""AlphaStockOrchestrator: all services in one process, started and stopped in the right order."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+from prometheus_client import Counter, Histogram
+
+from libs.events.codec import Decoder
+from libs.events.embedded.bus import LocalBus
+from libs.runtime.clock import Clock, FeedClock
+from libs.runtime.consumer import FETCH_SECONDS, CheckpointPolicy
+from libs.runtime.metrics import Metrics
+from libs.runtime.runner import ServiceRunner, Surroundings, watch
+from libs.runtime.service import Parts, Service
+from libs.store.store import Store
+from services.candle import service as candle
+from services.executor import service as executor
+from services.executor.venue import Venue
+from services.ingest import service as ingest
+from services.ingest.feed import Feed
+from services.ingest.service import Pace
+from services.local.settings import LocalSettings
+from services.position import service as position
+from services.signal import service as signal
+from services.strategy import service as strategy
+
+MakeService = Callable[[Parts], Service]
+FLOW = ("ingest", "candle", "strategy", "signal", "executor", "position")
+"""The services from upstream to downstream."""
+
+
+def service_metrics() -> dict[str, Metrics]:
+    """Return the metrics of each service, for parts of it that are made before it."""
+    return {name: Metrics(name) for name in FLOW}
+
+
+@asynccontextmanager
+async def started_bus(bus: LocalBus) -> AsyncIterator[None]:
+    """Open a bus, and close it afterwards."""
+    await bus.start()
+    try:
+        yield
+    finally:
+        await bus.stop()
+
+
+def check_services(settings: LocalSettings) -> None:
+    """Build what the settings can get wrong; raise before anything is started."""
+    parts = Parts(LocalBus(), FeedClock(), Metrics("check"))
+    executor.make_service(settings.executor, parts)
+    strategy.make_service(settings.strategy, parts)
+
+
+@dataclass(slots=True)
+class System:
+    """The six services around one bus, one clock and one store.
+
+    Downstream starts before upstream, so that nothing is published before somebody reads it;
+    ingest announces the history before strategy warms up with it.
+    """
+
+    settings: LocalSettings
+    feed: Feed
+    bus: LocalBus
+    clock: Clock
+    store: Store | None
+    pace: Pace
+    policy: CheckpointPolicy
+    venue: Venue | None = None
+    metrics: Mapping[str, Metrics] = field(default_factory=service_metrics)
+    runners: list[ServiceRunner] = field(default_factory=list)
+    _decoder: Decoder = field(default_factory=Decoder)
+
+    async def __aenter__(self) -> Self:
+        """Start all services; if one cannot, stop those that have started."""
+        try:
+            await self.start()
+        except BaseException:
+            await self.stop()
+            raise
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Stop all services."""
+        await self.stop()
+
+    async def start(self) -> None:
+        """Start all services on a bus that is started; their own tasks wait for `run`."""
+        own = self.settings
+        makers: dict[str, MakeService] = {
+            "candle": lambda parts: candle.make_service(own.candle, parts),
+            "executor": lambda parts: executor.make_service(own.executor, parts, self.venue),
+            "position": lambda parts: position.make_service(own.position, parts),
+            "signal": lambda parts: signal.make_service(own.signal, parts),
+            "ingest": lambda parts: ingest.make_service(self.feed, parts, self.pace),
+            "strategy": lambda parts: strategy.make_service(own.strategy, parts),
+        }
+        for name, make in makers.items():
+            await self._start(make, self.metrics[name])
+
+    async def run(self, until: asyncio.Event) -> None:
+        """Let the feed play to its end, or until the event; raise what stopped a service."""
+        for runner in self.runners:
+            runner.start_tasks()
+        played = asyncio.create_task(self._played(until))
+        try:
+            await watch(self.runners, until)
+            if played.done():
+                await played
+        finally:
+            played.cancel()
+            await asyncio.gather(played, return_exceptions=True)
+
+    async def stop(self) -> None:
+        """Stop all, upstream first; then raise the first error that one of them ended with."""
+        errors: list[Exception] = []
+        for runner in sorted(self.runners, key=_stop_order):
+            try:
+                await runner.stop()
+            except Exception as error:  # noqa: BLE001  one that failed must not keep others open
+                errors.append(error)
+        if errors:
+            raise errors[0]
+
+    async def _start(self, make: MakeService, metrics: Metrics) -> None:
+        parts = Parts(self.bus, self.clock, metrics, self.store)
+        service = make(parts)
+        around = Surroundings(self.bus, self.clock, self.policy, self._decoder)
+        runner = ServiceRunner(service, metrics, around)
+        self.runners.append(runner)
+        await runner.start()
+
+    async def _played(self, until: asyncio.Event) -> None:
+        try:
+            await asyncio.gather(*(runner.tasks_done() for runner in self.runners))
+            await self._drained()
+        finally:
+            until.set()
+
+    async def _drained(self) -> None:
+        """Return when everything published is handled, stored and committed."""
+        while True:
+            await self.bus.idle()
+            for runner in self.runners:
+                await runner.commit()
+            # Asked after all have committed: what is under way somewhere counts as lag.
+            if not sum([await runner.lag() for runner in self.runners]):
+                return
+            await asyncio.sleep(FETCH_SECONDS)
+
+    def described(self, service: str) -> dict[str, Any]:
+        """Return what a service says of itself."""
+        return self._runner(service).service.describe()
+
+    def seconds_by_stage(self) -> dict[str, float]:
+        """Return the seconds that each service spent in its handlers."""
+        return {
+            runner.service.name: round(_total(runner.metrics.handler_seconds, "_sum"), 3)
+            for runner in self.runners
+        }
+
+    def dead_letters(self) -> int:
+        """Return how many messages could not be handled."""
+        return int(sum(_total(one.metrics.dead_letters, "_total") for one in self.runners))
+
+    def _runner(self, name: str) -> ServiceRunner:
+        return next(runner for runner in self.runners if runner.service.name == name)
+
+
+def _stop_order(runner: ServiceRunner) -> int:
+    return FLOW.index(runner.service.name)
+
+
+def _total(metric: Counter | Histogram, suffix: str) -> float:
+    samples = (sample for family in metric.collect() for sample in family.samples)
+    return sum(sample.value for sample in samples if sample.name.endswith(suffix))
+
+
+async def running_beside(
+    system: System, market: Coroutine[Any, Any, None], stopping: asyncio.Event
+) -> None:
+    """Run a system beside the market that it trades on; an error of either ends both."""
+    playing = asyncio.create_task(market)
+
+    def on_done(task: "asyncio.Task[None]") -> None:
+        if _is_failed(task):
+            stopping.set()
+
+    playing.add_done_callback(on_done)
+    try:
+        await system.run(stopping)
+    finally:
+        playing.cancel()
+        await asyncio.gather(playing, return_exceptions=True)
+    if _is_failed(playing):
+        await playing
+
+
+def _is_failed(task: "asyncio.Task[None]") -> bool:
+    return task.done() and not task.cancelled() and task.exception() is not None
+
+
+def settled(bus: LocalBus, on_frame: Callable[[int], None]) -> Pace:
+    """Return the pace of a replay: the next frame enters only when every queue is empty."""
+
+    async def pace(frame_ms: int) -> None:
+        await bus.idle()
+        on_frame(frame_ms)
+
+    return pace

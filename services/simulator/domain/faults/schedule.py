@@ -1,0 +1,129 @@
+"""The faults that are to happen, and how often each one did."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from services.simulator.domain.errors import NotFound
+from services.simulator.domain.faults.kinds import (
+    AnyRequestFault,
+    AnySocketFault,
+    CountedFault,
+    Fault,
+    MarketFault,
+    Refuse,
+    UpdateFault,
+)
+from services.simulator.domain.india_time import at_time
+
+
+@dataclass(slots=True)
+class BookedFault:
+    """A fault under its number: `skipped` let pass, `hits` applied."""
+
+    number: int
+    fault: Fault
+    from_ms: int
+    skipped: int = 0
+    hits: int = 0
+
+    @property
+    def is_spent(self) -> bool:
+        """Whether nothing of it is left."""
+        times = self.fault.times if isinstance(self.fault, CountedFault) else 1
+        return self.hits >= times
+
+    def lets_pass(self, fault: CountedFault) -> bool:
+        """Count one that is met; whether it is among the first, which get off."""
+        if self.skipped < fault.skip:
+            self.skipped += 1
+            return True
+        self.hits += 1
+        return False
+
+    def row(self) -> dict[str, Any]:
+        """Return the fault with its counts, ready for JSON."""
+        fields = self.fault.model_dump(mode="json", exclude_none=True)
+        return {"number": self.number, **fields, "skipped": self.skipped, "hits": self.hits}
+
+
+class FaultBook:
+    """Faults in the order of their booking; times are the exchange's, in epoch ms."""
+
+    def __init__(self, trading_day: date) -> None:
+        self._day = trading_day
+        self._booked: dict[int, BookedFault] = {}
+        self._count = 0
+
+    def add(self, fault: Fault) -> BookedFault:
+        """Book a fault and number it."""
+        self._count += 1
+        from_ms = 0 if fault.at is None else at_time(self._day, fault.at)
+        booked = BookedFault(self._count, fault, from_ms)
+        self._booked[self._count] = booked
+        return booked
+
+    def remove(self, number: int) -> None:
+        """Forget a fault; raises NotFound."""
+        if self._booked.pop(number, None) is None:
+            raise NotFound(f"no fault {number}")
+
+    def clear(self) -> None:
+        """Forget all faults."""
+        self._booked.clear()
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Return all faults, spent ones included, with their counts."""
+        return [booked.row() for booked in self._booked.values()]
+
+    def for_request(self, method: str, path: str, now_ms: int) -> AnyRequestFault | None:
+        """Return what befalls a request, and count it."""
+        for booked in self._pending(now_ms):
+            fault = booked.fault
+            if not isinstance(fault, AnyRequestFault) or not fault.matches(method, path):
+                continue
+            if not booked.lets_pass(fault):
+                return fault
+        return None
+
+    def for_update(self, now_ms: int) -> UpdateFault | None:
+        """Return what befalls an order update, and count it."""
+        for booked in self._pending(now_ms):
+            fault = booked.fault
+            if isinstance(fault, UpdateFault) and not booked.lets_pass(fault):
+                return fault
+        return None
+
+    def for_upgrade(self, now_ms: int) -> Refuse | None:
+        """Return what befalls a new websocket connection, and count it."""
+        for booked in self._pending(now_ms):
+            fault = booked.fault
+            if isinstance(fault, Refuse) and not booked.lets_pass(fault):
+                return fault
+        return None
+
+    def due_on_sockets(self, now_ms: int) -> list[AnySocketFault]:
+        """Return what befalls connections now, once each."""
+        due = []
+        for booked in self._pending(now_ms):
+            if isinstance(booked.fault, AnySocketFault):
+                booked.hits += 1
+                due.append(booked.fault)
+        return due
+
+    def due_on_market(self, now_ms: int) -> list[MarketFault]:
+        """Return what befalls the market now, once each."""
+        due = []
+        for booked in self._pending(now_ms):
+            if isinstance(booked.fault, MarketFault):
+                booked.hits += 1
+                due.append(booked.fault)
+        return due
+
+    def _pending(self, now_ms: int) -> Iterator[BookedFault]:
+        return (
+            booked
+            for booked in self._booked.values()
+            if booked.from_ms <= now_ms and not booked.is_spent
+        )

@@ -1,0 +1,91 @@
+"""Services as processes: started, started again, ended; settings handed over by the environment."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from libs.runtime.settings import BusSettings, KiteSettings, StoreSettings, load_settings
+from services.local.play.fleet import Fleet, Member, ProcessFailed, as_environment
+from services.local.settings import LocalSettings
+from tests.unit.libs.runtime.loops import until
+from tests.unit.services.local.play.fleet_member import STATUS
+
+MODULE = "tests.unit.services.local.play.fleet_member"
+PASSWORD = 'it has "quotes", a \\ and an =, and is no JSON'
+
+
+def fleet_in(folder: Path, news: list[str], status: int | None = None) -> Fleet:
+    extra = {} if status is None else {STATUS: str(status)}
+    return Fleet(LocalSettings(), folder / "logs", 18_000, news.append, extra)
+
+
+def said(fleet: Fleet, member: Member) -> list[str]:
+    log = fleet.log_of(member)
+    return log.read_text().splitlines() if log.exists() else []
+
+
+def test_a_process_that_ends_by_itself_is_started_again_and_it_is_said_why(tmp_path: Path) -> None:
+    async def story() -> None:
+        news: list[str] = []
+        async with fleet_in(tmp_path, news, status=1) as fleet:
+            member = await fleet.start("signal", MODULE)
+            await until(lambda: member.restarts == 2, "it is started again twice")
+        assert news[0] == (
+            "signal-0 ended with status 1: member 0 is here; starting it again in 0.5 s"
+        )
+        assert news[1].endswith("in 1 s")
+
+    asyncio.run(story())
+
+
+def test_a_process_that_only_the_user_can_help_ends_all_with_its_last_words(
+    tmp_path: Path,
+) -> None:
+    async def story() -> None:
+        async with fleet_in(tmp_path, [], status=2) as fleet:
+            await fleet.start("signal", MODULE)
+            with pytest.raises(ProcessFailed, match="signal-0 ended with status 2: member 0"):
+                await fleet.watch(asyncio.Event())
+
+    asyncio.run(story())
+
+
+def test_processes_of_a_service_have_names_and_ports_of_their_own(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with fleet_in(tmp_path, []) as fleet:
+            first, second = [await fleet.start("candle", MODULE) for _ in range(2)]
+            assert [one.name for one in fleet.of("candle")] == ["candle-0", "candle-1"]
+            assert first.port != second.port
+            await fleet.stop(first)
+            third = await fleet.start("candle", MODULE)
+            assert (third.name, third.port > second.port) == ("candle-0", True)
+
+    asyncio.run(story())
+
+
+def test_what_was_started_is_ended_with_the_fleet_and_is_not_started_again(tmp_path: Path) -> None:
+    async def story() -> None:
+        news: list[str] = []
+        async with fleet_in(tmp_path, news) as fleet:
+            member = await fleet.start("signal", MODULE)
+            await until(lambda: said(fleet, member) == ["member 0 is here"], "it runs")
+        assert not member.is_running
+        assert (member.restarts, news) == (0, [])
+
+    asyncio.run(story())
+
+
+def test_settings_come_back_from_the_environment_exactly(monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = LocalSettings().for_demo()
+    settings = plain.model_copy(
+        update={
+            "bus": BusSettings(kind="kafka", password=SecretStr(PASSWORD), ca_file=Path("ca.pem")),
+            "store": StoreSettings(host="db", password=SecretStr(PASSWORD), database="x"),
+            "kite": KiteSettings(api_key="123", api_secret=SecretStr("456")),
+        }
+    )
+    for name, text in as_environment(settings).items():
+        monkeypatch.setenv(name, text)
+    assert load_settings(LocalSettings, None) == settings
