@@ -22,7 +22,7 @@ from libs.events.ticks import TickBatch
 from libs.runtime.checkpoint import Checkpoint
 from libs.runtime.clock import Clock, monotonic_ms
 from libs.runtime.dead_letters import DeadLetters
-from libs.runtime.emitter import Emitter, Persistence
+from libs.runtime.emitter import Emitter, RetryUntilWell
 from libs.runtime.handover import Handover, PartitionState
 from libs.runtime.health import Health
 from libs.runtime.metrics import Metrics
@@ -158,10 +158,10 @@ class ConsumerLoop:
         self._log = log.bind(group=subscription.group)
         self._checkpoint = Checkpoint(policy.records, policy.milliseconds)
         self._dead_letters = DeadLetters(bus, subscription.group, policy.dead_letter_limit)
-        self._persistently = Persistence(
+        self._retried = RetryUntilWell(
             subscription.group, metrics, health, self._pause, self._resume
         )
-        self._emitter = Emitter(bus, metrics, self._log, self._persistently)
+        self._emitter = Emitter(bus, metrics, self._log, self._retried)
         self._handling = asyncio.Lock()
         self._is_stopping = False
         self._consumer: Consumer | None = None
@@ -219,7 +219,7 @@ class ConsumerLoop:
 
     def stop(self) -> None:
         """End `run` after the message that is being handled."""
-        self._is_stopping = self._persistently.is_stopping = True
+        self._is_stopping = self._retried.is_stopping = True
 
     async def commit(self) -> None:
         """Flush sinks, flush the producer, commit: the order that loses nothing."""
@@ -287,9 +287,9 @@ class ConsumerLoop:
         if not offsets:
             return
         with self._metrics.checkpoint_seconds.labels(self.group).time():
-            await self._persistently(self._subscription.handler.flush)
-            await self._persistently(self._bus.flush)
-            await self._persistently(lambda: self._joined().commit(offsets))
+            await self._retried(self._subscription.handler.flush)
+            await self._retried(self._bus.flush)
+            await self._retried(lambda: self._joined().commit(offsets))
         self._emitter.has_emitted = False
 
     async def _handle_if_mine(self, message: Message) -> None:
@@ -333,7 +333,7 @@ class ConsumerLoop:
         self._emitter.cause = last
         self._observe(events[-1])
         started = time.perf_counter()
-        await self._persistently(lambda: runs.handle_run(events, self.emit))
+        await self._retried(lambda: runs.handle_run(events, self.emit))
         self._metrics.note_handled(events[-1].type, time.perf_counter() - started, len(events))
         self._emitter.cause = None
 
@@ -341,7 +341,7 @@ class ConsumerLoop:
         """Take a partition's state back to where it was before a message."""
         if self._handover is None:
             raise RuntimeError(f"group {self.group} takes runs, but has no state to go back to")
-        await self._persistently(self._bus.flush)
+        await self._retried(self._bus.flush)
         place = first.topic_partition
         self._emitter.published |= await self._handover.take_over(place, first.offset)
 
@@ -358,7 +358,7 @@ class ConsumerLoop:
             event = self._decoder.event_of(message)
             self._observe(event)
             started = time.perf_counter()
-            await self._persistently(lambda: self._subscription.handler.handle(event, self.emit))
+            await self._retried(lambda: self._subscription.handler.handle(event, self.emit))
             self._metrics.note_handled(event.type, time.perf_counter() - started)
         except PoisonMessage as poison:
             await self._bury(message, str(poison))
@@ -380,7 +380,7 @@ class ConsumerLoop:
             if self._subscription.finish is not None:
                 await self._subscription.finish(self.emit)
             if self._subscription.is_atomic and self._emitter.has_emitted:
-                await self._persistently(self._bus.flush)
+                await self._retried(self._bus.flush)
                 self._emitter.has_emitted = False
 
     def _read(self, message: Message) -> Event | None:
@@ -402,7 +402,7 @@ class ConsumerLoop:
             origin=f"{message.topic}/{message.partition}/{message.offset}",
             reason=reason,
         )
-        await self._persistently(lambda: self._dead_letters.bury(message, reason))
+        await self._retried(lambda: self._dead_letters.bury(message, reason))
 
     def _pause(self) -> None:
         if self._consumer is not None:

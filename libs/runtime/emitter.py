@@ -21,7 +21,7 @@ Call = Callable[[], Awaitable[None]]
 _QUIET = frozenset({"TickBatch", "CandleBatch", "InstrumentListed", "ChainSnapshot"})
 
 
-class Persistence:
+class RetryUntilWell:
     """Calls, and calls again while the outside is in trouble, which it tells.
 
     `pause` and `resume` hold the input meanwhile. One that is to stop does not wait for the
@@ -76,7 +76,7 @@ class Emitter:
         bus: Bus,
         metrics: Metrics,
         log: structlog.typing.FilteringBoundLogger,
-        persistently: Persistence,
+        retried: RetryUntilWell,
     ) -> None:
         self.cause: Message | None = None
         self.published: set[UUID] = set()
@@ -85,7 +85,7 @@ class Emitter:
         self._bus = bus
         self._metrics = metrics
         self._log = log
-        self._persistently = persistently
+        self._retried = retried
         self._partitions: dict[str, int] = {}
 
     async def emit(self, event: Event) -> None:
@@ -99,7 +99,7 @@ class Emitter:
         record = record_of(event, topic, self._partitions[topic])
         if self.cause is not None:
             record = replace(record, headers=(*record.headers, cause_of(self.cause)))
-        await self._persistently(lambda: self._bus.publish(record))
+        await self._retried(lambda: self._bus.publish(record))
         if not self.has_emitted:
             self.has_emitted, self.first_ms = True, monotonic_ms()
         self._metrics.note_published(event.type)

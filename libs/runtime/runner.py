@@ -16,7 +16,7 @@ from libs.events.event import identity, utc_from_ms
 from libs.market.calendar import IST
 from libs.runtime.clock import Clock
 from libs.runtime.consumer import CheckpointPolicy, ConsumerLoop, Subscription
-from libs.runtime.emitter import Emitter, Persistence
+from libs.runtime.emitter import Emitter, RetryUntilWell
 from libs.runtime.health import Health
 from libs.runtime.http import HttpServer, make_app
 from libs.runtime.logs import logger_of
@@ -50,8 +50,8 @@ class ServiceRunner:
         self._around = surroundings
         self._log = logger_of(service.name)
         self._loops = [self._loop(subscription) for subscription in service.subscriptions]
-        self._persistently = Persistence(self._tasks_name, metrics, self.health)
-        self._outlet = Emitter(surroundings.bus, metrics, self._log, self._persistently)
+        self._retried = RetryUntilWell(self._tasks_name, metrics, self.health)
+        self._outlet = Emitter(surroundings.bus, metrics, self._log, self._retried)
         self._tasks: list[asyncio.Task[None]] = []
         self._own_tasks: list[asyncio.Task[None]] = []
         self._background: list[asyncio.Task[None]] = []
@@ -135,7 +135,7 @@ class ServiceRunner:
 
     async def stop(self) -> None:
         """Cancel own tasks, let the loops finish their message, commit and leave; then close."""
-        self.health.is_stopping = self._persistently.is_stopping = True
+        self.health.is_stopping = self._retried.is_stopping = True
         own = [*self._own_tasks, *self._background]
         for task in own:
             task.cancel()

@@ -34,7 +34,7 @@ from libs.runtime.consumer import Emit
 from libs.runtime.logs import logger_of
 
 Publish = Callable[[Sequence[Event], Emit], Awaitable[None]]
-PATIENCE_SECONDS = 15.0
+TIMEOUT_SECONDS = 15.0
 _NONCE_BYTES = 8
 _BEARER = HTTPBearer(auto_error=False, description="a token of [executor] control")
 
@@ -85,7 +85,7 @@ class _Wish:
 
 
 @dataclass(slots=True)
-class ControlDesk:
+class CommandQueue:
     """Takes orders from the endpoints and has them published between the executor's messages."""
 
     publish: Publish
@@ -104,7 +104,7 @@ class ControlDesk:
         """Return when events are acknowledged; raise TimeoutError where that takes too long."""
         wish = _Wish(events, asyncio.get_running_loop().create_future())
         await self._waiting.put(wish)
-        await asyncio.wait_for(wish.done, PATIENCE_SECONDS)
+        await asyncio.wait_for(wish.done, TIMEOUT_SECONDS)
 
     def used(self, action: Action, token: str, outcome: Outcome, reason: str) -> ControlUsed:
         """Return the event of a use."""
@@ -123,7 +123,7 @@ class ControlDesk:
 
 
 def control_router(
-    access: Access, desk: ControlDesk, state: Callable[[], TradingState]
+    access: Access, commands: CommandQueue, state: Callable[[], TradingState]
 ) -> APIRouter:
     """Return the endpoints."""
     router = APIRouter(prefix="/control", tags=["control"], responses=_RESPONSES)
@@ -134,7 +134,7 @@ def control_router(
             credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_BEARER)],
         ) -> AccessToken:
             presented = credentials.credentials if credentials else ""
-            return await _admitted(access, desk, action, scope, presented, request)
+            return await _admitted(access, commands, action, scope, presented, request)
 
         return admit
 
@@ -142,7 +142,7 @@ def control_router(
     async def show(token: Annotated[AccessToken, Depends(admitted("state", "read"))]) -> State:
         """Answer whether trading is halted and how many positions are open."""
         now = state()
-        await _published(desk, [desk.used("state", token.name, "done", "")])
+        await _published(commands, [commands.used("state", token.name, "done", "")])
         return State(mode=now.mode, halted_because=now.halted_because, open_positions=len(now.held))
 
     @router.post("/halt")
@@ -150,9 +150,9 @@ def control_router(
         asked: Asked, token: Annotated[AccessToken, Depends(admitted("halt", "operate"))]
     ) -> Answer:
         """Open no new position until trading is resumed; exits go on."""
-        use = desk.used("halt", token.name, "done", asked.reason)
+        use = commands.used("halt", token.name, "done", asked.reason)
         reason = f"halted by {token.name}" + (f": {asked.reason}" if asked.reason else "")
-        await _published(desk, [use, _control(TradingHalted, use, reason)])
+        await _published(commands, [use, _control(TradingHalted, use, reason)])
         return Answer(action="halt")
 
     @router.post("/resume")
@@ -160,9 +160,9 @@ def control_router(
         asked: Asked, token: Annotated[AccessToken, Depends(admitted("resume", "operate"))]
     ) -> Answer:
         """Let new positions be opened again."""
-        use = desk.used("resume", token.name, "done", asked.reason)
+        use = commands.used("resume", token.name, "done", asked.reason)
         reason = f"resumed by {token.name}" + (f": {asked.reason}" if asked.reason else "")
-        await _published(desk, [use, _control(TradingResumed, use, reason)])
+        await _published(commands, [use, _control(TradingResumed, use, reason)])
         return Answer(action="resume")
 
     @router.post("/mode")
@@ -170,8 +170,8 @@ def control_router(
         asked: ModeAsked, token: Annotated[AccessToken, Depends(admitted("mode", "trade"))]
     ) -> Answer:
         """Decide the signals that follow in another mode; what is open is closed as before."""
-        use = desk.used("mode", token.name, "done", asked.reason)
-        await _published(desk, [use, _mode_changed(asked.mode, state().settings_mode, use)])
+        use = commands.used("mode", token.name, "done", asked.reason)
+        await _published(commands, [use, _mode_changed(asked.mode, state().settings_mode, use)])
         return Answer(action="mode")
 
     @router.post("/exit")
@@ -179,8 +179,8 @@ def control_router(
         asked: Asked, token: Annotated[AccessToken, Depends(admitted("exit", "trade"))]
     ) -> Answer:
         """Close every open position; halt first if none is to be opened after it."""
-        use, held = desk.used("exit", token.name, "done", asked.reason), state().held
-        await _published(desk, [use, *_exits(held, use)])
+        use, held = commands.used("exit", token.name, "done", asked.reason), state().held
+        await _published(commands, [use, *_exits(held, use)])
         return Answer(action="exit", positions=len(held))
 
     return router
@@ -196,7 +196,7 @@ _RESPONSES: dict[int | str, dict[str, Any]] = {
 
 async def _admitted(
     access: Access,
-    desk: ControlDesk,
+    commands: CommandQueue,
     action: Action,
     scope: Scope,
     presented: str,
@@ -210,14 +210,14 @@ async def _admitted(
             "control refused", action=action, token=denied.name, host=host, reason=str(denied)
         )
         if denied.name and denied.status == 403:
-            use = desk.used(action, denied.name, "refused", str(denied))
-            await _published(desk, [use])
+            use = commands.used(action, denied.name, "refused", str(denied))
+            await _published(commands, [use])
         raise HTTPException(denied.status, str(denied)) from None
 
 
-async def _published(desk: ControlDesk, events: Sequence[Event]) -> None:
+async def _published(commands: CommandQueue, events: Sequence[Event]) -> None:
     try:
-        await desk.done(events)
+        await commands.done(events)
     except TimeoutError:
         raise HTTPException(503, "the bus has not acknowledged it in time") from None
 

@@ -27,11 +27,11 @@ from libs.runtime.metrics import TradingMetrics
 from libs.runtime.retry import retrying
 from libs.runtime.service import Parts, Service
 from libs.runtime.settings import SettingsError
-from services.executor.control import ControlDesk, TradingState, control_router
+from services.executor.control import CommandQueue, TradingState, control_router
 from services.executor.domain import rows
 from services.executor.domain.commands import CancelOrder, Effect, LookUp, PlaceOrder
 from services.executor.domain.executor import OptionsExecutor
-from services.executor.domain.option_market import Market
+from services.executor.domain.option_market import OptionMarket
 from services.executor.domain.order import Order
 from services.executor.domain.risk import RiskBook
 from services.executor.settings import ExecutorSettings
@@ -251,7 +251,7 @@ def make_service(settings: ExecutorSettings, parts: Parts, venue: Venue | None =
     executor = OptionsExecutor(
         mode=settings.mode,
         policy=policy,
-        market=Market(load_calendar(), policy.chain.rate),
+        market=OptionMarket(load_calendar(), policy.chain.rate),
         rulebook=load_rulebook(),
         risk=RiskBook(policy.limits, policy.sizing.capital),
     )
@@ -294,14 +294,14 @@ def make_service(settings: ExecutorSettings, parts: Parts, venue: Venue | None =
         return TradingState(executor.mode, settings.mode, executor.risk.halted_because, held)
 
     access = Access(settings.control.tokens, settings.control.per_minute)
-    desk = ControlDesk(handler.publish, parts.clock)
+    commands = CommandQueue(handler.publish, parts.clock)
     watch = (_Watch(venue, handler).run,) if venue else ()
     return Service(
         name="executor",
         subscriptions=(inputs, *parts.writers("executor", tables)),
-        background=(*watch, desk.run) if access.tokens else watch,
+        background=(*watch, commands.run) if access.tokens else watch,
         close=venue.close if venue else None,
         describe=describe,
         measure=lambda: _measure(executor, venue, parts.metrics.trading),
-        router=control_router(access, desk, state) if access.tokens else None,
+        router=control_router(access, commands, state) if access.tokens else None,
     )

@@ -9,14 +9,14 @@ from libs.market.rulebook import load_rulebook
 from libs.runtime.consumer import Reaction, Subscription
 from libs.runtime.metrics import Metrics
 from libs.runtime.service import Parts, Service
-from services.position.domain.open_positions import PositionDesk
+from services.position.domain.open_positions import OpenPositions
 from services.position.domain.rows import performance_metrics, positions
 from services.position.settings import PositionSettings
 
 
 def make_service(settings: PositionSettings, parts: Parts) -> Service:
-    """Return the service around a PositionDesk."""
-    desk = PositionDesk(
+    """Return the service around a OpenPositions."""
+    held = OpenPositions(
         calendar=load_calendar(),
         rulebook=load_rulebook(),
         rules=settings.exits,
@@ -26,8 +26,8 @@ def make_service(settings: PositionSettings, parts: Parts) -> Service:
         group="position",
         topics=("orders", "ticks"),
         handler=Reaction(
-            lambda event: _counted(desk.on_event(event, parts.clock.now_ms()), parts.metrics),
-            desk.restore,
+            lambda event: _counted(held.on_event(event, parts.clock.now_ms()), parts.metrics),
+            held.restore,
         ),
         restore_topics=("positions", "exit_requests"),
         is_atomic=True,
@@ -39,8 +39,8 @@ def make_service(settings: PositionSettings, parts: Parts) -> Service:
     return Service(
         name="position",
         subscriptions=(fills, *parts.writers("position", tables)),
-        describe=lambda: {"open_positions": len(desk.open_tokens)},
-        measure=lambda: _measure(desk, parts),
+        describe=lambda: {"open_positions": len(held.open_tokens)},
+        measure=lambda: _measure(held, parts),
     )
 
 
@@ -52,11 +52,11 @@ def _counted(events: Iterable[Event], metrics: Metrics) -> Iterator[Event]:
         yield event
 
 
-def _measure(desk: PositionDesk, parts: Parts) -> None:
+def _measure(held: OpenPositions, parts: Parts) -> None:
     measured, now_ms = parts.metrics.positions, parts.clock.now_ms()
     today = utc_from_ms(now_ms).astimezone(IST).date()
-    realised, unrealised = desk.results(today)
-    measured.open.set(len(desk.open_tokens))
-    measured.unguarded.set(desk.unguarded(now_ms))
+    realised, unrealised = held.results(today)
+    measured.open.set(len(held.open_tokens))
+    measured.unguarded.set(held.unguarded(now_ms))
     measured.realised.set(float(realised))
     measured.unrealised.set(float(unrealised))

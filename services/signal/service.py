@@ -3,7 +3,7 @@
 from libs.runtime.consumer import Reaction, Subscription
 from libs.runtime.service import Parts, Service
 from services.signal.domain.rows import trading_signals
-from services.signal.domain.signals import SignalBook
+from services.signal.domain.signal_book import SignalBook
 from services.signal.settings import SignalSettings
 
 

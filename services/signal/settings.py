@@ -4,7 +4,7 @@ from pydantic import Field
 
 from libs.runtime.process import ServiceProcess
 from libs.runtime.settings import Section
-from services.signal.domain.signals import SignalRules
+from services.signal.domain.signal_book import SignalRules
 
 
 class SignalSettings(Section):

@@ -12,7 +12,7 @@ from libs.runtime.consumer import Emit, Reaction, Subscription
 from libs.runtime.handover import Since
 from libs.runtime.logs import logger_of
 from libs.runtime.service import Parts, Service
-from services.strategy.domain.host import StrategyDesk
+from services.strategy.domain.host import StrategyHost
 from services.strategy.domain.registry import known_strategies, make_strategy
 from services.strategy.domain.rows import strategy_signals
 from services.strategy.domain.strategy import Strategy
@@ -23,24 +23,24 @@ from services.strategy.settings import StrategyChoice, StrategySettings
 def make_service(
     settings: StrategySettings, parts: Parts, known: dict[str, type[Strategy]] | None = None
 ) -> Service:
-    """Return the service around a StrategyDesk; raise UnknownStrategy for a wrong choice.
+    """Return the service around a StrategyHost; raise UnknownStrategy for a wrong choice.
 
     `known` strategies by name; left out: those built in and installed.
     """
     known = known_strategies() if known is None else known
-    desk = StrategyDesk(
+    host = StrategyHost(
         tuple(_maker(choice, known) for choice in settings.strategies),
         lambda name: parts.metrics.strategy.seconds.labels(name).time(),
     )
 
     async def prepare(emit: Emit) -> None:
-        await _warm_up(desk, settings, parts, emit)
+        await _warm_up(host, settings, parts, emit)
 
     candles = Subscription(
         group="strategy",
         topics=("candles",),
-        handler=Reaction(desk.on_event),
-        state=_DeskState(desk),
+        handler=Reaction(host.on_event),
+        state=_HostState(host),
     )
     tables = {"strategy_signals": (("strategy_signals",), strategy_signals)}
     return Service(
@@ -55,15 +55,15 @@ def make_service(
 _ASK_SECONDS, _TELL_EVERY = 0.5, 20
 
 
-class _DeskState:
+class _HostState:
     """What strategies have seen in a partition: stored history, then its live candles."""
 
-    def __init__(self, desk: StrategyDesk) -> None:
-        self._desk = desk
+    def __init__(self, host: StrategyHost) -> None:
+        self._host = host
 
     def forget(self, partition: int) -> None:
         """Put the strategies of a partition back to where the history left them."""
-        self._desk.forget(partition)
+        self._host.forget(partition)
 
     def since(self, partition: int, last: Event | None) -> Since:
         """Ask for every live candle that was handled."""
@@ -74,11 +74,11 @@ class _DeskState:
 
     def replay(self, event: Event) -> None:
         """Feed live candles that were handled before."""
-        self._desk.replay(event)
+        self._host.replay(event)
 
 
 async def _warm_up(
-    desk: StrategyDesk, settings: StrategySettings, parts: Parts, emit: Emit
+    host: StrategyHost, settings: StrategySettings, parts: Parts, emit: Emit
 ) -> None:
     """Feed stored history to the strategies; without any they start cold, and say so."""
     log = logger_of("strategy")
@@ -86,15 +86,15 @@ async def _warm_up(
     if loaded is not None and parts.store is not None:
         history = CandleHistory(parts.store, settings.periods, settings.history_wait_seconds)
         await history.wait_until_stored(loaded, log)
-        for interval in sorted(desk.intervals):
-            desk.warm(await history.candles(loaded.days, interval))
+        for interval in sorted(host.intervals):
+            host.warm(await history.candles(loaded.days, interval))
     else:
         log.warning("strategies start cold: no history is loaded")
     if loaded is not None:
         parts.clock.observe(loaded.occurred_ms)
     now_ms = parts.clock.now_ms()
     day = loaded.trading_day if loaded else utc_from_ms(now_ms).astimezone(IST).date()
-    for event in desk.started(day, now_ms):
+    for event in host.started(day, now_ms):
         await emit(event)
 
 

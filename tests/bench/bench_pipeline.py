@@ -35,7 +35,7 @@ from tests.servers import running_kafka
 
 TICKS_PER_S, TICKS_PER_FRAME = 2000, 119
 ORDERS = 1000
-PATIENCE_SECONDS = 600.0
+TIMEOUT_SECONDS = 600.0
 GRACE_MS = 2000
 HOPS = 5
 BURST = 12
@@ -162,7 +162,7 @@ async def _pipeline(address: KafkaAddress, folder: Path) -> tuple[list[float], d
         ) as fleet:
             for service in SERVICES:
                 await fleet.start(service, MODULES.get(service, ""))
-            deadline = time.monotonic() + PATIENCE_SECONDS
+            deadline = time.monotonic() + TIMEOUT_SECONDS
             while len(seen.planned_ns) < ORDERS and time.monotonic() < deadline:
                 if watching.done():
                     watching.result()
@@ -217,7 +217,7 @@ async def _away_s(address: KafkaAddress, fleet: Fleet, member: Member) -> float:
         assert member.process is not None
         killed, restarts = time.monotonic(), member.restarts
         member.process.kill()
-        while time.monotonic() - killed < PATIENCE_SECONDS:
+        while time.monotonic() - killed < TIMEOUT_SECONDS:
             await asyncio.sleep(0.05)
             if member.restarts == restarts:
                 continue

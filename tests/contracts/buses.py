@@ -12,7 +12,7 @@ from libs.events.bus import Bus, Consumer, Message, RebalanceListener, Record, T
 
 PARTITIONS = {"orders": 3, "candles": 4, "control": 1}
 """The topics that the suite uses, and how many partitions each has in it."""
-PATIENCE_SECONDS = 20.0
+TIMEOUT_SECONDS = 20.0
 QUIET_SECONDS = 0.3
 
 Story = Callable[[Bus], Awaitable[None]]
@@ -38,7 +38,7 @@ def play(bus_factory: BusFactory, *stories: Story) -> None:
         bus = bus_factory()
         await bus.start()
         try:
-            await asyncio.wait_for(story(bus), 3 * PATIENCE_SECONDS)
+            await asyncio.wait_for(story(bus), 3 * TIMEOUT_SECONDS)
         finally:
             await bus.stop()
 
@@ -59,7 +59,7 @@ async def publish(bus: Bus, *records: Record) -> None:
 
 async def until(is_so: Callable[[], bool], what: str) -> None:
     """Wait until something is so; fail, saying what was expected, after the deadline."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
+    deadline = time.monotonic() + TIMEOUT_SECONDS
     while not is_so():
         assert time.monotonic() < deadline, f"never happened: {what}"
         await asyncio.sleep(0.01)
@@ -67,7 +67,7 @@ async def until(is_so: Callable[[], bool], what: str) -> None:
 
 async def eventually(is_so: Callable[[], Awaitable[bool]], what: str) -> None:
     """Ask until something is so; fail, saying what was expected, after the deadline."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
+    deadline = time.monotonic() + TIMEOUT_SECONDS
     while not await is_so():
         assert time.monotonic() < deadline, f"never happened: {what}"
         await asyncio.sleep(0.05)
@@ -75,7 +75,7 @@ async def eventually(is_so: Callable[[], Awaitable[bool]], what: str) -> None:
 
 async def take(consumer: Consumer, count: int, at_most: int = 100) -> list[Message]:
     """The next `count` messages; fail when they do not come or when there are more of them."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
+    deadline = time.monotonic() + TIMEOUT_SECONDS
     taken: list[Message] = []
     while len(taken) < count:
         assert time.monotonic() < deadline, f"{len(taken)} of {count} messages: {texts(taken)}"

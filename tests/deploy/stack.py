@@ -26,7 +26,7 @@ IMAGES = (
     "prom/prometheus:latest",
     "grafana/grafana:latest",
 )
-START_SECONDS, PATIENCE_SECONDS = 600, 180
+START_SECONDS, TIMEOUT_SECONDS = 600, 180
 
 
 def why_not() -> str:
@@ -116,7 +116,9 @@ class Stack:
 
 
 def eventually(
-    look: Callable[[], Any], holds: Callable[[Any], bool], seconds: float = PATIENCE_SECONDS
+    look: Callable[[], Any],
+    holds: Callable[[Any], bool],
+    seconds: float = TIMEOUT_SECONDS,
 ) -> Any:
     """Look until it holds, and return what was seen; fail with the last of it."""
     deadline = time.monotonic() + seconds

@@ -33,7 +33,7 @@ from tests.integration.proxies import Proxy
 from tests.integration.recordings import DAY
 
 SERVICES = ("candle", "executor", "position", "signal", "strategy", "ingest")
-PATIENCE_SECONDS = 180.0
+TIMEOUT_SECONDS = 180.0
 INGEST = "services.local.play.recorded_ingest"
 MINUTE_MS = 60_000
 
@@ -203,7 +203,7 @@ class KafkaDay:
 
 async def until(is_so: Callable[[], Any], what: str, every: float = 0.3) -> None:
     """Wait until something is so; fail, saying what was expected, after the deadline."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
+    deadline = time.monotonic() + TIMEOUT_SECONDS
     while not await is_so():
         assert time.monotonic() < deadline, f"never happened: {what}"
         await asyncio.sleep(every)

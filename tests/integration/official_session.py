@@ -19,7 +19,7 @@ from kiteconnect import KiteConnect, KiteTicker
 from kiteconnect.exceptions import InputException, KiteException, TokenException
 
 QUOTE_REST_SECONDS = 1.1
-PATIENCE_SECONDS = 30.0
+TIMEOUT_SECONDS = 30.0
 
 
 def main(root: str, ws_root: str, api_key: str, api_secret: str, *keys: str) -> dict[str, Any]:
@@ -153,7 +153,7 @@ class Stream:
 
     def open(self, modes: dict[str, list[int]]) -> None:
         self._ticker.connect(threaded=True)
-        assert self._connected.wait(PATIENCE_SECONDS), "the ticker does not connect"
+        assert self._connected.wait(TIMEOUT_SECONDS), "the ticker does not connect"
         for mode, tokens in modes.items():
             self._in_reactor(self._ticker.subscribe, tokens)
             self._in_reactor(self._ticker.set_mode, mode, tokens)
@@ -176,7 +176,7 @@ class Stream:
         )
 
     def wait_for(self, is_so: Any) -> None:
-        deadline = time.monotonic() + PATIENCE_SECONDS
+        deadline = time.monotonic() + TIMEOUT_SECONDS
         while not is_so():
             assert time.monotonic() < deadline, f"not seen in time; updates: {self.updates[-3:]}"
             time.sleep(0.12)

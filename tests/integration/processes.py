@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 HOST = "127.0.0.1"
-PATIENCE_SECONDS = 180.0
+TIMEOUT_SECONDS = 180.0
 
 
 class Running:
@@ -32,7 +32,7 @@ class Running:
 
     def until(self, is_so: Callable[[], bool], what: str) -> None:
         """Wait until something is so; fail when it never is, or when the process ends."""
-        deadline = time.monotonic() + PATIENCE_SECONDS
+        deadline = time.monotonic() + TIMEOUT_SECONDS
         while not is_so():
             assert self._child.poll() is None, f"ended before {what}: {self.last_words}"
             assert time.monotonic() < deadline, f"never happened: {what}: {self.last_words}"
@@ -45,7 +45,7 @@ class Running:
 
     def wait(self) -> int:
         """Return the exit status, once the process has ended by itself."""
-        return self._child.wait(PATIENCE_SECONDS)
+        return self._child.wait(TIMEOUT_SECONDS)
 
     def kill(self) -> None:
         """End the process at once, if it still runs."""

@@ -25,7 +25,7 @@ from services.simulator.settings import SimulatorSettings
 
 DAY = date(2026, 6, 17)
 SYMBOLS = ("NIFTY 50", "RELIANCE", "INFY")
-PATIENCE_SECONDS = 5.0
+TIMEOUT_SECONDS = 5.0
 
 
 @cache
@@ -43,7 +43,7 @@ def settings_of(**changes: Any) -> SimulatorSettings:
 
 
 @dataclass
-class Desk:
+class Client:
     """A running exchange and somebody who is logged in to it."""
 
     server: SimulatorServer
@@ -121,7 +121,7 @@ def order(**changes: Any) -> dict[str, Any]:
 
 async def until(holds: Callable[[], bool]) -> None:
     """Return when something holds."""
-    async with asyncio.timeout(PATIENCE_SECONDS):
+    async with asyncio.timeout(TIMEOUT_SECONDS):
         while not holds():  # noqa: ASYNC110  # nobody tells when
             await asyncio.sleep(0.001)
 
@@ -133,7 +133,7 @@ async def tell(socket: ClientConnection, action: str, value: Any) -> None:
 
 async def heard(socket: ClientConnection) -> str | bytes:
     """Return the next message that is no heartbeat."""
-    async with asyncio.timeout(PATIENCE_SECONDS):
+    async with asyncio.timeout(TIMEOUT_SECONDS):
         while len(message := await socket.recv()) <= 1:
             """A heartbeat."""
     return message
@@ -169,25 +169,25 @@ def lengths(message: bytes) -> list[int]:
 @asynccontextmanager
 async def exchange_at(
     settings: SimulatorSettings, market: Market | None = None
-) -> AsyncIterator[Desk]:
+) -> AsyncIterator[Client]:
     """Run an exchange that nobody is logged in to."""
     exchange = make_exchange(settings, market or small_market())
     async with (
         SimulatorServer(exchange, settings) as server,
-        httpx.AsyncClient(base_url=server.url, timeout=PATIENCE_SECONDS) as http,
+        httpx.AsyncClient(base_url=server.url, timeout=TIMEOUT_SECONDS) as http,
     ):
-        yield Desk(server, http, settings.api_key)
+        yield Client(server, http, settings.api_key)
 
 
 def at_desk(
-    play: Callable[[Desk], Awaitable[None]], market: Market | None = None, **changes: Any
+    play: Callable[[Client], Awaitable[None]], market: Market | None = None, **changes: Any
 ) -> None:
     """Play with an exchange that one is logged in to and that has played a few seconds."""
 
     async def run() -> None:
-        async with exchange_at(settings_of(**changes), market) as desk:
-            await desk.log_in()
-            await desk.seconds(3)
-            await play(desk)
+        async with exchange_at(settings_of(**changes), market) as client:
+            await client.log_in()
+            await client.seconds(3)
+            await play(client)
 
     asyncio.run(run())

@@ -24,7 +24,7 @@ DAY = date(2026, 6, 17)
 INDEX, STOCK = "NSE:NIFTY 50", "NSE:RELIANCE"
 SCRIPT = Path(__file__).with_name("official_session.py")
 SETTINGS = SimulatorSettings(port=0, speed=4, redirect_url="http://127.0.0.1/done")
-PATIENCE_SECONDS = 120
+TIMEOUT_SECONDS = 120
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +63,7 @@ def seen(market: SyntheticMarket, option: str) -> dict[str, Any]:
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.PIPE,
             )
-            async with asyncio.timeout(PATIENCE_SECONDS):
+            async with asyncio.timeout(TIMEOUT_SECONDS):
                 said, complaint = await client.communicate()
             stopping.set()
             await playing

@@ -12,7 +12,7 @@ from libs.broker.kite.frames import decode
 from libs.runtime.settings import SettingsError
 from services.simulator.assembly import make_exchange
 from tests.integration.simulators import (
-    Desk,
+    Client,
     at_desk,
     frame,
     heard,
@@ -23,45 +23,45 @@ from tests.integration.simulators import (
 )
 
 
-async def order_count(desk: Desk) -> int:
-    return len((await desk.http.get("/orders")).json()["data"])
+async def order_count(client: Client) -> int:
+    return len((await client.http.get("/orders")).json()["data"])
 
 
 @pytest.mark.parametrize(("kind", "carried_out"), [("lose_reply", 1), ("lose_request", 0)])
 def test_a_connection_ends_without_an_answer(kind: str, carried_out: int) -> None:
-    async def play(desk: Desk) -> None:
-        await desk.fault(kind=kind, method="POST", path="/orders")
+    async def play(client: Client) -> None:
+        await client.fault(kind=kind, method="POST", path="/orders")
         with pytest.raises(httpx.TransportError):
-            await desk.buy()
-        assert await order_count(desk) == carried_out
-        assert (await desk.buy()).status_code == 200
-        assert await desk.hits() == [1]
+            await client.buy()
+        assert await order_count(client) == carried_out
+        assert (await client.buy()).status_code == 200
+        assert await client.hits() == [1]
 
     at_desk(play)
 
 
 def test_a_request_hangs_and_is_never_carried_out() -> None:
-    async def play(desk: Desk) -> None:
-        await desk.fault(kind="hang", method="POST", seconds=0.2)
+    async def play(client: Client) -> None:
+        await client.fault(kind="hang", method="POST", seconds=0.2)
         with pytest.raises(httpx.ReadTimeout):
-            await desk.http.post("/orders/regular", data={}, timeout=0.05)
-        await desk.fault(kind="hang", method="POST", seconds=0.05)
+            await client.http.post("/orders/regular", data={}, timeout=0.05)
+        await client.fault(kind="hang", method="POST", seconds=0.05)
         with pytest.raises(httpx.RemoteProtocolError):
-            await desk.buy()
-        assert await order_count(desk) == 0
+            await client.buy()
+        assert await order_count(client) == 0
 
     at_desk(play)
 
 
 @pytest.mark.parametrize(("when", "carried_out"), [("before", 0), ("after", 1)])
 def test_a_delay_is_before_or_after_the_carrying_out(when: str, carried_out: int) -> None:
-    async def play(desk: Desk) -> None:
-        await desk.fault(kind="delay", method="POST", seconds=0.3, when=when)
-        buying = asyncio.create_task(desk.buy())
+    async def play(client: Client) -> None:
+        await client.fault(kind="delay", method="POST", seconds=0.3, when=when)
+        buying = asyncio.create_task(client.buy())
         await asyncio.sleep(0.1)
-        assert await order_count(desk) == carried_out
+        assert await order_count(client) == carried_out
         assert (await buying).status_code == 200
-        assert await order_count(desk) == 1
+        assert await order_count(client) == 1
 
     at_desk(play)
 
@@ -71,10 +71,10 @@ def test_a_delay_is_before_or_after_the_carrying_out(when: str, carried_out: int
 def test_a_status_of_trouble_says_nothing_about_the_order(
     status: int, when: str, carried_out: int
 ) -> None:
-    async def play(desk: Desk) -> None:
-        await desk.fault(kind="status", method="POST", status=status, when=when)
-        assert (await desk.buy()).status_code == status
-        assert await order_count(desk) == carried_out
+    async def play(client: Client) -> None:
+        await client.fault(kind="status", method="POST", status=status, when=when)
+        assert (await client.buy()).status_code == status
+        assert await order_count(client) == carried_out
 
     at_desk(play)
 
@@ -84,42 +84,42 @@ def test_a_status_of_trouble_says_nothing_about_the_order(
     [("token", 403, "TokenException"), ("limit", 429, "NetworkException")],
 )
 def test_a_request_is_refused_in_kites_words(kind: str, status: int, error_type: str) -> None:
-    async def play(desk: Desk) -> None:
-        await desk.fault(kind=kind, path="/quote")
-        reply = await desk.http.get("/quote?i=NSE:INFY")
+    async def play(client: Client) -> None:
+        await client.fault(kind=kind, path="/quote")
+        reply = await client.http.get("/quote?i=NSE:INFY")
         assert (reply.status_code, reply.json()["error_type"]) == (status, error_type)
-        assert (await desk.http.get("/quote?i=NSE:INFY")).status_code == 200
+        assert (await client.http.get("/quote?i=NSE:INFY")).status_code == 200
 
     at_desk(play)
 
 
 @pytest.mark.parametrize("status", [200, 502])
 def test_a_web_page_comes_instead_of_json(status: int) -> None:
-    async def play(desk: Desk) -> None:
-        await desk.fault(kind="html", path="/orders", status=status)
-        reply = await desk.http.get("/orders")
+    async def play(client: Client) -> None:
+        await client.fault(kind="html", path="/orders", status=status)
+        reply = await client.http.get("/orders")
         assert (reply.status_code, reply.headers["content-type"][:9]) == (status, "text/html")
 
     at_desk(play)
 
 
 def test_a_fault_hits_so_many_of_what_it_matches_after_some_that_pass() -> None:
-    async def play(desk: Desk) -> None:
-        await desk.fault(kind="status", path="/trades", status=503, times=2, skip=1)
-        await desk.http.get("/orders")
-        statuses = [(await desk.http.get("/trades")).status_code for _ in range(4)]
+    async def play(client: Client) -> None:
+        await client.fault(kind="status", path="/trades", status=503, times=2, skip=1)
+        await client.http.get("/orders")
+        statuses = [(await client.http.get("/trades")).status_code for _ in range(4)]
         assert statuses == [200, 503, 503, 200]
-        assert await desk.hits() == [2]
+        assert await client.hits() == [2]
 
     at_desk(play)
 
 
 def test_an_order_update_is_repeated() -> None:
-    async def play(desk: Desk) -> None:
-        await desk.fault(kind="repeat_update", copies=3)
-        async with desk.socket() as socket:
-            await desk.buy()
-            await desk.seconds(2)
+    async def play(client: Client) -> None:
+        await client.fault(kind="repeat_update", copies=3)
+        async with client.socket() as socket:
+            await client.buy()
+            await client.seconds(2)
             first = await update(socket)
             assert [await update(socket) for _ in range(2)] == [first] * 2
 
@@ -127,13 +127,13 @@ def test_an_order_update_is_repeated() -> None:
 
 
 def test_an_order_update_is_lost() -> None:
-    async def play(desk: Desk) -> None:
-        await desk.fault(kind="lose_update", times=2)
-        async with desk.socket() as socket:
-            await desk.buy()
-            await desk.seconds(2)
-            later = (await desk.buy()).json()["data"]["order_id"]
-            await desk.seconds(2)
+    async def play(client: Client) -> None:
+        await client.fault(kind="lose_update", times=2)
+        async with client.socket() as socket:
+            await client.buy()
+            await client.seconds(2)
+            later = (await client.buy()).json()["data"]["order_id"]
+            await client.seconds(2)
             assert (await update(socket))["data"]["order_id"] == later
 
     at_desk(play)
@@ -141,15 +141,15 @@ def test_an_order_update_is_lost() -> None:
 
 @pytest.mark.parametrize("clock", ["market", "wall"])
 def test_an_order_update_comes_later(clock: str) -> None:
-    async def play(desk: Desk) -> None:
+    async def play(client: Client) -> None:
         seconds = 3 if clock == "market" else 0.2
-        await desk.fault(kind="delay_update", seconds=seconds, clock=clock, times=2)
-        async with desk.socket(desk.token("NIFTY 50")) as socket:
-            await desk.buy()
-            await desk.seconds(1)
+        await client.fault(kind="delay_update", seconds=seconds, clock=clock, times=2)
+        async with client.socket(client.token("NIFTY 50")) as socket:
+            await client.buy()
+            await client.seconds(1)
             assert isinstance(await heard(socket), bytes)
             if clock == "market":
-                await desk.seconds(3)
+                await client.seconds(3)
             late = [(await update(socket))["data"]["status"] for _ in range(2)]
             assert late == ["OPEN", "COMPLETE"]
 
@@ -157,27 +157,27 @@ def test_an_order_update_comes_later(clock: str) -> None:
 
 
 def test_a_connection_falls_silent_and_stays_open() -> None:
-    async def play(desk: Desk) -> None:
-        async with desk.socket(desk.token("NIFTY 50")) as socket:
-            await desk.fault(kind="silence", seconds=0.3)
-            await desk.seconds(5)
+    async def play(client: Client) -> None:
+        async with client.socket(client.token("NIFTY 50")) as socket:
+            await client.fault(kind="silence", seconds=0.3)
+            await client.seconds(5)
             with pytest.raises(TimeoutError):
                 await asyncio.wait_for(socket.recv(), 0.1)
             assert await asyncio.wait_for(socket.recv(), 5) == b"\0"
-            await desk.seconds(1)
+            await client.seconds(1)
             assert lengths(await frame(socket)) == [32]
 
     at_desk(play, heartbeat_seconds=0.05)
 
 
 def test_a_connection_breaks_without_a_handshake_and_the_other_stays() -> None:
-    async def play(desk: Desk) -> None:
-        async with desk.socket() as one, desk.socket(desk.token("NIFTY 50")) as other:
-            await desk.fault(kind="close", connection=1)
+    async def play(client: Client) -> None:
+        async with client.socket() as one, client.socket(client.token("NIFTY 50")) as other:
+            await client.fault(kind="close", connection=1)
             with pytest.raises(ConnectionClosed) as closed:
                 await heard(one)
             assert closed.value.rcvd is None
-            await desk.seconds(1)
+            await client.seconds(1)
             assert lengths(await frame(other)) == [32]
 
     at_desk(play)
@@ -185,57 +185,57 @@ def test_a_connection_breaks_without_a_handshake_and_the_other_stays() -> None:
 
 @pytest.mark.parametrize("what", ["count", "cut", "length", "random"])
 def test_a_frame_is_garbage_and_the_next_is_sound(what: str) -> None:
-    async def play(desk: Desk) -> None:
-        async with desk.socket(desk.token("NIFTY 50"), desk.token("INFY")) as socket:
-            await desk.fault(kind="garbage", what=what)
+    async def play(client: Client) -> None:
+        async with client.socket(client.token("NIFTY 50"), client.token("INFY")) as socket:
+            await client.fault(kind="garbage", what=what)
             assert decode(await frame(socket)).broken > 0
-            await desk.seconds(1)
+            await client.seconds(1)
             assert decode(await frame(socket)).broken == 0
 
     at_desk(play)
 
 
 def test_upgrades_are_refused() -> None:
-    async def play(desk: Desk) -> None:
-        await desk.fault(kind="refuse", status=503, times=2)
+    async def play(client: Client) -> None:
+        await client.fault(kind="refuse", status=503, times=2)
         for _ in range(2):
             with pytest.raises(InvalidStatus) as refused:
-                async with desk.socket():
+                async with client.socket():
                     raise AssertionError
             assert refused.value.response.status_code == 503
-        async with desk.socket():
-            assert await desk.hits() == [2]
+        async with client.socket():
+            assert await client.hits() == [2]
 
     at_desk(play)
 
 
-async def last_price(desk: Desk) -> float:
-    quote = (await desk.http.get("/quote/ltp?i=NSE:INFY")).json()["data"]["NSE:INFY"]
+async def last_price(client: Client) -> float:
+    quote = (await client.http.get("/quote/ltp?i=NSE:INFY")).json()["data"]["NSE:INFY"]
     price: float = quote["last_price"]
     return price
 
 
 @pytest.mark.parametrize("path", ["/control/market", "/control/faults"])
 def test_the_market_jumps(path: str) -> None:
-    async def play(desk: Desk) -> None:
-        before = await last_price(desk)
+    async def play(client: Client) -> None:
+        before = await last_price(client)
         fields = {"kind": "jump", "tradingsymbol": "INFY", "factor": 0.9}
-        assert (await desk.http.post(path, json=fields)).status_code == 200
-        await desk.seconds(10)
-        assert await last_price(desk) == pytest.approx(0.9 * before, rel=0.01)
+        assert (await client.http.post(path, json=fields)).status_code == 200
+        await client.seconds(10)
+        assert await last_price(client) == pytest.approx(0.9 * before, rel=0.01)
 
     at_desk(play)
 
 
 def test_the_market_halts_and_goes_on() -> None:
-    async def play(desk: Desk) -> None:
+    async def play(client: Client) -> None:
         fields = {"kind": "halt", "scope": "NSE:INFY", "seconds": 10}
-        assert (await desk.http.post("/control/market", json=fields)).status_code == 200
-        before = await last_price(desk)
-        await desk.seconds(8)
-        assert await last_price(desk) == before
-        await desk.seconds(10)
-        assert await last_price(desk) != before
+        assert (await client.http.post("/control/market", json=fields)).status_code == 200
+        before = await last_price(client)
+        await client.seconds(8)
+        assert await last_price(client) == before
+        await client.seconds(10)
+        assert await last_price(client) != before
 
     at_desk(play)
 
@@ -262,33 +262,33 @@ def test_the_market_halts_and_goes_on() -> None:
 def test_what_cannot_be_is_refused_by_a_line_that_names_it(
     path: str, fields: Any, named: str
 ) -> None:
-    async def play(desk: Desk) -> None:
-        reply = await desk.http.post(f"/control/{path}", json=fields)
+    async def play(client: Client) -> None:
+        reply = await client.http.post(f"/control/{path}", json=fields)
         assert reply.status_code in (400, 404)
         message = reply.json()["message"]
         assert named in message
         assert "\n" not in message
-        assert await desk.hits() == []
+        assert await client.hits() == []
 
     at_desk(play)
 
 
 def test_faults_are_listed_and_removed() -> None:
-    async def play(desk: Desk) -> None:
-        booked = await desk.http.post("/control/faults", json=[{"kind": "token"}] * 2)
+    async def play(client: Client) -> None:
+        booked = await client.http.post("/control/faults", json=[{"kind": "token"}] * 2)
         assert [one["number"] for one in booked.json()["data"]] == [1, 2]
-        assert (await desk.http.delete("/control/faults/1")).status_code == 200
-        assert (await desk.http.delete("/control/faults/1")).status_code == 404
-        assert len(await desk.hits()) == 1
-        await desk.http.delete("/control/faults")
-        assert await desk.hits() == []
+        assert (await client.http.delete("/control/faults/1")).status_code == 200
+        assert (await client.http.delete("/control/faults/1")).status_code == 404
+        assert len(await client.hits()) == 1
+        await client.http.delete("/control/faults")
+        assert await client.hits() == []
 
     at_desk(play)
 
 
 def test_the_control_interface_is_for_this_machine_alone() -> None:
-    async def play(desk: Desk) -> None:
-        listener = desk.server._listener
+    async def play(client: Client) -> None:
+        listener = client.server._listener
         assert listener is not None
         transport = httpx.ASGITransport(listener._server.config.loaded_app, client=("10.0.0.9", 1))
         async with httpx.AsyncClient(transport=transport, base_url="http://simulator") as far:
@@ -313,16 +313,16 @@ def test_a_schedule_befalls_the_day_at_its_times(tmp_path: Path) -> None:
         """
     )
 
-    async def play(desk: Desk) -> None:
-        async with desk.socket() as socket:
-            assert (await desk.http.get("/trades")).status_code == 200
-            await desk.seconds(4)
-            assert (await desk.http.get("/trades")).status_code == 502
-            assert await desk.hits() == [1, 0]
-            await desk.seconds(2)
+    async def play(client: Client) -> None:
+        async with client.socket() as socket:
+            assert (await client.http.get("/trades")).status_code == 200
+            await client.seconds(4)
+            assert (await client.http.get("/trades")).status_code == 502
+            assert await client.hits() == [1, 0]
+            await client.seconds(2)
             with pytest.raises(ConnectionClosed):
                 await heard(socket)
-            assert await desk.hits() == [1, 1]
+            assert await client.hits() == [1, 1]
 
     at_desk(play, faults=file)
 

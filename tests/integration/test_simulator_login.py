@@ -8,41 +8,41 @@ import httpx
 import pytest
 
 from services.simulator.domain.india_time import at_time
-from tests.integration.simulators import Desk, at_desk
+from tests.integration.simulators import Client, at_desk
 from tests.unit.services.simulator import plays
 
 ONE_DAY = timedelta(days=1)
 PAGE = "/connect/login?api_key=simulator&v=3"
 
 
-async def profile_status(desk: Desk, authorization: str | None = None) -> int:
+async def profile_status(client: Client, authorization: str | None = None) -> int:
     headers = {} if authorization is None else {"Authorization": authorization}
-    return (await desk.http.get("/user/profile", headers=headers)).status_code
+    return (await client.http.get("/user/profile", headers=headers)).status_code
 
 
 def test_the_login_page_has_one_button_that_leads_back_to_the_app() -> None:
-    async def play(desk: Desk) -> None:
-        page = await desk.http.get(PAGE)
+    async def play(client: Client) -> None:
+        page = await client.http.get(PAGE)
         assert page.status_code == 200
         assert page.headers["content-type"].startswith("text/html")
         assert page.text.count("<button") == 1
-        answer = await desk.http.post(PAGE)
+        answer = await client.http.post(PAGE)
         assert answer.status_code == 303
         assert answer.headers["location"].startswith("http://127.0.0.1:5000/back?")
         query = parse_qs(urlsplit(answer.headers["location"]).query)
         assert (query["action"], query["status"], query["kept"]) == (["login"], ["success"], ["1"])
-        form = desk.exchange_form(query["request_token"][0])
-        assert (await desk.http.post("/session/token", data=form)).status_code == 200
+        form = client.exchange_form(query["request_token"][0])
+        assert (await client.http.post("/session/token", data=form)).status_code == 200
 
     at_desk(play, redirect_url="http://127.0.0.1:5000/back?kept=1")
 
 
 def test_without_an_app_to_go_back_to_the_token_is_shown() -> None:
-    async def play(desk: Desk) -> None:
-        page = (await desk.http.post(PAGE)).text
+    async def play(client: Client) -> None:
+        page = (await client.http.post(PAGE)).text
         request_token = page.partition("<code>")[2].partition("</code>")[0]
-        form = desk.exchange_form(request_token)
-        reply = (await desk.http.post("/session/token", data=form)).json()["data"]
+        form = client.exchange_form(request_token)
+        reply = (await client.http.post("/session/token", data=form)).json()["data"]
         assert reply["user_id"] == "SIM001"
         assert reply["broker"] == "SIMULATOR"
         assert reply["login_time"].startswith("2026-06-17 09:15:")
@@ -52,18 +52,18 @@ def test_without_an_app_to_go_back_to_the_token_is_shown() -> None:
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_an_unknown_app_is_shown_no_page(method: str) -> None:
-    async def play(desk: Desk) -> None:
-        reply = await desk.http.request(method, "/connect/login?api_key=other&v=3")
+    async def play(client: Client) -> None:
+        reply = await client.http.request(method, "/connect/login?api_key=other&v=3")
         assert (reply.status_code, reply.json()["error_type"]) == (400, "InputException")
 
     at_desk(play)
 
 
 def test_a_request_token_serves_once() -> None:
-    async def play(desk: Desk) -> None:
-        form = desk.exchange_form(desk.server.log_in()[1])
+    async def play(client: Client) -> None:
+        form = client.exchange_form(client.server.log_in()[1])
         statuses = [
-            (await desk.http.post("/session/token", data=form)).status_code for _ in range(2)
+            (await client.http.post("/session/token", data=form)).status_code for _ in range(2)
         ]
         assert statuses == [200, 403]
 
@@ -71,17 +71,17 @@ def test_a_request_token_serves_once() -> None:
 
 
 def test_a_wrong_secret_opens_nothing() -> None:
-    async def play(desk: Desk) -> None:
-        form = desk.exchange_form(desk.server.log_in()[1], api_secret="guessed")
-        reply = await desk.http.post("/session/token", data=form)
+    async def play(client: Client) -> None:
+        form = client.exchange_form(client.server.log_in()[1], api_secret="guessed")
+        reply = await client.http.post("/session/token", data=form)
         assert (reply.status_code, reply.json()["error_type"]) == (403, "TokenException")
 
     at_desk(play)
 
 
 def test_a_login_without_its_fields_is_malformed() -> None:
-    async def play(desk: Desk) -> None:
-        reply = await desk.http.post("/session/token", data={"api_key": "simulator"})
+    async def play(client: Client) -> None:
+        reply = await client.http.post("/session/token", data={"api_key": "simulator"})
         assert (reply.status_code, reply.json()["error_type"]) == (400, "InputException")
 
     at_desk(play)
@@ -91,39 +91,39 @@ def test_a_login_without_its_fields_is_malformed() -> None:
     "authorization", ["", "token simulator:wrong", "token other:x", "Bearer x", "token simulator"]
 )
 def test_without_the_right_keys_every_route_is_closed(authorization: str) -> None:
-    async def play(desk: Desk) -> None:
-        assert await profile_status(desk, authorization) == 403
+    async def play(client: Client) -> None:
+        assert await profile_status(client, authorization) == 403
 
     at_desk(play)
 
 
 def test_another_login_replaces_the_session_and_ends_its_websocket() -> None:
-    async def play(desk: Desk) -> None:
-        old = desk.http.headers["Authorization"]
-        async with desk.socket(desk.token("INFY")) as socket:
-            await desk.log_in()
-            assert await profile_status(desk, old) == 403
-            assert await profile_status(desk) == 200
-            await desk.seconds(1)
+    async def play(client: Client) -> None:
+        old = client.http.headers["Authorization"]
+        async with client.socket(client.token("INFY")) as socket:
+            await client.log_in()
+            assert await profile_status(client, old) == 403
+            assert await profile_status(client) == 200
+            await client.seconds(1)
             await asyncio.wait_for(socket.wait_closed(), 5)
 
     at_desk(play)
 
 
 def test_after_logging_out_the_token_opens_nothing() -> None:
-    async def play(desk: Desk) -> None:
-        keys = {"api_key": desk.api_key, "access_token": desk.access_token}
-        reply = await desk.http.delete("/session/token", params=keys)
+    async def play(client: Client) -> None:
+        keys = {"api_key": client.api_key, "access_token": client.access_token}
+        reply = await client.http.delete("/session/token", params=keys)
         assert reply.json() == {"status": "success", "data": True}
-        assert await profile_status(desk) == 403
-        assert (await desk.http.delete("/session/token", params=keys)).status_code == 403
+        assert await profile_status(client) == 403
+        assert (await client.http.delete("/session/token", params=keys)).status_code == 403
 
     at_desk(play)
 
 
 def test_there_are_no_refresh_tokens() -> None:
-    async def play(desk: Desk) -> None:
-        reply = await desk.http.post("/session/refresh_token", data={"refresh_token": "x"})
+    async def play(client: Client) -> None:
+        reply = await client.http.post("/session/refresh_token", data={"refresh_token": "x"})
         assert (reply.status_code, reply.json()["error_type"]) == (403, "TokenException")
 
     at_desk(play)
@@ -133,22 +133,22 @@ def test_the_session_ends_at_six_in_the_morning_by_the_exchanges_clock() -> None
     open_ms, six_ms = at_time(plays.DAY, time(9, 15)), at_time(plays.DAY + ONE_DAY, time(6))
     market = plays.ScriptedMarket(plays.second_frames(open_ms, [1000.0] * 3))
 
-    async def play(desk: Desk) -> None:
-        exchange = desk.server.exchange
+    async def play(client: Client) -> None:
+        exchange = client.server.exchange
         while exchange.now_ms < six_ms - 1000:
             exchange.trade()
         assert exchange.is_over
-        assert await profile_status(desk) == 200
-        await desk.seconds(1)
+        assert await profile_status(client) == 200
+        await client.seconds(1)
         assert exchange.now_ms == six_ms
-        assert await profile_status(desk) == 403
+        assert await profile_status(client) == 403
 
     at_desk(play, market)
 
 
 def test_a_reply_names_the_error_in_kites_way() -> None:
-    async def play(desk: Desk) -> None:
-        async with httpx.AsyncClient(base_url=desk.server.url) as stranger:
+    async def play(client: Client) -> None:
+        async with httpx.AsyncClient(base_url=client.server.url) as stranger:
             reply = await stranger.get("/orders")
         assert reply.json() == {
             "status": "error",

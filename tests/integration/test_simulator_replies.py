@@ -13,7 +13,7 @@ import pytest
 from libs.market.rulebook import load_rulebook
 from services.simulator.domain.account import Account, AccountRules
 from tests.conftest import RECORDED_DATA
-from tests.integration.simulators import Desk, exchange_at, order, settings_of, update
+from tests.integration.simulators import Client, exchange_at, order, settings_of, update
 
 NOT_OFFERED = "the simulated exchange does not offer it"
 NO_ROUTE = "the official client has no route for it"
@@ -77,63 +77,63 @@ def replies(kite_mocks: Path) -> dict[str, Any]:
 
 
 async def _ask_everything() -> dict[str, Any]:
-    async with exchange_at(settings_of()) as desk:
-        api_key, request_token = desk.server.log_in()
-        desk.api_key = api_key
-        form = desk.exchange_form(request_token)
-        session = (await desk.http.post("/session/token", data=form)).json()
-        desk.access_token = session["data"]["access_token"]
-        desk.http.headers["Authorization"] = f"token {api_key}:{desk.access_token}"
-        await desk.seconds(3)
-        return {"generate_session": session} | await _ask_while_logged_in(desk)
+    async with exchange_at(settings_of()) as client:
+        api_key, request_token = client.server.log_in()
+        client.api_key = api_key
+        form = client.exchange_form(request_token)
+        session = (await client.http.post("/session/token", data=form)).json()
+        client.access_token = session["data"]["access_token"]
+        client.http.headers["Authorization"] = f"token {api_key}:{client.access_token}"
+        await client.seconds(3)
+        return {"generate_session": session} | await _ask_while_logged_in(client)
 
 
-async def _ask_while_logged_in(desk: Desk) -> dict[str, Any]:
-    async with desk.socket() as socket:
-        told = await _trade(desk)
+async def _ask_while_logged_in(client: Client) -> dict[str, Any]:
+    async with client.socket() as socket:
+        told = await _trade(client)
         told["postback"] = (await update(socket))["data"]
-    for name, path in _reads(desk, told["order_response"]["data"]["order_id"]).items():
-        told[name] = (await desk.http.get(path)).json()
-    told |= await _ask_for_margins(desk)
+    for name, path in _reads(client, told["order_response"]["data"]["order_id"]).items():
+        told[name] = (await client.http.get(path)).json()
+    told |= await _ask_for_margins(client)
     form = {
         "exchange": "NSE", "tradingsymbol": "INFY", "transaction_type": "BUY", "quantity": 1,
         "position_type": "day", "old_product": "MIS", "new_product": "CNC",
     }  # fmt: skip
-    told["convert_position"] = (await desk.http.put("/portfolio/positions", data=form)).json()
-    _hold_shares(desk)
-    told["holdings"] = (await desk.http.get("/portfolio/holdings")).json()
-    keys = {"api_key": desk.api_key, "access_token": desk.access_token}
-    told["session_logout"] = (await desk.http.delete("/session/token", params=keys)).json()
+    told["convert_position"] = (await client.http.put("/portfolio/positions", data=form)).json()
+    _hold_shares(client)
+    told["holdings"] = (await client.http.get("/portfolio/holdings")).json()
+    keys = {"api_key": client.api_key, "access_token": client.access_token}
+    told["session_logout"] = (await client.http.delete("/session/token", params=keys)).json()
     return told
 
 
-async def _trade(desk: Desk) -> dict[str, Any]:
-    placed = (await desk.buy()).json()
-    option = next(one for one in desk.server.exchange.instruments if one.is_option)
+async def _trade(client: Client) -> dict[str, Any]:
+    placed = (await client.buy()).json()
+    option = next(one for one in client.server.exchange.instruments if one.is_option)
     quantity = option.lot_size * 200
-    sliced = await desk.buy(
+    sliced = await client.buy(
         exchange=option.exchange, tradingsymbol=option.tradingsymbol, quantity=quantity,
         product="NRML", autoslice="true", order_type="LIMIT", price=0.05,
     )  # fmt: skip
-    last = (await desk.http.get("/quote/ltp?i=NSE:INFY")).json()["data"]["NSE:INFY"]["last_price"]
-    resting = (await desk.buy(order_type="LIMIT", price=round(last * 0.95))).json()
-    await desk.seconds(3)
+    last = (await client.http.get("/quote/ltp?i=NSE:INFY")).json()["data"]["NSE:INFY"]["last_price"]
+    resting = (await client.buy(order_type="LIMIT", price=round(last * 0.95))).json()
+    await client.seconds(3)
     path = f"/orders/regular/{resting['data']['order_id']}"
     return {
         "order_response": placed,
         "autoslice_response": sliced.json(),
-        **await _modify_and_cancel(desk, path),
+        **await _modify_and_cancel(client, path),
     }
 
 
-async def _modify_and_cancel(desk: Desk, path: str) -> dict[str, Any]:
-    modified = (await desk.http.put(path, data={"quantity": 2})).json()
-    await desk.seconds(2)
-    return {"order_modify": modified, "order_cancel": (await desk.http.delete(path)).json()}
+async def _modify_and_cancel(client: Client, path: str) -> dict[str, Any]:
+    modified = (await client.http.put(path, data={"quantity": 2})).json()
+    await client.seconds(2)
+    return {"order_modify": modified, "order_cancel": (await client.http.delete(path)).json()}
 
 
-def _reads(desk: Desk, order_id: str) -> dict[str, str]:
-    history = f"/instruments/historical/{desk.token('INFY')}/minute"
+def _reads(client: Client, order_id: str) -> dict[str, str]:
+    history = f"/instruments/historical/{client.token('INFY')}/minute"
     span = "from=2026-06-16+09:15:00&to=2026-06-16+09:30:00"
     return {
         "profile": "/user/profile",
@@ -154,19 +154,19 @@ def _reads(desk: Desk, order_id: str) -> dict[str, str]:
     }
 
 
-async def _ask_for_margins(desk: Desk) -> dict[str, Any]:
+async def _ask_for_margins(client: Client) -> dict[str, Any]:
     asked = [order(variety="regular", price=0, average_price=100, order_id="1")]
     paths = {
         "order_margins": "/margins/orders",
         "basket_margins": "/margins/basket?consider_positions=true",
         "virtual_contract_note": "/charges/orders",
     }
-    return {name: (await desk.http.post(path, json=asked)).json() for name, path in paths.items()}
+    return {name: (await client.http.post(path, json=asked)).json() for name, path in paths.items()}
 
 
-def _hold_shares(desk: Desk) -> None:
+def _hold_shares(client: Client) -> None:
     """Let the account be that of the next morning, on which bought shares are holdings."""
-    exchange = desk.server.exchange
+    exchange = client.server.exchange
     state = exchange.account.dump() | {"trading_day": "2026-06-16"}
     exchange.account = Account.load(state, exchange.board, load_rulebook(), AccountRules())
 
@@ -244,9 +244,9 @@ def test_live_replies_look_like_kites_examples(
 
 def test_the_dump_has_the_columns_of_kites_example(kite_mocks: Path) -> None:
     async def header() -> list[str]:
-        async with exchange_at(settings_of()) as desk:
-            await desk.log_in()
-            text = (await desk.http.get("/instruments")).text
+        async with exchange_at(settings_of()) as client:
+            await client.log_in()
+            text = (await client.http.get("/instruments")).text
         return next(csv.reader(text.splitlines()))
 
     live = asyncio.run(header())

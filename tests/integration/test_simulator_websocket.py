@@ -10,31 +10,31 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import InvalidStatus
 
 from libs.broker.kite.frames import decode
-from tests.integration.simulators import Desk, at_desk, frame, heard, lengths, tell, until, update
+from tests.integration.simulators import Client, at_desk, frame, heard, lengths, tell, until, update
 
 INFY, RELIANCE, NIFTY = "INFY", "RELIANCE", "NIFTY 50"
 
 
 @pytest.mark.parametrize(("mode", "expected"), [("ltp", 8), ("quote", 44), ("full", 184)])
 def test_a_mode_says_how_long_packets_are(mode: str, expected: int) -> None:
-    async def play(desk: Desk) -> None:
-        token = desk.token(INFY)
-        async with desk.socket() as socket:
+    async def play(client: Client) -> None:
+        token = client.token(INFY)
+        async with client.socket() as socket:
             await tell(socket, "subscribe", [token])
             assert lengths(await frame(socket)) == [44]
             await tell(socket, "mode", [mode, [token]])
             assert lengths(await frame(socket)) == [expected]
-            await desk.server.trade()
-            await desk.server.tick()
+            await client.server.trade()
+            await client.server.tick()
             assert set(lengths(await frame(socket))) == {expected}
 
     at_desk(play)
 
 
 def test_after_subscribing_a_snapshot_comes_at_once() -> None:
-    async def play(desk: Desk) -> None:
-        tokens = [desk.token(NIFTY), desk.token(INFY)]
-        async with desk.socket() as socket:
+    async def play(client: Client) -> None:
+        tokens = [client.token(NIFTY), client.token(INFY)]
+        async with client.socket() as socket:
             await tell(socket, "subscribe", tokens)
             assert lengths(await frame(socket)) == [28, 44]
             await tell(socket, "mode", ["full", tokens])
@@ -46,25 +46,25 @@ def test_after_subscribing_a_snapshot_comes_at_once() -> None:
 
 
 def test_what_is_unsubscribed_is_sent_no_more() -> None:
-    async def play(desk: Desk) -> None:
-        tokens = [desk.token(NIFTY), desk.token(INFY)]
-        async with desk.socket(*tokens) as socket:
+    async def play(client: Client) -> None:
+        tokens = [client.token(NIFTY), client.token(INFY)]
+        async with client.socket(*tokens) as socket:
             await tell(socket, "unsubscribe", tokens[:1])
-            await until(lambda: len(desk.server.streams[0].subscription) == 1)
-            await desk.seconds(3)
+            await until(lambda: len(client.server.streams[0].subscription) == 1)
+            await client.seconds(3)
             assert set(lengths(await frame(socket))) == {184}
 
     at_desk(play)
 
 
 def test_each_second_is_one_frame_and_all_are_counted() -> None:
-    async def play(desk: Desk) -> None:
-        async with desk.socket(desk.token(NIFTY)) as socket:
-            await desk.seconds(50)
+    async def play(client: Client) -> None:
+        async with client.socket(client.token(NIFTY)) as socket:
+            await client.seconds(50)
             for _ in range(50):
                 assert decode(await frame(socket)).broken == 0
-            assert desk.server.frames_sent == 52  # with the two snapshots
-            assert desk.server.streams[0].counts.commands_taken == 2
+            assert client.server.frames_sent == 52  # with the two snapshots
+            assert client.server.streams[0].counts.commands_taken == 2
 
     at_desk(play)
 
@@ -73,37 +73,37 @@ def test_each_second_is_one_frame_and_all_are_counted() -> None:
     "command", ["{", "[]", '{"a":"jump"}', '{"a":"subscribe","v":"x"}', '{"a":"mode","v":["full"]}']
 )
 def test_nonsense_is_answered_by_an_error_text(command: str) -> None:
-    async def play(desk: Desk) -> None:
-        async with desk.socket() as socket:
+    async def play(client: Client) -> None:
+        async with client.socket() as socket:
             await socket.send(command)
             message = json.loads(await heard(socket))
             assert message["type"] == "error"
             assert message["data"]
-            await tell(socket, "subscribe", [desk.token(INFY)])
+            await tell(socket, "subscribe", [client.token(INFY)])
             assert lengths(await frame(socket)) == [44]
 
     at_desk(play)
 
 
 def test_the_3001st_token_is_refused_and_the_others_stay() -> None:
-    async def play(desk: Desk) -> None:
-        async with desk.socket() as socket:
-            await tell(socket, "subscribe", [desk.token(INFY), *range(1, 3000)])
+    async def play(client: Client) -> None:
+        async with client.socket() as socket:
+            await tell(socket, "subscribe", [client.token(INFY), *range(1, 3000)])
             assert lengths(await frame(socket)) == [44]
-            await tell(socket, "subscribe", [desk.token(NIFTY)])
+            await tell(socket, "subscribe", [client.token(NIFTY)])
             message = json.loads(await heard(socket))
             assert message["type"] == "error"
             assert "3000" in message["data"]
-            assert len(desk.server.streams[0].subscription) == 3000
-            await desk.seconds(3)
+            assert len(client.server.streams[0].subscription) == 3000
+            await client.seconds(3)
             assert 184 not in lengths(await frame(socket))
 
     at_desk(play)
 
 
 def test_heartbeats_come_while_nothing_else_does() -> None:
-    async def play(desk: Desk) -> None:
-        async with desk.socket() as socket:
+    async def play(client: Client) -> None:
+        async with client.socket() as socket:
             for _ in range(3):
                 assert await asyncio.wait_for(socket.recv(), 5) == b"\0"
 
@@ -111,26 +111,26 @@ def test_heartbeats_come_while_nothing_else_does() -> None:
 
 
 def test_an_order_update_reaches_every_connection_without_subscribing() -> None:
-    async def play(desk: Desk) -> None:
-        async with desk.socket(desk.token(INFY)) as one, desk.socket() as other:
-            order_id = (await desk.buy()).json()["data"]["order_id"]
-            await desk.seconds(2)
+    async def play(client: Client) -> None:
+        async with client.socket(client.token(INFY)) as one, client.socket() as other:
+            order_id = (await client.buy()).json()["data"]["order_id"]
+            await client.seconds(2)
             for socket in (one, other):
                 messages = [await update(socket) for _ in range(2)]
                 assert {message["type"] for message in messages} == {"order"}
                 assert {message["data"]["order_id"] for message in messages} == {order_id}
                 assert [message["data"]["status"] for message in messages] == ["OPEN", "COMPLETE"]
-            assert desk.server.postbacks_sent == 4
-            assert [stream.counts.updates_sent for stream in desk.server.streams] == [2, 2]
+            assert client.server.postbacks_sent == 4
+            assert [stream.counts.updates_sent for stream in client.server.streams] == [2, 2]
 
     at_desk(play)
 
 
 def test_updates_of_a_second_come_before_its_ticks() -> None:
-    async def play(desk: Desk) -> None:
-        async with desk.socket(desk.token(NIFTY)) as socket:
-            await desk.buy()
-            await desk.seconds(1)
+    async def play(client: Client) -> None:
+        async with client.socket(client.token(NIFTY)) as socket:
+            await client.buy()
+            await client.seconds(1)
             kinds = [type(await heard(socket)) for _ in range(3)]
             assert kinds == [str, str, bytes]
 
@@ -139,41 +139,41 @@ def test_updates_of_a_second_come_before_its_ticks() -> None:
 
 @pytest.mark.parametrize("query", ["", "api_key=simulator&access_token=wrong", "access_token=x"])
 def test_a_wrong_token_is_refused_on_the_upgrade(query: str) -> None:
-    async def play(desk: Desk) -> None:
+    async def play(client: Client) -> None:
         with pytest.raises(InvalidStatus) as refused:
-            await connect(f"{desk.server.ws_url}?{query}")
+            await connect(f"{client.server.ws_url}?{query}")
         assert refused.value.response.status_code == 403
 
     at_desk(play)
 
 
 def test_the_fourth_connection_is_refused_until_one_goes() -> None:
-    async def play(desk: Desk) -> None:
+    async def play(client: Client) -> None:
         async with AsyncExitStack() as stack:
-            first = await stack.enter_async_context(desk.socket())
+            first = await stack.enter_async_context(client.socket())
             for _ in range(2):
-                await stack.enter_async_context(desk.socket())
+                await stack.enter_async_context(client.socket())
             with pytest.raises(InvalidStatus) as refused:
-                await stack.enter_async_context(desk.socket())
+                await stack.enter_async_context(client.socket())
             assert refused.value.response.status_code == 429
             await first.close()
-            await until(lambda: len(desk.server.streams) == 2)
-            await stack.enter_async_context(desk.socket())
+            await until(lambda: len(client.server.streams) == 2)
+            await stack.enter_async_context(client.socket())
 
     at_desk(play, limits=True)
 
 
 def test_waiting_for_subscribers_ends_with_the_first_one() -> None:
-    async def play(desk: Desk) -> None:
-        assert not desk.server.has_subscribers
-        waiting = asyncio.create_task(desk.server.wait_for_subscribers())
-        async with desk.socket() as socket:
+    async def play(client: Client) -> None:
+        assert not client.server.has_subscribers
+        waiting = asyncio.create_task(client.server.wait_for_subscribers())
+        async with client.socket() as socket:
             assert not waiting.done()
-            await tell(socket, "subscribe", [desk.token(INFY)])
+            await tell(socket, "subscribe", [client.token(INFY)])
             await asyncio.wait_for(waiting, 5)
-            assert desk.server.has_subscribers
-        await until(lambda: not desk.server.streams)
-        assert not desk.server.has_subscribers
+            assert client.server.has_subscribers
+        await until(lambda: not client.server.streams)
+        assert not client.server.has_subscribers
 
     at_desk(play)
 
@@ -186,11 +186,11 @@ async def stop_reading(socket: ClientConnection) -> None:
 
 
 def test_a_slow_reader_holds_the_steps_up_and_loses_nothing() -> None:
-    async def play(desk: Desk) -> None:
-        tokens = [one.instrument_token for one in desk.server.exchange.instruments]
-        async with desk.socket(*tokens) as socket:
+    async def play(client: Client) -> None:
+        tokens = [one.instrument_token for one in client.server.exchange.instruments]
+        async with client.socket(*tokens) as socket:
             await stop_reading(socket)
-            stepping = asyncio.create_task(desk.seconds(300))
+            stepping = asyncio.create_task(client.seconds(300))
             done, _ = await asyncio.wait({stepping}, timeout=0.7)
             assert not done
             socket.transport.resume_reading()
@@ -204,37 +204,39 @@ def test_a_slow_reader_holds_the_steps_up_and_loses_nothing() -> None:
 
 
 def test_at_a_free_pace_a_slow_reader_is_left_behind_and_the_others_are_not() -> None:
-    async def play(desk: Desk) -> None:
-        tokens = [one.instrument_token for one in desk.server.exchange.instruments]
+    async def play(client: Client) -> None:
+        tokens = [one.instrument_token for one in client.server.exchange.instruments]
         stopping = asyncio.Event()
-        async with desk.socket(*tokens) as slow, desk.socket(desk.token(NIFTY)) as quick:
+        async with client.socket(*tokens) as slow, client.socket(client.token(NIFTY)) as quick:
             await stop_reading(slow)
-            running = asyncio.create_task(desk.server.run(stopping))
-            while not desk.server.streams[0].counts.seconds_left_out:
+            running = asyncio.create_task(client.server.run(stopping))
+            while not client.server.streams[0].counts.seconds_left_out:
                 await frame(quick)
             stopping.set()
             await running
-            assert desk.server.streams[1].counts.seconds_left_out == 0
+            assert client.server.streams[1].counts.seconds_left_out == 0
             slow.transport.abort()
 
     at_desk(play, option_seconds=1, speed=10_000, unsent_messages=3)
 
 
 def test_the_market_runs_by_itself_at_a_speed_with_pauses() -> None:
-    async def play(desk: Desk) -> None:
+    async def play(client: Client) -> None:
         stopping = asyncio.Event()
-        running = asyncio.create_task(desk.server.run(stopping))
-        async with desk.socket(desk.token(NIFTY)) as socket:
-            assert (await desk.http.post("/control/speed", json={"speed": 500})).status_code == 200
+        running = asyncio.create_task(client.server.run(stopping))
+        async with client.socket(client.token(NIFTY)) as socket:
+            assert (
+                await client.http.post("/control/speed", json={"speed": 500})
+            ).status_code == 200
             for _ in range(20):
                 await frame(socket)
-            await desk.http.post("/control/pause")
-            before = (await desk.http.get("/control/state")).json()["data"]
+            await client.http.post("/control/pause")
+            before = (await client.http.get("/control/state")).json()["data"]
             await asyncio.sleep(0.1)
-            after = (await desk.http.get("/control/state")).json()["data"]
+            after = (await client.http.get("/control/state")).json()["data"]
             assert (before["is_paused"], after["now_ms"]) == (True, before["now_ms"])
-            await desk.http.post("/control/resume")
-            await until(lambda: desk.server.exchange.now_ms > after["now_ms"])
+            await client.http.post("/control/resume")
+            await until(lambda: client.server.exchange.now_ms > after["now_ms"])
         stopping.set()
         await running
 
@@ -242,16 +244,16 @@ def test_the_market_runs_by_itself_at_a_speed_with_pauses() -> None:
 
 
 def test_a_connection_that_takes_nothing_any_more_is_broken_at_the_end_of_its_session() -> None:
-    async def play(desk: Desk) -> None:
-        tokens = [one.instrument_token for one in desk.server.exchange.instruments]
-        async with desk.socket(*tokens) as socket:
+    async def play(client: Client) -> None:
+        tokens = [one.instrument_token for one in client.server.exchange.instruments]
+        async with client.socket(*tokens) as socket:
             await stop_reading(socket)
-            stepping = asyncio.create_task(desk.seconds(300))
+            stepping = asyncio.create_task(client.seconds(300))
             await asyncio.wait({stepping}, timeout=0.7)
             assert not stepping.done()
-            desk.server.streams[0].end()
+            client.server.streams[0].end()
             await asyncio.wait_for(stepping, 10)
-            await until(lambda: not desk.server.streams)
+            await until(lambda: not client.server.streams)
             socket.transport.abort()
 
     at_desk(play, option_seconds=1)

@@ -17,7 +17,7 @@ from libs.events.errors import BusFailed, BusUnavailable, EventError
 from libs.events.kafka.address import KafkaAddress
 from libs.events.kafka.consumer import raw_consumer
 from libs.events.kafka.messages import our_errors, our_place, within
-from libs.events.kafka.publisher import PATIENCE_SECONDS
+from libs.events.kafka.publisher import REPLY_TIMEOUT_SECONDS
 from libs.events.kafka.reasons import why_not
 from libs.events.topic_plan import FoundTopic, Plan, WantedTopic, plan
 
@@ -190,7 +190,7 @@ class KafkaAdmin:
         return our_place(self._address, place)
 
     async def _within(self, work: Awaitable[T], doing: str) -> T:
-        return await within(PATIENCE_SECONDS, work, self._address, doing)
+        return await within(REPLY_TIMEOUT_SECONDS, work, self._address, doing)
 
 
 @asynccontextmanager
@@ -201,8 +201,8 @@ async def kafka_admin(address: KafkaAddress) -> AsyncIterator[KafkaAdmin]:
     try:
         try:
             with our_errors(address, "connect"):
-                await asyncio.wait_for(client.start(), PATIENCE_SECONDS)
-                await asyncio.wait_for(reader.start(), PATIENCE_SECONDS)
+                await asyncio.wait_for(client.start(), REPLY_TIMEOUT_SECONDS)
+                await asyncio.wait_for(reader.start(), REPLY_TIMEOUT_SECONDS)
         except TimeoutError:
             raise BusUnavailable(f"Kafka at {address.bootstrap} does not answer") from None
         except EventError as error:

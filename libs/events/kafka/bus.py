@@ -13,7 +13,7 @@ from libs.events.kafka.address import KafkaAddress
 from libs.events.kafka.consumer import KafkaConsumer, raw_consumer
 from libs.events.kafka.messages import messages_of, our_errors, within
 from libs.events.kafka.publisher import (
-    PATIENCE_SECONDS,
+    REPLY_TIMEOUT_SECONDS,
     FencedPublisher,
     PlainPublisher,
     Publisher,
@@ -144,7 +144,7 @@ class KafkaBus:
         theirs = KafkaPlace(self.address.named(place.topic), place.partition)
         async with _reading(self.address, "read_uncommitted") as consumer:
             found = await within(
-                PATIENCE_SECONDS,
+                REPLY_TIMEOUT_SECONDS,
                 consumer.offsets_for_times({theirs: at_ms}),
                 self.address,
                 "find a time",
@@ -189,9 +189,9 @@ class KafkaBus:
         """Return name at the cluster → partitions."""
         admin = AIOKafkaAdminClient(**self.address.options())
         try:
-            await within(PATIENCE_SECONDS, admin.start(), self.address, "connect")
+            await within(REPLY_TIMEOUT_SECONDS, admin.start(), self.address, "connect")
             asking = admin.describe_topics()
-            topics = await within(PATIENCE_SECONDS, asking, self.address, "list topics")
+            topics = await within(REPLY_TIMEOUT_SECONDS, asking, self.address, "list topics")
         finally:
             await admin.close()
         return {topic["topic"]: len(topic["partitions"]) for topic in topics}
@@ -242,7 +242,10 @@ class KafkaBus:
         async with _reading(self.address, "read_uncommitted") as consumer:
             ask = (consumer.beginning_offsets(places), consumer.end_offsets(places))
             first, ends = await within(
-                PATIENCE_SECONDS, asyncio.gather(*ask), self.address, "ask for offsets"
+                REPLY_TIMEOUT_SECONDS,
+                asyncio.gather(*ask),
+                self.address,
+                "ask for offsets",
             )
         return first, ends
 
@@ -269,7 +272,7 @@ class _reading:  # noqa: N801  reads as a word
 
     async def __aenter__(self) -> AIOKafkaConsumer:
         try:
-            await within(PATIENCE_SECONDS, self._consumer.start(), self._address, "connect")
+            await within(REPLY_TIMEOUT_SECONDS, self._consumer.start(), self._address, "connect")
         except BaseException:
             await self._consumer.stop()
             raise

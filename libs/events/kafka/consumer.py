@@ -18,7 +18,7 @@ from libs.events.bus import Message, RebalanceListener, TopicPartition
 from libs.events.errors import BusClosed
 from libs.events.kafka.address import KafkaAddress
 from libs.events.kafka.messages import kafka_place, messages_of, our_errors, our_place, within
-from libs.events.kafka.publisher import PATIENCE_SECONDS, FencedPublisher
+from libs.events.kafka.publisher import REPLY_TIMEOUT_SECONDS, FencedPublisher
 
 _IDLE_MS = 24 * 3600 * 1000
 """A member that waits for a database is alive: heartbeats tell, not fetches."""
@@ -53,7 +53,7 @@ class KafkaConsumer:
 
     async def start(self, topics: Sequence[str], places: Iterable[TopicPartition]) -> None:
         """Join the group; the only reader has its partitions when this returns."""
-        await within(PATIENCE_SECONDS, self._raw.start(), self._address, "connect")
+        await within(REPLY_TIMEOUT_SECONDS, self._raw.start(), self._address, "connect")
         if self._fence is not None:
             mine = frozenset(places)
             self._raw.assign([self._theirs(place) for place in mine])
@@ -85,7 +85,7 @@ class KafkaConsumer:
         mine = {self._theirs(place): at for place, at in offsets.items()}
         mine = {place: at for place, at in mine.items() if place in held}
         try:
-            await within(PATIENCE_SECONDS, self._commit_raw(mine), self._address, "commit")
+            await within(REPLY_TIMEOUT_SECONDS, self._commit_raw(mine), self._address, "commit")
         except _Moved:
             return  # the member that has the partitions now handles them again
 
@@ -112,7 +112,7 @@ class KafkaConsumer:
         if not places:
             return {}
         asking = self._raw.end_offsets(places)
-        ends = await within(PATIENCE_SECONDS, asking, self._address, "ask for the end")
+        ends = await within(REPLY_TIMEOUT_SECONDS, asking, self._address, "ask for the end")
         standing = await self.committed(self._ready)
         return {place: ends[self._theirs(place)] - standing[place] for place in standing}
 
@@ -120,7 +120,7 @@ class KafkaConsumer:
         """Return the next offset of the group, which is the log's first before any commit."""
         theirs = {place: self._theirs(place) for place in partitions}
         asking = self._raw.beginning_offsets(list(theirs.values()))
-        first = await within(PATIENCE_SECONDS, asking, self._address, "ask for the beginning")
+        first = await within(REPLY_TIMEOUT_SECONDS, asking, self._address, "ask for the beginning")
         return {place: await self._standing(t, first[t]) for place, t in theirs.items()}
 
     async def close(self) -> None:
@@ -130,7 +130,7 @@ class KafkaConsumer:
         self._is_closed = True
         await self._revoke()
         self._news.set()
-        await within(PATIENCE_SECONDS, self._raw.stop(), self._address, "leave")
+        await within(REPLY_TIMEOUT_SECONDS, self._raw.stop(), self._address, "leave")
         self._on_close(self)
 
     async def on_revoked(self) -> None:
@@ -187,7 +187,7 @@ class KafkaConsumer:
 
     async def _standing(self, place: KafkaPlace, first: int) -> int:
         asking = self._raw.committed(place)
-        at = await within(PATIENCE_SECONDS, asking, self._address, "ask for the commit")
+        at = await within(REPLY_TIMEOUT_SECONDS, asking, self._address, "ask for the commit")
         return max(first, at or 0)
 
     def _theirs(self, place: TopicPartition) -> KafkaPlace:

@@ -15,7 +15,7 @@ from libs.events.errors import EventError
 from libs.events.kafka.address import KafkaAddress
 from libs.events.kafka.messages import kafka_place, our_errors, within
 
-PATIENCE_SECONDS = 10.0
+REPLY_TIMEOUT_SECONDS = 10.0
 """How long an acknowledgement may take before the bus is said to be away."""
 TRANSACTION_MS = 10_000
 """The broker ends an older one, and fences whoever left it open: none of ours lasts so long."""
@@ -62,7 +62,7 @@ class PlainPublisher:
 
     async def flush(self) -> None:
         """Return when everything handed over is acknowledged; raise if something cannot be."""
-        await within(PATIENCE_SECONDS, self._producer.flush(), self._address, "flush")
+        await within(REPLY_TIMEOUT_SECONDS, self._producer.flush(), self._address, "flush")
         if self._failure is not None:
             with our_errors(self._address, "flush"):
                 raise self._failure
@@ -152,7 +152,7 @@ class FencedPublisher:
     async def _tried(self, work: Callable[[], Awaitable[None]], doing: str) -> None:
         self._check()
         try:
-            await within(PATIENCE_SECONDS, work(), self._address, doing)
+            await within(REPLY_TIMEOUT_SECONDS, work(), self._address, doing)
         except EventError as error:
             self._failure = None if error.is_retriable else error
             raise
@@ -190,7 +190,7 @@ async def _sent(
 
 async def _stopped(producer: AIOKafkaProducer) -> None:
     stopping = asyncio.ensure_future(producer.stop())
-    done, _ = await asyncio.wait([stopping], timeout=PATIENCE_SECONDS)
+    done, _ = await asyncio.wait([stopping], timeout=REPLY_TIMEOUT_SECONDS)
     if not done:  # the broker is away: what was not acknowledged is made again from the input
         stopping.cancel()
         await asyncio.wait([stopping])

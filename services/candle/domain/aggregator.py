@@ -14,9 +14,9 @@ from libs.market.instruments import Instrument
 from services.candle.domain.minute_candles import CandleValues
 from services.candle.domain.run import Array, Run, joined
 from services.candle.domain.schedule import MINUTE_MS, Schedule, Span
-from services.candle.domain.session_candles import Book, CandleRules
+from services.candle.domain.session_candles import CandleRules, SessionCandles
 from services.candle.domain.tick_filter import TickCounts
-from services.candle.domain.token_index import NO_BOOK, Place
+from services.candle.domain.token_index import NO_SESSION, TokenIndex
 
 
 class CandleAggregator:
@@ -34,7 +34,7 @@ class CandleAggregator:
         self._listed: dict[int, Instrument] = {}
         self._strangers: set[int] = set()
         self._listed_for: date | None = None
-        self._places: dict[int, Place] = {}
+        self._indexes: dict[int, TokenIndex] = {}
         self.counts = TickCounts()
 
     def strangers(self, batch: TickBatch) -> bool:
@@ -46,8 +46,8 @@ class CandleAggregator:
             self._listed_for, self._strangers = batch.trading_day, set()
             return True
         tokens = batch.columns.instrument_token
-        place = self._places.get(batch.partition)
-        unseen = tokens if place is None else tokens[place.find(tokens) < 0]
+        index = self._indexes.get(batch.partition)
+        unseen = tokens if index is None else tokens[index.find(tokens) < 0]
         unknown = set(unseen.tolist()) - self._listed.keys() - self._strangers
         self._strangers |= unknown
         return bool(unknown)
@@ -59,16 +59,16 @@ class CandleAggregator:
     def run_length(self, batches: Sequence[TickBatch]) -> int:
         """Return how many batches of a partition, from the first on, may be taken at once.
 
-        They are of the place's day and of instruments that it knows, no tick of them is late,
+        They are of the index's day and of instruments that it knows, no tick of them is late,
         and no clock but the last one's closes a minute.
         """
         if len(batches) < 2:
             return len(batches)
         first = batches[0]
-        place = self._places.get(first.partition)
-        if place is None or self._listed_for is None or first.trading_day > self._listed_for:
+        index = self._indexes.get(first.partition)
+        if index is None or self._listed_for is None or first.trading_day > self._listed_for:
             return 1
-        return place.run_length(batches)
+        return index.run_length(batches)
 
     def on_run(self, batches: Sequence[TickBatch]) -> list[CandleBatch]:
         """Return what a run of batches closes or revises, as `on_ticks` of each in turn would."""
@@ -80,7 +80,7 @@ class CandleAggregator:
 
     def forget(self, partition: int) -> None:
         """Drop the state of a partition."""
-        self._places.pop(partition, None)
+        self._indexes.pop(partition, None)
 
     def resume_after(self, last: TickBatch) -> int:
         """Begin a partition's state anew after a batch; return since when to replay ticks.
@@ -92,124 +92,124 @@ class CandleAggregator:
         rules = self._rules
         settled_ms = last.clock_ms - rules.grace_ms - rules.revision_ms
         from_ms = (settled_ms // MINUTE_MS - 1) * MINUTE_MS
-        place = Place(last.trading_day, from_ms)
-        self._places[last.partition] = place
+        index = TokenIndex(last.trading_day, from_ms)
+        self._indexes[last.partition] = index
         return from_ms - rules.grace_ms
 
     def restore(self, batch: CandleBatch) -> None:
         """Take back one-minute candles of the partition's latest day, and revisions."""
         if batch.source != "live":
             return
-        place = self._place_of(batch.partition, batch.trading_day)
-        if batch.trading_day != place.day:
+        index = self._index_of(batch.partition, batch.trading_day)
+        if batch.trading_day != index.day:
             return
         tokens = np.array(batch.columns.instrument_token, np.int64)
-        found = self._found(place, batch.partition, tokens)
+        found = self._found(index, batch.partition, tokens)
         for at, candle in zip(found.tolist(), batch.candles(), strict=True):
-            if at >= 0 and place.book[at] != NO_BOOK:
-                _restore(place, at, candle)
+            if at >= 0 and index.session[at] != NO_SESSION:
+                _restore(index, at, candle)
 
     def replay(self, batch: TickBatch) -> None:
         """Take in ticks that were handled before: those of closed minutes are in their candles."""
-        place = self._place_of(batch.partition, batch.trading_day)
+        index = self._index_of(batch.partition, batch.trading_day)
         if len(batch.columns):
-            list(self._fold(place, batch.partition, joined([batch]), is_replay=True))
-        list(self._on_clock(place, batch.clock_ms))
+            list(self._fold(index, batch.partition, joined([batch]), is_replay=True))
+        list(self._on_clock(index, batch.clock_ms))
 
     def resumed(self) -> list[Event]:
         """Return what may not have been published at the last close before a restart."""
-        books = (book for place in self._places.values() for book in place.books)
-        return [batch for book in books for batch in book.resumed()]
+        sessions = (session for index in self._indexes.values() for session in index.sessions)
+        return [batch for session in sessions for batch in session.resumed()]
 
     def forming(self, tradingsymbol: str, interval: Interval, at_ms: int) -> CandleValues | None:
         """Return the candle of an instrument that is still open at a time, as it stands."""
-        for book in (book for place in self._places.values() for book in place.books):
-            span = _open_span(book.schedule, interval, at_ms)
-            for instrument, values in book.forming(span) if span else ():
+        for session in (session for index in self._indexes.values() for session in index.sessions):
+            span = _open_span(session.schedule, interval, at_ms)
+            for instrument, values in session.forming(span) if span else ():
                 if instrument.tradingsymbol == tradingsymbol:
                     return values
         return None
 
     def _on_run(self, batches: Sequence[TickBatch]) -> Iterator[CandleBatch]:
         partition = batches[0].partition
-        place = self._place_of(partition, batches[0].trading_day)
+        index = self._index_of(partition, batches[0].trading_day)
         run = joined(batches)
         if len(run):
-            yield from self._fold(place, partition, run)
-        yield from self._on_clock(place, max(batch.clock_ms for batch in batches))
+            yield from self._fold(index, partition, run)
+        yield from self._on_clock(index, max(batch.clock_ms for batch in batches))
 
-    def _on_clock(self, place: Place, clock_ms: int) -> Iterator[CandleBatch]:
-        place.clock_ms = max(place.clock_ms, clock_ms)
-        for book in place.books:
-            yield from book.on_clock(place.clock_ms)
+    def _on_clock(self, index: TokenIndex, clock_ms: int) -> Iterator[CandleBatch]:
+        index.clock_ms = max(index.clock_ms, clock_ms)
+        for session in index.sessions:
+            yield from session.on_clock(index.clock_ms)
 
-    def _place_of(self, partition: int, day: date) -> Place:
+    def _index_of(self, partition: int, day: date) -> TokenIndex:
         """Return the partition's state, which is empty on a new day; days do not go back."""
-        place = self._places.get(partition)
-        if place is None or day > place.day:
-            place = self._places[partition] = Place(day)
-        return place
+        index = self._indexes.get(partition)
+        if index is None or day > index.day:
+            index = self._indexes[partition] = TokenIndex(day)
+        return index
 
     def _fold(
-        self, place: Place, partition: int, run: Run, *, is_replay: bool = False
+        self, index: TokenIndex, partition: int, run: Run, *, is_replay: bool = False
     ) -> Iterator[CandleBatch]:
-        at = self._found(place, partition, run.token)
+        at = self._found(index, partition, run.token)
         if not is_replay:
             self.counts.rejected["unknown_instrument"] += int((at < 0).sum())
-        for number, book in enumerate(place.books):
-            chosen = place.of_book(number, at)
-            ticks = run.ticks(place.row[at[chosen]], chosen)
+        for number, session in enumerate(index.sessions):
+            chosen = index.of_session(number, at)
+            ticks = run.ticks(index.row[at[chosen]], chosen)
             if not len(ticks):
                 continue
             if is_replay:
-                book.replay(ticks, run.arrivals, place.replayed_from_ms or 0)
+                session.replay(ticks, run.arrivals, index.replayed_from_ms or 0)
             else:
-                yield from book.on_ticks(ticks, run.arrivals)
+                yield from session.on_ticks(ticks, run.arrivals)
 
-    def _found(self, place: Place, partition: int, tokens: Array) -> Array:
+    def _found(self, index: TokenIndex, partition: int, tokens: Array) -> Array:
         """Return where tokens are; listed ones that are not there yet get their rows."""
-        at = place.find(tokens)
+        at = index.find(tokens)
         if (at < 0).any():
-            self._place_instruments(place, partition, np.unique(tokens[at < 0]).tolist())
-            at = place.find(tokens)
+            self._place_instruments(index, partition, np.unique(tokens[at < 0]).tolist())
+            at = index.find(tokens)
         return at
 
-    def _place_instruments(self, place: Place, partition: int, tokens: list[int]) -> None:
+    def _place_instruments(self, index: TokenIndex, partition: int, tokens: list[int]) -> None:
         """Give listed instruments their rows, those of a segment at once: tokens ascend."""
         by_segment: dict[str, list[int]] = {}
         for token in tokens:
             if token in self._listed:
                 by_segment.setdefault(self._listed[token].segment, []).append(token)
         for segment, mine in by_segment.items():
-            number = self._book_of(place, partition, segment)
-            if number == NO_BOOK:
-                place.insert(mine, NO_BOOK, [NO_BOOK] * len(mine))
+            number = self._session_of(index, partition, segment)
+            if number == NO_SESSION:
+                index.insert(mine, NO_SESSION, [NO_SESSION] * len(mine))
             else:
-                rows = place.books[number].add([self._listed[token] for token in mine])
-                place.insert(mine, number, rows)
+                rows = index.sessions[number].add([self._listed[token] for token in mine])
+                index.insert(mine, number, rows)
 
-    def _book_of(self, place: Place, partition: int, segment: str) -> int:
+    def _session_of(self, index: TokenIndex, partition: int, segment: str) -> int:
         is_wanted = segment in self._segments
-        sessions = self._calendar.sessions(segment, place.day) if is_wanted else ()
-        for number, book in enumerate(place.books):
-            if book.schedule.sessions == sessions:
+        sessions = self._calendar.sessions(segment, index.day) if is_wanted else ()
+        for number, session in enumerate(index.sessions):
+            if session.schedule.sessions == sessions:
                 return number
         if not sessions:
-            return NO_BOOK
-        book = Book(partition, place.day, Schedule(sessions), self._rules, self.counts)
-        list(book.on_clock(place.clock_ms))  # without a tick there is no candle to be closed
-        place.books.append(book)
-        return len(place.books) - 1
+            return NO_SESSION
+        session = SessionCandles(partition, index.day, Schedule(sessions), self._rules, self.counts)
+        list(session.on_clock(index.clock_ms))  # without a tick there is no candle to be closed
+        index.sessions.append(session)
+        return len(index.sessions) - 1
 
 
-def _restore(place: Place, at: int, candle: Candle) -> None:
-    book, row = place.books[place.book[at]], int(place.row[at])
-    minute = (candle.opened_ms - book.schedule.open_ms) // MINUTE_MS
-    is_settled = place.replayed_from_ms is None or candle.closes_ms <= place.replayed_from_ms
+def _restore(index: TokenIndex, at: int, candle: Candle) -> None:
+    session, row = index.sessions[index.session[at]], int(index.row[at])
+    minute = (candle.opened_ms - session.schedule.open_ms) // MINUTE_MS
+    is_settled = index.replayed_from_ms is None or candle.closes_ms <= index.replayed_from_ms
     if candle.interval == "1m" and is_settled:
-        book.restore(row, minute, _values(row, candle))
-    stop = (candle.closes_ms - book.schedule.open_ms) // MINUTE_MS
-    book.note_published(row, Span(candle.interval, minute, stop), candle.revision)
+        session.restore(row, minute, _values(row, candle))
+    stop = (candle.closes_ms - session.schedule.open_ms) // MINUTE_MS
+    session.note_published(row, Span(candle.interval, minute, stop), candle.revision)
 
 
 def _values(row: int, candle: Candle) -> CandleValues:

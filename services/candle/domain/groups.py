@@ -26,7 +26,7 @@ def group_starts(values: Array) -> Array:
 
 
 def group_ends(starts: Array, length: int) -> Array:
-    """Return the last place of each group."""
+    """Return the last index of each group."""
     ends = np.empty_like(starts)
     ends[:-1], ends[-1:] = starts[1:], length
     ends -= 1

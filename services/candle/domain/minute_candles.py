@@ -44,7 +44,7 @@ class CandleValues:
         return CandleValues(*(getattr(self, name)[chosen] for name in self.__slots__))
 
 
-class Grid:
+class MinuteCandles:
     """Cells of a trading day's minutes; grows by instruments."""
 
     def __init__(self, minutes: int) -> None:
@@ -155,8 +155,8 @@ class Grid:
 
 def _first_known(volume: Array, starts: Array) -> Array:
     """Return where each group's first known volume is, beyond the end where there is none."""
-    places = np.where(volume >= 0, np.arange(len(volume)), len(volume))
-    first: Array = np.minimum.reduceat(places, starts)
+    indexes = np.where(volume >= 0, np.arange(len(volume)), len(volume))
+    first: Array = np.minimum.reduceat(indexes, starts)
     return first
 
 

@@ -15,7 +15,7 @@ MINUTE_MS = 60_000
 
 
 class Span(NamedTuple):
-    """A candle's place in the day: minutes [start, stop) counted from the open."""
+    """A candle's index in the day: minutes [start, stop) counted from the open."""
 
     interval: Interval
     start: int

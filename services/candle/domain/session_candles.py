@@ -12,10 +12,10 @@ from libs.events.candles import CandleBatch
 from libs.events.event import identity, utc_from_ms
 from libs.market.instruments import Instrument
 from services.candle.domain.columns import Names, candle_columns
-from services.candle.domain.minute_candles import CandleValues, Grid
+from services.candle.domain.minute_candles import CandleValues, MinuteCandles
 from services.candle.domain.run import Arrivals, Ticks
 from services.candle.domain.schedule import MINUTE_MS, Schedule, Span
-from services.candle.domain.tick_filter import Gate, TickCounts
+from services.candle.domain.tick_filter import TickCounts, TickFilter
 
 _NEVER_MS = 1 << 62
 
@@ -29,7 +29,7 @@ class CandleRules:
     ahead_ms: int = 60_000
 
 
-class Book:
+class SessionCandles:
     """State of a partition's instruments that share a session, for one trading day."""
 
     def __init__(
@@ -52,8 +52,8 @@ class Book:
         self._restored: set[tuple[int, Span]] = set()
         self._closed_minutes = 0
         self._watermark_ms = 0
-        self._grid = Grid(schedule.minutes)
-        self._gate = Gate(schedule, rules.grace_ms, rules.ahead_ms)
+        self._minutes = MinuteCandles(schedule.minutes)
+        self._filter = TickFilter(schedule, rules.grace_ms, rules.ahead_ms)
 
     def add(self, instruments: Iterable[Instrument]) -> list[int]:
         """Give instruments a row each and return the rows."""
@@ -63,8 +63,8 @@ class Book:
         self._names.add(added)
         tokens = np.array([one.instrument_token for one in added], np.int64)
         self._tokens = np.concatenate([self._tokens, tokens])
-        self._grid.grow(len(added))
-        self._gate.grow(len(added))
+        self._minutes.grow(len(added))
+        self._filter.grow(len(added))
         return list(range(first, len(self._instruments)))
 
     @property
@@ -81,7 +81,7 @@ class Book:
 
     def on_ticks(self, ticks: Ticks, arrivals: Arrivals) -> Iterator[CandleBatch]:
         """Fold ticks of a run into their candles; yield revisions that late ones cause."""
-        ticks = self._gate.admit(ticks, arrivals, self._watermark_ms, self.counts)
+        ticks = self._filter.admit(ticks, arrivals, self._watermark_ms, self.counts)
         if not len(ticks):
             return
         minute = self.schedule.minute_of(ticks.at_ms)
@@ -96,13 +96,13 @@ class Book:
 
         What they made was published, and minutes before `from_ms` were restored from that.
         """
-        ticks = self._gate.admit(ticks, arrivals, self._watermark_ms, TickCounts())
+        ticks = self._filter.admit(ticks, arrivals, self._watermark_ms, TickCounts())
         minute = self.schedule.minute_of(ticks.at_ms)
         is_ours = self.schedule.open_ms + minute * MINUTE_MS >= from_ms
         is_late = minute < self._closed_minutes
         for chosen in (is_ours & is_late & self._may_revise(minute), is_ours & ~is_late):
             if chosen.any():
-                self._grid.add(ticks.take(chosen), minute[chosen])
+                self._minutes.add(ticks.take(chosen), minute[chosen])
 
     def on_clock(self, clock_ms: int) -> Iterator[CandleBatch]:
         """Close every candle whose end is past by the grace; yield them, shortest first."""
@@ -112,7 +112,7 @@ class Book:
             if self.schedule.start_ms(stop) + self.rules.grace_ms > self._watermark_ms:
                 return
             for span in self.schedule.ending_at[stop]:
-                values = self._grid.values(span)
+                values = self._minutes.values(span)
                 if len(values):
                     yield self._batch(span, values, self.schedule.start_ms(stop))
             self._closed_minutes = stop
@@ -124,8 +124,8 @@ class Book:
         """
         stop = self._closed_minutes
         for span in self.schedule.ending_at.get(stop, ()):
-            rows = [row for row in range(len(self._grid)) if (row, span) not in self._restored]
-            values = self._grid.values(span, np.array(rows, np.int64))
+            rows = [row for row in range(len(self._minutes)) if (row, span) not in self._restored]
+            values = self._minutes.values(span, np.array(rows, np.int64))
             if len(values):
                 yield self._batch(span, values, self.schedule.start_ms(stop))
         self._restored.clear()
@@ -138,23 +138,23 @@ class Book:
 
     def forming(self, span: Span) -> list[tuple[Instrument, CandleValues]]:
         """Return the candles of a span as they stand now."""
-        values = self._grid.values(span)
+        values = self._minutes.values(span)
         return [
-            (self._instruments[row], _row_of(values, place))
-            for place, row in enumerate(values.row.tolist())
+            (self._instruments[row], _row_of(values, index))
+            for index, row in enumerate(values.row.tolist())
         ]
 
     def restore(self, row: int, minute: int, values: CandleValues) -> None:
         """Take back a one-minute candle that was published before a restart."""
         starts_ms = self.schedule.start_ms(minute)
-        self._grid.restore(minute, values, starts_ms, starts_ms + MINUTE_MS)
+        self._minutes.restore(minute, values, starts_ms, starts_ms + MINUTE_MS)
         self._closed_minutes = max(self._closed_minutes, minute + 1)
         self._watermark_ms = max(self._watermark_ms, starts_ms + MINUTE_MS + self.rules.grace_ms)
 
     def _fold(self, ticks: Ticks, minute: NDArray[np.int64]) -> None:
         if not len(ticks):
             return
-        time_back, volume_back = self._grid.add(ticks, minute)
+        time_back, volume_back = self._minutes.add(ticks, minute)
         self.counts.accepted += len(ticks)
         self.counts.flagged["time_back"] += time_back
         self.counts.flagged["volume_back"] += volume_back
@@ -167,10 +167,10 @@ class Book:
             return
         rows = np.unique(ticks.row)
         spans = list(self._closed_spans(int(minute.min())))
-        before = [self._grid.values(span, rows) for span in spans]
-        self._grid.add(ticks, minute)
+        before = [self._minutes.values(span, rows) for span in spans]
+        self._minutes.add(ticks, minute)
         for span, old in zip(spans, before, strict=True):
-            changed = _changed(old, self._grid.values(span, rows))
+            changed = _changed(old, self._minutes.values(span, rows))
             if len(changed):
                 yield self._batch(span, changed, self._watermark_ms, is_revision=True)
 
@@ -214,8 +214,8 @@ class Book:
         return tuple(self._revisions[row, span] for row in rows.tolist())
 
 
-def _row_of(values: CandleValues, place: int) -> CandleValues:
-    return values.take(np.array([place]))
+def _row_of(values: CandleValues, index: int) -> CandleValues:
+    return values.take(np.array([index]))
 
 
 def _changed(old: CandleValues, new: CandleValues) -> CandleValues:
@@ -223,11 +223,11 @@ def _changed(old: CandleValues, new: CandleValues) -> CandleValues:
 
     The number of ticks does not count: a repeat after the grace changes nothing but that.
     """
-    place = {row: at for at, row in enumerate(old.row.tolist())}
+    index = {row: at for at, row in enumerate(old.row.tolist())}
     compared = ("open", "high", "low", "close", "volume", "oi")
 
     def differs(at: int, row: int) -> bool:
-        was = place.get(row)
+        was = index.get(row)
         if was is None:
             return True
         return any(getattr(old, name)[was] != getattr(new, name)[at] for name in compared)

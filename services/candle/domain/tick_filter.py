@@ -28,7 +28,7 @@ class TickCounts:
     flagged: Counter[str] = field(default_factory=Counter)
 
 
-class Gate:
+class TickFilter:
     """Refuses ticks for what they are, and exact repeats within the grace."""
 
     def __init__(self, schedule: Schedule, grace_ms: int, ahead_ms: int) -> None:

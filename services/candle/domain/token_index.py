@@ -1,4 +1,4 @@
-"""Where the instruments of a partition are: token → book and row, for many tokens at once."""
+"""Where the instruments of a partition are: token → session and row, for many tokens at once."""
 
 from collections.abc import Sequence
 from datetime import date
@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 
 from libs.events.ticks import TickBatch
 from services.candle.domain.run import column_of
-from services.candle.domain.session_candles import Book
+from services.candle.domain.session_candles import SessionCandles
 
 Array = NDArray[Any]
-NO_BOOK = -1
+NO_SESSION = -1
 _UNKNOWN = -1
 _MULTIPLIER = np.uint32(2_654_435_769)  # Knuth's, 2**32 / golden ratio
 _SLOTS_PER_TOKEN = 8
@@ -20,8 +20,8 @@ _LONGEST_RUN = 64
 """More batches at once are hardly faster, and would be looked at again when a run ends early."""
 
 
-class Place:
-    """The books of a partition, all of one trading day, and which token is where.
+class TokenIndex:
+    """The sessions of a partition, all of one trading day, and which token is where.
 
     `clock_ms` is the clock so far: a session whose first tick comes late begins with it.
     Minutes from `replayed_from_ms` on are made of ticks again after a restart.
@@ -30,12 +30,12 @@ class Place:
     def __init__(self, day: date, replayed_from_ms: int | None = None) -> None:
         self.day = day
         self.replayed_from_ms = replayed_from_ms
-        self.books: list[Book] = []
+        self.sessions: list[SessionCandles] = []
         self.clock_ms = 0
-        self.book: Array = np.empty(0, np.int64)
+        self.session: Array = np.empty(0, np.int64)
         self.row: Array = np.empty(0, np.int64)
         self._tokens: Array = np.empty(0, np.int64)
-        self._is_one_book = False
+        self._is_one_session = False
         self._slots: Array = np.zeros(1, np.int64)
         self._shift = np.uint32(31)
 
@@ -49,23 +49,23 @@ class Place:
             at[is_missed] = self._search(tokens[is_missed])
         return at
 
-    def insert(self, tokens: Sequence[int], book: int, rows: Sequence[int]) -> None:
-        """Add tokens of a book, keeping the order."""
+    def insert(self, tokens: Sequence[int], session: int, rows: Sequence[int]) -> None:
+        """Add tokens of a session, keeping the order."""
         at = np.searchsorted(self._tokens, tokens)
         self._tokens = np.insert(self._tokens, at, tokens)
-        self.book = np.insert(self.book, at, book)
+        self.session = np.insert(self.session, at, session)
         self.row = np.insert(self.row, at, rows)
-        self._is_one_book = bool((self.book == 0).all())
+        self._is_one_session = bool((self.session == 0).all())
         bits = (_SLOTS_PER_TOKEN * len(self._tokens)).bit_length()
         self._shift = np.uint32(32 - bits)
         self._slots = np.zeros(1 << bits, np.int64)
         self._slots[self._slot_of(self._tokens)] = np.arange(len(self._tokens))
 
-    def of_book(self, number: int, at: Array) -> Array | slice:
-        """Return which of the found tokens are of a book."""
-        if self._is_one_book and (not len(at) or at.min() >= 0):
+    def of_session(self, number: int, at: Array) -> Array | slice:
+        """Return which of the found tokens are of a session."""
+        if self._is_one_session and (not len(at) or at.min() >= 0):
             return slice(None)
-        return np.flatnonzero((at >= 0) & (self.book[at] == number))
+        return np.flatnonzero((at >= 0) & (self.session[at] == number))
 
     def run_length(self, batches: Sequence[TickBatch]) -> int:
         """Return how many batches may be taken at once: closes, strangers and late ticks end it."""
@@ -83,7 +83,7 @@ class Place:
 
     def _until_close(self, batches: Sequence[TickBatch]) -> int:
         """Return how many batches there are up to another day, or to one that closes a minute."""
-        closes_ms = min((book.closes_ms for book in self.books), default=np.inf)
+        closes_ms = min((session.closes_ms for session in self.sessions), default=np.inf)
         for number, batch in enumerate(batches[:_LONGEST_RUN]):
             if batch.trading_day != self.day:
                 return max(1, number)
@@ -93,10 +93,10 @@ class Place:
 
     def _first_late(self, at: Array, at_ms: Array) -> int | None:
         """Return the first tick of a session's closed minutes; no price is looked at."""
-        closed = np.array([book.closed_span_ms for book in self.books] + [(0, 0)])
+        closed = np.array([session.closed_span_ms for session in self.sessions] + [(0, 0)])
         if not len(at_ms) or at_ms.min() >= closed[:, 1].max():
             return None
-        opened_ms, closed_ms = closed[self.book[at]].T
+        opened_ms, closed_ms = closed[self.session[at]].T
         return _first((at_ms >= opened_ms) & (at_ms < closed_ms))
 
     def _slot_of(self, tokens: Array) -> Array:

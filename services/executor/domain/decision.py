@@ -7,7 +7,7 @@ from libs.events.event import identity, utc_from_ms
 from libs.events.instruments import Contract
 from libs.events.orders import Mode
 from libs.events.signals import ExecutionDecided, SignalGenerated
-from services.executor.domain.option_market import Market
+from services.executor.domain.option_market import OptionMarket
 from services.executor.domain.policy import Numbers, Policy, Refusal
 from services.executor.domain.risk import Breach, RiskBook
 from services.executor.domain.selection import Candidate, Selection, select
@@ -43,7 +43,7 @@ def decide(
     now_ms: int,
     mode: Mode,
     policy: Policy,
-    market: Market,
+    market: OptionMarket,
     risk: RiskBook,
 ) -> Decision:
     """Decide on a signal by the quotes and limits of this moment."""
@@ -60,7 +60,7 @@ def decide(
 
 
 def _choose(
-    signal: SignalGenerated, now_ms: int, policy: Policy, market: Market, risk: RiskBook
+    signal: SignalGenerated, now_ms: int, policy: Policy, market: OptionMarket, risk: RiskBook
 ) -> Decision:
     contracts = market.contracts(signal.underlying, policy.chain.expiry, signal.trading_day)
     if not contracts:

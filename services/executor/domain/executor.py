@@ -25,7 +25,7 @@ from services.executor.domain.commands import CancelOrder, Effect, LookUp, Place
 from services.executor.domain.decision import Decision, Trade, decide, decided
 from services.executor.domain.doubts import Doubts, missing
 from services.executor.domain.exits import ExitWish
-from services.executor.domain.option_market import Market
+from services.executor.domain.option_market import OptionMarket
 from services.executor.domain.order import GIVEN_UP, Order
 from services.executor.domain.plans import entry_plans, exit_plans
 from services.executor.domain.policy import Policy
@@ -41,7 +41,7 @@ class OptionsExecutor:
 
     mode: Mode
     policy: Policy
-    market: Market
+    market: OptionMarket
     rulebook: Rulebook
     risk: RiskBook
     blotter: Blotter = field(default_factory=Blotter)

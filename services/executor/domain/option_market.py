@@ -17,7 +17,7 @@ MINUTE_MS = 60_000
 
 
 @dataclass(slots=True)
-class Market:
+class OptionMarket:
     """Contracts and quotes. An underlying is found by the `name` of its options in the dump."""
 
     calendar: Calendar

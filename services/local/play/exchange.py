@@ -22,7 +22,7 @@ from services.simulator.server import SimulatorServer
 from services.simulator.settings import SimulatorSettings
 
 CLOCK: ClockKind = "feed"
-PATIENCE_SECONDS = 10.0
+TIMEOUT_SECONDS = 10.0
 """Longer than a REST call may take."""
 TURNS, REST_SECONDS = 500, 0.0005
 Settle = Callable[[], Awaitable[None]]
@@ -62,7 +62,7 @@ class LocalExchange:
 
         What was sent into a connection that broke is never heard: it is written off.
         """
-        await until(lambda: not self._unheard(feed, venue), PATIENCE_SECONDS)
+        await until(lambda: not self._unheard(feed, venue), TIMEOUT_SECONDS)
         if missing := self._unheard(feed, venue):
             self.doubts += 1
             self._frames_lost += missing[0]

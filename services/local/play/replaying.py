@@ -25,7 +25,7 @@ from services.ingest.feed import Feed
 from services.ingest.pace import unpaced
 from services.local.play.exchange import (
     CLOCK,
-    PATIENCE_SECONDS,
+    TIMEOUT_SECONDS,
     LocalExchange,
     local_exchange,
     until,
@@ -108,7 +108,7 @@ async def play_exchange(
 
         async def settle() -> None:
             await local.heard_by(feed, venue)
-            await until(lambda: not system.described("executor")["is_busy"], PATIENCE_SECONDS)
+            await until(lambda: not system.described("executor")["is_busy"], TIMEOUT_SECONDS)
             await bus.idle()
 
         async def pace(now_ms: int) -> None:

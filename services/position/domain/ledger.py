@@ -13,7 +13,7 @@ PAISE = Decimal("0.01")
 
 
 @dataclass(frozen=True, slots=True)
-class Account:
+class TradeLedger:
     """What was bought and sold so far, rupees and units; `charges` of all fills."""
 
     bought_quantity: int = 0
@@ -24,8 +24,8 @@ class Account:
     charges_are_exact: bool = True
 
     @classmethod
-    def of(cls, position: PositionEvent) -> "Account":
-        """Return the account of a position's last event."""
+    def of(cls, position: PositionEvent) -> "TradeLedger":
+        """Return the ledger of a position's last event."""
         return cls(
             bought_quantity=position.bought_quantity,
             sold_quantity=position.sold_quantity,
@@ -63,12 +63,12 @@ class Account:
         cost = self.buy_value * self.quantity / self.bought_quantity
         return (last_price * self.quantity - cost).quantize(PAISE)
 
-    def add(self, fill: OrderFilled, *, is_first_of_order: bool, rules: Rulebook) -> "Account":
-        """Return the account after a fill; brokerage counts once per order."""
+    def add(self, fill: OrderFilled, *, is_first_of_order: bool, rules: Rulebook) -> "TradeLedger":
+        """Return the ledger after a fill; brokerage counts once per order."""
         value = fill.fill_price * fill.fill_quantity
         charged, is_exact = charges_of(fill, value, is_first_of_order, fill.trading_day, rules)
         is_buy = fill.transaction_type == "BUY"
-        return Account(
+        return TradeLedger(
             bought_quantity=self.bought_quantity + (fill.fill_quantity if is_buy else 0),
             sold_quantity=self.sold_quantity + (0 if is_buy else fill.fill_quantity),
             buy_value=self.buy_value + (value if is_buy else 0),

@@ -23,7 +23,7 @@ from libs.market.calendar import Calendar
 from libs.market.quotes import QuoteBook
 from libs.market.rulebook import Rulebook
 from services.position.domain.exits import ExitRules, ExitTimes, exit_reason
-from services.position.domain.ledger import Account
+from services.position.domain.ledger import TradeLedger
 from services.position.domain.performance import Performance
 
 QUOTED_WITHIN_MS = 60_000
@@ -56,7 +56,7 @@ class _Watch:
 
 
 @dataclass(slots=True)
-class PositionDesk:
+class OpenPositions:
     """Open positions and their reactions. An exit is asked for once, and closes when it fills."""
 
     calendar: Calendar
@@ -94,7 +94,7 @@ class PositionDesk:
     def results(self, day: date) -> tuple[Decimal, Decimal]:
         """Return rupees of a trading day: closed positions after charges, and open ones marked."""
         watches = self._open.values()
-        marked = [Account.of(w.state).unrealised(_money(w.last_price)) for w in watches]
+        marked = [TradeLedger.of(w.state).unrealised(_money(w.last_price)) for w in watches]
         return self._performance.net(day), sum(marked, Decimal(0))
 
     def unguarded(self, now_ms: int) -> int:
@@ -129,23 +129,23 @@ class PositionDesk:
             return
         self._fills.add(fill.fill_id)
         watch = self._open.get(fill.position_id)
-        account = Account.of(watch.state) if watch else Account()
+        ledger = TradeLedger.of(watch.state) if watch else TradeLedger()
         if watch is None and fill.transaction_type == "SELL":
             raise ValueError(f"a sale of {fill.fill_quantity} units without a position: {fill.tag}")
         orders = watch.state.order_ids if watch else ()
         is_first = fill.order_id not in orders
-        account = account.add(fill, is_first_of_order=is_first, rules=self.rulebook)
-        yield from self._after_fill(watch, fill, account, orders)
+        ledger = ledger.add(fill, is_first_of_order=is_first, rules=self.rulebook)
+        yield from self._after_fill(watch, fill, ledger, orders)
 
     def _after_fill(
         self,
         watch: _Watch | None,
         fill: OrderFilled,
-        account: Account,
+        ledger: TradeLedger,
         orders: tuple[UUID, ...],
     ) -> Iterator[Event]:
-        kind = _kind(watch, account)
-        fields = self._fields(watch, fill, account)
+        kind = _kind(watch, ledger)
+        fields = self._fields(watch, fill, ledger)
         fields["order_ids"] = tuple(dict.fromkeys((*orders, fill.order_id)))
         state = kind(**fields, event_id=identity(kind.__name__, fill.fill_id))
         yield state
@@ -159,14 +159,16 @@ class PositionDesk:
         if watch is None:
             yield _signal_update(SignalActivated, state, "position_opened")
 
-    def _fields(self, watch: _Watch | None, fill: OrderFilled, account: Account) -> dict[str, Any]:
-        is_closed = account.quantity == 0
+    def _fields(
+        self, watch: _Watch | None, fill: OrderFilled, ledger: TradeLedger
+    ) -> dict[str, Any]:
+        is_closed = ledger.quantity == 0
         fills = (*watch.state.fill_ids, fill.fill_id) if watch else (fill.fill_id,)
         highest, lowest = _extremes(watch, float(fill.fill_price))
         reason = self._asked.get(fill.position_id, "manual") if is_closed else None
         return {
             **{name: getattr(fill, name) for name in _IDENTITY},
-            **_amounts(account, fill.fill_price),
+            **_amounts(ledger, fill.fill_price),
             "occurred_at": fill.occurred_at,
             "causation_id": fill.event_id,
             "underlying": fill.contract.underlying,
@@ -216,10 +218,10 @@ class PositionDesk:
             yield state
 
 
-def _kind(watch: _Watch | None, account: Account) -> type[PositionEvent]:
+def _kind(watch: _Watch | None, ledger: TradeLedger) -> type[PositionEvent]:
     if watch is None:
         return PositionOpened
-    return PositionUpdated if account.quantity else PositionClosed
+    return PositionUpdated if ledger.quantity else PositionClosed
 
 
 def _extremes(watch: _Watch | None, price: float) -> tuple[float, float]:
@@ -228,21 +230,21 @@ def _extremes(watch: _Watch | None, price: float) -> tuple[float, float]:
     return max(watch.highest, price), min(watch.lowest, price)
 
 
-def _amounts(account: Account, last_price: Decimal) -> dict[str, Any]:
+def _amounts(ledger: TradeLedger, last_price: Decimal) -> dict[str, Any]:
     return {
-        "quantity": account.quantity,
-        "bought_quantity": account.bought_quantity,
-        "sold_quantity": account.sold_quantity,
-        "buy_value": account.buy_value,
-        "sell_value": account.sell_value,
-        "entry_price": account.entry_price,
-        "exit_price": account.exit_price,
+        "quantity": ledger.quantity,
+        "bought_quantity": ledger.bought_quantity,
+        "sold_quantity": ledger.sold_quantity,
+        "buy_value": ledger.buy_value,
+        "sell_value": ledger.sell_value,
+        "entry_price": ledger.entry_price,
+        "exit_price": ledger.exit_price,
         "last_price": last_price,
-        "realised": account.realised,
-        "unrealised": account.unrealised(last_price),
-        "charges": account.charges,
-        "charges_are_exact": account.charges_are_exact,
-        "net": account.realised - account.charges,
+        "realised": ledger.realised,
+        "unrealised": ledger.unrealised(last_price),
+        "charges": ledger.charges,
+        "charges_are_exact": ledger.charges_are_exact,
+        "net": ledger.realised - ledger.charges,
     }
 
 
@@ -252,7 +254,7 @@ def _marked(watch: _Watch, now_ms: int) -> PositionUpdated:
     return PositionUpdated(
         **{
             **{name: getattr(state, name) for name in type(state).model_fields if name != "type"},
-            **_amounts(Account.of(state), last_price),
+            **_amounts(TradeLedger.of(state), last_price),
             "event_id": identity("PositionUpdated", state.position_id, now_ms),
             "occurred_at": utc_from_ms(now_ms),
             "causation_id": state.event_id,

@@ -36,7 +36,7 @@ class _Seat:
 
 
 @dataclass(slots=True)
-class StrategyDesk:
+class StrategyHost:
     """All strategies on all instruments.
 
     A strategy acts on an instrument once it has seen the history it needs, and only on live

@@ -12,10 +12,10 @@ from services.simulator.domain.account.estimates import (
     read_asked,
 )
 from services.simulator.domain.account.gateway import Gateway
-from services.simulator.domain.account.market_port import Market
-from services.simulator.domain.account.order_flow import Exchange
+from services.simulator.domain.account.market_port import AccountMarket
+from services.simulator.domain.account.order_flow import OrderFlow
 from services.simulator.domain.account.order_replies import trade_row
-from services.simulator.domain.account.parts import Desk
+from services.simulator.domain.account.parts import AccountParts
 from services.simulator.domain.account.portfolio_replies import (
     commodity_margins,
     day_row,
@@ -40,17 +40,17 @@ class Account:
     def __init__(
         self,
         user_id: str,
-        market: Market,
+        market: AccountMarket,
         rulebook: Rulebook,
         rules: AccountRules = _DEFAULT_RULES,
     ) -> None:
         self._open(AccountState(user_id, market.trading_day, rules.funds), market, rulebook, rules)
 
     def _open(
-        self, state: AccountState, market: Market, rulebook: Rulebook, rules: AccountRules
+        self, state: AccountState, market: AccountMarket, rulebook: Rulebook, rules: AccountRules
     ) -> None:
-        self._desk = Desk(state, market, rulebook, rules)
-        self._gateway, self._exchange = Gateway(self._desk), Exchange(self._desk)
+        self._parts = AccountParts(state, market, rulebook, rules)
+        self._gateway, self._exchange = Gateway(self._parts), OrderFlow(self._parts)
 
     def place(self, variety: str, fields: Mapping[str, str], now_ms: int) -> dict[str, Any]:
         """Register an order: its `order_id`, with autoslice also its `children`.
@@ -75,39 +75,39 @@ class Account:
 
     def orders(self) -> list[dict[str, Any]]:
         """Return the order book of the day, first placed first."""
-        return [self._desk.book.row(order) for order in self._desk.book]
+        return [self._parts.book.row(order) for order in self._parts.book]
 
     def order_history(self, order_id: str) -> list[dict[str, Any]]:
         """Return an order's steps, first one first; raises NotFound."""
-        return [dict(row) for row in self._desk.book.find(order_id).history]
+        return [dict(row) for row in self._parts.book.find(order_id).history]
 
     def trades(self) -> list[dict[str, Any]]:
         """Return the fills of the day."""
-        return [trade_row(fill) for fill in self._desk.state.fills]
+        return [trade_row(fill) for fill in self._parts.state.fills]
 
     def order_trades(self, order_id: str) -> list[dict[str, Any]]:
         """Return the fills of an order; raises NotFound."""
-        order = self._desk.book.find(order_id)
-        fills = self._desk.state.fills
+        order = self._parts.book.find(order_id)
+        fills = self._parts.state.fills
         return [trade_row(fill) for fill in fills if fill.order_id == order.order_id]
 
     def positions(self) -> dict[str, list[dict[str, Any]]]:
         """Return net positions and those of the day's trading alone."""
-        desk = self._desk
-        net = [p for p in desk.portfolio if p.buy_quantity or p.sell_quantity]
+        parts = self._parts
+        net = [p for p in parts.portfolio if p.buy_quantity or p.sell_quantity]
         traded = [p for p in net if p.day_buy_quantity or p.day_sell_quantity]
         return {
-            "net": [position_row(position, desk) for position in net],
-            "day": [day_row(position, desk) for position in traded],
+            "net": [position_row(position, parts) for position in net],
+            "day": [day_row(position, parts) for position in traded],
         }
 
     def holdings(self) -> list[dict[str, Any]]:
         """Return the shares held since an earlier day."""
-        return [holding_row(holding, self._desk) for holding in self._desk.portfolio.holdings]
+        return [holding_row(holding, self._parts) for holding in self._parts.portfolio.holdings]
 
     def margins(self, segment: str | None = None) -> dict[str, Any]:
         """Return the funds of `equity` or `commodity`, or of both; raises InputError."""
-        segments = {"equity": equity_margins(self._desk), "commodity": commodity_margins()}
+        segments = {"equity": equity_margins(self._parts), "commodity": commodity_margins()}
         if segment is None:
             return segments
         if segment not in segments:
@@ -116,41 +116,41 @@ class Account:
 
     def convert(self, fields: Mapping[str, str]) -> bool:
         """Convert a position to another product; raises InputError or MarginError."""
-        return convert(fields, self._desk)
+        return convert(fields, self._parts)
 
     def order_margins(self, orders: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         """Return the margin and charges of each order by itself; raises InputError."""
-        return order_margins(read_asked(orders, self._desk), self._desk)
+        return order_margins(read_asked(orders, self._parts), self._parts)
 
     def basket_margins(
         self, orders: Sequence[Mapping[str, Any]], consider_positions: bool
     ) -> dict[str, Any]:
         """Return the margins of orders together, before and after hedging; raises InputError."""
-        return basket_margins(read_asked(orders, self._desk), self._desk, consider_positions)
+        return basket_margins(read_asked(orders, self._parts), self._parts, consider_positions)
 
     def contract_note(self, orders: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         """Return the charges of each order; raises InputError."""
-        return contract_note(read_asked(orders, self._desk), self._desk)
+        return contract_note(read_asked(orders, self._parts), self._parts)
 
     def take_updates(self) -> list[dict[str, Any]]:
         """Return the order updates since the last call, first one first."""
-        updates, self._desk.state.updates = self._desk.state.updates, []
+        updates, self._parts.state.updates = self._parts.state.updates, []
         return updates
 
     def working_tokens(self) -> set[int]:
         """Return the tokens of contracts with working orders or a net position."""
-        desk = self._desk
-        ordered = {desk.instrument(order).instrument_token for order in desk.book.working()}
-        held = {desk.instrument(p).instrument_token for p in desk.portfolio if p.quantity}
+        parts = self._parts
+        ordered = {parts.instrument(order).instrument_token for order in parts.book.working()}
+        held = {parts.instrument(p).instrument_token for p in parts.portfolio if p.quantity}
         return ordered | held
 
     def dump(self) -> dict[str, Any]:
         """Return everything the account must remember, ready for JSON."""
-        return to_json(self._desk.state)
+        return to_json(self._parts.state)
 
     @classmethod
     def load(
-        cls, state: dict[str, Any], market: Market, rulebook: Rulebook, rules: AccountRules
+        cls, state: dict[str, Any], market: AccountMarket, rulebook: Rulebook, rules: AccountRules
     ) -> "Account":
         """Return the account of a dump; on a later trading day with its positions carried over.
 

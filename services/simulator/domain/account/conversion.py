@@ -10,20 +10,20 @@ from services.simulator.domain.account.order_request import (
     TRANSACTION_TYPES,
     find_instrument,
 )
-from services.simulator.domain.account.parts import Desk
+from services.simulator.domain.account.parts import AccountParts
 from services.simulator.domain.account.positions import Portfolio, Position
 from services.simulator.domain.errors import InputError, MarginError
 
 _POSITION_TYPES = ("day", "overnight")
 
 
-def convert(fields: Mapping[str, str], desk: Desk) -> bool:
+def convert(fields: Mapping[str, str], parts: AccountParts) -> bool:
     """Convert units of a position at their average price, and say True.
 
     Raises InputError for fields that do not fit a position, MarginError when the new product needs
     more than the funds.
     """
-    instrument = find_instrument(fields, desk.market)
+    instrument = find_instrument(fields, parts.market)
     products = PRODUCTS[instrument.exchange]
     held_under = one_of(fields, "old_product", products)
     product = one_of(fields, "new_product", products)
@@ -33,11 +33,11 @@ def convert(fields: Mapping[str, str], desk: Desk) -> bool:
     place = (instrument.exchange, instrument.tradingsymbol, held_under)
     if product == held_under:
         raise InputError("Invalid `new_product`. It should not be the old product.")
-    position = desk.portfolio.position(*place) if desk.portfolio.quantity(*place) else None
+    position = parts.portfolio.position(*place) if parts.portfolio.quantity(*place) else None
     if position is None or not 0 < quantity <= _convertible(position, is_long, is_overnight):
         raise InputError("There is no such open quantity to convert.")
-    _check_funds(desk, position, product, quantity, is_overnight)
-    desk.portfolio.convert(position, product, quantity, is_overnight)
+    _check_funds(parts, position, product, quantity, is_overnight)
+    parts.portfolio.convert(position, product, quantity, is_overnight)
     return True
 
 
@@ -50,15 +50,15 @@ def _convertible(position: Position, is_long: bool, is_overnight: bool) -> int:
 
 
 def _check_funds(
-    desk: Desk, position: Position, product: str, quantity: int, is_overnight: bool
+    parts: AccountParts, position: Position, product: str, quantity: int, is_overnight: bool
 ) -> None:
     """Try the conversion on a copy of the positions."""
-    copies = {f"{p.exchange}:{p.tradingsymbol}:{p.product}": replace(p) for p in desk.portfolio}
+    copies = {f"{p.exchange}:{p.tradingsymbol}:{p.product}": replace(p) for p in parts.portfolio}
     trial = Portfolio(copies, {})
     place = (position.exchange, position.tradingsymbol, position.product)
     trial.convert(trial.position(*place), product, quantity, is_overnight)
-    orders = desk.in_book()
-    before, after = desk.purse.available(orders), desk.purse_with(trial).available(orders)
+    orders = parts.in_book()
+    before, after = parts.funds.available(orders), parts.funds_with(trial).available(orders)
     if after < min(before, NOTHING):
         raise MarginError(
             f"Insufficient funds. Required margin is {before - after:.2f} but available margin "

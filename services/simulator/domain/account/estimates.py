@@ -16,7 +16,7 @@ from services.simulator.domain.account.order_request import (
     TRANSACTION_TYPES,
     find_instrument,
 )
-from services.simulator.domain.account.parts import Desk
+from services.simulator.domain.account.parts import AccountParts
 from services.simulator.domain.account.prices import last_price
 from services.simulator.domain.account.rules import EquityCharges
 
@@ -43,50 +43,52 @@ class Asked:
         return self.quantity * self.price
 
 
-def read_asked(orders: Sequence[Mapping[str, Any]], desk: Desk) -> list[Asked]:
+def read_asked(orders: Sequence[Mapping[str, Any]], parts: AccountParts) -> list[Asked]:
     """Read orders of a JSON body; raises InputError. Without a price the last price stands in."""
-    return [_read(order, desk) for order in orders]
+    return [_read(order, parts) for order in orders]
 
 
-def _read(order: Mapping[str, Any], desk: Desk) -> Asked:
+def _read(order: Mapping[str, Any], parts: AccountParts) -> Asked:
     fields = {name: str(value) for name, value in order.items() if value is not None}
-    instrument = find_instrument(fields, desk.market)
+    instrument = find_instrument(fields, parts.market)
     prices = (read_amount(fields, n) for n in ("average_price", "price") if fields.get(n))
     return Asked(
         instrument=instrument,
         transaction_type=one_of(fields, "transaction_type", TRANSACTION_TYPES),
         product=one_of(fields, "product", PRODUCTS[instrument.exchange]),
         quantity=read_count(fields, "quantity"),
-        price=next((price for price in prices if price), last_price(desk.market, instrument)),
+        price=next((price for price in prices if price), last_price(parts.market, instrument)),
         fields=fields,
     )
 
 
-def order_margins(asked: Sequence[Asked], desk: Desk) -> list[dict[str, Any]]:
+def order_margins(asked: Sequence[Asked], parts: AccountParts) -> list[dict[str, Any]]:
     """Return what each order would block by itself; a sold option's premium is not set off."""
-    return [_order_margin(one, desk) for one in asked]
+    return [_order_margin(one, parts) for one in asked]
 
 
-def basket_margins(asked: Sequence[Asked], desk: Desk, consider_positions: bool) -> dict[str, Any]:
+def basket_margins(
+    asked: Sequence[Asked], parts: AccountParts, consider_positions: bool
+) -> dict[str, Any]:
     """Return what a basket blocks order by order, and once all of it is filled.
 
     The rows of `initial`, `final` and the basket's own charges carry no charges but Kite's sums.
     """
-    held = desk.purse.legs(()) if consider_positions else []
-    before = requirement(held, desk.limits)
-    singly = sum((_requirement(one, desk) for one in asked), before)
+    held = parts.funds.legs(()) if consider_positions else []
+    before = requirement(held, parts.limits)
+    singly = sum((_requirement(one, parts) for one in asked), before)
     for one in asked:
-        _take(held, one, desk)
-    charges = sum((charges_of(one, desk) for one in asked), Charges())
+        _take(held, one, parts)
+    charges = sum((charges_of(one, parts) for one in asked), Charges())
     return {
         "initial": _row(None, singly, _charges_row(Charges(), "")),
-        "final": _row(None, requirement(held, desk.limits), _charges_row(Charges(), "")),
-        "orders": order_margins(asked, desk),
+        "final": _row(None, requirement(held, parts.limits), _charges_row(Charges(), "")),
+        "orders": order_margins(asked, parts),
         "charges": _charges_row(charges, ""),
     }
 
 
-def contract_note(asked: Sequence[Asked], desk: Desk) -> list[dict[str, Any]]:
+def contract_note(asked: Sequence[Asked], parts: AccountParts) -> list[dict[str, Any]]:
     """Return the charges of each order at its average price."""
     return [
         {
@@ -98,17 +100,17 @@ def contract_note(asked: Sequence[Asked], desk: Desk) -> list[dict[str, Any]]:
             "order_type": one.fields.get("order_type", "MARKET"),
             "quantity": one.quantity,
             "price": number(one.price),
-            "charges": _charges_row(charges_of(one, desk), "stt"),
+            "charges": _charges_row(charges_of(one, parts), "stt"),
         }
         for one in asked
     ]
 
 
-def charges_of(asked: Asked, desk: Desk) -> Charges:
+def charges_of(asked: Asked, parts: AccountParts) -> Charges:
     """Return the charges of one order in rupees."""
     if not asked.instrument.is_option:
-        return _equity_charges(asked, desk.limits.equity_charges)
-    rates = desk.rulebook.charges(desk.market.trading_day).value
+        return _equity_charges(asked, parts.limits.equity_charges)
+    rates = parts.rulebook.charges(parts.market.trading_day).value
     return option_charges(rates, "BUY" if asked.transaction_type == "BUY" else "SELL", asked.value)
 
 
@@ -129,15 +131,15 @@ def _equity_charges(asked: Asked, rates: EquityCharges) -> Charges:
     )
 
 
-def _requirement(asked: Asked, desk: Desk) -> Requirement:
-    leg = desk.purse.leg([], asked.instrument, asked.product)
+def _requirement(asked: Asked, parts: AccountParts) -> Requirement:
+    leg = parts.funds.leg([], asked.instrument, asked.product)
     leg.add(asked.transaction_type, asked.quantity, asked.price)
-    return requirement([leg], desk.limits)
+    return requirement([leg], parts.limits)
 
 
-def _take(legs: list[Leg], asked: Asked, desk: Desk) -> None:
+def _take(legs: list[Leg], asked: Asked, parts: AccountParts) -> None:
     """Add an order to the legs as if it were filled."""
-    leg = desk.purse.leg(legs, asked.instrument, asked.product)
+    leg = parts.funds.leg(legs, asked.instrument, asked.product)
     quantity = leg.held + asked.signed_quantity
     is_growing = leg.held * asked.signed_quantity >= 0
     if is_growing:
@@ -148,11 +150,11 @@ def _take(legs: list[Leg], asked: Asked, desk: Desk) -> None:
     leg.held = quantity
 
 
-def _order_margin(asked: Asked, desk: Desk) -> dict[str, Any]:
-    charges = _charges_row(charges_of(asked, desk), "stt")
-    row = _row(asked, _requirement(asked, desk), charges)
+def _order_margin(asked: Asked, parts: AccountParts) -> dict[str, Any]:
+    charges = _charges_row(charges_of(asked, parts), "stt")
+    row = _row(asked, _requirement(asked, parts), charges)
     is_intraday_equity = asked.product == "MIS" and not asked.instrument.is_option
-    leverage = desk.limits.equity_intraday_leverage if is_intraday_equity else Decimal(1)
+    leverage = parts.limits.equity_intraday_leverage if is_intraday_equity else Decimal(1)
     return row | {"leverage": number(leverage)}
 
 

@@ -6,7 +6,7 @@ from decimal import Decimal
 from libs.market.instruments import Instrument
 from libs.market.rulebook import Rulebook
 from services.simulator.domain.account.margins import Leg, Requirement, requirement
-from services.simulator.domain.account.market_port import Market
+from services.simulator.domain.account.market_port import AccountMarket
 from services.simulator.domain.account.order import Order
 from services.simulator.domain.account.order_request import NOTHING, Terms
 from services.simulator.domain.account.positions import Portfolio, Position
@@ -14,14 +14,14 @@ from services.simulator.domain.account.prices import last_price
 from services.simulator.domain.account.rules import TradingLimits
 
 
-class Purse:
+class Funds:
     """Funds of the day's start, what trading added, and what is blocked; all in rupees."""
 
     def __init__(
         self,
         funds: Decimal,
         portfolio: Portfolio,
-        market: Market,
+        market: AccountMarket,
         rulebook: Rulebook,
         limits: TradingLimits,
     ) -> None:

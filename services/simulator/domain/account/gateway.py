@@ -20,7 +20,7 @@ from services.simulator.domain.account.order_request import (
     read_modification,
     read_order,
 )
-from services.simulator.domain.account.parts import Desk
+from services.simulator.domain.account.parts import AccountParts
 from services.simulator.domain.account.prices import (
     last_price,
     protected_price,
@@ -36,12 +36,12 @@ Tags = tuple[str, ...]
 class Gateway:
     """Takes a client's requests; raises KiteError for those that leave no order."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
+    def __init__(self, parts: AccountParts) -> None:
+        self._parts = parts
 
     def place(self, variety: str, fields: Mapping[str, str], now_ms: int) -> dict[str, Any]:
         """Register an order, or the slices of one."""
-        request = read_order(variety, fields, self._desk.market, self._desk.limits)
+        request = read_order(variety, fields, self._parts.market, self._parts.limits)
         if variety == "amo":
             self._check_after_market(request.instrument, now_ms)
         if request.is_autoslice:
@@ -52,10 +52,10 @@ class Gateway:
         self, variety: str, order_id: str, fields: Mapping[str, str], now_ms: int
     ) -> dict[str, Any]:
         """Register new terms, which hold once they have reached the book."""
-        order = self._desk.book.find(order_id, variety)
+        order = self._parts.book.find(order_id, variety)
         if not order.takes_changes:
             raise OrderError("Order cannot be modified as it is being processed. Try later.")
-        if order.modifications >= self._desk.limits.order_modifications:
+        if order.modifications >= self._parts.limits.order_modifications:
             raise OrderError("Maximum allowed order modifications exceeded.")
         terms = self._modified_terms(order, fields)
         order.modifications += 1
@@ -65,7 +65,7 @@ class Gateway:
 
     def cancel(self, variety: str, order_id: str, now_ms: int) -> dict[str, Any]:
         """Register a cancellation, which holds once it has reached the book."""
-        book = self._desk.book
+        book = self._parts.book
         order = book.find(order_id, variety)
         if not order.takes_changes:
             raise OrderError("Order cannot be cancelled as it is being processed. Try later.")
@@ -73,20 +73,20 @@ class Gateway:
         if order.is_waiting:
             book.end(order, "CANCELLED", now_ms)
         else:
-            order.change = Change(None, now_ms + self._desk.rules.latency_ms)
+            order.change = Change(None, now_ms + self._parts.rules.latency_ms)
             book.step(order, "CANCEL PENDING")
         return {"order_id": order_id}
 
     def _check_after_market(self, instrument: Instrument, now_ms: int) -> None:
-        is_open = self._desk.market.is_open(instrument, now_ms)
-        if is_open or self._desk.limits.pauses_amo(instrument.exchange, time_of_day(now_ms)):
+        is_open = self._parts.market.is_open(instrument, now_ms)
+        if is_open or self._parts.limits.pauses_amo(instrument.exchange, time_of_day(now_ms)):
             raise OrderError("After market orders cannot be placed during market hours.")
 
     def _register(self, order: Order) -> Order:
         if order.variety == "amo":
-            self._desk.book.add(order, "AMO REQ RECEIVED")
+            self._parts.book.add(order, "AMO REQ RECEIVED")
         else:
-            self._desk.book.add(order, "PUT ORDER REQ RECEIVED", "VALIDATION PENDING")
+            self._parts.book.add(order, "PUT ORDER REQ RECEIVED", "VALIDATION PENDING")
         return order
 
     def _order(self, request: OrderRequest, now_ms: int, tags: Tags = ()) -> Order:
@@ -95,8 +95,8 @@ class Gateway:
         )
         own = (request.tag,) if request.tag else ()
         return Order(
-            order_id=self._desk.book.next_order_id(),
-            placed_by=self._desk.state.user_id,
+            order_id=self._parts.book.next_order_id(),
+            placed_by=self._parts.state.user_id,
             variety=request.variety,
             instrument_token=request.instrument.instrument_token,
             exchange=request.instrument.exchange,
@@ -106,7 +106,7 @@ class Gateway:
             terms=terms,
             placed_ms=now_ms,
             requested_ms=now_ms,
-            book_ms=now_ms + self._desk.rules.latency_ms,
+            book_ms=now_ms + self._parts.rules.latency_ms,
             tag=request.tag,
             tags=(*own, *protection, *tags),
         )
@@ -119,11 +119,11 @@ class Gateway:
         """
         if terms.order_type not in ("MARKET", "SL-M") or not terms.market_protection:
             return terms, ()
-        market = self._desk.market
+        market = self._parts.market
         base = terms.trigger_price or last_price(market, instrument)
         if not base:
             raise OrderError(f"There is no last price of {instrument.tradingsymbol} to protect by.")
-        percent = protection_percent(terms, instrument, base, self._desk.limits)
+        percent = protection_percent(terms, instrument, base, self._parts.limits)
         circuit = market.circuit_limits(instrument.instrument_token)
         price = protected_price(base, percent, is_buy, instrument, circuit)
         order_type = "LIMIT" if terms.order_type == "MARKET" else "SL"
@@ -133,9 +133,9 @@ class Gateway:
     def _place_slices(self, request: OrderRequest, now_ms: int) -> dict[str, Any]:
         """Register an order in slices under a parent's number, which is no order itself."""
         sizes = list(self._slices(request.instrument, request.terms.quantity))
-        if len(sizes) > self._desk.limits.slices:
-            raise InputError(f"The order needs more than {self._desk.limits.slices} slices.")
-        parent_id = self._desk.book.next_order_id()
+        if len(sizes) > self._parts.limits.slices:
+            raise InputError(f"The order needs more than {self._parts.limits.slices} slices.")
+        parent_id = self._parts.book.next_order_id()
         tags = ("autoslice", f"autoslice:{parent_id}")
         children = [
             self._place_slice(
@@ -146,9 +146,9 @@ class Gateway:
         return {"order_id": parent_id, "children": children}
 
     def _slices(self, instrument: Instrument, quantity: int) -> Iterator[int]:
-        largest = self._desk.limits.equity_order_quantity
+        largest = self._parts.limits.equity_order_quantity
         if instrument.is_option:
-            largest = freeze_quantity(instrument, self._desk.market, self._desk.rulebook)
+            largest = freeze_quantity(instrument, self._parts.market, self._parts.rulebook)
         lot_size = max(instrument.lot_size, 1)
         largest = max(largest // lot_size, 1) * lot_size
         for start in range(0, quantity, largest):
@@ -156,7 +156,7 @@ class Gateway:
 
     def _place_slice(self, request: OrderRequest, tags: Tags, now_ms: int) -> dict[str, Any]:
         order = self._order(request, now_ms, tags)
-        objection = self._desk.funds_objection(order, order.terms, self._desk.book.working())
+        objection = self._parts.funds_objection(order, order.terms, self._parts.book.working())
         if objection is None:
             return {"order_id": self._register(order).order_id}
         error = MarginError(objection[0].removesuffix(" Check the orderbook for open orders."))
@@ -170,20 +170,20 @@ class Gateway:
         }
 
     def _modified_terms(self, order: Order, fields: Mapping[str, str]) -> Terms:
-        instrument = self._desk.instrument(order)
+        instrument = self._parts.instrument(order)
         terms = read_modification(
-            fields, order.terms, order.transaction_type, instrument, self._desk.limits
+            fields, order.terms, order.transaction_type, instrument, self._parts.limits
         )
         if terms.quantity <= order.filled_quantity:
             raise InputError("Invalid `quantity`. It should be more than the filled quantity.")
         return self._protected(terms, instrument, order.is_buy)[0]
 
     def _send_modification(self, order: Order, terms: Terms, now_ms: int) -> None:
-        book = self._desk.book
+        book = self._parts.book
         if order.is_waiting:
             order.terms, order.is_modified = terms, True
             book.step(order, "AMO REQ RECEIVED")
             return
-        order.change = Change(terms, now_ms + self._desk.rules.latency_ms)
+        order.change = Change(terms, now_ms + self._parts.rules.latency_ms)
         book.step(order, "MODIFY VALIDATION PENDING")
         book.step(order, "MODIFY PENDING")

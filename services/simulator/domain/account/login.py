@@ -71,7 +71,7 @@ class Logins:
     def open(
         self, api_key: str, request_token: str, checksum: str, wall_ms: int, now_ms: int
     ) -> Session:
-        """Exchange a request token for a session; raises TokenError, and spends the token."""
+        """OrderFlow a request token for a session; raises TokenError, and spends the token."""
         self._forget_old(wall_ms)
         if self._asked.pop(request_token, None) is None or api_key != self._app.api_key:
             raise TokenError("Token is invalid or has expired.")

@@ -7,7 +7,7 @@ from libs.market.instruments import Instrument
 from libs.market.quotes import Quote
 
 
-class Market(Protocol):
+class AccountMarket(Protocol):
     """The exchange of one trading day as an account sees it."""
 
     @property

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 from libs.market.instruments import Instrument
 from libs.market.quotes import Quote
-from services.simulator.domain.account.market_port import Market
+from services.simulator.domain.account.market_port import AccountMarket
 from services.simulator.domain.account.order import Order
 from services.simulator.domain.account.prices import exact, is_within, opposite
 
@@ -16,7 +16,9 @@ class Offers:
     `close`. `fill_fraction` of each quoted quantity may be taken.
     """
 
-    def __init__(self, market: Market, used_quotes: dict[int, int], fill_fraction: Decimal) -> None:
+    def __init__(
+        self, market: AccountMarket, used_quotes: dict[int, int], fill_fraction: Decimal
+    ) -> None:
         self._market, self._used, self._fraction = market, used_quotes, fill_fraction
         self._taken: dict[tuple[int, bool], int] = {}
         self._seen: dict[int, int] = {}

@@ -12,7 +12,7 @@ from decimal import Decimal
 
 from libs.market.instruments import Instrument
 from libs.market.rulebook import Rulebook, RulebookError
-from services.simulator.domain.account.market_port import Market
+from services.simulator.domain.account.market_port import AccountMarket
 from services.simulator.domain.account.order import Order
 from services.simulator.domain.account.order_request import NOTHING, Terms
 from services.simulator.domain.account.prices import exact, is_within, last_price
@@ -36,7 +36,7 @@ class Judged:
     order: Order
     terms: Terms
     instrument: Instrument
-    market: Market
+    market: AccountMarket
     rulebook: Rulebook
     limits: TradingLimits
     at_ms: int
@@ -52,7 +52,7 @@ def exchange_objection(judged: Judged) -> str | None:
     return next((reason for check in _CHECKS if (reason := check(judged))), None)
 
 
-def freeze_quantity(instrument: Instrument, market: Market, rulebook: Rulebook) -> int:
+def freeze_quantity(instrument: Instrument, market: AccountMarket, rulebook: Rulebook) -> int:
     """Units of an option above which a single order is refused."""
     try:
         return rulebook.freeze_quantity(instrument.name, market.trading_day).value

@@ -12,7 +12,7 @@ from services.simulator.domain.account.matching import Offers, is_triggered
 from services.simulator.domain.account.order import Fill, Order
 from services.simulator.domain.account.order_checks import BEYOND_PROTECTION, is_protected
 from services.simulator.domain.account.order_request import PRODUCTS, Terms
-from services.simulator.domain.account.parts import Desk
+from services.simulator.domain.account.parts import AccountParts
 from services.simulator.domain.account.prices import last_price
 
 BROKER = "ADMINSQF"
@@ -20,20 +20,20 @@ UNMATCHED = "Unmatched orders cancelled by the system"
 _MS_PER_MINUTE = 60_000
 
 
-class Exchange:
+class OrderFlow:
     """Carries the account's orders on, second by second."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
+    def __init__(self, parts: AccountParts) -> None:
+        self._parts = parts
 
     def match(self, now_ms: int) -> None:
         """Take all orders through one second, after its quotes."""
         for exchange in PRODUCTS:
             self._square_off(exchange, now_ms)
         offers = Offers(
-            self._desk.market, self._desk.state.used_quotes, self._desk.rules.fill_fraction
+            self._parts.market, self._parts.state.used_quotes, self._parts.rules.fill_fraction
         )
-        for order in self._desk.book.working():
+        for order in self._parts.book.working():
             self._advance(order, offers, now_ms)
         offers.close()
 
@@ -50,7 +50,7 @@ class Exchange:
         self._expire(order, quote is not None, now_ms)
 
     def _quote(self, order: Order, offers: Offers, now_ms: int) -> Quote | None:
-        is_open = self._desk.market.is_open(self._desk.instrument(order), now_ms)
+        is_open = self._parts.market.is_open(self._parts.instrument(order), now_ms)
         return offers.quote(order) if is_open else None
 
     def _validate(self, order: Order, now_ms: int) -> None:
@@ -58,22 +58,22 @@ class Exchange:
         if now_ms < order.book_ms:
             return
         if order.variety == "amo":
-            if not self._desk.market.is_open(self._desk.instrument(order), now_ms):
+            if not self._parts.market.is_open(self._parts.instrument(order), now_ms):
                 return
             order.book_ms = now_ms
-            self._desk.book.step(order, "VALIDATION PENDING")
+            self._parts.book.step(order, "VALIDATION PENDING")
         objection = self._objection(order, order.terms, now_ms)
         if objection is None:
             self._accept(order)
             return
-        self._desk.book.end(order, "REJECTED", now_ms, *objection)
+        self._parts.book.end(order, "REJECTED", now_ms, *objection)
 
     def _objection(self, order: Order, terms: Terms, now_ms: int) -> tuple[str, str | None] | None:
         """Judge an order; the broker's own ones are beyond doubt."""
-        return None if order.placed_by == BROKER else self._desk.objection(order, terms, now_ms)
+        return None if order.placed_by == BROKER else self._parts.objection(order, terms, now_ms)
 
     def _accept(self, order: Order) -> None:
-        book = self._desk.book
+        book = self._parts.book
         book.step(order, "OPEN PENDING")
         order.exchange_order_id = book.next_exchange_order_id(order.exchange)
         order.heard(order.book_ms)
@@ -86,19 +86,19 @@ class Exchange:
         if change is None or change.due_ms > until_ms or not order.is_in_book:
             return
         if change.terms is None:
-            self._desk.book.end(order, "CANCELLED", change.due_ms)
+            self._parts.book.end(order, "CANCELLED", change.due_ms)
             return
         reason = self._objection_to_change(order, change.terms, change.due_ms)
         if reason is not None:
-            self._desk.book.refuse_modification(order, reason)
+            self._parts.book.refuse_modification(order, reason)
             return
         order.book_ms = change.due_ms
-        self._desk.book.modify(order, change.due_ms)
+        self._parts.book.modify(order, change.due_ms)
 
     def _objection_to_change(self, order: Order, terms: Terms, at_ms: int) -> str | None:
         if terms.quantity <= order.filled_quantity:
             return "16346 : Order cannot be modified"
-        objection = self._desk.objection(order, terms, at_ms)
+        objection = self._parts.objection(order, terms, at_ms)
         return None if objection is None else objection[0]
 
     def _trade(self, order: Order, quote: Quote, offers: Offers) -> None:
@@ -109,7 +109,7 @@ class Exchange:
                 return
             self._release(order, quote.at_ms)
         if not order.is_over:
-            quantity, price = offers.fill(order, quote, self._desk.instrument(order))
+            quantity, price = offers.fill(order, quote, self._parts.instrument(order))
             if quantity:
                 self._fill(order, quantity, price, quote.at_ms)
 
@@ -118,16 +118,16 @@ class Exchange:
         order.is_triggered = True
         order.heard(at_ms)
         if order.change is None:
-            self._desk.book.step(order, "OPEN")
-            self._desk.book.announce(order)
-        instrument, limit = self._desk.instrument(order), order.terms.limit
+            self._parts.book.step(order, "OPEN")
+            self._parts.book.announce(order)
+        instrument, limit = self._parts.instrument(order), order.terms.limit
         if instrument.is_option and limit is not None:
-            last = last_price(self._desk.market, instrument)
-            if not is_protected(limit, last, order.is_buy, self._desk.limits):
-                self._desk.book.end(order, "CANCELLED", at_ms, BEYOND_PROTECTION)
+            last = last_price(self._parts.market, instrument)
+            if not is_protected(limit, last, order.is_buy, self._parts.limits):
+                self._parts.book.end(order, "CANCELLED", at_ms, BEYOND_PROTECTION)
 
     def _fill(self, order: Order, quantity: int, price: Decimal, at_ms: int) -> None:
-        book = self._desk.book
+        book = self._parts.book
         order.take_fill(quantity, price)
         order.heard(at_ms)
         fill = Fill(
@@ -143,12 +143,12 @@ class Exchange:
             quantity=quantity,
             at_ms=at_ms,
         )
-        self._desk.state.fills.append(fill)
-        self._desk.portfolio.take(fill)
+        self._parts.state.fills.append(fill)
+        self._parts.portfolio.take(fill)
         self._after_fill(order)
 
     def _after_fill(self, order: Order) -> None:
-        book = self._desk.book
+        book = self._parts.book
         if order.pending_quantity:
             book.record(order)
             book.announce(order, "UPDATE")
@@ -162,35 +162,35 @@ class Exchange:
         """Cancel what is left of an order whose validity is over."""
         if order.is_over:
             return
-        closes_ms = self._desk.closes_ms(order.exchange)
+        closes_ms = self._parts.closes_ms(order.exchange)
         if closes_ms is not None and now_ms >= closes_ms:
-            self._desk.book.end(order, "CANCELLED", closes_ms)
+            self._parts.book.end(order, "CANCELLED", closes_ms)
         elif order.terms.validity == "TTL":
             expires_ms = order.placed_ms + order.terms.validity_ttl * _MS_PER_MINUTE
             if now_ms >= expires_ms:
-                self._desk.book.end(order, "CANCELLED", expires_ms)
+                self._parts.book.end(order, "CANCELLED", expires_ms)
         elif order.terms.validity == "IOC" and not order.is_dormant:
             waited_ms = now_ms - order.book_ms
-            if was_quoted or waited_ms >= self._desk.rules.immediate_ms:
-                self._desk.book.end(order, "CANCELLED", now_ms, UNMATCHED)
+            if was_quoted or waited_ms >= self._parts.rules.immediate_ms:
+                self._parts.book.end(order, "CANCELLED", now_ms, UNMATCHED)
 
     def _square_off(self, exchange: str, now_ms: int) -> None:
         """Close intraday positions of an exchange at the broker's time, once a day."""
-        desk, at_ms = self._desk, self._desk.square_off_ms(exchange)
-        if at_ms is None or now_ms < at_ms or exchange in desk.state.squared_off:
+        parts, at_ms = self._parts, self._parts.square_off_ms(exchange)
+        if at_ms is None or now_ms < at_ms or exchange in parts.state.squared_off:
             return
-        desk.state.squared_off.append(exchange)
-        for order in desk.in_book():
+        parts.state.squared_off.append(exchange)
+        for order in parts.in_book():
             if order.product == "MIS" and order.exchange == exchange:
-                desk.book.end(order, "CANCELLED", now_ms)
-        for position in list(desk.portfolio):
+                parts.book.end(order, "CANCELLED", now_ms)
+        for position in list(parts.portfolio):
             if position.product == "MIS" and position.exchange == exchange and position.quantity:
                 self._close(position.tradingsymbol, exchange, position.quantity, now_ms)
 
     def _close(self, tradingsymbol: str, exchange: str, quantity: int, now_ms: int) -> None:
         """Place the broker's market order against a position."""
-        book = self._desk.book
-        instrument = self._desk.market.find(exchange, tradingsymbol)
+        book = self._parts.book
+        instrument = self._parts.market.find(exchange, tradingsymbol)
         if instrument is None:
             return
         order = Order(

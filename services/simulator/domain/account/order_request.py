@@ -11,7 +11,7 @@ from decimal import Decimal
 
 from libs.market.instruments import Instrument
 from services.simulator.domain.account.fields import one_of, read_amount, read_count, required
-from services.simulator.domain.account.market_port import Market
+from services.simulator.domain.account.market_port import AccountMarket
 from services.simulator.domain.account.rules import TradingLimits
 from services.simulator.domain.errors import InputError
 
@@ -66,7 +66,7 @@ class OrderRequest:
 
 
 def read_order(
-    variety: str, fields: Mapping[str, str], market: Market, limits: TradingLimits
+    variety: str, fields: Mapping[str, str], market: AccountMarket, limits: TradingLimits
 ) -> OrderRequest:
     """Read the fields of a new order; raises InputError with Kite's words."""
     _check_variety(variety)
@@ -109,7 +109,7 @@ def read_modification(
     return _without_unused_prices(changed)
 
 
-def find_instrument(fields: Mapping[str, str], market: Market) -> Instrument:
+def find_instrument(fields: Mapping[str, str], market: AccountMarket) -> Instrument:
     """Return the tradable instrument named by `exchange` and `tradingsymbol`."""
     exchange = one_of(fields, "exchange", tuple(PRODUCTS))
     instrument = market.find(exchange, required(fields, "tradingsymbol"))
@@ -216,6 +216,6 @@ def _check_protection(terms: Terms, limits: TradingLimits) -> None:
     is_market = terms.order_type in ("MARKET", "SL-M")
     if is_market and limits.requires_market_protection and not terms.market_protection:
         raise InputError(
-            "Market orders without market protection are not allowed via API. "
+            "AccountMarket orders without market protection are not allowed via API. "
             "Please set market protection or use a Limit order."
         )

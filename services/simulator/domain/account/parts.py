@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from libs.market.calendar import load_calendar
 from libs.market.instruments import Instrument
 from libs.market.rulebook import Rulebook
-from services.simulator.domain.account.funds import Purse
-from services.simulator.domain.account.market_port import Market
+from services.simulator.domain.account.funds import Funds
+from services.simulator.domain.account.market_port import AccountMarket
 from services.simulator.domain.account.order import Order
 from services.simulator.domain.account.order_book import OrderBook
 from services.simulator.domain.account.order_checks import (
@@ -24,11 +24,11 @@ Objection = tuple[str, str | None]
 
 
 @dataclass(frozen=True, slots=True)
-class Desk:
+class AccountParts:
     """One account's memory and parts, the market it trades on, and what holds there."""
 
     state: AccountState
-    market: Market
+    market: AccountMarket
     rulebook: Rulebook
     rules: AccountRules
 
@@ -48,13 +48,13 @@ class Desk:
         return Portfolio(self.state.positions, self.state.holdings)
 
     @property
-    def purse(self) -> Purse:
+    def funds(self) -> Funds:
         """The money."""
-        return self.purse_with(self.portfolio)
+        return self.funds_with(self.portfolio)
 
-    def purse_with(self, portfolio: Portfolio) -> Purse:
+    def funds_with(self, portfolio: Portfolio) -> Funds:
         """Return the money as it would be with other positions."""
-        return Purse(self.state.funds, portfolio, self.market, self.rulebook, self.limits)
+        return Funds(self.state.funds, portfolio, self.market, self.rulebook, self.limits)
 
     def instrument(self, traded: Order | Position) -> Instrument:
         """Return the instrument of an order or a position; raises LookupError if not listed."""
@@ -92,8 +92,8 @@ class Desk:
         self, order: Order, terms: Terms, others: list[Order]
     ) -> tuple[str, str] | None:
         """Return why the funds do not suffice for an order beside the others, or None."""
-        required = self.purse.required(order, terms, others)
-        return funds_objection(required, self.purse.available(others))
+        required = self.funds.required(order, terms, others)
+        return funds_objection(required, self.funds.available(others))
 
     def _undeliverable(self, order: Order, terms: Terms) -> str | None:
         if order.is_buy or order.product != "CNC":

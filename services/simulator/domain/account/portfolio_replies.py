@@ -4,10 +4,10 @@ from decimal import Decimal
 from typing import Any
 
 from services.simulator.domain.account.margins import Requirement
-from services.simulator.domain.account.market_port import Market
+from services.simulator.domain.account.market_port import AccountMarket
 from services.simulator.domain.account.order_replies import number
 from services.simulator.domain.account.order_request import NOTHING
-from services.simulator.domain.account.parts import Desk
+from services.simulator.domain.account.parts import AccountParts
 from services.simulator.domain.account.positions import Holding, Position, average
 from services.simulator.domain.account.prices import exact, last_price
 
@@ -27,16 +27,16 @@ _NO_MARGIN_TRADING = {
 }
 
 
-def position_row(position: Position, desk: Desk) -> dict[str, Any]:
+def position_row(position: Position, parts: AccountParts) -> dict[str, Any]:
     """Return a position's row with Kite's arithmetic.
 
     `value` is sold less bought, `pnl` adds the open units at the last price; `m2m` counts overnight
     units at the close before. As in Kite's own replies `unrealised` is all of the pnl and
     `realised` 0, and `close_price` is 0 without overnight units.
     """
-    instrument = desk.instrument(position)
-    last = last_price(desk.market, instrument)
-    close = exact(desk.market.previous_close(instrument.instrument_token))
+    instrument = parts.instrument(position)
+    last = last_price(parts.market, instrument)
+    close = exact(parts.market.previous_close(instrument.instrument_token))
     return {
         "tradingsymbol": position.tradingsymbol,
         "exchange": position.exchange,
@@ -72,7 +72,7 @@ def _results(position: Position, last: Decimal, close: Decimal) -> dict[str, Any
     }
 
 
-def day_row(position: Position, desk: Desk) -> dict[str, Any]:
+def day_row(position: Position, parts: AccountParts) -> dict[str, Any]:
     """Return the row of what was traded today alone."""
     today = Position(
         exchange=position.exchange,
@@ -83,9 +83,9 @@ def day_row(position: Position, desk: Desk) -> dict[str, Any]:
         day_sell_quantity=position.day_sell_quantity,
         day_sell_value=position.day_sell_value,
     )
-    close = desk.market.previous_close(desk.instrument(position).instrument_token)
+    close = parts.market.previous_close(parts.instrument(position).instrument_token)
     is_carried = bool(position.overnight_quantity)
-    return position_row(today, desk) | {"close_price": close if is_carried else 0.0}
+    return position_row(today, parts) | {"close_price": close if is_carried else 0.0}
 
 
 def _side(name: str, quantity: int, value: Decimal) -> dict[str, Any]:
@@ -96,12 +96,12 @@ def _side(name: str, quantity: int, value: Decimal) -> dict[str, Any]:
     }
 
 
-def holding_row(holding: Holding, desk: Desk) -> dict[str, Any]:
+def holding_row(holding: Holding, parts: AccountParts) -> dict[str, Any]:
     """Return a holding's row; shares sold today for delivery are its `used_quantity`.
 
     Nothing is pledged, lent or awaiting settlement, and there is no ISIN.
     """
-    today = desk.portfolio.quantity(holding.exchange, holding.tradingsymbol, "CNC")
+    today = parts.portfolio.quantity(holding.exchange, holding.tradingsymbol, "CNC")
     return {
         "tradingsymbol": holding.tradingsymbol,
         "exchange": holding.exchange,
@@ -112,18 +112,18 @@ def holding_row(holding: Holding, desk: Desk) -> dict[str, Any]:
         "used_quantity": max(-today, 0),
         "realised_quantity": holding.quantity,
         "opening_quantity": holding.quantity,
-        "authorised_date": f"{desk.market.trading_day} 00:00:00",
+        "authorised_date": f"{parts.market.trading_day} 00:00:00",
         "authorisation": {},
         "collateral_type": "",
         "discrepancy": False,
         "average_price": number(holding.average_price),
         "mtf": dict(_NO_MARGIN_TRADING),
         **_NOT_HELD_OTHERWISE,
-        **_valuation(holding, desk.market),
+        **_valuation(holding, parts.market),
     }
 
 
-def _valuation(holding: Holding, market: Market) -> dict[str, Any]:
+def _valuation(holding: Holding, market: AccountMarket) -> dict[str, Any]:
     """Return the columns of the market; a share that is not listed has no price."""
     instrument = market.find(holding.exchange, holding.tradingsymbol)
     last = close = NOTHING
@@ -141,16 +141,16 @@ def _valuation(holding: Holding, market: Market) -> dict[str, Any]:
     }
 
 
-def equity_margins(desk: Desk) -> dict[str, Any]:
+def equity_margins(parts: AccountParts) -> dict[str, Any]:
     """Return the funds of equities and their derivatives.
 
     `net` is `cash` less `debits`; `debits` are the blocked margins less the booked profit
     (`m2m_realised`) and plus the open intraday loss (`m2m_unrealised`, negative). Cash blocked for
     equities has no field of its own.
     """
-    purse = desk.purse
-    blocked = purse.blocked(desk.in_book())
-    return _segment(purse.funds, blocked, purse.realised, purse.unrealised)
+    funds = parts.funds
+    blocked = funds.blocked(parts.in_book())
+    return _segment(funds.funds, blocked, funds.realised, funds.unrealised)
 
 
 def commodity_margins() -> dict[str, Any]:

@@ -4,7 +4,7 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
 from libs.market.instruments import Instrument
 from libs.market.quotes import Quote
-from services.simulator.domain.account.market_port import Market
+from services.simulator.domain.account.market_port import AccountMarket
 from services.simulator.domain.account.order_request import AUTOMATIC, NOTHING, Terms
 from services.simulator.domain.account.rules import TradingLimits
 
@@ -16,7 +16,7 @@ def exact(price: float) -> Decimal:
     return Decimal(str(round(price, _DECIMALS))) if price > 0 else NOTHING
 
 
-def last_price(market: Market, instrument: Instrument) -> Decimal:
+def last_price(market: AccountMarket, instrument: Instrument) -> Decimal:
     """Last traded price, before the first quote the close of the day before; 0 if unknown."""
     quote = market.quote(instrument.instrument_token)
     last = NOTHING if quote is None else exact(quote.last_price)

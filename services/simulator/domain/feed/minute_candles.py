@@ -14,7 +14,7 @@ _MINUTE_MS = 60_000
 _NEVER = np.iinfo(np.int64).max
 
 
-class MinuteGrid:
+class MinuteCandles:
     """Tables of minutes by instruments, from the first open to the last close of the sessions."""
 
     def __init__(self, sessions: Sequence[Session], instruments: int) -> None:

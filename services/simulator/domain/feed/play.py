@@ -8,7 +8,7 @@ from libs.events.ticks import TickColumns
 from libs.market.arrays import FloatArray
 from libs.market.calendar import Calendar
 from services.simulator.domain.feed.listing import Listing, Rows
-from services.simulator.domain.feed.minute_candles import MinuteGrid
+from services.simulator.domain.feed.minute_candles import MinuteCandles
 from services.simulator.domain.feed.tape import Tape
 from services.simulator.domain.feed.underlying_feed import UnderlyingFeed
 from services.simulator.domain.market.frames import Frame
@@ -28,7 +28,7 @@ class Play:
         self.hours = TradingHours(calendar, market.trading_day)
         self.tape = Tape(self.listing, _closes(market, calendar, self.listing))
         sessions = (*self.hours.sessions(_CASH), *self.hours.sessions(_OPTIONS))
-        self.minutes = MinuteGrid(sessions, len(self.listing))
+        self.minutes = MinuteCandles(sessions, len(self.listing))
         self.feed = UnderlyingFeed(self.listing, self.hours, self.tape)
 
     def step(self, frame: Frame) -> tuple[Rows, TickColumns]:

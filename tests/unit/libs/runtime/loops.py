@@ -20,7 +20,7 @@ from libs.runtime.metrics import Metrics
 
 DAY = date(2026, 6, 10)
 NOW = 1_781_067_600_000
-PATIENCE_SECONDS = 20.0
+TIMEOUT_SECONDS = 20.0
 PLACE = TopicPartition("control", 0)
 
 
@@ -206,7 +206,7 @@ class Bench:
 
 async def until(is_so: Callable[[], bool], what: str) -> None:
     """Wait until something is so; fail, saying what was expected, when it never is."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
+    deadline = time.monotonic() + TIMEOUT_SECONDS
     while not is_so():
         assert time.monotonic() < deadline, f"never happened: {what}"
         await asyncio.sleep(0.005)

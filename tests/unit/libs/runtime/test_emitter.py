@@ -8,7 +8,7 @@ import structlog
 
 from libs.events.bus import Message
 from libs.events.errors import BusRefused, BusUnavailable
-from libs.runtime.emitter import Emitter, Persistence
+from libs.runtime.emitter import Emitter, RetryUntilWell
 from libs.runtime.handover import CAUSE
 from tests.unit.libs.runtime.loops import Bench, asked, until
 
@@ -16,9 +16,9 @@ CAUSED_BY = Message("control", 0, 12, "", b"", 0)
 Held = list[str]
 
 
-def persistence(bench: Bench, held: Held) -> Persistence:
+def persistence(bench: Bench, held: Held) -> RetryUntilWell:
     bench.health.starting("echo")
-    return Persistence(
+    return RetryUntilWell(
         "echo",
         bench.metrics,
         bench.health,
@@ -27,13 +27,13 @@ def persistence(bench: Bench, held: Held) -> Persistence:
     )
 
 
-def with_emitter(work: Callable[[Bench, Emitter, Persistence, Held], Awaitable[None]]) -> None:
+def with_emitter(work: Callable[[Bench, Emitter, RetryUntilWell, Held], Awaitable[None]]) -> None:
     async def story() -> None:
         bench, held = Bench(), list[str]()
         await bench.local.start()
-        persistently = persistence(bench, held)
-        emitter = Emitter(bench.bus, bench.metrics, structlog.get_logger(), persistently)
-        await work(bench, emitter, persistently, held)
+        retried = persistence(bench, held)
+        emitter = Emitter(bench.bus, bench.metrics, structlog.get_logger(), retried)
+        await work(bench, emitter, retried, held)
         await bench.local.stop()
 
     asyncio.run(story())
@@ -44,7 +44,7 @@ async def headers_of(bench: Bench) -> list[dict[str, bytes]]:
 
 
 def test_an_event_carries_its_cause_while_one_is_set() -> None:
-    async def work(bench: Bench, emitter: Emitter, _: Persistence, __: Held) -> None:
+    async def work(bench: Bench, emitter: Emitter, _: RetryUntilWell, __: Held) -> None:
         await emitter.emit(asked(1))
         emitter.cause = CAUSED_BY
         await emitter.emit(asked(2))
@@ -55,7 +55,7 @@ def test_an_event_carries_its_cause_while_one_is_set() -> None:
 
 
 def test_what_was_published_before_a_crash_is_left_out_once() -> None:
-    async def work(bench: Bench, emitter: Emitter, _: Persistence, __: Held) -> None:
+    async def work(bench: Bench, emitter: Emitter, _: RetryUntilWell, __: Held) -> None:
         emitter.published = {asked(1).event_id}
         for number in (1, 2, 1):
             await emitter.emit(asked(number))
@@ -65,7 +65,7 @@ def test_what_was_published_before_a_crash_is_left_out_once() -> None:
 
 
 def test_a_bus_in_trouble_is_tried_again_while_the_input_is_held() -> None:
-    async def work(bench: Bench, emitter: Emitter, _: Persistence, held: Held) -> None:
+    async def work(bench: Bench, emitter: Emitter, _: RetryUntilWell, held: Held) -> None:
         bench.bus.refusals = [BusUnavailable("away"), BusUnavailable("away")]
         emitting = asyncio.create_task(emitter.emit(asked(1)))
         await until(lambda: held == ["pause"], "the input is held")
@@ -79,7 +79,7 @@ def test_a_bus_in_trouble_is_tried_again_while_the_input_is_held() -> None:
 
 
 def test_what_cannot_be_mended_by_waiting_is_raised_at_once() -> None:
-    async def work(bench: Bench, emitter: Emitter, _: Persistence, held: Held) -> None:
+    async def work(bench: Bench, emitter: Emitter, _: RetryUntilWell, held: Held) -> None:
         bench.bus.refusals = [BusRefused("wrong password")]
         with pytest.raises(BusRefused):
             await emitter.emit(asked(1))
@@ -89,9 +89,9 @@ def test_what_cannot_be_mended_by_waiting_is_raised_at_once() -> None:
 
 
 def test_one_that_is_to_stop_does_not_wait_for_the_bus() -> None:
-    async def work(bench: Bench, emitter: Emitter, persistently: Persistence, _: Held) -> None:
+    async def work(bench: Bench, emitter: Emitter, retried: RetryUntilWell, _: Held) -> None:
         bench.bus.refusals = [BusUnavailable("away")] * 9
-        persistently.is_stopping = True
+        retried.is_stopping = True
         with pytest.raises(BusUnavailable):
             await emitter.emit(asked(1))
 

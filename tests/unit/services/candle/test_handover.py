@@ -37,7 +37,7 @@ class KeepingBus(LocalBus):
         return True
 
     def commit_offsets(self, group: Group, offsets: Mapping[TopicPartition, int]) -> None:
-        self._committed |= {(group.name, place): offset for place, offset in offsets.items()}
+        self._committed |= {(group.name, index): offset for index, offset in offsets.items()}
 
 
 def make(parts: Parts) -> Service:

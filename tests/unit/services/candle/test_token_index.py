@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.candle.domain.token_index import Place
+from services.candle.domain.token_index import TokenIndex
 from tests.unit.services.candle.frames import DAY
 
 tokens = st.integers(0, 2**32 - 1) | st.integers(0, 40).map(lambda number: number * 256 + 1)
@@ -14,21 +14,21 @@ tokens = st.integers(0, 2**32 - 1) | st.integers(0, 40).map(lambda number: numbe
 def test_each_token_is_found_where_it_was_put_and_no_other_is(
     parts: list[set[int]], others: list[int]
 ) -> None:
-    place, rows = Place(DAY), dict[int, int]()
+    index, rows = TokenIndex(DAY), dict[int, int]()
     for part in parts:
         added = sorted(part - rows.keys())
         if added:
-            place.insert(added, 0, range(len(rows), len(rows) + len(added)))
+            index.insert(added, 0, range(len(rows), len(rows) + len(added)))
             rows |= {token: len(rows) + at for at, token in enumerate(added)}
     asked = [*rows, *others]
     for kind in (np.uint32, np.int64):
-        found = place.find(np.array(asked, kind))
+        found = index.find(np.array(asked, kind))
         assert [at >= 0 for at in found.tolist()] == [token in rows for token in asked]
-        assert place.row[found[: len(rows)]].tolist() == list(rows.values())
+        assert index.row[found[: len(rows)]].tolist() == list(rows.values())
 
 
 def test_all_tokens_of_one_exchange_are_found_among_many() -> None:
-    place, many = Place(DAY), np.arange(9000, dtype=np.uint32) * 256 + 5
-    place.insert(many.tolist(), 0, range(len(many)))
-    assert (place.row[place.find(many)] == np.arange(len(many))).all()
-    assert (place.find(many + 1) == -1).all()
+    index, many = TokenIndex(DAY), np.arange(9000, dtype=np.uint32) * 256 + 5
+    index.insert(many.tolist(), 0, range(len(many)))
+    assert (index.row[index.find(many)] == np.arange(len(many))).all()
+    assert (index.find(many + 1) == -1).all()

@@ -21,7 +21,7 @@ from libs.market.greeks import price
 from libs.market.instruments import Instrument
 from libs.market.rulebook import load_rulebook
 from services.executor.domain.executor import OptionsExecutor
-from services.executor.domain.option_market import Market
+from services.executor.domain.option_market import OptionMarket
 from services.executor.domain.order import Order, tag_of
 from services.executor.domain.plans import position_id_of
 from services.executor.domain.policy import Policy
@@ -324,7 +324,7 @@ def make_executor(mode: Any = "paper", policy: Policy | None = None) -> OptionsE
     return OptionsExecutor(
         mode=mode,
         policy=rules,
-        market=Market(load_calendar(), rules.chain.rate),
+        market=OptionMarket(load_calendar(), rules.chain.rate),
         rulebook=load_rulebook(),
         risk=RiskBook(rules.limits, rules.sizing.capital),
     )

@@ -67,21 +67,21 @@ class Doubtful(Trading):
 
 def in_doubt(fate: int | None = None) -> Doubtful:
     """An entry whose reply was lost."""
-    desk = Doubtful(list_chain(make_executor()), fate=fate)
-    desk.hear(signal())
-    return desk
+    trading = Doubtful(list_chain(make_executor()), fate=fate)
+    trading.hear(signal())
+    return trading
 
 
 def leaving_in_doubt(fate: int | None = None) -> Doubtful:
     """A position that is held, and an exit whose reply was lost."""
-    desk = Doubtful(list_chain(make_executor()))
-    desk.hear(signal())
-    (entry,) = desk.plans("entry")
-    desk.fill(entry.tag, entry.quantity)
-    desk.fate = fate
-    desk.hear(exit_requested(POSITION))
-    desk.fate = 0
-    return desk
+    trading = Doubtful(list_chain(make_executor()))
+    trading.hear(signal())
+    (entry,) = trading.plans("entry")
+    trading.fill(entry.tag, entry.quantity)
+    trading.fate = fate
+    trading.hear(exit_requested(POSITION))
+    trading.fate = 0
+    return trading
 
 
 def types(events: list[Event]) -> list[str]:
@@ -89,117 +89,117 @@ def types(events: list[Event]) -> list[str]:
 
 
 def test_while_an_entry_is_in_doubt_it_counts_as_buying() -> None:
-    desk = in_doubt()
-    desk.wait(DOUBT_MS - 1)
-    assert types(desk.events)[-1] == "OrderUnresolved"
-    assert desk.executor.blotter.holding(POSITION).buying > 0
-    assert desk.executor.risk.at_risk > 0
+    trading = in_doubt()
+    trading.wait(DOUBT_MS - 1)
+    assert types(trading.events)[-1] == "OrderUnresolved"
+    assert trading.executor.blotter.holding(POSITION).buying > 0
+    assert trading.executor.risk.at_risk > 0
 
 
 def test_an_entry_that_was_given_up_frees_what_it_risked() -> None:
-    desk = in_doubt()
-    assert types(desk.wait(DOUBT_MS)) == ["OrderCancelled", "SignalExpired"]
-    assert desk.executor.risk.at_risk == 0
+    trading = in_doubt()
+    assert types(trading.wait(DOUBT_MS)) == ["OrderCancelled", "SignalExpired"]
+    assert trading.executor.risk.at_risk == 0
 
 
 def test_an_entry_that_turned_up_meanwhile_is_adopted_by_the_book() -> None:
-    desk = in_doubt(fate=9000)
-    assert types(desk.wait(DOUBT_MS)) == ["OrderPlaced"]
-    assert not any(order.is_cancel_asked for order in desk.venue.orders.values())
+    trading = in_doubt(fate=9000)
+    assert types(trading.wait(DOUBT_MS)) == ["OrderPlaced"]
+    assert not any(order.is_cancel_asked for order in trading.venue.orders.values())
 
 
 def test_an_exit_request_waits_for_an_entry_in_doubt_and_sells_what_it_bought() -> None:
-    desk = in_doubt(fate=9000)
-    desk.hear(exit_requested(POSITION))
-    assert not desk.plans("exit")
-    desk.wait(DOUBT_MS)
-    (entry,) = desk.plans("entry")
-    assert desk.venue.orders[entry.tag].is_cancel_asked
-    desk.venue.fill(entry.tag, LOT)
-    desk.fate = 0
-    desk.confirm_cancel(entry.tag)
-    (sale,) = desk.venue.open_orders("SELL")
+    trading = in_doubt(fate=9000)
+    trading.hear(exit_requested(POSITION))
+    assert not trading.plans("exit")
+    trading.wait(DOUBT_MS)
+    (entry,) = trading.plans("entry")
+    assert trading.venue.orders[entry.tag].is_cancel_asked
+    trading.venue.fill(entry.tag, LOT)
+    trading.fate = 0
+    trading.confirm_cancel(entry.tag)
+    (sale,) = trading.venue.open_orders("SELL")
     assert sale.request.quantity == LOT
 
 
 def test_while_an_exit_is_in_doubt_nothing_else_is_sold() -> None:
-    desk = leaving_in_doubt()
+    trading = leaving_in_doubt()
     for _ in range(14):
-        desk.wait(1000)
-    assert len(desk.plans("exit")) == 1
+        trading.wait(1000)
+    assert len(trading.plans("exit")) == 1
 
 
 def test_an_exit_that_never_reached_the_broker_is_sold_anew_after_the_doubt() -> None:
-    desk = leaving_in_doubt()
-    assert types(desk.wait(DOUBT_MS)) == ["OrderCancelled", "OrderPlanned", "OrderPlaced"]
-    first, anew = desk.plans("exit")
+    trading = leaving_in_doubt()
+    assert types(trading.wait(DOUBT_MS)) == ["OrderCancelled", "OrderPlanned", "OrderPlaced"]
+    first, anew = trading.plans("exit")
     assert (first.quantity, anew.quantity) == (first.quantity,) * 2
 
 
 def test_an_exit_that_turned_up_within_the_doubt_is_not_sold_again() -> None:
-    desk = leaving_in_doubt(fate=14_000)
-    assert types(desk.wait(DOUBT_MS)) == ["OrderPlaced"]
-    assert len(desk.venue.open_orders("SELL")) == 1
+    trading = leaving_in_doubt(fate=14_000)
+    assert types(trading.wait(DOUBT_MS)) == ["OrderPlaced"]
+    assert len(trading.venue.open_orders("SELL")) == 1
 
 
 def test_without_a_book_nothing_is_decided_and_it_is_asked_for_again_after_a_while() -> None:
-    desk = leaving_in_doubt()
-    desk.is_book_readable = False
-    assert desk.wait(DOUBT_MS) == []
-    desk.is_book_readable = True
-    assert desk.wait(RETRY_MS - 1) == []
-    assert types(desk.wait(1))[0] == "OrderCancelled"
+    trading = leaving_in_doubt()
+    trading.is_book_readable = False
+    assert trading.wait(DOUBT_MS) == []
+    trading.is_book_readable = True
+    assert trading.wait(RETRY_MS - 1) == []
+    assert types(trading.wait(1))[0] == "OrderCancelled"
 
 
 def test_an_exit_that_turns_up_after_it_was_given_up_is_cancelled_at_once_and_said_so() -> None:
-    desk = leaving_in_doubt(fate=DOUBT_MS + 5000)
-    desk.wait(DOUBT_MS)
-    late, _anew = desk.plans("exit")
-    desk.wait(5000)
-    told = desk.tell(late.tag)
+    trading = leaving_in_doubt(fate=DOUBT_MS + 5000)
+    trading.wait(DOUBT_MS)
+    late, _anew = trading.plans("exit")
+    trading.wait(5000)
+    told = trading.tell(late.tag)
     assert [type(event) for event in told] == [OrderUnresolved]
-    assert desk.venue.orders[late.tag].is_cancel_asked
-    assert desk.tell(late.tag) == [], "it is said once"
+    assert trading.venue.orders[late.tag].is_cancel_asked
+    assert trading.tell(late.tag) == [], "it is said once"
 
 
 def test_when_a_late_exit_shows_up_the_one_that_replaced_it_is_cancelled_too() -> None:
-    desk = leaving_in_doubt(fate=DOUBT_MS + 5000)
-    desk.wait(DOUBT_MS)
-    late, anew = desk.plans("exit")
-    desk.wait(5000)
-    desk.fill(late.tag, late.quantity)
-    assert desk.venue.orders[anew.tag].is_cancel_asked
-    desk.confirm_cancel(anew.tag)
-    desk.wait(60_000)
-    holding = desk.executor.blotter.holding(POSITION)
+    trading = leaving_in_doubt(fate=DOUBT_MS + 5000)
+    trading.wait(DOUBT_MS)
+    late, anew = trading.plans("exit")
+    trading.wait(5000)
+    trading.fill(late.tag, late.quantity)
+    assert trading.venue.orders[anew.tag].is_cancel_asked
+    trading.confirm_cancel(anew.tag)
+    trading.wait(60_000)
+    holding = trading.executor.blotter.holding(POSITION)
     assert (holding.sold, holding.selling) == (holding.bought, 0)
-    assert len(desk.plans("exit")) == 2
+    assert len(trading.plans("exit")) == 2
 
 
 def test_while_a_late_exit_is_open_no_third_one_is_sent() -> None:
-    desk = leaving_in_doubt(fate=DOUBT_MS + 5000)
-    desk.wait(DOUBT_MS)
-    late, anew = desk.plans("exit")
-    desk.wait(5000)
-    desk.tell(late.tag)
-    desk.confirm_cancel(anew.tag)
-    desk.wait(60_000)
-    assert len(desk.plans("exit")) == 2
-    desk.confirm_cancel(late.tag)
-    desk.wait(RETRY_MS)
-    (third,) = desk.plans("exit")[2:]
+    trading = leaving_in_doubt(fate=DOUBT_MS + 5000)
+    trading.wait(DOUBT_MS)
+    late, anew = trading.plans("exit")
+    trading.wait(5000)
+    trading.tell(late.tag)
+    trading.confirm_cancel(anew.tag)
+    trading.wait(60_000)
+    assert len(trading.plans("exit")) == 2
+    trading.confirm_cancel(late.tag)
+    trading.wait(RETRY_MS)
+    (third,) = trading.plans("exit")[2:]
     assert third.quantity == late.quantity
 
 
 def test_a_late_exit_that_filled_in_part_is_still_a_stray_after_a_restart() -> None:
-    desk = leaving_in_doubt(fate=DOUBT_MS + 1)
-    desk.wait(DOUBT_MS)
-    late, anew = desk.plans("exit")
-    desk.confirm_cancel(anew.tag)
-    desk.wait(1)
-    desk.fill(late.tag, LOT)
-    desk.venue.orders[late.tag].is_cancel_asked = False
-    again = _restarted(desk, is_leaving=True)
+    trading = leaving_in_doubt(fate=DOUBT_MS + 1)
+    trading.wait(DOUBT_MS)
+    late, anew = trading.plans("exit")
+    trading.confirm_cancel(anew.tag)
+    trading.wait(1)
+    trading.fill(late.tag, LOT)
+    trading.venue.orders[late.tag].is_cancel_asked = False
+    again = _restarted(trading, is_leaving=True)
     assert again.venue.orders[late.tag].is_cancel_asked
     again.wait(60_000)
     assert len(again.plans("exit")) == 2
@@ -210,62 +210,62 @@ def test_a_late_exit_that_filled_in_part_is_still_a_stray_after_a_restart() -> N
 
 
 def test_the_cancellation_of_a_late_order_is_asked_for_again_while_it_is_open() -> None:
-    desk = in_doubt(fate=DOUBT_MS + 1)
-    desk.wait(DOUBT_MS)
-    desk.wait(1)
-    (entry,) = desk.plans("entry")
-    order = desk.venue.orders[entry.tag]
+    trading = in_doubt(fate=DOUBT_MS + 1)
+    trading.wait(DOUBT_MS)
+    trading.wait(1)
+    (entry,) = trading.plans("entry")
+    order = trading.venue.orders[entry.tag]
     for after_ms, is_asked in ((0, True), (RETRY_MS - 1, False), (1, True)):
         order.is_cancel_asked = False
-        desk.now_ms += after_ms
-        desk.tell(entry.tag)
+        trading.now_ms += after_ms
+        trading.tell(entry.tag)
         assert order.is_cancel_asked == is_asked
 
 
 def test_what_a_late_order_filled_is_booked_and_overselling_is_said() -> None:
-    desk = leaving_in_doubt(fate=DOUBT_MS + 1)
-    desk.wait(DOUBT_MS)
-    late, anew = desk.plans("exit")
-    desk.fill(anew.tag, anew.quantity)
-    desk.wait(1)
-    desk.venue.fill(late.tag, LOT)
-    told = desk.tell(late.tag)
+    trading = leaving_in_doubt(fate=DOUBT_MS + 1)
+    trading.wait(DOUBT_MS)
+    late, anew = trading.plans("exit")
+    trading.fill(anew.tag, anew.quantity)
+    trading.wait(1)
+    trading.venue.fill(late.tag, LOT)
+    told = trading.tell(late.tag)
     assert types(told) == ["OrderFilled", "OrderUnresolved", "OrderUnresolved"]
-    assert any("sold that were not held" in e.reason for e in desk.all(OrderUnresolved))
-    assert desk.executor.blotter.holding(POSITION).sellable == 0
-    desk.wait(60_000)
-    assert len(desk.plans("exit")) == 2
+    assert any("sold that were not held" in e.reason for e in trading.all(OrderUnresolved))
+    assert trading.executor.blotter.holding(POSITION).sellable == 0
+    trading.wait(60_000)
+    assert len(trading.plans("exit")) == 2
 
 
 def test_a_second_order_with_the_same_tag_is_cancelled_and_its_end_ends_nothing() -> None:
-    desk = Doubtful(list_chain(make_executor()))
-    desk.hear(signal())
-    (entry,) = desk.plans("entry")
-    fill = (Fill("of the twin", LOT, desk.plans("entry")[0].price),)
-    twin = OrderUpdate("twin", entry.tag, "OPEN", desk.now_ms, fill)
-    effects = list(desk.executor.on_updates([twin], desk.now_ms))
+    trading = Doubtful(list_chain(make_executor()))
+    trading.hear(signal())
+    (entry,) = trading.plans("entry")
+    fill = (Fill("of the twin", LOT, trading.plans("entry")[0].price),)
+    twin = OrderUpdate("twin", entry.tag, "OPEN", trading.now_ms, fill)
+    effects = list(trading.executor.on_updates([twin], trading.now_ms))
     assert [getattr(one, "broker_order_id", "") for one in effects][-1] == "twin"
-    assert desk.executor.blotter.holding(POSITION).bought == LOT
-    ended = OrderUpdate("twin", entry.tag, "CANCELLED", desk.now_ms, fill)
-    assert list(desk.executor.on_updates([ended], desk.now_ms)) == []
-    order = desk.executor.blotter.with_tag(entry.tag)
+    assert trading.executor.blotter.holding(POSITION).bought == LOT
+    ended = OrderUpdate("twin", entry.tag, "CANCELLED", trading.now_ms, fill)
+    assert list(trading.executor.on_updates([ended], trading.now_ms)) == []
+    order = trading.executor.blotter.with_tag(entry.tag)
     assert order is not None
     assert order.working_quantity == entry.quantity, "the first one is as it was"
-    desk.hear(exit_requested(POSITION))
-    assert desk.venue.orders[entry.tag].is_cancel_asked
-    desk.confirm_cancel(entry.tag)
-    (sale,) = desk.venue.open_orders("SELL")
+    trading.hear(exit_requested(POSITION))
+    assert trading.venue.orders[entry.tag].is_cancel_asked
+    trading.confirm_cancel(entry.tag)
+    (sale,) = trading.venue.open_orders("SELL")
     assert sale.request.quantity == LOT
 
 
 @pytest.mark.parametrize("count", [1, 3])
 def test_many_orders_in_doubt_are_looked_up_together(count: int) -> None:
-    desk = leaving_in_doubt()
+    trading = leaving_in_doubt()
     for number in range(1, count):
-        desk.fate = None
-        desk.now_ms += 10
-        desk.hear(exit_requested(POSITION, number=number + 10, lots=1))
-    due = list(desk.executor.on_event(ticks([], at_ms=NOW), desk.now_ms + DOUBT_MS))
+        trading.fate = None
+        trading.now_ms += 10
+        trading.hear(exit_requested(POSITION, number=number + 10, lots=1))
+    due = list(trading.executor.on_event(ticks([], at_ms=NOW), trading.now_ms + DOUBT_MS))
     assert len([one for one in due if type(one).__name__ == "LookUp"]) == 1
 
 
@@ -284,70 +284,72 @@ steps = st.lists(
 def test_whatever_is_lost_or_late_no_more_is_sold_than_held_and_an_exit_ends_flat(
     story: list[tuple[str, int | None, int]], first: int | None
 ) -> None:
-    desk = in_doubt(first)
+    trading = in_doubt(first)
     is_leaving = False
     for step, fate, milliseconds in story:
-        desk.fate = fate
+        trading.fate = fate
         if step == "leave":
             is_leaving = True
-            desk.hear(exit_requested(POSITION))
+            trading.hear(exit_requested(POSITION))
         elif step == "restart":
-            desk = _restarted(desk, is_leaving=is_leaving)
+            trading = _restarted(trading, is_leaving=is_leaving)
         else:
-            _step(desk, step, milliseconds)
-        _check(desk)
-    desk.fate, desk.is_book_readable, is_leaving = 0, True, True
-    desk.hear(exit_requested(POSITION))
+            _step(trading, step, milliseconds)
+        _check(trading)
+    trading.fate, trading.is_book_readable, is_leaving = 0, True, True
+    trading.hear(exit_requested(POSITION))
     for _ in range(30):
-        desk.wait(4000)
-        _step(desk, "confirm", 0)
-        _step(desk, "fill", 0)
-        _check(desk)
-    holding = desk.executor.blotter.holding(POSITION)
+        trading.wait(4000)
+        _step(trading, "confirm", 0)
+        _step(trading, "fill", 0)
+        _check(trading)
+    holding = trading.executor.blotter.holding(POSITION)
     assert holding.sold >= holding.bought, "it ends flat"
     assert (holding.buying, holding.selling) == (0, 0)
 
 
-def _step(desk: Doubtful, step: str, milliseconds: int) -> None:
-    known = [one for one in desk.venue.orders.values() if one.status == "OPEN"]
+def _step(trading: Doubtful, step: str, milliseconds: int) -> None:
+    known = [one for one in trading.venue.orders.values() if one.status == "OPEN"]
     if step == "wait":
-        desk.wait(milliseconds)
+        trading.wait(milliseconds)
     elif step == "book":
-        desk.is_book_readable = not desk.is_book_readable
+        trading.is_book_readable = not trading.is_book_readable
     elif step == "fill":
         for order in known:
-            desk.venue.fill(order.request.tag, min(LOT, order.left))
+            trading.venue.fill(order.request.tag, min(LOT, order.left))
     elif step == "confirm":
         for order in known:
             order.status = "CANCELLED" if order.is_cancel_asked else "OPEN"
     if step != "wait":
-        desk.tell(*desk.venue.orders)
+        trading.tell(*trading.venue.orders)
 
 
-def _restarted(desk: Doubtful, *, is_leaving: bool) -> Doubtful:
+def _restarted(trading: Doubtful, *, is_leaving: bool) -> Doubtful:
     """A new executor that reads what the old one wrote; the venue and the line went on."""
     executor = make_executor()
-    written = [one for one in desk.events if isinstance(one, (ExecutionDecided, OrderEvent))]
+    written = [one for one in trading.events if isinstance(one, (ExecutionDecided, OrderEvent))]
     for event in (*chain_listed(), *written, *([exit_requested(POSITION)] if is_leaving else [])):
         executor.restore(event)
     again = Doubtful(
         list_chain(executor),
-        desk.venue,
-        list(desk.events),
-        desk.now_ms,
-        fate=desk.fate,
-        on_their_way=desk.on_their_way,
-        is_book_readable=desk.is_book_readable,
+        trading.venue,
+        list(trading.events),
+        trading.now_ms,
+        fate=trading.fate,
+        on_their_way=trading.on_their_way,
+        is_book_readable=trading.is_book_readable,
     )
     again.carry(executor.settle(again.venue.book(again.now_ms), again.now_ms))
     return again
 
 
-def _check(desk: Doubtful) -> None:
+def _check(trading: Doubtful) -> None:
     """No more is sold, or may be, than is held, but for what turned up after it was given up."""
-    holding = desk.executor.blotter.holding(POSITION)
-    at_venue = [one for one in desk.venue.orders.values() if one.request.transaction_type == "SELL"]
-    in_time = [one for one in at_venue if one.request.tag not in desk.given_up]
+    holding = trading.executor.blotter.holding(POSITION)
+    at_venue = [
+        one for one in trading.venue.orders.values() if one.request.transaction_type == "SELL"
+    ]
+    in_time = [one for one in at_venue if one.request.tag not in trading.given_up]
     sold = sum(one.request.quantity - one.left for one in in_time)
     open_sales = sum(one.left for one in in_time if one.status == "OPEN")
     assert sold + open_sales <= holding.bought

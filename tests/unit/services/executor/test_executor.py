@@ -38,112 +38,112 @@ MANY_LOTS = Policy(
 )
 
 
-def trading(mode: Any = "paper", policy: Policy | None = None) -> Trading:
+def make_trading(mode: Any = "paper", policy: Policy | None = None) -> Trading:
     return Trading(list_chain(make_executor(mode, policy)))
 
 
 def with_entry(policy: Policy | None = None) -> Trading:
     """A signal was taken and its entry stands at the venue."""
-    desk = trading(policy=policy)
-    desk.hear(signal())
-    return desk
+    trading = make_trading(policy=policy)
+    trading.hear(signal())
+    return trading
 
 
-def pass_time(desk: Trading, milliseconds: int) -> None:
-    desk.now_ms += milliseconds
-    desk.hear(ticks([], at_ms=desk.now_ms))
+def pass_time(trading: Trading, milliseconds: int) -> None:
+    trading.now_ms += milliseconds
+    trading.hear(ticks([], at_ms=trading.now_ms))
 
 
 def test_a_signal_gives_a_decision_then_a_plan_then_an_order() -> None:
-    desk = with_entry()
-    assert desk.types() == ["ExecutionDecided", "OrderPlanned", "OrderPlaced"]
-    (entry,) = desk.plans("entry")
+    trading = with_entry()
+    assert trading.types() == ["ExecutionDecided", "OrderPlanned", "OrderPlaced"]
+    (entry,) = trading.plans("entry")
     assert (entry.mode, entry.occurred_at) == ("paper", utc_from_ms(NOW))
-    assert list(desk.venue.orders) == [entry.tag]
+    assert list(trading.venue.orders) == [entry.tag]
 
 
 def test_a_signal_handled_twice_gives_one_decision_and_one_plan() -> None:
-    desk = with_entry()
-    assert desk.hear(signal()) == []
-    assert len(desk.venue.orders) == 1
+    trading = with_entry()
+    assert trading.hear(signal()) == []
+    assert len(trading.venue.orders) == 1
 
 
 def test_logging_only_opens_nothing_and_says_what_it_would_have_done() -> None:
-    desk = trading("logging_only")
-    desk.hear(signal())
-    assert desk.types() == ["ExecutionDecided", "SignalLogged"]
-    (decision,), (logged,) = desk.all(ExecutionDecided), desk.all(SignalLogged)
+    trading = make_trading("logging_only")
+    trading.hear(signal())
+    assert trading.types() == ["ExecutionDecided", "SignalLogged"]
+    (decision,), (logged,) = trading.all(ExecutionDecided), trading.all(SignalLogged)
     assert (decision.outcome, decision.lots > 0) == ("logged", True)
     assert (logged.signal_id, logged.underlying) == (signal().signal_id, "NIFTY")
-    assert desk.executor.risk.at_risk == 0
-    assert not desk.venue.orders
+    assert trading.executor.risk.at_risk == 0
+    assert not trading.venue.orders
 
 
 def test_disabled_refuses_every_signal_by_an_event() -> None:
-    desk = trading("disabled")
-    desk.hear(signal())
-    assert desk.types() == ["ExecutionDecided", "SignalRejected"]
-    (rejected,) = desk.all(SignalRejected)
+    trading = make_trading("disabled")
+    trading.hear(signal())
+    assert trading.types() == ["ExecutionDecided", "SignalRejected"]
+    (rejected,) = trading.all(SignalRejected)
     assert rejected.reason == "disabled"
 
 
 def test_a_refused_signal_is_rejected_with_the_numbers_that_caused_it() -> None:
-    desk = trading()
-    desk.hear(signal(confidence=0.5))
-    (rejected,) = desk.all(SignalRejected)
+    trading = make_trading()
+    trading.hear(signal(confidence=0.5))
+    (rejected,) = trading.all(SignalRejected)
     assert rejected.reason == "low_confidence"
     assert rejected.numbers == {"confidence": 0.5, "minimum": 0.6}
-    assert not desk.all(RiskLimitReached)
+    assert not trading.all(RiskLimitReached)
 
 
 def test_a_risk_limit_that_refuses_is_an_event_of_its_own() -> None:
-    desk = with_entry()
-    desk.hear(signal(2))
-    (reached,) = desk.all(RiskLimitReached)
+    trading = with_entry()
+    trading.hear(signal(2))
+    (reached,) = trading.all(RiskLimitReached)
     assert (reached.limit, reached.value, reached.maximum) == ("positions_per_underlying", 1, 1)
     assert reached.causation_id == signal(2).event_id
-    assert [one.reason for one in desk.all(SignalRejected)] == ["positions_per_underlying"]
+    assert [one.reason for one in trading.all(SignalRejected)] == ["positions_per_underlying"]
 
 
 def test_a_halt_refuses_new_signals() -> None:
-    desk = trading()
+    trading = make_trading()
     halt = TradingHalted(
         event_id=identity("halt"),
         occurred_at=utc_from_ms(NOW),
         trading_day=DAY,
         correlation_id=identity("halt"),
     )
-    desk.hear(halt)
-    desk.hear(signal())
-    assert [one.limit for one in desk.all(RiskLimitReached)] == ["kill_switch"]
+    trading.hear(halt)
+    trading.hear(signal())
+    assert [one.limit for one in trading.all(RiskLimitReached)] == ["kill_switch"]
 
 
 def test_yesterdays_losses_refuse_nothing_today() -> None:
-    desk = trading()
+    trading = make_trading()
     for number in (2, 3, 4):
-        desk.hear(position(number, PositionClosed, net="-1", at_ms=NOW + number))
-    desk.hear(signal())
-    assert [one.limit for one in desk.all(RiskLimitReached)] == ["losses_in_a_row"]
-    desk.now_ms = at(10, 30, day=NEXT_DAY)
-    desk.hear(ticks(chain_rows(desk.now_ms), at_ms=desk.now_ms))
-    desk.hear(signal(9, now_ms=desk.now_ms))
-    assert desk.all(ExecutionDecided)[-1].outcome == "executed"
+        trading.hear(position(number, PositionClosed, net="-1", at_ms=NOW + number))
+    trading.hear(signal())
+    assert [one.limit for one in trading.all(RiskLimitReached)] == ["losses_in_a_row"]
+    trading.now_ms = at(10, 30, day=NEXT_DAY)
+    trading.hear(ticks(chain_rows(trading.now_ms), at_ms=trading.now_ms))
+    trading.hear(signal(9, now_ms=trading.now_ms))
+    assert trading.all(ExecutionDecided)[-1].outcome == "executed"
 
 
 def test_an_order_above_the_freeze_quantity_goes_out_in_slices() -> None:
-    desk = with_entry(MANY_LOTS)
-    (decision,) = desk.all(ExecutionDecided)
-    sizes = [one.quantity for one in desk.plans("entry")]
+    trading = with_entry(MANY_LOTS)
+    (decision,) = trading.all(ExecutionDecided)
+    sizes = [one.quantity for one in trading.plans("entry")]
     assert decision.lots == 50
     assert sizes == [1800, 1800, 150]
-    assert len(desk.venue.orders) == 3
+    assert len(trading.venue.orders) == 3
 
 
 def test_all_slices_of_an_entry_are_at_risk() -> None:
-    desk = with_entry(MANY_LOTS)
-    plans = desk.plans("entry")
+    trading = with_entry(MANY_LOTS)
+    plans = trading.plans("entry")
     reach = plans[0].price - plans[0].stop_loss
-    assert desk.executor.risk.at_risk == reach * 50 * LOT
+    assert trading.executor.risk.at_risk == reach * 50 * LOT
 
 
 def test_an_entry_is_at_risk_before_its_plan_is_published() -> None:
@@ -154,117 +154,122 @@ def test_an_entry_is_at_risk_before_its_plan_is_published() -> None:
 
 
 def test_a_refused_slice_does_not_reject_the_signal_while_others_work() -> None:
-    desk = trading(policy=MANY_LOTS)
-    desk.refuse_next = 1
-    desk.hear(signal())
-    assert len(desk.all(OrderRejected)) == 1
-    assert len(desk.venue.orders) == 2
-    assert not desk.all(SignalRejected)
+    trading = make_trading(policy=MANY_LOTS)
+    trading.refuse_next = 1
+    trading.hear(signal())
+    assert len(trading.all(OrderRejected)) == 1
+    assert len(trading.venue.orders) == 2
+    assert not trading.all(SignalRejected)
 
 
 def test_an_entry_that_the_broker_refuses_rejects_the_signal_and_frees_the_limits() -> None:
-    desk = trading()
-    desk.refuse_next = 1
-    desk.hear(signal())
-    assert desk.types() == ["ExecutionDecided", "OrderPlanned", "OrderRejected", "SignalRejected"]
-    assert desk.all(SignalRejected)[0].reason == "order_rejected"
-    assert desk.executor.risk.at_risk == 0
-    assert desk.executor.risk.breach("NIFTY") is None
+    trading = make_trading()
+    trading.refuse_next = 1
+    trading.hear(signal())
+    assert trading.types() == [
+        "ExecutionDecided",
+        "OrderPlanned",
+        "OrderRejected",
+        "SignalRejected",
+    ]
+    assert trading.all(SignalRejected)[0].reason == "order_rejected"
+    assert trading.executor.risk.at_risk == 0
+    assert trading.executor.risk.breach("NIFTY") is None
 
 
 def test_an_entry_without_a_fill_is_cancelled_after_its_time_and_the_signal_expires() -> None:
-    desk = with_entry()
-    (entry,) = desk.plans("entry")
-    pass_time(desk, 60_000)
-    assert not desk.venue.orders[entry.tag].is_cancel_asked
-    pass_time(desk, 1)
-    assert desk.venue.orders[entry.tag].is_cancel_asked
-    assert not desk.all(SignalExpired)
-    desk.confirm_cancel(entry.tag)
-    assert desk.types()[-2:] == ["OrderCancelled", "SignalExpired"]
-    assert desk.executor.risk.at_risk == 0
+    trading = with_entry()
+    (entry,) = trading.plans("entry")
+    pass_time(trading, 60_000)
+    assert not trading.venue.orders[entry.tag].is_cancel_asked
+    pass_time(trading, 1)
+    assert trading.venue.orders[entry.tag].is_cancel_asked
+    assert not trading.all(SignalExpired)
+    trading.confirm_cancel(entry.tag)
+    assert trading.types()[-2:] == ["OrderCancelled", "SignalExpired"]
+    assert trading.executor.risk.at_risk == 0
 
 
 def test_a_cancellation_is_asked_for_again_only_after_a_while() -> None:
-    desk = with_entry()
+    trading = with_entry()
     asked = []
     for now_ms in (NOW + 60_001, NOW + 60_500, NOW + 65_000, NOW + 65_001, NOW + 66_000):
-        effects = desk.executor.on_event(ticks([], at_ms=now_ms), now_ms)
+        effects = trading.executor.on_event(ticks([], at_ms=now_ms), now_ms)
         asked += [now_ms for one in effects if isinstance(one, CancelOrder)]
     assert asked == [NOW + 60_001, NOW + 65_001]
 
 
 def test_an_exit_that_rests_is_cancelled_and_sent_anew() -> None:
-    desk = with_entry()
-    (entry,) = desk.plans("entry")
-    desk.fill(entry.tag, entry.quantity)
-    desk.hear(exit_requested(entry.position_id))
-    (first,) = desk.plans("exit")
-    pass_time(desk, 15_000)
-    assert not desk.venue.orders[first.tag].is_cancel_asked
-    pass_time(desk, 1)
-    assert desk.venue.orders[first.tag].is_cancel_asked
-    assert len(desk.plans("exit")) == 1
-    desk.confirm_cancel(first.tag)
-    assert [one.quantity for one in desk.plans("exit")] == [entry.quantity] * 2
+    trading = with_entry()
+    (entry,) = trading.plans("entry")
+    trading.fill(entry.tag, entry.quantity)
+    trading.hear(exit_requested(entry.position_id))
+    (first,) = trading.plans("exit")
+    pass_time(trading, 15_000)
+    assert not trading.venue.orders[first.tag].is_cancel_asked
+    pass_time(trading, 1)
+    assert trading.venue.orders[first.tag].is_cancel_asked
+    assert len(trading.plans("exit")) == 1
+    trading.confirm_cancel(first.tag)
+    assert [one.quantity for one in trading.plans("exit")] == [entry.quantity] * 2
 
 
 def test_an_entry_partly_filled_keeps_its_position_after_the_timeout() -> None:
-    desk = with_entry()
-    (entry,) = desk.plans("entry")
-    desk.fill(entry.tag, LOT)
-    pass_time(desk, 60_001)
-    desk.confirm_cancel(entry.tag)
-    assert [one.filled_quantity for one in desk.all(OrderCancelled)] == [LOT]
-    assert not desk.all(SignalExpired)
-    assert desk.executor.blotter.holding(entry.position_id).bought == LOT
+    trading = with_entry()
+    (entry,) = trading.plans("entry")
+    trading.fill(entry.tag, LOT)
+    pass_time(trading, 60_001)
+    trading.confirm_cancel(entry.tag)
+    assert [one.filled_quantity for one in trading.all(OrderCancelled)] == [LOT]
+    assert not trading.all(SignalExpired)
+    assert trading.executor.blotter.holding(entry.position_id).bought == LOT
     reach = entry.price - entry.stop_loss
-    assert desk.executor.risk.at_risk == reach * LOT
+    assert trading.executor.risk.at_risk == reach * LOT
 
 
 def test_news_told_twice_is_published_once() -> None:
-    desk = with_entry()
-    (entry,) = desk.plans("entry")
-    desk.confirm_cancel(entry.tag)
-    count = len(desk.events)
-    assert desk.tell(entry.tag) == []
-    assert len(desk.events) == count
+    trading = with_entry()
+    (entry,) = trading.plans("entry")
+    trading.confirm_cancel(entry.tag)
+    count = len(trading.events)
+    assert trading.tell(entry.tag) == []
+    assert len(trading.events) == count
 
 
 def test_a_late_fill_after_the_signal_expired_is_published_and_counted() -> None:
-    desk = with_entry()
-    (entry,) = desk.plans("entry")
-    desk.confirm_cancel(entry.tag)
-    assert desk.executor.risk.at_risk == 0
-    desk.fill(entry.tag, LOT)
-    assert [one.fill_quantity for one in desk.all(OrderFilled)] == [LOT]
-    desk.hear(position(1, quantity=LOT))
-    assert desk.executor.risk.breach("NIFTY") is not None
+    trading = with_entry()
+    (entry,) = trading.plans("entry")
+    trading.confirm_cancel(entry.tag)
+    assert trading.executor.risk.at_risk == 0
+    trading.fill(entry.tag, LOT)
+    assert [one.fill_quantity for one in trading.all(OrderFilled)] == [LOT]
+    trading.hear(position(1, quantity=LOT))
+    assert trading.executor.risk.breach("NIFTY") is not None
 
 
 def test_an_update_of_a_strangers_order_is_ignored() -> None:
-    desk = with_entry()
-    (entry,) = desk.plans("entry")
-    stranger = replace(desk.venue.orders[entry.tag].update(NOW), tag="SOMEONEELSE")
-    assert list(desk.executor.on_updates([stranger], NOW)) == []
+    trading = with_entry()
+    (entry,) = trading.plans("entry")
+    stranger = replace(trading.venue.orders[entry.tag].update(NOW), tag="SOMEONEELSE")
+    assert list(trading.executor.on_updates([stranger], NOW)) == []
 
 
 def test_an_underlying_whose_freeze_quantity_nobody_knows_is_sliced_with_caution() -> None:
-    desk = trading(policy=MANY_LOTS)
-    desk.executor.rulebook = replace(desk.executor.rulebook, freezes={}, lots={})
-    cautious = desk.executor.rulebook.stock_freeze_lots
-    desk.hear(signal())
-    assert [one.quantity // LOT for one in desk.plans("entry")] == [cautious, cautious, 10]
+    trading = make_trading(policy=MANY_LOTS)
+    trading.executor.rulebook = replace(trading.executor.rulebook, freezes={}, lots={})
+    cautious = trading.executor.rulebook.stock_freeze_lots
+    trading.hear(signal())
+    assert [one.quantity // LOT for one in trading.plans("entry")] == [cautious, cautious, 10]
 
 
 @pytest.mark.parametrize("reason", ["order_rejected", "entry_not_filled"])
 def test_the_end_of_a_signal_tells_its_underlying_and_reason(reason: str) -> None:
-    desk = trading()
-    desk.refuse_next = int(reason == "order_rejected")
-    desk.hear(signal())
-    for tag in list(desk.venue.orders):
-        desk.confirm_cancel(tag)
-    end = desk.events[-1]
+    trading = make_trading()
+    trading.refuse_next = int(reason == "order_rejected")
+    trading.hear(signal())
+    for tag in list(trading.venue.orders):
+        trading.confirm_cancel(tag)
+    end = trading.events[-1]
     assert isinstance(end, (SignalRejected, SignalExpired))
     assert (end.reason, end.underlying, end.tradingsymbol) == (reason, "NIFTY", "NIFTY 50")
     assert end.signal_id == signal().signal_id

@@ -29,213 +29,213 @@ BIG = Policy(sizing=Sizing(capital=Decimal(100_000_000)), limits=RiskLimits(lots
 
 def entered(policy: Policy | None = None) -> Trading:
     """An entry stands at the venue, without a fill."""
-    desk = Trading(list_chain(make_executor(policy=policy)))
-    desk.hear(signal())
-    return desk
+    trading = Trading(list_chain(make_executor(policy=policy)))
+    trading.hear(signal())
+    return trading
 
 
 def holding(policy: Policy | None = None) -> Trading:
     """An entry that filled completely."""
-    desk = entered(policy)
-    for one in desk.plans("entry"):
-        desk.fill(one.tag, one.quantity)
-    return desk
+    trading = entered(policy)
+    for one in trading.plans("entry"):
+        trading.fill(one.tag, one.quantity)
+    return trading
 
 
-def leave(desk: Trading, lots: int | None = None, number: int = 1) -> None:
-    desk.hear(exit_requested(POSITION, lots, number))
+def leave(trading: Trading, lots: int | None = None, number: int = 1) -> None:
+    trading.hear(exit_requested(POSITION, lots, number))
 
 
-def tick(desk: Trading, seconds: int = 0) -> None:
-    desk.now_ms += seconds * 1000
-    desk.hear(ticks([], at_ms=desk.now_ms))
+def tick(trading: Trading, seconds: int = 0) -> None:
+    trading.now_ms += seconds * 1000
+    trading.hear(ticks([], at_ms=trading.now_ms))
 
 
-def entry_of(desk: Trading) -> OrderPlanned:
-    return desk.plans("entry")[0]
+def entry_of(trading: Trading) -> OrderPlanned:
+    return trading.plans("entry")[0]
 
 
 def test_an_exit_of_all_sells_what_is_held_at_market() -> None:
-    desk = holding()
-    leave(desk)
-    (sale,) = desk.plans("exit")
+    trading = holding()
+    leave(trading)
+    (sale,) = trading.plans("exit")
     assert (sale.transaction_type, sale.order_type) == ("SELL", "MARKET")
-    assert sale.quantity == entry_of(desk).quantity
+    assert sale.quantity == entry_of(trading).quantity
     assert sale.reason == "stop_loss"
 
 
 def test_an_exit_asked_for_again_is_not_sent_again() -> None:
-    desk = holding()
-    leave(desk)
-    leave(desk)
-    leave(desk, number=2)
-    tick(desk, 60)
-    assert len(desk.plans("exit")) == 1
+    trading = holding()
+    leave(trading)
+    leave(trading)
+    leave(trading, number=2)
+    tick(trading, 60)
+    assert len(trading.plans("exit")) == 1
 
 
 def test_an_exit_of_some_lots_sells_only_these() -> None:
-    desk = holding()
-    leave(desk, lots=2)
-    assert [one.quantity for one in desk.plans("exit")] == [2 * LOT]
-    desk.fill(desk.plans("exit")[0].tag, 2 * LOT)
-    tick(desk, 60)
-    assert len(desk.plans("exit")) == 1
+    trading = holding()
+    leave(trading, lots=2)
+    assert [one.quantity for one in trading.plans("exit")] == [2 * LOT]
+    trading.fill(trading.plans("exit")[0].tag, 2 * LOT)
+    tick(trading, 60)
+    assert len(trading.plans("exit")) == 1
 
 
 def test_the_stop_after_a_partial_exit_sells_the_rest() -> None:
-    desk = holding()
-    bought = entry_of(desk).quantity
-    leave(desk, lots=2)
-    desk.fill(desk.plans("exit")[0].tag, 2 * LOT)
-    leave(desk, number=2)
-    assert [one.quantity for one in desk.plans("exit")] == [2 * LOT, bought - 2 * LOT]
-    assert desk.plans("exit")[1].reason == "stop_loss"
+    trading = holding()
+    bought = entry_of(trading).quantity
+    leave(trading, lots=2)
+    trading.fill(trading.plans("exit")[0].tag, 2 * LOT)
+    leave(trading, number=2)
+    assert [one.quantity for one in trading.plans("exit")] == [2 * LOT, bought - 2 * LOT]
+    assert trading.plans("exit")[1].reason == "stop_loss"
 
 
 def test_two_partial_exits_add_up() -> None:
-    desk = holding()
-    leave(desk, lots=1, number=1)
-    leave(desk, lots=2, number=2)
-    assert [one.quantity for one in desk.plans("exit")] == [LOT, 2 * LOT]
+    trading = holding()
+    leave(trading, lots=1, number=1)
+    leave(trading, lots=2, number=2)
+    assert [one.quantity for one in trading.plans("exit")] == [LOT, 2 * LOT]
 
 
 def test_the_working_entry_is_cancelled_before_anything_is_sold() -> None:
-    desk = entered()
-    tag = entry_of(desk).tag
-    desk.fill(tag, LOT)
-    leave(desk)
-    assert desk.venue.orders[tag].is_cancel_asked
-    assert not desk.plans("exit")
-    tick(desk, 10)
-    assert not desk.plans("exit")
-    desk.confirm_cancel(tag)
-    assert [one.quantity for one in desk.plans("exit")] == [LOT]
+    trading = entered()
+    tag = entry_of(trading).tag
+    trading.fill(tag, LOT)
+    leave(trading)
+    assert trading.venue.orders[tag].is_cancel_asked
+    assert not trading.plans("exit")
+    tick(trading, 10)
+    assert not trading.plans("exit")
+    trading.confirm_cancel(tag)
+    assert [one.quantity for one in trading.plans("exit")] == [LOT]
 
 
 def test_a_fill_that_crosses_the_cancellation_is_sold_too() -> None:
-    desk = entered()
-    tag = entry_of(desk).tag
-    desk.fill(tag, LOT)
-    leave(desk)
-    desk.fill(tag, LOT)
-    assert not desk.plans("exit")
-    desk.confirm_cancel(tag)
-    assert [one.quantity for one in desk.plans("exit")] == [2 * LOT]
+    trading = entered()
+    tag = entry_of(trading).tag
+    trading.fill(tag, LOT)
+    leave(trading)
+    trading.fill(tag, LOT)
+    assert not trading.plans("exit")
+    trading.confirm_cancel(tag)
+    assert [one.quantity for one in trading.plans("exit")] == [2 * LOT]
 
 
 def test_a_fill_after_the_confirmed_cancellation_is_sold_too() -> None:
-    desk = entered()
-    tag = entry_of(desk).tag
-    desk.fill(tag, LOT)
-    leave(desk)
-    desk.confirm_cancel(tag)
-    desk.fill(tag, LOT)
-    assert [one.quantity for one in desk.plans("exit")] == [LOT, LOT]
+    trading = entered()
+    tag = entry_of(trading).tag
+    trading.fill(tag, LOT)
+    leave(trading)
+    trading.confirm_cancel(tag)
+    trading.fill(tag, LOT)
+    assert [one.quantity for one in trading.plans("exit")] == [LOT, LOT]
 
 
 def test_a_fill_after_the_position_closed_is_sold_too() -> None:
-    desk = entered()
-    tag = entry_of(desk).tag
-    desk.fill(tag, LOT)
-    leave(desk)
-    desk.confirm_cancel(tag)
-    desk.fill(desk.plans("exit")[0].tag, LOT)
-    desk.hear(position(1, PositionClosed))
-    desk.fill(tag, LOT)
-    assert [one.quantity for one in desk.plans("exit")] == [LOT, LOT]
+    trading = entered()
+    tag = entry_of(trading).tag
+    trading.fill(tag, LOT)
+    leave(trading)
+    trading.confirm_cancel(tag)
+    trading.fill(trading.plans("exit")[0].tag, LOT)
+    trading.hear(position(1, PositionClosed))
+    trading.fill(tag, LOT)
+    assert [one.quantity for one in trading.plans("exit")] == [LOT, LOT]
 
 
 def test_a_refused_sale_of_such_a_fill_is_sent_again() -> None:
-    desk = entered()
-    tag = entry_of(desk).tag
-    desk.fill(tag, LOT)
-    leave(desk)
-    desk.confirm_cancel(tag)
-    desk.fill(desk.plans("exit")[0].tag, LOT)
-    desk.hear(position(1, PositionClosed))
-    desk.refuse_next = 1
-    desk.fill(tag, LOT)
-    tick(desk, 5)
-    (anew,) = desk.venue.open_orders("SELL")
+    trading = entered()
+    tag = entry_of(trading).tag
+    trading.fill(tag, LOT)
+    leave(trading)
+    trading.confirm_cancel(tag)
+    trading.fill(trading.plans("exit")[0].tag, LOT)
+    trading.hear(position(1, PositionClosed))
+    trading.refuse_next = 1
+    trading.fill(tag, LOT)
+    tick(trading, 5)
+    (anew,) = trading.venue.open_orders("SELL")
     assert anew.request.quantity == LOT
 
 
 def test_an_exit_of_an_entry_without_fills_ends_in_an_expired_signal_and_no_sale() -> None:
-    desk = entered()
-    leave(desk)
-    desk.confirm_cancel(entry_of(desk).tag)
-    assert desk.types()[-1] == "SignalExpired"
-    tick(desk, 60)
-    assert not desk.plans("exit")
+    trading = entered()
+    leave(trading)
+    trading.confirm_cancel(entry_of(trading).tag)
+    assert trading.types()[-1] == "SignalExpired"
+    tick(trading, 60)
+    assert not trading.plans("exit")
 
 
 def test_a_refused_exit_is_sent_again_after_a_pause_under_another_tag() -> None:
-    desk = holding()
-    desk.refuse_next = 1
-    leave(desk)
-    tick(desk, 4)
-    assert len(desk.plans("exit")) == 1
-    tick(desk, 1)
-    first, second = desk.plans("exit")
+    trading = holding()
+    trading.refuse_next = 1
+    leave(trading)
+    tick(trading, 4)
+    assert len(trading.plans("exit")) == 1
+    tick(trading, 1)
+    first, second = trading.plans("exit")
     assert first.quantity == second.quantity
     assert first.tag != second.tag
-    assert list(desk.venue.orders)[-1] == second.tag
+    assert list(trading.venue.orders)[-1] == second.tag
 
 
 def test_an_exit_that_keeps_being_refused_is_not_sent_in_a_loop() -> None:
-    desk = holding()
-    desk.refuse_next = 1000
-    leave(desk)
+    trading = holding()
+    trading.refuse_next = 1000
+    leave(trading)
     for _ in range(20):
-        tick(desk, 1)
-    assert len(desk.plans("exit")) == 5
+        tick(trading, 1)
+    assert len(trading.plans("exit")) == 5
 
 
 def test_an_exit_cancelled_half_way_sells_the_rest_later() -> None:
-    desk = holding()
-    leave(desk)
-    sale = desk.plans("exit")[0]
-    desk.fill(sale.tag, LOT)
-    desk.confirm_cancel(sale.tag)
-    tick(desk, 5)
-    assert desk.plans("exit")[1].quantity == sale.quantity - LOT
+    trading = holding()
+    leave(trading)
+    sale = trading.plans("exit")[0]
+    trading.fill(sale.tag, LOT)
+    trading.confirm_cancel(sale.tag)
+    tick(trading, 5)
+    assert trading.plans("exit")[1].quantity == sale.quantity - LOT
 
 
 def test_a_large_exit_goes_out_in_slices_within_the_freeze_quantity() -> None:
-    desk = holding(BIG)
-    leave(desk)
-    assert [one.quantity for one in desk.plans("exit")] == [1800, 450]
-    assert len(desk.venue.open_orders("SELL")) == 2
+    trading = holding(BIG)
+    leave(trading)
+    assert [one.quantity for one in trading.plans("exit")] == [1800, 450]
+    assert len(trading.venue.open_orders("SELL")) == 2
 
 
 def test_refused_slices_are_all_retried_after_the_pause() -> None:
-    desk = holding(BIG)
-    desk.refuse_next = 2
-    leave(desk)
-    assert len(desk.plans("exit")) == 2
-    tick(desk, 5)
-    assert [one.quantity for one in desk.plans("exit")] == [1800, 450, 1800, 450]
+    trading = holding(BIG)
+    trading.refuse_next = 2
+    leave(trading)
+    assert len(trading.plans("exit")) == 2
+    tick(trading, 5)
+    assert [one.quantity for one in trading.plans("exit")] == [1800, 450, 1800, 450]
 
 
 def test_an_exit_of_a_position_nobody_knows_does_nothing() -> None:
-    desk = holding()
-    assert desk.hear(exit_requested(uuid4())) == []
+    trading = holding()
+    assert trading.hear(exit_requested(uuid4())) == []
 
 
 def test_an_exit_on_a_later_day_belongs_to_that_day() -> None:
-    desk = holding()
-    desk.now_ms = at(9, 16, day=NEXT_DAY)
-    leave(desk)
-    (sale,) = desk.plans("exit")
+    trading = holding()
+    trading.now_ms = at(9, 16, day=NEXT_DAY)
+    leave(trading)
+    (sale,) = trading.plans("exit")
     assert sale.trading_day == NEXT_DAY
-    assert sale.occurred_at == utc_from_ms(desk.now_ms)
+    assert sale.occurred_at == utc_from_ms(trading.now_ms)
 
 
 class Venture:
     """One position through a random story, checked against the venue's own books."""
 
     def __init__(self) -> None:
-        self.desk = entered()
+        self.trading = entered()
         self.wanted_lots = 0
         self.wants_all = False
         self.requests = 0
@@ -249,7 +249,7 @@ class Venture:
         return self.traded("SELL")
 
     def traded(self, side: str) -> int:
-        orders = self.desk.venue.orders.values()
+        orders = self.trading.venue.orders.values()
         return sum(
             one.request.quantity - one.left
             for one in orders
@@ -257,60 +257,60 @@ class Venture:
         )
 
     def step(self, action: str, size: int) -> None:
-        venue, desk = self.desk.venue, self.desk
+        venue, trading = self.trading.venue, self.trading
         buys, sales = venue.open_orders("BUY"), venue.open_orders("SELL")
         if action == "fill entry" and buys:
-            desk.fill(buys[0].request.tag, min(25 * size, buys[0].left))
+            trading.fill(buys[0].request.tag, min(25 * size, buys[0].left))
         elif action == "cancel entry" and buys and buys[0].is_cancel_asked:
-            desk.confirm_cancel(buys[0].request.tag)
+            trading.confirm_cancel(buys[0].request.tag)
         elif action == "late fill":
             self.late_fill(size)
         elif action == "fill exit" and sales:
-            desk.fill(sales[0].request.tag, min(25 * size, sales[0].left))
+            trading.fill(sales[0].request.tag, min(25 * size, sales[0].left))
         elif action == "cancel exit" and sales:
-            desk.confirm_cancel(sales[-1].request.tag)
+            trading.confirm_cancel(sales[-1].request.tag)
         elif action == "refuse":
-            desk.refuse_next = size
+            trading.refuse_next = size
         elif action == "leave":
             self.leave(None)
         elif action == "leave some":
             self.leave(size)
         elif action == "tick":
-            tick(desk, 3 * size)
+            tick(trading, 3 * size)
         elif action == "repeat":
-            desk.tell(*reversed(list(venue.orders)))
+            trading.tell(*reversed(list(venue.orders)))
         elif action == "closed" and self.bought == self.sold > 0:
-            desk.hear(position(1, PositionClosed))
+            trading.hear(position(1, PositionClosed))
 
     def late_fill(self, size: int) -> None:
-        for one in list(self.desk.venue.orders.values()):
+        for one in list(self.trading.venue.orders.values()):
             is_entry = one.request.transaction_type == "BUY"
             if is_entry and one.status == "CANCELLED" and one.left:
-                self.desk.fill(one.request.tag, min(25 * size, one.left))
+                self.trading.fill(one.request.tag, min(25 * size, one.left))
 
     def leave(self, lots: int | None) -> None:
         self.requests += 1
         self.wants_all |= lots is None
         self.wanted_lots += lots or 0
-        leave(self.desk, lots, self.requests)
+        leave(self.trading, lots, self.requests)
 
     def check(self) -> None:
-        working = sum(one.left for one in self.desk.venue.open_orders("SELL"))
+        working = sum(one.left for one in self.trading.venue.open_orders("SELL"))
         assert self.sold + working <= self.bought
-        told = self.desk.executor.blotter.holding(POSITION)
+        told = self.trading.executor.blotter.holding(POSITION)
         assert told.sold + told.selling <= told.bought
         assert told.sellable >= 0
 
     def finish(self) -> None:
         """Confirm what was asked to be cancelled, and fill every sale."""
-        self.desk.refuse_next = 0
+        self.trading.refuse_next = 0
         for _ in range(20):
-            tick(self.desk, 10)
+            tick(self.trading, 10)
             self.check()
-            for one in self.desk.venue.open_orders("BUY"):
-                self.desk.confirm_cancel(one.request.tag)
-            for one in self.desk.venue.open_orders("SELL"):
-                self.desk.fill(one.request.tag, one.left)
+            for one in self.trading.venue.open_orders("BUY"):
+                self.trading.confirm_cancel(one.request.tag)
+            for one in self.trading.venue.open_orders("SELL"):
+                self.trading.fill(one.request.tag, one.left)
 
 
 ACTIONS = [
@@ -341,14 +341,14 @@ def test_no_story_sells_more_than_was_bought_and_in_the_end_all_that_was_asked_f
     venture.finish()
     wanted = venture.bought if venture.wants_all else venture.wanted_lots * LOT
     assert venture.sold == min(wanted, venture.bought)
-    assert len({one.tag for one in venture.desk.all(OrderPlanned)}) == len(
-        venture.desk.all(OrderPlanned)
+    assert len({one.tag for one in venture.trading.all(OrderPlanned)}) == len(
+        venture.trading.all(OrderPlanned)
     )
 
 
 def test_positions_are_told_apart() -> None:
-    desk = holding()
+    trading = holding()
     other: UUID = position_id_of(signal(2).signal_id)
-    desk.hear(exit_requested(other))
-    assert not desk.plans("exit")
-    assert desk.now_ms == NOW
+    trading.hear(exit_requested(other))
+    assert not trading.plans("exit")
+    assert trading.now_ms == NOW

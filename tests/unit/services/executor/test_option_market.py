@@ -5,7 +5,7 @@ import pytest
 
 from libs.events.codec import decode, encode
 from libs.market.calendar import load_calendar
-from services.executor.domain.option_market import Market
+from services.executor.domain.option_market import OptionMarket
 from tests.unit.services.executor.builders import (
     DAY,
     EXPIRY,
@@ -26,8 +26,8 @@ from tests.unit.services.executor.builders import (
 )
 
 
-def market(*expiries: date) -> Market:
-    made = Market(load_calendar(), 0.06)
+def market(*expiries: date) -> OptionMarket:
+    made = OptionMarket(load_calendar(), 0.06)
     for expiry in expiries or (EXPIRY,):
         for event in chain_listed(expiry):
             made.list_instrument(event)

@@ -36,31 +36,35 @@ RESTORED = (ExecutionDecided, OrderEvent)
 
 
 def entered() -> Trading:
-    desk = Trading(list_chain(make_executor()))
-    desk.hear(signal())
-    return desk
+    trading = Trading(list_chain(make_executor()))
+    trading.hear(signal())
+    return trading
 
 
 def read_back(event: Event) -> Event:
     return decode(TOPIC_OF[event.type], encode(event))
 
 
-def restarted(desk: Trading, *heard: Event) -> Trading:
+def restarted(trading: Trading, *heard: Event) -> Trading:
     """A new executor that read what the old one wrote and heard; the venue went on."""
     executor = make_executor()
-    written = [event for event in desk.events if isinstance(event, RESTORED)]
+    written = [event for event in trading.events if isinstance(event, RESTORED)]
     for event in (*chain_listed(), *written, *heard):
         executor.restore(read_back(event))
-    return Trading(executor, venue=desk.venue, events=list(desk.events), now_ms=desk.now_ms)
+    return Trading(
+        executor, venue=trading.venue, events=list(trading.events), now_ms=trading.now_ms
+    )
 
 
-def settle(desk: Trading, now_ms: int | None = None) -> list[Event]:
-    book = [order.update(desk.now_ms) for order in desk.venue.orders.values()]
-    return desk.carry(desk.executor.settle(book, desk.now_ms if now_ms is None else now_ms))
+def settle(trading: Trading, now_ms: int | None = None) -> list[Event]:
+    book = [order.update(trading.now_ms) for order in trading.venue.orders.values()]
+    return trading.carry(
+        trading.executor.settle(book, trading.now_ms if now_ms is None else now_ms)
+    )
 
 
-def forget(desk: Trading, tag: str) -> None:
-    del desk.venue.orders[tag]
+def forget(trading: Trading, tag: str) -> None:
+    del trading.venue.orders[tag]
 
 
 def figures(executor: OptionsExecutor) -> Any:
@@ -83,17 +87,17 @@ steps = st.lists(
 @settings(max_examples=60)
 @given(steps)
 def test_reading_back_its_own_events_gives_the_same_orders_and_risk(story: list[str]) -> None:
-    desk, heard = entered(), []
+    trading, heard = entered(), []
     for step in story:
-        buys, sales = desk.venue.open_orders("BUY"), desk.venue.open_orders("SELL")
+        buys, sales = trading.venue.open_orders("BUY"), trading.venue.open_orders("SELL")
         if step == "fill" and buys:
-            desk.fill(buys[0].request.tag, min(LOT, buys[0].left))
+            trading.fill(buys[0].request.tag, min(LOT, buys[0].left))
         elif step == "cancel" and buys:
-            desk.confirm_cancel(buys[0].request.tag)
+            trading.confirm_cancel(buys[0].request.tag)
         elif step == "sell" and sales:
-            desk.fill(sales[0].request.tag, min(LOT, sales[0].left))
+            trading.fill(sales[0].request.tag, min(LOT, sales[0].left))
         elif step == "refuse":
-            desk.refuse_next = 1
+            trading.refuse_next = 1
         elif step in {"leave", "position", "closed"}:
             event: Event = {
                 "leave": exit_requested(POSITION),
@@ -101,17 +105,17 @@ def test_reading_back_its_own_events_gives_the_same_orders_and_risk(story: list[
                 "closed": position(1, PositionClosed, net="-5", at_ms=NOW + 9000),
             }[step]
             heard.append(event)
-            desk.hear(event)
-    assert figures(restarted(desk, *heard).executor) == figures(desk.executor)
+            trading.hear(event)
+    assert figures(restarted(trading, *heard).executor) == figures(trading.executor)
 
 
 @pytest.mark.parametrize("is_positions_first", [True, False])
 def test_the_order_in_which_topics_are_read_back_does_not_matter(is_positions_first: bool) -> None:
-    desk = entered()
-    (entry,) = desk.plans("entry")
-    desk.fill(entry.tag, entry.quantity)
+    trading = entered()
+    (entry,) = trading.plans("entry")
+    trading.fill(entry.tag, entry.quantity)
     closed = position(1, PositionClosed, net="-60000", at_ms=NOW + 9000)
-    orders = [event for event in desk.events if isinstance(event, OrderEvent)]
+    orders = [event for event in trading.events if isinstance(event, OrderEvent)]
     executor = make_executor()
     for event in (closed, *orders) if is_positions_first else (*orders, closed):
         executor.restore(event)
@@ -141,38 +145,40 @@ def test_a_halt_survives_a_restart_until_it_is_lifted(kinds: int, is_halted: boo
 
 
 def test_an_entry_that_the_broker_knows_is_adopted_with_what_was_filled_meanwhile() -> None:
-    desk = entered()
-    (entry,) = desk.plans("entry")
-    desk.venue.fill(entry.tag, LOT)
-    again = restarted(desk)
+    trading = entered()
+    (entry,) = trading.plans("entry")
+    trading.venue.fill(entry.tag, LOT)
+    again = restarted(trading)
     assert [event.type for event in settle(again)] == ["OrderFilled"]
     assert again.executor.blotter.holding(POSITION).bought == LOT
     assert settle(again) == []
 
 
 def test_an_entry_placed_but_not_noted_before_the_crash_can_still_be_cancelled() -> None:
-    desk = entered()
-    desk.events = [event for event in desk.events if event.type != "OrderPlaced"]
-    again = restarted(desk)
+    trading = entered()
+    trading.events = [event for event in trading.events if event.type != "OrderPlaced"]
+    again = restarted(trading)
     assert [event.type for event in settle(again)] == ["OrderPlaced"]
     later = NOW + 60_001
     effects = list(again.executor.on_event(ticks([], at_ms=later), later))
     (cancel,) = [one for one in effects if isinstance(one, CancelOrder)]
-    assert cancel.order.broker_order_id == f"broker-{desk.plans('entry')[0].tag}"
+    assert cancel.order.broker_order_id == f"broker-{trading.plans('entry')[0].tag}"
 
 
-def after_the_doubt(desk: Trading) -> list[Event]:
+def after_the_doubt(trading: Trading) -> list[Event]:
     """What the book decides when no request can be on its way any more."""
-    assert desk.hear(ticks([], at_ms=desk.now_ms)) == [], "the clock begins with the first tick"
-    desk.now_ms += DOUBT_MS
-    return desk.hear(ticks([], at_ms=desk.now_ms))
+    assert trading.hear(ticks([], at_ms=trading.now_ms)) == [], (
+        "the clock begins with the first tick"
+    )
+    trading.now_ms += DOUBT_MS
+    return trading.hear(ticks([], at_ms=trading.now_ms))
 
 
 def test_an_entry_that_the_broker_does_not_know_is_given_up_in_time_and_never_sent() -> None:
-    desk = entered()
-    (entry,) = desk.plans("entry")
-    forget(desk, entry.tag)
-    again = restarted(desk)
+    trading = entered()
+    (entry,) = trading.plans("entry")
+    forget(trading, entry.tag)
+    again = restarted(trading)
     assert [event.type for event in settle(again)] == ["OrderUnresolved"]
     ended = after_the_doubt(again)
     assert [event.type for event in ended] == ["OrderCancelled", "SignalExpired"]
@@ -183,31 +189,31 @@ def test_an_entry_that_the_broker_does_not_know_is_given_up_in_time_and_never_se
 
 
 def test_a_given_up_entry_keeps_what_it_had_bought() -> None:
-    desk = entered()
-    (entry,) = desk.plans("entry")
-    desk.fill(entry.tag, LOT)
-    forget(desk, entry.tag)
-    again = restarted(desk)
+    trading = entered()
+    (entry,) = trading.plans("entry")
+    trading.fill(entry.tag, LOT)
+    forget(trading, entry.tag)
+    again = restarted(trading)
     assert [event.type for event in settle(again)] == ["OrderUnresolved"]
     assert [event.type for event in after_the_doubt(again)] == ["OrderCancelled"]
     assert again.executor.blotter.holding(POSITION).bought == LOT
 
 
 def test_a_late_fill_of_a_cancelled_entry_is_found_at_the_broker() -> None:
-    desk = entered()
-    (entry,) = desk.plans("entry")
-    desk.confirm_cancel(entry.tag)
-    desk.venue.fill(entry.tag, LOT)
-    again = restarted(desk)
+    trading = entered()
+    (entry,) = trading.plans("entry")
+    trading.confirm_cancel(entry.tag)
+    trading.venue.fill(entry.tag, LOT)
+    again = restarted(trading)
     assert [event.type for event in settle(again)] == ["OrderFilled"]
 
 
 def leaving() -> Trading:
-    desk = entered()
-    (entry,) = desk.plans("entry")
-    desk.fill(entry.tag, entry.quantity)
-    desk.hear(exit_requested(POSITION))
-    return desk
+    trading = entered()
+    (entry,) = trading.plans("entry")
+    trading.fill(entry.tag, entry.quantity)
+    trading.hear(exit_requested(POSITION))
+    return trading
 
 
 def test_an_exit_that_the_broker_knows_is_not_sent_again() -> None:
@@ -219,10 +225,10 @@ def test_an_exit_that_the_broker_knows_is_not_sent_again() -> None:
 
 
 def test_an_exit_that_the_broker_does_not_know_is_planned_anew_under_another_tag() -> None:
-    desk = leaving()
-    (lost,) = desk.plans("exit")
-    forget(desk, lost.tag)
-    again = restarted(desk, exit_requested(POSITION))
+    trading = leaving()
+    (lost,) = trading.plans("exit")
+    forget(trading, lost.tag)
+    again = restarted(trading, exit_requested(POSITION))
     settle(again)
     again.hear(ticks([], at_ms=again.now_ms))
     assert not again.venue.orders.keys() & {plan.tag for plan in again.plans("exit")}
@@ -233,20 +239,20 @@ def test_an_exit_that_the_broker_does_not_know_is_planned_anew_under_another_tag
 
 
 def test_an_exit_asked_for_but_not_planned_before_the_crash_is_planned_by_the_next_tick() -> None:
-    desk = entered()
-    (entry,) = desk.plans("entry")
-    desk.fill(entry.tag, entry.quantity)
-    again = restarted(desk, exit_requested(POSITION))
+    trading = entered()
+    (entry,) = trading.plans("entry")
+    trading.fill(entry.tag, entry.quantity)
+    again = restarted(trading, exit_requested(POSITION))
     settle(again)
     again.hear(ticks([], at_ms=NOW))
     assert len(again.venue.open_orders("SELL")) == 1
 
 
 def test_an_exit_planned_while_settling_is_not_taken_for_a_lost_one() -> None:
-    desk = entered()
-    (entry,) = desk.plans("entry")
-    desk.venue.fill(entry.tag, entry.quantity)
-    again = restarted(desk, exit_requested(POSITION))
+    trading = entered()
+    (entry,) = trading.plans("entry")
+    trading.venue.fill(entry.tag, entry.quantity)
+    again = restarted(trading, exit_requested(POSITION))
     settle(again)
     (sale,) = again.venue.open_orders("SELL")
     assert sale.request.quantity == entry.quantity
@@ -254,11 +260,11 @@ def test_an_exit_planned_while_settling_is_not_taken_for_a_lost_one() -> None:
 
 
 def test_settling_before_the_feed_clock_begins_writes_no_event_of_1970() -> None:
-    desk = entered()
-    (entry,) = desk.plans("entry")
-    desk.fill(entry.tag, LOT)
-    forget(desk, entry.tag)
-    again = restarted(desk, exit_requested(POSITION, occurred_at=utc_from_ms(NOW)))
+    trading = entered()
+    (entry,) = trading.plans("entry")
+    trading.fill(entry.tag, LOT)
+    forget(trading, entry.tag)
+    again = restarted(trading, exit_requested(POSITION, occurred_at=utc_from_ms(NOW)))
     settled = settle(again, now_ms=0)
     again.now_ms += 60_000
     written: list[Event] = [*settled, *after_the_doubt(again)]
@@ -276,14 +282,14 @@ def test_orders_of_strangers_in_the_book_are_left_alone() -> None:
 
 
 def test_a_partial_exit_and_a_stop_are_both_restored() -> None:
-    desk = entered()
-    (entry,) = desk.plans("entry")
-    desk.fill(entry.tag, entry.quantity)
+    trading = entered()
+    (entry,) = trading.plans("entry")
+    trading.fill(entry.tag, entry.quantity)
     requests: list[ExitRequested] = [
         exit_requested(POSITION, lots=1, number=1),
         exit_requested(POSITION, number=2),
     ]
-    again = restarted(desk, *requests)
+    again = restarted(trading, *requests)
     again.hear(ticks([], at_ms=NOW))
     (sale,) = again.venue.open_orders("SELL")
     assert sale.request.quantity == entry.quantity

@@ -42,17 +42,17 @@ def columns_of(table: str) -> set[str]:
 
 def written() -> list[Event]:
     """An event of every type that the executor writes."""
-    desk = Trading(list_chain(make_executor()))
-    desk.hear(signal())
-    (entry,) = desk.plans("entry")
-    desk.fill(entry.tag, LOT)
-    desk.confirm_cancel(entry.tag)
-    desk.refuse_next = 1
-    desk.hear(exit_requested(entry.position_id))
-    desk.hear(signal(2, confidence=0.1))
-    order = desk.executor.blotter.of_position(entry.position_id)[0]
-    desk.events.append(order.unresolved("timeout", NOW))
-    return desk.events
+    trading = Trading(list_chain(make_executor()))
+    trading.hear(signal())
+    (entry,) = trading.plans("entry")
+    trading.fill(entry.tag, LOT)
+    trading.confirm_cancel(entry.tag)
+    trading.refuse_next = 1
+    trading.hear(exit_requested(entry.position_id))
+    trading.hear(signal(2, confidence=0.1))
+    order = trading.executor.blotter.of_position(entry.position_id)[0]
+    trading.events.append(order.unresolved("timeout", NOW))
+    return trading.events
 
 
 EVENTS = written()

@@ -17,7 +17,7 @@ from libs.runtime.testing import ServiceHarness
 from services.ingest.feed import Backfill, Frame
 from services.ingest.service import make_service
 from services.simulator.domain.market.underlyings import DEFAULT_UNIVERSE
-from tests.unit.services.position.builders import TOKEN, closed, fill, hear, make_desk
+from tests.unit.services.position.builders import TOKEN, closed, fill, hear, make_positions
 
 DAY = date(2026, 6, 10)
 OPEN_MS = load_calendar().sessions("NSE", DAY)[0].open_ms
@@ -145,7 +145,7 @@ def test_the_same_part_of_the_day_has_the_same_batches_each_time() -> None:
 
 
 def test_the_contracts_of_open_positions_are_followed_also_after_a_restart() -> None:
-    (opened, *_) = hear(make_desk(), fill())
+    (opened, *_) = hear(make_positions(), fill())
 
     async def story() -> None:
         feed, later = FewFrames(), FewFrames()

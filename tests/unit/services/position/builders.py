@@ -15,7 +15,7 @@ from libs.events.ticks import TickBatch, TickColumns
 from libs.market.calendar import IST, load_calendar
 from libs.market.rulebook import load_rulebook
 from services.position.domain.exits import ExitRules
-from services.position.domain.open_positions import PositionDesk
+from services.position.domain.open_positions import OpenPositions
 
 DAY = date(2026, 6, 10)
 EXPIRY = date(2026, 6, 16)
@@ -130,18 +130,18 @@ def exit_requested(of: int = 1, reason: str = "manual", lots: int | None = None)
     return ExitRequested(**fields)
 
 
-def make_desk(rules: ExitRules | None = None, mark_every_ms: int = 60_000) -> PositionDesk:
-    return PositionDesk(load_calendar(), load_rulebook(), rules or ExitRules(), mark_every_ms)
+def make_positions(rules: ExitRules | None = None, mark_every_ms: int = 60_000) -> OpenPositions:
+    return OpenPositions(load_calendar(), load_rulebook(), rules or ExitRules(), mark_every_ms)
 
 
-def hear(desk: PositionDesk, *events: Event) -> list[Event]:
-    """Let the desk react to each event at the event's own time."""
-    return [made for event in events for made in desk.on_event(event, event.occurred_ms)]
+def hear(held: OpenPositions, *events: Event) -> list[Event]:
+    """Let the held react to each event at the event's own time."""
+    return [made for event in events for made in held.on_event(event, event.occurred_ms)]
 
 
 def closed(net: str, number: int = 1, **changes: Any) -> PositionClosed:
     """A closed position with this result after charges."""
-    desk = make_desk()
-    events = hear(desk, fill(of=number), fill("SELL", of=number, at_ms=NOW + number * 1000))
+    held = make_positions()
+    events = hear(held, fill(of=number), fill("SELL", of=number, at_ms=NOW + number * 1000))
     made = next(event for event in events if isinstance(event, PositionClosed))
     return made.model_copy(update={"net": Decimal(net)} | changes)

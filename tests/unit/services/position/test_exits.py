@@ -14,7 +14,7 @@ from tests.unit.services.position.builders import (
     contract,
     fill,
     hear,
-    make_desk,
+    make_positions,
 )
 
 HOUR_MS = 3600 * 1000
@@ -22,7 +22,7 @@ NEVER = ExitTimes(0, 0, 0)
 
 
 def opened(at_ms: int = NOW, expiry: date = EXPIRY) -> PositionEvent:
-    events = hear(make_desk(), fill(at_ms=at_ms, contract=contract(expiry=expiry)))
+    events = hear(make_positions(), fill(at_ms=at_ms, contract=contract(expiry=expiry)))
     return next(event for event in events if isinstance(event, PositionOpened))
 
 

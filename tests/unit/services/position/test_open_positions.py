@@ -19,7 +19,7 @@ from libs.events.positions import (
 from libs.events.signals import SignalActivated, SignalCompleted, SignalStopped
 from libs.events.topics import TOPIC_OF
 from services.position.domain.exits import ExitRules
-from services.position.domain.open_positions import PositionDesk
+from services.position.domain.open_positions import OpenPositions
 from tests.unit.services.position.builders import (
     DAY,
     EXPIRY,
@@ -30,7 +30,7 @@ from tests.unit.services.position.builders import (
     exit_requested,
     fill,
     hear,
-    make_desk,
+    make_positions,
     position_id,
     ticks,
 )
@@ -48,10 +48,10 @@ def types(events: list[Event]) -> list[str]:
     return [event.type for event in events]
 
 
-def opened() -> PositionDesk:
-    desk = make_desk()
-    hear(desk, fill())
-    return desk
+def opened() -> OpenPositions:
+    held = make_positions()
+    hear(held, fill())
+    return held
 
 
 def asked(events: list[Event]) -> list[str]:
@@ -59,7 +59,7 @@ def asked(events: list[Event]) -> list[str]:
 
 
 def test_the_first_fill_opens_a_position_and_activates_its_signal() -> None:
-    events = hear(make_desk(), fill())
+    events = hear(make_positions(), fill())
     assert types(events) == ["PositionOpened", "SignalActivated"]
     state, activated = only(PositionOpened, events), only(SignalActivated, events)
     assert (state.position_id, state.quantity, state.entry_price) == (
@@ -77,24 +77,24 @@ def test_the_first_fill_opens_a_position_and_activates_its_signal() -> None:
 
 
 def test_further_fills_average_and_brokerage_is_paid_once_an_order() -> None:
-    desk = make_desk()
-    hear(desk, fill(quantity=50))
-    state = only(PositionUpdated, hear(desk, fill(quantity=25, number=2)))
+    held = make_positions()
+    hear(held, fill(quantity=50))
+    state = only(PositionUpdated, hear(held, fill(quantity=25, number=2)))
     assert (state.quantity, state.entry_price, state.charges) == (
         75,
         Decimal(120),
         Decimal("27.66"),
     )
     assert len(state.order_ids) == 1
-    other = only(PositionUpdated, hear(desk, fill(quantity=75, price="130", order=2)))
+    other = only(PositionUpdated, hear(held, fill(quantity=75, price="130", order=2)))
     assert (other.quantity, other.entry_price) == (150, Decimal(125))
     assert other.charges > state.charges + 20
     assert len(other.order_ids) == 2
 
 
 def test_the_last_sale_closes_the_position_to_the_paisa() -> None:
-    desk = opened()
-    events = hear(desk, fill("SELL", price="150.00", at_ms=NOW + 60_000))
+    held = opened()
+    events = hear(held, fill("SELL", price="150.00", at_ms=NOW + 60_000))
     assert types(events) == ["PositionClosed", "SignalCompleted", "PerformanceMeasured"]
     state = only(PositionClosed, events)
     assert (state.quantity, state.exit_price) == (0, Decimal(150))
@@ -102,38 +102,38 @@ def test_the_last_sale_closes_the_position_to_the_paisa() -> None:
     assert (state.charges, state.net) == (Decimal("72.87"), Decimal("2177.13"))
     assert (state.closed_at, state.exit_reason) == (utc_from_ms(NOW + 60_000), "manual")
     assert only(PerformanceMeasured, events).net == Decimal("2177.13")
-    assert desk.open_tokens == ()
+    assert held.open_tokens == ()
 
 
 def test_a_round_trip_of_2021_pays_the_rates_of_2021() -> None:
     day = date(2021, 6, 9)
     of_2021 = contract(expiry=date(2021, 6, 10))
-    desk, at_ms = make_desk(), at(10, 30, day=day)
-    hear(desk, fill(at_ms=at_ms, contract=of_2021))
-    events = hear(desk, fill("SELL", price="150.00", at_ms=at_ms + 1, contract=of_2021))
+    held, at_ms = make_positions(), at(10, 30, day=day)
+    hear(held, fill(at_ms=at_ms, contract=of_2021))
+    events = hear(held, fill("SELL", price="150.00", at_ms=at_ms + 1, contract=of_2021))
     state = only(PositionClosed, events)
     assert (state.charges, state.net) == (Decimal("65.78"), Decimal("2184.22"))
 
 
 def test_a_partial_sale_realises_its_part_and_keeps_the_rest() -> None:
-    desk = make_desk()
-    hear(desk, fill(quantity=150))
-    state = only(PositionUpdated, hear(desk, fill("SELL", quantity=50, price="150")))
+    held = make_positions()
+    hear(held, fill(quantity=150))
+    state = only(PositionUpdated, hear(held, fill("SELL", quantity=50, price="150")))
     assert (state.quantity, state.sold_quantity) == (100, 50)
     assert (state.realised, state.unrealised) == (Decimal(1500), Decimal(3000))
     assert state.net == state.realised - state.charges
 
 
 def test_a_fill_told_again_changes_nothing() -> None:
-    desk = opened()
-    assert hear(desk, fill()) == []
-    hear(desk, fill("SELL"))
-    assert hear(desk, fill("SELL"), fill()) == []
+    held = opened()
+    assert hear(held, fill()) == []
+    hear(held, fill("SELL"))
+    assert hear(held, fill("SELL"), fill()) == []
 
 
 def test_a_sale_without_a_position_is_refused_loudly() -> None:
     with pytest.raises(ValueError, match="a sale of 75 units without a position"):
-        hear(make_desk(), fill("SELL"))
+        hear(make_positions(), fill("SELL"))
 
 
 @pytest.mark.parametrize(("price", "reason"), [(84.0, "stop_loss"), (192.0, "target")])
@@ -146,16 +146,16 @@ def test_a_level_reached_by_a_tick_asks_for_an_exit_of_everything(
 
 
 def test_an_exit_is_asked_for_once_whatever_happens_later() -> None:
-    desk = opened()
+    held = opened()
     later = [ticks(80.0, NOW + 2000), ticks(200.0, NOW + 3000), ticks(100.0, at(15, 20))]
-    assert asked(hear(desk, ticks(84.0, NOW + 1000), *later)) == ["stop_loss"]
+    assert asked(hear(held, ticks(84.0, NOW + 1000), *later)) == ["stop_loss"]
 
 
 def test_a_position_stays_open_until_its_exit_fills() -> None:
-    desk = opened()
-    hear(desk, ticks(80.0, NOW + 1000))
-    assert desk.open_tokens == (TOKEN,)
-    events = hear(desk, fill("SELL", price="79.50", at_ms=NOW + 2000))
+    held = opened()
+    hear(held, ticks(80.0, NOW + 1000))
+    assert held.open_tokens == (TOKEN,)
+    events = hear(held, fill("SELL", price="79.50", at_ms=NOW + 2000))
     assert only(PositionClosed, events).exit_reason == "stop_loss"
     assert types(events) == ["PositionClosed", "SignalStopped", "PerformanceMeasured"]
     assert only(SignalStopped, events).reason == "stop_loss"
@@ -166,92 +166,95 @@ def test_a_position_stays_open_until_its_exit_fills() -> None:
     [(195.0, NOW + 1000, "target"), (100.0, at(15, 15), "square_off")],
 )
 def test_every_other_exit_completes_the_signal(tick_price: float, at_ms: int, reason: str) -> None:
-    desk = opened()
-    hear(desk, ticks(tick_price, at_ms))
-    completed = only(SignalCompleted, hear(desk, fill("SELL", at_ms=at_ms + 1000)))
+    held = opened()
+    hear(held, ticks(tick_price, at_ms))
+    completed = only(SignalCompleted, hear(held, fill("SELL", at_ms=at_ms + 1000)))
     assert completed.reason == reason
     assert "net" in completed.numbers
 
 
 def test_the_square_off_needs_no_price_only_the_clock() -> None:
-    desk = opened()
-    assert asked(hear(desk, ticks(None, at(15, 15) - 1))) == []
-    assert asked(hear(desk, ticks(None, at(15, 15)))) == ["square_off"]
+    held = opened()
+    assert asked(hear(held, ticks(None, at(15, 15) - 1))) == []
+    assert asked(hear(held, ticks(None, at(15, 15)))) == ["square_off"]
 
 
 def test_a_contract_that_expires_today_is_left_an_hour_before_the_close() -> None:
-    desk = make_desk()
-    hear(desk, fill(at_ms=at(10, 0, day=EXPIRY)))
-    assert asked(hear(desk, ticks(None, at(14, 29, 59, EXPIRY)))) == []
-    assert asked(hear(desk, ticks(None, at(14, 30, day=EXPIRY)))) == ["expiry"]
+    held = make_positions()
+    hear(held, fill(at_ms=at(10, 0, day=EXPIRY)))
+    assert asked(hear(held, ticks(None, at(14, 29, 59, EXPIRY)))) == []
+    assert asked(hear(held, ticks(None, at(14, 30, day=EXPIRY)))) == ["expiry"]
 
 
 def test_the_holding_time_ends_a_position() -> None:
-    desk = make_desk(ExitRules(holding_ms=600_000))
-    hear(desk, fill())
-    assert asked(hear(desk, ticks(None, NOW + 599_999))) == []
-    assert asked(hear(desk, ticks(None, NOW + 600_000))) == ["holding_time"]
+    held = make_positions(ExitRules(holding_ms=600_000))
+    hear(held, fill())
+    assert asked(hear(held, ticks(None, NOW + 599_999))) == []
+    assert asked(hear(held, ticks(None, NOW + 600_000))) == ["holding_time"]
 
 
 def test_ticks_of_other_contracts_and_of_before_the_fill_move_nothing() -> None:
-    desk = opened()
-    assert asked(hear(desk, ticks(1.0, NOW + 1000, token=42), ticks(1.0, NOW - 1000))) == []
+    held = opened()
+    assert asked(hear(held, ticks(1.0, NOW + 1000, token=42), ticks(1.0, NOW - 1000))) == []
 
 
 def test_a_mark_shows_profit_and_excursions_at_the_latest_price() -> None:
-    desk = opened()
+    held = opened()
     quiet = [ticks(150.0, NOW + 10_000), ticks(90.0, NOW + 20_000), ticks(130.0, NOW + 59_999)]
-    assert hear(desk, *quiet) == []
-    mark = only(PositionUpdated, hear(desk, ticks(125.5, NOW + 60_000)))
+    assert hear(held, *quiet) == []
+    mark = only(PositionUpdated, hear(held, ticks(125.5, NOW + 60_000)))
     assert (mark.last_price, mark.unrealised) == (Decimal("125.5"), Decimal("412.50"))
     assert (mark.highest_price, mark.lowest_price) == (Decimal(150), Decimal(90))
     assert (mark.quantity, mark.realised, mark.charges) == (75, ZERO, Decimal("27.66"))
-    assert hear(desk, ticks(126.0, NOW + 119_999)) == []
-    assert types(hear(desk, ticks(126.0, NOW + 120_000))) == ["PositionUpdated"]
+    assert hear(held, ticks(126.0, NOW + 119_999)) == []
+    assert types(hear(held, ticks(126.0, NOW + 120_000))) == ["PositionUpdated"]
 
 
 def test_excursions_last_to_the_closing_and_contain_the_exit() -> None:
-    desk = opened()
-    hear(desk, ticks(150.0, NOW + 1000), ticks(110.0, NOW + 2000))
-    state = only(PositionClosed, hear(desk, fill("SELL", price="100", at_ms=NOW + 3000)))
+    held = opened()
+    hear(held, ticks(150.0, NOW + 1000), ticks(110.0, NOW + 2000))
+    state = only(PositionClosed, hear(held, fill("SELL", price="100", at_ms=NOW + 3000)))
     assert (state.highest_price, state.lowest_price) == (Decimal(150), Decimal(100))
 
 
 def test_positions_are_watched_apart() -> None:
-    desk = opened()
-    hear(desk, fill(of=2, stop_loss=Decimal(50), contract=contract(instrument_token=TOKEN + 1)))
-    assert asked(hear(desk, ticks(80.0, NOW + 1000))) == ["stop_loss"]
-    assert desk.open_tokens == (TOKEN, TOKEN + 1)
-    hear(desk, fill("SELL"))
-    assert list(desk.open_tokens) == [TOKEN + 1]
+    held = opened()
+    hear(
+        held,
+        fill(of=2, stop_loss=Decimal(50), contract=contract(instrument_token=TOKEN + 1)),
+    )
+    assert asked(hear(held, ticks(80.0, NOW + 1000))) == ["stop_loss"]
+    assert held.open_tokens == (TOKEN, TOKEN + 1)
+    hear(held, fill("SELL"))
+    assert list(held.open_tokens) == [TOKEN + 1]
 
 
 def test_an_exit_on_a_later_day_counts_on_that_day() -> None:
-    desk, tomorrow = opened(), date(2026, 6, 11)
-    events = hear(desk, fill("SELL", at_ms=at(9, 20, day=tomorrow)))
+    held, tomorrow = opened(), date(2026, 6, 11)
+    events = hear(held, fill("SELL", at_ms=at(9, 20, day=tomorrow)))
     assert only(PositionClosed, events).trading_day == tomorrow
     assert only(PerformanceMeasured, events).trading_day == tomorrow
     assert only(PositionClosed, events).opened_at == utc_from_ms(NOW)
 
 
 def test_a_late_purchase_after_the_closing_opens_and_is_watched_again() -> None:
-    desk = opened()
-    hear(desk, fill("SELL", at_ms=NOW + 1000))
-    events = hear(desk, fill(quantity=25, number=2, at_ms=NOW + 2000))
+    held = opened()
+    hear(held, fill("SELL", at_ms=NOW + 1000))
+    events = hear(held, fill(quantity=25, number=2, at_ms=NOW + 2000))
     assert only(PositionOpened, events).quantity == 25
-    assert asked(hear(desk, ticks(80.0, NOW + 3000))) == ["stop_loss"]
+    assert asked(hear(held, ticks(80.0, NOW + 3000))) == ["stop_loss"]
 
 
 def test_events_of_no_interest_are_ignored() -> None:
-    assert hear(make_desk(), exit_requested(), ticks(100.0, NOW)) == []
+    assert hear(make_positions(), exit_requested(), ticks(100.0, NOW)) == []
 
 
-def restarted(*written: Event) -> PositionDesk:
-    desk = make_desk()
+def restarted(*written: Event) -> OpenPositions:
+    held = make_positions()
     for event in written:
         if TOPIC_OF[event.type] in {"positions", "exit_requests"}:
-            desk.restore(decode(TOPIC_OF[event.type], encode(event)))
-    return desk
+            held.restore(decode(TOPIC_OF[event.type], encode(event)))
+    return held
 
 
 story = st.lists(
@@ -270,7 +273,7 @@ def held_after(said: list[Event], otherwise: int = 0) -> int:
 
 
 def tell(
-    desks: list[PositionDesk], steps: list[tuple[str, int, int]], since: int, held_before: int = 0
+    desks: list[OpenPositions], steps: list[tuple[str, int, int]], since: int, held_before: int = 0
 ) -> list[Event]:
     """Play steps to all desks alike; each must say the same. Return what the first one said."""
     said: list[Event] = []
@@ -285,7 +288,7 @@ def tell(
             event = fill("SELL", min(25 * size, held), "130", number, at_ms)
         else:
             continue
-        answers = [hear(desk, event) for desk in desks]
+        answers = [hear(held, event) for held in desks]
         assert all(answer == answers[0] for answer in answers)
         said += answers[0]
         held = held_after(said, held)
@@ -296,15 +299,15 @@ def tell(
 def test_a_restart_changes_no_later_reaction(
     before: list[tuple[str, int, int]], after: list[tuple[str, int, int]]
 ) -> None:
-    desk = make_desk()
-    written = tell([desk], before, since=1)
-    desks = [desk, restarted(*written), restarted(*written, *written)]
+    held = make_positions()
+    written = tell([held], before, since=1)
+    desks = [held, restarted(*written), restarted(*written, *written)]
     tell(desks, after, since=len(before) + 1, held_before=held_after(written))
 
 
 @given(story)
 def test_what_is_held_is_what_was_bought_and_not_sold(steps: list[tuple[str, int, int]]) -> None:
-    for event in tell([make_desk()], steps, since=1):
+    for event in tell([make_positions()], steps, since=1):
         if isinstance(event, PositionEvent):
             assert event.quantity == event.bought_quantity - event.sold_quantity >= 0
             assert (event.quantity == 0) == isinstance(event, PositionClosed)
@@ -318,7 +321,7 @@ def test_an_open_position_asks_for_its_exit_at_most_once(
     steps: list[tuple[str, int, int]],
 ) -> None:
     requests = 0
-    for event in tell([make_desk()], steps, since=1):
+    for event in tell([make_positions()], steps, since=1):
         requests += isinstance(event, ExitRequested)
         assert requests <= 1
         if isinstance(event, PositionClosed):
@@ -326,50 +329,50 @@ def test_an_open_position_asks_for_its_exit_at_most_once(
 
 
 def test_a_partial_exit_asked_for_by_hand_does_not_silence_the_stop_after_a_restart() -> None:
-    state = only(PositionOpened, hear(make_desk(), fill()))
-    desk = restarted(state, exit_requested(lots=1))
-    assert asked(hear(desk, ticks(80.0, NOW + 1000))) == ["stop_loss"]
+    state = only(PositionOpened, hear(make_positions(), fill()))
+    held = restarted(state, exit_requested(lots=1))
+    assert asked(hear(held, ticks(80.0, NOW + 1000))) == ["stop_loss"]
 
 
 @pytest.mark.parametrize("is_request_first", [True, False])
 def test_an_exit_asked_for_before_the_restart_is_not_asked_for_again(
     is_request_first: bool,
 ) -> None:
-    live = make_desk()
+    live = make_positions()
     state = only(PositionOpened, hear(live, fill()))
     request = only(ExitRequested, hear(live, ticks(80.0, NOW + 1000)))
-    desk = restarted(request, state) if is_request_first else restarted(state, request)
-    assert asked(hear(desk, ticks(70.0, NOW + 2000))) == []
-    closed = only(PositionClosed, hear(desk, fill("SELL", at_ms=NOW + 3000)))
+    held = restarted(request, state) if is_request_first else restarted(state, request)
+    assert asked(hear(held, ticks(70.0, NOW + 2000))) == []
+    closed = only(PositionClosed, hear(held, fill("SELL", at_ms=NOW + 3000)))
     assert closed.exit_reason == "stop_loss"
     assert closed.trading_day == DAY
 
 
 def test_what_was_asked_for_ends_with_the_position_after_a_restart_too() -> None:
-    live = make_desk()
+    live = make_positions()
     sale = fill("SELL", at_ms=NOW + 2000)
     written = hear(live, fill(), ticks(80.0, NOW + 1000), sale)
-    desk = restarted(*written)
-    hear(desk, fill(quantity=25, number=2, at_ms=NOW + 3000))
-    assert asked(hear(desk, ticks(79.0, NOW + 4000))) == ["stop_loss"]
+    held = restarted(*written)
+    hear(held, fill(quantity=25, number=2, at_ms=NOW + 3000))
+    assert asked(hear(held, ticks(79.0, NOW + 4000))) == ["stop_loss"]
 
 
 def test_the_days_figures_go_on_after_a_restart() -> None:
     live = opened()
     first = hear(live, fill("SELL", price="100", at_ms=NOW + 1000))
-    desk = restarted(*first, *first)
-    hear(desk, fill(of=2, at_ms=NOW + 2000))
+    held = restarted(*first, *first)
+    hear(held, fill(of=2, at_ms=NOW + 2000))
     figures = only(
-        PerformanceMeasured, hear(desk, fill("SELL", price="150", of=2, at_ms=NOW + 3000))
+        PerformanceMeasured, hear(held, fill("SELL", price="150", of=2, at_ms=NOW + 3000))
     )
     assert (figures.trades, figures.wins) == (2, 1)
 
 
 def test_a_level_that_was_passed_before_a_restart_is_left_with_the_next_second() -> None:
-    desk = make_desk()
-    hear(desk, fill(), ticks(120.0, NOW + 1000))
-    below = hear(make_desk(mark_every_ms=1), fill(), ticks(83.0, NOW + 1000))
+    held = make_positions()
+    hear(held, fill(), ticks(120.0, NOW + 1000))
+    below = hear(make_positions(mark_every_ms=1), fill(), ticks(83.0, NOW + 1000))
     (marked,) = [event for event in below if isinstance(event, PositionUpdated)]
-    again = make_desk()
+    again = make_positions()
     again.restore(marked)
     assert asked(hear(again, ticks(None, NOW + 2000))) == ["stop_loss"]

@@ -14,7 +14,7 @@ from tests.unit.services.position.builders import (
     exit_requested,
     fill,
     hear,
-    make_desk,
+    make_positions,
     ticks,
 )
 
@@ -33,7 +33,7 @@ def columns_of(table: str) -> set[str]:
 
 def written(exit_price: str = "150") -> list[Event]:
     sale = fill("SELL", price=exit_price, at_ms=NOW + 61_000)
-    return hear(make_desk(), fill(), ticks(130.0, NOW + 60_000), sale)
+    return hear(make_positions(), fill(), ticks(130.0, NOW + 60_000), sale)
 
 
 @pytest.mark.parametrize(

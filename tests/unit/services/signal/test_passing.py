@@ -8,7 +8,7 @@ import pytest
 from libs.events import signals
 from libs.events.event import identity, utc_from_ms
 from services.signal.domain.life import STATE_AFTER, TRANSITIONS, may_follow
-from services.signal.domain.signals import SignalBook, SignalRules
+from services.signal.domain.signal_book import SignalBook, SignalRules
 
 DAY = date(2026, 6, 17)
 AT = 1_781_670_000_000

@@ -12,7 +12,7 @@ from libs.events.candles import Candle, CandleBatch, CandleColumns
 from libs.events.control import StrategyStarted, StrategyStopped
 from libs.events.event import identity, utc_from_ms
 from libs.events.signals import StrategySignal
-from services.strategy.domain.host import StrategyDesk
+from services.strategy.domain.host import StrategyHost
 from services.strategy.domain.indicators import Ema
 from services.strategy.domain.ma_crossover import MaCrossover
 from services.strategy.domain.registry import UnknownStrategy, make_strategy
@@ -110,26 +110,26 @@ def test_a_signal_carries_its_levels_and_averages() -> None:
     assert set(buy.indicators) == {"ema_fast", "ema_slow"}
 
 
-def desk() -> StrategyDesk:
-    return StrategyDesk((MaCrossover,))
+def host() -> StrategyHost:
+    return StrategyHost((MaCrossover,))
 
 
-def played(one: StrategyDesk, closes: list[float], start: int = 0) -> list[StrategySignal]:
+def played(one: StrategyHost, closes: list[float], start: int = 0) -> list[StrategySignal]:
     events = [e for n, c in enumerate(closes, start) for e in one.on_event(batch(candle(n, c)))]
     return [event for event in events if isinstance(event, StrategySignal)]
 
 
 def test_nothing_is_signalled_before_the_history_is_long_enough() -> None:
     short, long = [100.0] * 20 + [120.0], [100.0] * 60 + [120.0]
-    assert played(desk(), short) == []
-    assert len(played(desk(), long)) == 1
+    assert played(host(), short) == []
+    assert len(played(host(), long)) == 1
 
 
 def test_history_warms_up_without_a_signal_and_gives_the_same_signals_afterwards() -> None:
-    warm = desk()
+    warm = host()
     warm.warm(candle(number, close) for number, close in enumerate(crossing()[:-1]))
     assert [s.event_id for s in played(warm, crossing()[-1:], start=61)] == [
-        s.event_id for s in played(desk(), crossing())[-1:]
+        s.event_id for s in played(host(), crossing())[-1:]
     ]
     (started,) = warm.started(DAY, START)
     assert isinstance(started, StrategyStarted)
@@ -137,7 +137,7 @@ def test_history_warms_up_without_a_signal_and_gives_the_same_signals_afterwards
 
 
 def test_a_cold_instrument_is_named() -> None:
-    cold = desk()
+    cold = host()
     cold.warm([candle(0, 100.0)])
     (started,) = cold.started(DAY, START)
     assert isinstance(started, StrategyStarted)
@@ -145,7 +145,7 @@ def test_a_cold_instrument_is_named() -> None:
 
 
 def test_repeats_revisions_and_backfill_change_nothing() -> None:
-    disturbed = desk()
+    disturbed = host()
     signals = []
     for number, close in enumerate(crossing()):
         one = candle(number, close)
@@ -154,7 +154,7 @@ def test_repeats_revisions_and_backfill_change_nothing() -> None:
         signals += list(disturbed.on_event(batch(candle(number, 1.0, revision=1))))
         signals += list(disturbed.on_event(batch(candle(number, 1.0), source="backfill")))
         signals += list(disturbed.on_event(batch(candle(max(number - 1, 0), 1.0))))
-    assert signals == played(desk(), crossing())
+    assert signals == played(host(), crossing())
 
 
 class Broken(MaCrossover):
@@ -165,18 +165,18 @@ class Broken(MaCrossover):
 
 
 def test_a_strategy_that_fails_is_stopped_and_says_so_while_the_others_go_on() -> None:
-    both = StrategyDesk((Broken, MaCrossover))
+    both = StrategyHost((Broken, MaCrossover))
     events = [e for n, c in enumerate(crossing()) for e in both.on_event(batch(candle(n, c)))]
     (stopped,) = [event for event in events if isinstance(event, StrategyStopped)]
     assert stopped.strategy == "broken"
     assert "a bug" in stopped.reason
-    assert [e for e in events if isinstance(e, StrategySignal)] == played(desk(), crossing())
+    assert [e for e in events if isinstance(e, StrategySignal)] == played(host(), crossing())
 
 
 def test_ids_depend_on_parameters_and_candle() -> None:
-    other = StrategyDesk((lambda: MaCrossover(target_percent=3.0),))
-    one, two = played(desk(), crossing()), played(other, crossing())
-    assert [s.event_id for s in one] == [s.event_id for s in played(desk(), crossing())]
+    other = StrategyHost((lambda: MaCrossover(target_percent=3.0),))
+    one, two = played(host(), crossing()), played(other, crossing())
+    assert [s.event_id for s in one] == [s.event_id for s in played(host(), crossing())]
     assert {s.event_id for s in one}.isdisjoint(s.event_id for s in two)
 
 

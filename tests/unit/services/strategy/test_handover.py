@@ -1,4 +1,4 @@
-"""A desk that takes a partition over signals what it would have, had it been there all day."""
+"""A host that takes a partition over signals what it would have, had it been there all day."""
 
 from collections.abc import Sequence
 from datetime import date, timedelta
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from libs.events.candles import Candle, CandleBatch, CandleColumns
 from libs.events.event import Event, identity, ms_from_utc, utc_from_ms
 from libs.market.calendar import load_calendar
-from services.strategy.domain.host import StrategyDesk
+from services.strategy.domain.host import StrategyHost
 from services.strategy.domain.registry import known_strategies, make_strategy
 
 DAY = date(2026, 6, 10)
@@ -26,9 +26,9 @@ closes = st.lists(st.integers(1, 6), min_size=3, max_size=3)
 days = st.lists(closes, min_size=1, max_size=14)
 
 
-def desk() -> StrategyDesk:
+def host() -> StrategyHost:
     known = known_strategies()
-    return StrategyDesk(
+    return StrategyHost(
         tuple(lambda name=n, p=p: make_strategy(name, p, known) for n, p in CHOICES)  # type: ignore[misc]
     )
 
@@ -97,7 +97,7 @@ def history(closed: Sequence[Sequence[int]]) -> list[Candle]:
 def test_a_partition_that_was_taken_over_signals_as_if_it_had_never_moved(
     before: list[list[int]], today: list[list[int]], handled: int, moved: int, knew_it: bool
 ) -> None:
-    steady, taking = desk(), desk()
+    steady, taking = host(), host()
     for one in (steady, taking):
         one.warm(history(before))
     batches = day_of(today)
@@ -113,11 +113,11 @@ def test_a_partition_that_was_taken_over_signals_as_if_it_had_never_moved(
     assert _signals(taking, batches[handled:]) == _signals(steady, batches[handled:])
 
 
-def _signals(one: StrategyDesk, batches: Sequence[CandleBatch]) -> list[Event]:
+def _signals(one: StrategyHost, batches: Sequence[CandleBatch]) -> list[Event]:
     return [event for made in batches for event in one.on_event(made)]
 
 
 def test_signals_do_come_out_of_such_a_day() -> None:
-    one = desk()
+    one = host()
     one.warm(history([[3, 3, 3]] * 5))
     assert len(_signals(one, day_of([[1, 1, 1], [6, 6, 6], [1, 1, 1], [6, 6, 6]]))) > 3

@@ -15,7 +15,7 @@ import pytest
 from libs.events.codec import record_of
 from libs.events.embedded.bus import LocalBus
 from services.local.play.outcome import FILES, Outcome, to_json, write_files
-from tests.unit.services.position.builders import NOW, fill, hear, make_desk
+from tests.unit.services.position.builders import NOW, fill, hear, make_positions
 
 DIGEST = """
 from tests.unit.services.local.play.test_outcome import collected
@@ -31,7 +31,7 @@ def collected() -> Outcome:
         bus = LocalBus(lockstep=True)
         await bus.start()
         async with Outcome(bus) as outcome:
-            desk = make_desk()
+            desk = make_positions()
             for event in hear(desk, fill(), fill("SELL", price="130.00", at_ms=NOW + 1000)):
                 await bus.publish(record_of(event))
             await bus.idle()

@@ -8,35 +8,35 @@ import pytest
 from libs.events.orders import OrderEvent
 from services.local.play.reconciliation import order_differences, position_differences
 from tests.unit.services.executor.builders import signal
-from tests.unit.services.executor.test_executor import trading
+from tests.unit.services.executor.test_executor import make_trading
 from tests.unit.services.executor.venue import Trading
 
 
 def traded() -> Trading:
-    """A desk with one entry, filled in two parts."""
-    desk = trading()
-    desk.hear(signal())
-    (entry,) = desk.plans("entry")
-    desk.fill(entry.tag, entry.contract.lot_size, "100.00")
-    desk.fill(entry.tag, entry.quantity - entry.contract.lot_size, "101.00")
-    return desk
+    """A trading with one entry, filled in two parts."""
+    trading = make_trading()
+    trading.hear(signal())
+    (entry,) = trading.plans("entry")
+    trading.fill(entry.tag, entry.contract.lot_size, "100.00")
+    trading.fill(entry.tag, entry.quantity - entry.contract.lot_size, "101.00")
+    return trading
 
 
-def orders_of(desk: Trading) -> list[OrderEvent]:
-    return [event for event in desk.events if isinstance(event, OrderEvent)]
+def orders_of(trading: Trading) -> list[OrderEvent]:
+    return [event for event in trading.events if isinstance(event, OrderEvent)]
 
 
-def row_of(desk: Trading, **changed: object) -> dict[str, Any]:
+def row_of(trading: Trading, **changed: object) -> dict[str, Any]:
     """The order as Kite's book shows it."""
-    (entry,) = desk.plans("entry")
+    (entry,) = trading.plans("entry")
     lot = entry.contract.lot_size
     average = (100 * lot + 101 * (entry.quantity - lot)) / entry.quantity
     shown = {"tag": entry.tag, "status": "COMPLETE", "filled_quantity": entry.quantity}
     return {**shown, "average_price": round(average, 4), **changed}
 
 
-def position_of(desk: Trading, **changed: object) -> Mapping[str, Any]:
-    (entry,) = desk.plans("entry")
+def position_of(trading: Trading, **changed: object) -> Mapping[str, Any]:
+    (entry,) = trading.plans("entry")
     lot = entry.contract.lot_size
     value = 100 * lot + 101 * (entry.quantity - lot)
     shown = {"tradingsymbol": entry.contract.tradingsymbol, "buy_quantity": entry.quantity}
@@ -44,9 +44,9 @@ def position_of(desk: Trading, **changed: object) -> Mapping[str, Any]:
 
 
 def test_the_same_orders_and_positions_differ_in_nothing() -> None:
-    desk = traded()
-    assert not list(order_differences(orders_of(desk), [row_of(desk)]))
-    assert not list(position_differences(orders_of(desk), [position_of(desk)]))
+    trading = traded()
+    assert not list(order_differences(orders_of(trading), [row_of(trading)]))
+    assert not list(position_differences(orders_of(trading), [position_of(trading)]))
 
 
 @pytest.mark.parametrize(
@@ -59,30 +59,30 @@ def test_the_same_orders_and_positions_differ_in_nothing() -> None:
     ],
 )
 def test_an_order_that_differs_is_named(changed: dict[str, object], word: str) -> None:
-    desk = traded()
-    said = list(order_differences(orders_of(desk), [row_of(desk, **changed)]))
+    trading = traded()
+    said = list(order_differences(orders_of(trading), [row_of(trading, **changed)]))
     assert any(word in line for line in said)
 
 
 def test_an_order_that_is_missing_at_the_broker_or_there_twice_is_named() -> None:
-    desk = traded()
-    (missing,) = order_differences(orders_of(desk), [])
+    trading = traded()
+    (missing,) = order_differences(orders_of(trading), [])
     assert "not at the broker" in missing
-    (twice,) = order_differences(orders_of(desk), [row_of(desk), row_of(desk)])
+    (twice,) = order_differences(orders_of(trading), [row_of(trading), row_of(trading)])
     assert "2 orders carry this tag" in twice
 
 
 def test_an_order_refused_on_the_spot_is_not_missed() -> None:
-    desk = trading()
-    desk.refuse_next = 1
-    desk.hear(signal())
-    assert not list(order_differences(orders_of(desk), []))
+    trading = make_trading()
+    trading.refuse_next = 1
+    trading.hear(signal())
+    assert not list(order_differences(orders_of(trading), []))
 
 
 @pytest.mark.parametrize("column", ["buy_quantity", "buy_value", "sell_quantity", "sell_value"])
 def test_a_position_that_differs_is_named_with_both_figures(column: str) -> None:
-    desk = traded()
-    (said,) = position_differences(orders_of(desk), [position_of(desk, **{column: 7})])
+    trading = traded()
+    (said,) = position_differences(orders_of(trading), [position_of(trading, **{column: 7})])
     assert column in said
     assert "7 at the broker" in said
 
