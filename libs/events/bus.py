@@ -91,6 +91,9 @@ class Bus(Protocol):
     async def stop(self) -> None:
         """Flush and close; consumers that are still open are closed too."""
 
+    def check(self, record: Record) -> None:
+        """Raise RecordTooLarge for a record that `publish` would not take."""
+
     async def publish(self, record: Record) -> None:
         """Hand a record over, in order; it is acknowledged by the next `flush`."""
 

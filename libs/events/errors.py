@@ -1,8 +1,8 @@
 """What can go wrong between an event and the bus.
 
 EventError                 is_retriable
-├── PoisonMessage          no    bytes that can never be read: dead letters
-│   └── RecordTooLarge     no    an event over the bus's size limit
+├── PoisonMessage          no    a message that can never be read, or is refused: dead letters
+├── RecordTooLarge         no    an event over the bus's size limit; nothing was published
 ├── UnknownTopic           no    a topic that the table does not name
 ├── TopicUnfit             no    a topic that the cluster lacks, or has otherwise than the table
 ├── BusUnavailable         yes   the broker does not answer
@@ -22,11 +22,11 @@ class EventError(Exception):
 
 
 class PoisonMessage(EventError):
-    """A message that can never be decoded or handled; carries the reason."""
+    """A message that can never be read, or that its handler refuses; carries the reason."""
 
 
-class RecordTooLarge(PoisonMessage):
-    """An event that is larger than the bus takes; what caused it can never be handled."""
+class RecordTooLarge(EventError):
+    """An event that is larger than the bus takes: a defect of the service that made it."""
 
 
 class UnknownTopic(EventError):

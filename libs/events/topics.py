@@ -142,6 +142,11 @@ def topic_named(name: str) -> Topic:
         raise UnknownTopic(f"no topic is called {name!r}; known: {', '.join(TOPICS)}") from None
 
 
+def is_business(name: str) -> bool:
+    """Return whether a topic's messages count one by one; of ticks the next one makes good."""
+    return name != "ticks"
+
+
 def dead_letter_topic(name: str) -> str:
     """Return the name of the topic for what could not be handled."""
     return f"{name}.dlq"

@@ -1,67 +1,21 @@
 """How events leave a service: on their topic, counted and logged, tried again in trouble."""
 
-from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from uuid import UUID
 
 import structlog
 
-from libs.events.bus import Bus, Message
+from libs.events.bus import Bus, Message, Record
 from libs.events.candles import CandleBatch
 from libs.events.codec import record_of
 from libs.events.event import Event
 from libs.events.topics import TOPIC_OF
 from libs.runtime.clock import monotonic_ms
 from libs.runtime.handover import cause_of
-from libs.runtime.health import Health
 from libs.runtime.metrics import Metrics
-from libs.runtime.retry import is_retriable, retrying
+from libs.runtime.retry import RetryUntilWell
 
-Call = Callable[[], Awaitable[None]]
 _QUIET = frozenset({"TickBatch", "CandleBatch", "InstrumentListed", "ChainSnapshot"})
-
-
-class RetryUntilWell:
-    """Calls, and calls again while the outside is in trouble, which it tells.
-
-    `pause` and `resume` hold the input meanwhile. One that is to stop does not wait for the
-    outside: it raises what the trouble is.
-    """
-
-    def __init__(
-        self,
-        name: str,
-        metrics: Metrics,
-        health: Health,
-        pause: Callable[[], None] = lambda: None,
-        resume: Callable[[], None] = lambda: None,
-    ) -> None:
-        self._name = name
-        self._metrics = metrics
-        self._health = health
-        self._pause = pause
-        self._resume = resume
-        self.is_stopping = False
-
-    async def __call__(self, call: Call) -> None:
-        """Call until it succeeds; raise what is not retriable at once."""
-        try:
-            await call()
-        except Exception as error:
-            if not is_retriable(error):
-                raise
-            await self._until_well(call, error)
-
-    async def _until_well(self, call: Call, error: Exception) -> None:
-        def report(trouble: Exception) -> None:
-            self._metrics.retries.labels(self._name).inc()
-            self._health.unwell(self._name, str(trouble))
-
-        report(error)
-        self._pause()
-        await retrying(call, report, lambda: self.is_stopping)
-        self._resume()
-        self._health.well(self._name)
 
 
 class Emitter:
@@ -88,17 +42,29 @@ class Emitter:
         self._retried = retried
         self._partitions: dict[str, int] = {}
 
-    async def emit(self, event: Event) -> None:
-        """Publish an event on its topic."""
-        if event.event_id in self.published:
-            self.published.discard(event.event_id)
-            return
+    async def emit(self, *events: Event) -> None:
+        """Publish events on their topics, in order.
+
+        All are encoded before the first is published. RecordTooLarge, or what the encoding
+        raises, leaves all of them unpublished.
+        """
+        news = [event for event in events if event.event_id not in self.published]
+        records = [await self._record_of(event) for event in news]
+        for event, record in zip(news, records, strict=True):
+            await self._publish(event, record)
+        self.published.difference_update(event.event_id for event in events)
+
+    async def _record_of(self, event: Event) -> Record:
         topic = record_topic(event)
         if topic not in self._partitions:
             self._partitions[topic] = await self._bus.partitions(topic)
         record = record_of(event, topic, self._partitions[topic])
         if self.cause is not None:
             record = replace(record, headers=(*record.headers, cause_of(self.cause)))
+        self._bus.check(record)
+        return record
+
+    async def _publish(self, event: Event, record: Record) -> None:
         await self._retried(lambda: self._bus.publish(record))
         if not self.has_emitted:
             self.has_emitted, self.first_ms = True, monotonic_ms()

@@ -14,7 +14,6 @@ from libs.events.errors import BusFailed, EventError, Fenced
 from libs.events.kafka.address import KafkaAddress
 from libs.events.kafka.bus import KafkaBus
 from libs.runtime.clock import make_clock
-from libs.runtime.consumer import CheckpointPolicy
 from libs.runtime.dead_letters import TooManyDeadLetters
 from libs.runtime.logs import configure_logs, logger_of
 from libs.runtime.metrics import Metrics
@@ -28,6 +27,7 @@ from libs.runtime.settings import (
     StoreSettings,
     load_settings,
 )
+from libs.runtime.subscription import CheckpointPolicy
 from libs.store.clickhouse import ClickHouseStore
 from libs.store.errors import StoreError
 from libs.store.store import StoreAddress

@@ -5,7 +5,11 @@ from typing import TypeVar
 
 import stamina
 
+from libs.runtime.health import Health
+from libs.runtime.metrics import Metrics
+
 T = TypeVar("T")
+Call = Callable[[], Awaitable[None]]
 
 
 def is_retriable(error: BaseException) -> bool:
@@ -36,3 +40,46 @@ async def retrying(
         with attempt:
             return await call()
     raise AssertionError("unreachable: the retry context has no end")
+
+
+class RetryUntilWell:
+    """Calls again while the outside is in trouble, and reports the trouble as health.
+
+    `pause` and `resume` hold the input meanwhile. Once `is_stopping` is set it does not wait any
+    more: it raises what the trouble is.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        metrics: Metrics,
+        health: Health,
+        pause: Callable[[], None] = lambda: None,
+        resume: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._name = name
+        self._metrics = metrics
+        self._health = health
+        self._pause = pause
+        self._resume = resume
+        self.is_stopping = False
+
+    async def __call__(self, call: Call) -> None:
+        """Call until it succeeds; raise what is not retriable at once."""
+        try:
+            await call()
+        except Exception as error:
+            if not is_retriable(error):
+                raise
+            await self._until_well(call, error)
+
+    async def _until_well(self, call: Call, error: Exception) -> None:
+        def report(trouble: Exception) -> None:
+            self._metrics.retries.labels(self._name).inc()
+            self._health.unwell(self._name, str(trouble))
+
+        report(error)
+        self._pause()
+        await retrying(call, report, lambda: self.is_stopping)
+        self._resume()
+        self._health.well(self._name)

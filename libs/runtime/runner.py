@@ -15,14 +15,16 @@ from libs.events.errors import BusFailed, BusUnavailable, Fenced
 from libs.events.event import identity, utc_from_ms
 from libs.market.calendar import IST
 from libs.runtime.clock import Clock
-from libs.runtime.consumer import CheckpointPolicy, ConsumerLoop, Subscription
-from libs.runtime.emitter import Emitter, RetryUntilWell
+from libs.runtime.consumer import ConsumerLoop
+from libs.runtime.emitter import Emitter
+from libs.runtime.group import Group
 from libs.runtime.health import Health
 from libs.runtime.http import HttpServer, make_app
 from libs.runtime.logs import logger_of
 from libs.runtime.metrics import Metrics
-from libs.runtime.retry import is_retriable
+from libs.runtime.retry import RetryUntilWell, is_retriable
 from libs.runtime.service import Service
+from libs.runtime.subscription import CheckpointPolicy, Subscription
 
 WATCH_SECONDS = 5.0
 CONNECT_EVERY_SECONDS = 1.0
@@ -30,13 +32,18 @@ CONNECT_EVERY_SECONDS = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What the process gives to each of its services."""
+    """What the process gives to each of its services.
+
+    `writers_may_fail`: a group that the service can do without is started again when it fails. A
+    run that comes to an end (demo, replay) wants its writers to fail it instead.
+    """
 
     bus: Bus
     clock: Clock
     policy: CheckpointPolicy = field(default_factory=CheckpointPolicy)
     decoder: Decoder = field(default_factory=Decoder)
     connect_seconds: float = 0.0
+    writers_may_fail: bool = True
 
 
 class ServiceRunner:
@@ -49,7 +56,7 @@ class ServiceRunner:
         self.metrics = metrics
         self._around = surroundings
         self._log = logger_of(service.name)
-        self._loops = [self._loop(subscription) for subscription in service.subscriptions]
+        self._groups = [self._group(subscription) for subscription in service.subscriptions]
         self._retried = RetryUntilWell(self._tasks_name, metrics, self.health)
         self._outlet = Emitter(surroundings.bus, metrics, self._log, self._retried)
         self._tasks: list[asyncio.Task[None]] = []
@@ -59,6 +66,10 @@ class ServiceRunner:
     @property
     def _tasks_name(self) -> str:
         return f"{self.service.name}.tasks"
+
+    def _group(self, subscription: Subscription) -> Group:
+        may_fail = self._around.writers_may_fail and not subscription.is_required
+        return Group(lambda: self._loop(subscription), self.health, self._log, may_fail)
 
     def _loop(self, subscription: Subscription) -> ConsumerLoop:
         around = self._around
@@ -77,11 +88,11 @@ class ServiceRunner:
         """Prepare, restore, subscribe, and let the loops run."""
         if self.service.prepare is not None:
             await self.service.prepare(self._outlet.emit)
-        for loop in self._loops:
-            await loop.start()
-        self._tasks = [asyncio.create_task(loop.run()) for loop in self._loops]
+        for group in self._groups:
+            await group.start()
+        self._tasks = [asyncio.create_task(group.run()) for group in self._groups]
         self.health.well(self._tasks_name)
-        self._log.info("service started", subscriptions=len(self._loops))
+        self._log.info("service started", subscriptions=len(self._groups))
 
     def start_tasks(self) -> None:
         """Let the service's own loops run, once every service has started."""
@@ -99,18 +110,18 @@ class ServiceRunner:
 
     async def commit(self) -> None:
         """Commit what each group has handled."""
-        for loop in self._loops:
-            await loop.commit()
+        for group in self._groups:
+            await group.loop.commit()
 
     async def lag(self) -> int:
         """Return how many messages the groups have not committed yet, and set the metric."""
         total = 0
-        for loop in self._loops:
+        for group in self._groups:
             by_topic: Counter[str] = Counter()
-            for place, behind in (await loop.lag()).items():
+            for place, behind in (await group.loop.lag()).items():
                 by_topic[place.topic] += behind
             for topic, behind in by_topic.items():
-                self.metrics.consumer_lag.labels(loop.group, topic).set(behind)
+                self.metrics.consumer_lag.labels(group.loop.group, topic).set(behind)
             total += by_topic.total()
         return total
 
@@ -140,8 +151,8 @@ class ServiceRunner:
         for task in own:
             task.cancel()
         await asyncio.gather(*own, return_exceptions=True)
-        for loop in self._loops:
-            loop.stop()
+        for group in self._groups:
+            group.stop()
         outcomes = await asyncio.gather(*self._tasks, return_exceptions=True)
         if self.service.close is not None:
             await self.service.close()

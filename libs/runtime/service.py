@@ -8,8 +8,8 @@ from fastapi import APIRouter
 
 from libs.events.bus import Bus
 from libs.runtime.clock import Clock
-from libs.runtime.consumer import Emit, Subscription
 from libs.runtime.metrics import Metrics
+from libs.runtime.subscription import Emit, Subscription
 from libs.store.store import Store
 from libs.store.writer import Rows, TableWriter
 

@@ -15,11 +15,11 @@ from libs.events.errors import PoisonMessage
 from libs.events.event import Event
 from libs.events.topics import dead_letter_topic
 from libs.runtime.clock import FeedClock
-from libs.runtime.consumer import CheckpointPolicy
 from libs.runtime.emitter import record_topic
 from libs.runtime.metrics import Metrics
 from libs.runtime.runner import ServiceRunner, Surroundings
 from libs.runtime.service import Parts, Service
+from libs.runtime.subscription import CheckpointPolicy
 from libs.store.store import Store
 
 

@@ -14,7 +14,7 @@ from libs.events.event import Event
 from libs.store.store import Store
 
 Rows = Callable[[Event], Mapping[str, Any]]
-Emit = Callable[[Event], Awaitable[None]]
+Emit = Callable[..., Awaitable[None]]
 
 
 class TableWriter:
@@ -65,7 +65,8 @@ class TableWriter:
         """Keep nothing: what was stored stays stored."""
 
     async def begin(self, emit: Emit) -> None:
-        """Begin nothing."""
+        """Drop what an earlier start has buffered: it was not committed, and is delivered again."""
+        self._buffered, self._count = [], 0
 
 
 def _joined(parts: list[Mapping[str, Any]]) -> dict[str, Any]:

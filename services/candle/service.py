@@ -15,12 +15,12 @@ from libs.events.event import Event, ms_from_utc
 from libs.events.instruments import InstrumentListed
 from libs.events.ticks import TickBatch
 from libs.market.calendar import IST, load_calendar
-from libs.runtime.consumer import Emit, Subscription
 from libs.runtime.handover import Since
 from libs.runtime.logs import logger_of
 from libs.runtime.metrics import Metrics
 from libs.runtime.past import past_events
 from libs.runtime.service import Parts, Service
+from libs.runtime.subscription import Emit, Subscription
 from services.candle.domain.aggregator import CandleAggregator
 from services.candle.domain.rows import historical_data
 from services.candle.domain.tick_filter import TickCounts
@@ -50,8 +50,7 @@ class CandleHandler:
             return
         if self._aggregator.strangers(event):
             await self._list_instruments()
-        for candles in self._aggregator.on_ticks(event):
-            await emit(candles)
+        await emit(*self._aggregator.on_ticks(event))
         self._meter.update()
 
     def run_length(self, events: Sequence[Event]) -> int:
@@ -61,8 +60,7 @@ class CandleHandler:
 
     async def handle_run(self, events: Sequence[Event], emit: Emit) -> None:
         """Publish the candles that a run of batches closes."""
-        for candles in self._aggregator.on_run(cast(Sequence[TickBatch], events)):
-            await emit(candles)
+        await emit(*self._aggregator.on_run(cast(Sequence[TickBatch], events)))
         self._meter.update()
 
     async def flush(self) -> None:
@@ -70,8 +68,7 @@ class CandleHandler:
 
     async def begin(self, emit: Emit) -> None:
         """Publish what a crash may have kept back at the last close."""
-        for candles in self._aggregator.resumed():
-            await emit(candles)
+        await emit(*self._aggregator.resumed())
 
     def forget(self, partition: int) -> None:
         """Drop the state of a partition."""

@@ -30,8 +30,8 @@ from libs.events.positions import ExitRequested
 from libs.market.calendar import IST
 from libs.runtime.access import Access, AccessToken, Denied, Scope
 from libs.runtime.clock import Clock, monotonic_ms
-from libs.runtime.consumer import Emit
 from libs.runtime.logs import logger_of
+from libs.runtime.subscription import Emit
 
 Publish = Callable[[Sequence[Event], Emit], Awaitable[None]]
 TIMEOUT_SECONDS = 15.0

@@ -21,12 +21,12 @@ from libs.market.calendar import load_calendar
 from libs.market.rulebook import load_rulebook
 from libs.runtime.access import Access
 from libs.runtime.clock import Clock, monotonic_ms
-from libs.runtime.consumer import Emit, Subscription
 from libs.runtime.logs import logger_of
 from libs.runtime.metrics import TradingMetrics
 from libs.runtime.retry import retrying
 from libs.runtime.service import Parts, Service
 from libs.runtime.settings import SettingsError
+from libs.runtime.subscription import Emit, Subscription
 from services.executor.control import CommandQueue, TradingState, control_router
 from services.executor.domain import rows
 from services.executor.domain.commands import CancelOrder, Effect, LookUp, PlaceOrder
@@ -278,6 +278,7 @@ def make_service(settings: ExecutorSettings, parts: Parts, venue: Venue | None =
         ),
         finish=handler.finish,
         is_atomic=True,
+        handles_money=True,
     )
     tables = {
         "decisions": (("decisions",), rows.decisions),

@@ -1,7 +1,7 @@
 """The ingest service: a feed in, instruments, history and ticks out, ticks stored."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import date
 from functools import partial
@@ -11,8 +11,8 @@ from libs.events.event import Event, identity, utc_from_ms
 from libs.events.positions import PositionClosed, PositionEvent
 from libs.market.calendar import load_calendar
 from libs.runtime.clock import monotonic_ms
-from libs.runtime.consumer import Emit, Reaction, Subscription
 from libs.runtime.service import Parts, Service
+from libs.runtime.subscription import Emit, Reaction, Subscription
 from services.ingest.days import NextDay, until_it_can
 from services.ingest.domain.connection import Connection
 from services.ingest.domain.listing import listed
@@ -96,7 +96,7 @@ class _Follower:
         self._feed = feed
         self._held: dict[object, int] = {}
 
-    def on_event(self, event: Event) -> Iterable[Event]:
+    def on_event(self, event: Event) -> tuple[Event, ...]:
         """Follow the contract of an open position, let go of a closed one's."""
         self.learn(event)
         return ()

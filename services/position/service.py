@@ -6,9 +6,9 @@ from libs.events.event import Event, utc_from_ms
 from libs.events.positions import PositionClosed
 from libs.market.calendar import IST, load_calendar
 from libs.market.rulebook import load_rulebook
-from libs.runtime.consumer import Reaction, Subscription
 from libs.runtime.metrics import Metrics
 from libs.runtime.service import Parts, Service
+from libs.runtime.subscription import Reaction, Subscription
 from services.position.domain.open_positions import OpenPositions
 from services.position.domain.rows import performance_metrics, positions
 from services.position.settings import PositionSettings
@@ -31,6 +31,7 @@ def make_service(settings: PositionSettings, parts: Parts) -> Service:
         ),
         restore_topics=("positions", "exit_requests"),
         is_atomic=True,
+        handles_money=True,
     )
     tables = {
         "positions": (("positions",), positions),

@@ -1,7 +1,7 @@
 """The signal service: strategy signals in, generated signals out, each followed to its end."""
 
-from libs.runtime.consumer import Reaction, Subscription
 from libs.runtime.service import Parts, Service
+from libs.runtime.subscription import Reaction, Subscription
 from services.signal.domain.rows import trading_signals
 from services.signal.domain.signal_book import SignalBook
 from services.signal.settings import SignalSettings
@@ -15,6 +15,7 @@ def make_service(settings: SignalSettings, parts: Parts) -> Service:
         topics=("strategy_signals", "signal_updates"),
         handler=Reaction(lambda event: book.on_event(event, parts.clock.now_ms()), book.restore),
         restore_topics=("signal_generated", "signal_updates"),
+        handles_money=True,
     )
     tables = {"trading_signals": (("signal_generated", "signal_updates"), trading_signals)}
     return Service(

@@ -8,10 +8,10 @@ import structlog
 from libs.events.control import HistoryLoaded
 from libs.events.event import Event, utc_from_ms
 from libs.market.calendar import IST
-from libs.runtime.consumer import Emit, Reaction, Subscription
 from libs.runtime.handover import Since
 from libs.runtime.logs import logger_of
 from libs.runtime.service import Parts, Service
+from libs.runtime.subscription import Emit, Reaction, Subscription
 from services.strategy.domain.host import StrategyHost
 from services.strategy.domain.registry import known_strategies, make_strategy
 from services.strategy.domain.rows import strategy_signals

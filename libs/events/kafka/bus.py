@@ -8,10 +8,17 @@ from aiokafka import TopicPartition as KafkaPlace
 from aiokafka.admin import AIOKafkaAdminClient
 
 from libs.events.bus import Message, RebalanceListener, Record, TopicPartition
-from libs.events.errors import BusClosed, BusUnavailable, EventError, TopicUnfit, UnknownTopic
+from libs.events.errors import (
+    BusClosed,
+    BusUnavailable,
+    EventError,
+    RecordTooLarge,
+    TopicUnfit,
+    UnknownTopic,
+)
 from libs.events.kafka.address import KafkaAddress
 from libs.events.kafka.consumer import KafkaConsumer, raw_consumer
-from libs.events.kafka.messages import messages_of, our_errors, within
+from libs.events.kafka.messages import messages_of, our_errors, record_size, within
 from libs.events.kafka.publisher import (
     REPLY_TIMEOUT_SECONDS,
     FencedPublisher,
@@ -67,6 +74,15 @@ class KafkaBus:
         publisher, self._publisher = self._publisher, None
         if publisher is not None:
             await publisher.stop()
+
+    def check(self, record: Record) -> None:
+        """Raise RecordTooLarge for a record over the limit of the settings."""
+        size = record_size(record)
+        if size > self.address.max_bytes:
+            raise RecordTooLarge(
+                f"{record.topic}: a record of {size} bytes, and the limit is "
+                f"{self.address.max_bytes}"
+            )
 
     async def publish(self, record: Record) -> None:
         """Hand a record over, in order; it is acknowledged by the next `flush`."""

@@ -9,11 +9,13 @@ from aiokafka import ConsumerRecord
 from aiokafka import TopicPartition as KafkaPlace
 from aiokafka import errors as kafka_errors
 
-from libs.events.bus import Message, TopicPartition
+from libs.events.bus import Message, Record, TopicPartition
 from libs.events.errors import BusFailed, BusRefused, BusUnavailable, Fenced, RecordTooLarge
 from libs.events.kafka.address import KafkaAddress
 
 T = TypeVar("T")
+_AROUND_A_RECORD = 100
+"""Bytes of a record besides its key, value and headers: no less than Kafka adds itself."""
 _REFUSED = (
     kafka_errors.TopicAuthorizationFailedError,
     kafka_errors.GroupAuthorizationFailedError,
@@ -48,6 +50,12 @@ def messages_of(
                 timestamp_ms=record.timestamp,
                 headers=tuple(record.headers),
             )
+
+
+def record_size(record: Record) -> int:
+    """Return the bytes that a record takes in a request, at most."""
+    headers = sum(len(name.encode()) + len(value) + 10 for name, value in record.headers)
+    return len(record.key.encode()) + len(record.value) + headers + _AROUND_A_RECORD
 
 
 @contextmanager

@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 from decimal import Decimal
 
-from libs.events.event import identity, utc_from_ms
+from libs.events.control import RiskLimitReached
+from libs.events.event import Event, identity, utc_from_ms
 from libs.events.instruments import Contract
 from libs.events.orders import Mode
-from libs.events.signals import ExecutionDecided, SignalGenerated
+from libs.events.signals import ExecutionDecided, SignalGenerated, SignalRejected
 from services.executor.domain.option_market import OptionMarket
 from services.executor.domain.policy import Numbers, Policy, Refusal
 from services.executor.domain.risk import Breach, RiskBook
@@ -131,4 +132,29 @@ def decided(
         quantity=trade.quantity if trade else 0,
         premium=float(trade.premium) if trade else 0.0,
         candidates=tuple(candidate.row() for candidate in decision.candidates),
+    )
+
+
+def refused(signal: SignalGenerated, decision: Decision, now_ms: int) -> tuple[Event, ...]:
+    """Return what is told of a refusal: the signal's end, and the limit that it met, if any."""
+    refusal = decision.refusal
+    reason, numbers = (refusal.reason, refusal.numbers) if refusal else ("", {})
+    at, day = utc_from_ms(now_ms), signal.trading_day
+    rejected = SignalRejected.of(signal, at, day, reason, numbers)
+    if decision.breach is None:
+        return (rejected,)
+    return rejected, _limit_reached(signal, decision.breach, now_ms)
+
+
+def _limit_reached(signal: SignalGenerated, breach: Breach, now_ms: int) -> RiskLimitReached:
+    return RiskLimitReached(
+        event_id=identity("RiskLimitReached", breach.limit, signal.signal_id),
+        occurred_at=utc_from_ms(now_ms),
+        trading_day=signal.trading_day,
+        correlation_id=signal.correlation_id,
+        causation_id=signal.event_id,
+        reason=f"{signal.underlying}: {breach.limit}",
+        limit=breach.limit,
+        value=breach.value,
+        maximum=breach.maximum,
     )

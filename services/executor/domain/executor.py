@@ -1,13 +1,13 @@
 """EventDrivenOptionsExecutor: signals and exit requests in, decisions and orders out."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from uuid import UUID
 
 from libs.broker.port import OrderUpdate
-from libs.events.control import ControlEvent, ModeChanged, RiskLimitReached
-from libs.events.event import Event, identity, utc_from_ms
+from libs.events.control import ControlEvent, ModeChanged
+from libs.events.event import Event, utc_from_ms
 from libs.events.instruments import Contract, InstrumentListed
 from libs.events.orders import Mode, OrderEvent, OrderPlanned
 from libs.events.positions import ExitRequested, PositionClosed, PositionEvent
@@ -22,14 +22,14 @@ from libs.events.ticks import TickBatch
 from libs.market.rulebook import Rulebook, RulebookError
 from services.executor.domain.blotter import Blotter
 from services.executor.domain.commands import CancelOrder, Effect, LookUp, PlaceOrder
-from services.executor.domain.decision import Decision, Trade, decide, decided
+from services.executor.domain.decision import Decision, Trade, decide, decided, refused
 from services.executor.domain.doubts import Doubts, missing
 from services.executor.domain.exits import ExitWish
 from services.executor.domain.option_market import OptionMarket
 from services.executor.domain.order import GIVEN_UP, Order
 from services.executor.domain.plans import entry_plans, exit_plans
 from services.executor.domain.policy import Policy
-from services.executor.domain.risk import Breach, RiskBook
+from services.executor.domain.risk import RiskBook
 
 
 @dataclass(slots=True)
@@ -54,7 +54,7 @@ class OptionsExecutor:
     def __post_init__(self) -> None:
         self._settings_mode = self.mode
 
-    def on_event(self, event: Event, now_ms: int) -> Iterable[Effect]:
+    def on_event(self, event: Event, now_ms: int) -> tuple[Effect, ...]:
         """React to one event; effects are to be carried out in order."""
         if isinstance(event, TickBatch):
             return self._on_ticks(event, now_ms)
@@ -65,35 +65,42 @@ class OptionsExecutor:
         self._learn(event)
         return ()
 
-    def on_updates(self, updates: Sequence[OrderUpdate], now_ms: int) -> Iterator[Effect]:
+    def on_updates(self, updates: Sequence[OrderUpdate], now_ms: int) -> tuple[Effect, ...]:
         """React to what the broker says of orders."""
+        effects: list[Effect] = []
         for update in updates:
             order = self.blotter.with_tag(update.tag)
-            if order is None:
-                continue
-            is_stray = order.is_stray(update)
-            has_changed = is_stray and order.note_stray(update)
-            news = list(order.on_update(update))
-            yield from news
-            if is_stray:
-                yield from self._stop_stray(order, update, now_ms)
-            if news or has_changed:
-                yield from self._oversold(order, now_ms)
-                yield from self._after(order, now_ms)
+            if order is not None:
+                effects += self._on_update(order, update, now_ms)
+        return tuple(effects)
 
-    def on_event_of_order(self, order: Order, event: OrderEvent, now_ms: int) -> Iterator[Effect]:
-        """Take in, and yield, an event that the shell learnt from the broker's reply."""
+    def _on_update(self, order: Order, update: OrderUpdate, now_ms: int) -> tuple[Effect, ...]:
+        is_stray = order.is_stray(update)
+        has_changed = is_stray and order.note_stray(update)
+        news = order.on_update(update)
+        effects: list[Effect] = [*news]
+        if is_stray:
+            effects += self._stop_stray(order, update, now_ms)
+        if news or has_changed:
+            effects += self._oversold(order, now_ms)
+            effects += self._after(order, now_ms)
+        return tuple(effects)
+
+    def on_event_of_order(self, order: Order, event: OrderEvent, now_ms: int) -> tuple[Effect, ...]:
+        """Take in, and return, an event that the shell learnt from the broker's reply."""
         order.apply(event)
         if order.state == "unresolved":
             self.doubts.begin(order, now_ms)
-        yield event
-        yield from self._after(order, now_ms)
+        return (event, *self._after(order, now_ms))
 
-    def on_book(self, asked: LookUp, book: Sequence[OrderUpdate], now_ms: int) -> Iterator[Effect]:
+    def on_book(
+        self, asked: LookUp, book: Sequence[OrderUpdate], now_ms: int
+    ) -> tuple[Effect, ...]:
         """Let the broker's book decide: adopt what it holds, give up what it does not."""
-        yield from self.on_updates(book, now_ms)
+        effects = [*self.on_updates(book, now_ms)]
         for order in missing(asked.orders, {update.tag for update in book}):
-            yield from self._give_up(order, now_ms)
+            effects += self._give_up(order, now_ms)
+        return tuple(effects)
 
     def restore(self, event: Event) -> None:
         """Take back the past: instruments, decisions, orders, exits asked for, positions, halts."""
@@ -101,6 +108,7 @@ class OptionsExecutor:
         if isinstance(event, ExecutionDecided):
             self._decided.add(event.signal_id)
         elif isinstance(event, OrderEvent):
+            self._decided.add(event.signal_id)
             self.blotter.apply(event)
             self._count_entry(event)
         elif isinstance(event, ExitRequested):
@@ -108,25 +116,29 @@ class OptionsExecutor:
         else:
             self._learn(event)
 
-    def settle(self, book: Sequence[OrderUpdate], now_ms: int) -> Iterator[Effect]:
+    def settle(self, book: Sequence[OrderUpdate], now_ms: int) -> tuple[Effect, ...]:
         """After a restart: adopt what the broker knows; what it does not know yet is in doubt.
 
         A request of the process that died may be on its way: it is given up when the doubt is
-        over, and then an entry is not sent again, but an exit is planned anew. A feed clock has
-        not begun yet, so the time is at least that of what was restored.
+        over. An entry is then not sent again; an exit is planned again, for what is still held. A
+        feed clock has not begun yet, so the time is at least that of what was restored.
         """
         now_ms = max(now_ms, self._restored_ms)
         known = {update.tag for update in book}
         lost = [order for order in self.blotter.working() if order.plan.tag not in known]
-        yield from self.on_updates(book, now_ms)
+        effects = [*self.on_updates(book, now_ms)]
         for order in lost:
-            if not self.policy.orders.doubt_ms:
-                yield from self._give_up(order, now_ms)
-                continue
-            self.doubts.begin(order, None)
-            if order.state != "unresolved":
-                event = order.unresolved("not at the broker after a restart", now_ms)
-                yield from self.on_event_of_order(order, event, now_ms)
+            effects += self._doubt_lost(order, now_ms)
+        return tuple(effects)
+
+    def _doubt_lost(self, order: Order, now_ms: int) -> tuple[Effect, ...]:
+        if not self.policy.orders.doubt_ms:
+            return self._give_up(order, now_ms)
+        self.doubts.begin(order, None)
+        if order.state == "unresolved":
+            return ()
+        event = order.unresolved("not at the broker after a restart", now_ms)
+        return self.on_event_of_order(order, event, now_ms)
 
     def _learn(self, event: Event) -> None:
         if isinstance(event, InstrumentListed):
@@ -139,33 +151,40 @@ class OptionsExecutor:
         if isinstance(event, PositionClosed) and event.position_id in self._exits:
             self._exits[event.position_id].is_done = True
 
-    def _on_ticks(self, batch: TickBatch, now_ms: int) -> Iterator[Effect]:
+    def _on_ticks(self, batch: TickBatch, now_ms: int) -> tuple[Effect, ...]:
         self.market.on_ticks(batch)
-        yield from self.market.snapshots(now_ms, batch.trading_day)
-        yield from self._time_out(now_ms)
-        yield from self._look_up(now_ms)
+        effects: list[Effect] = [*self.market.snapshots(now_ms, batch.trading_day)]
+        effects += self._time_out(now_ms)
+        effects += self._look_up(now_ms)
         for position_id, wish in list(self._exits.items()):
             if not wish.is_done:
-                yield from self._exit(position_id, now_ms)
+                effects += self._exit(position_id, now_ms)
+        return tuple(effects)
 
-    def _on_signal(self, signal: SignalGenerated, now_ms: int) -> Iterator[Effect]:
+    def _on_signal(self, signal: SignalGenerated, now_ms: int) -> tuple[Effect, ...]:
+        """Decide once; the decision comes last, since it marks the signal as decided."""
         if signal.signal_id in self._decided:
-            return
-        self._decided.add(signal.signal_id)
+            return ()
         self.risk.start_day(signal.trading_day)
         decision = decide(signal, now_ms, self.mode, self.policy, self.market, self.risk)
-        yield decided(signal, decision, self.mode, now_ms)
-        if decision.trade is None:
-            yield from _refused(signal, decision, now_ms)
-        elif self.mode == "logging_only":
-            yield SignalLogged.of(signal, utc_from_ms(now_ms), signal.trading_day, "logging_only")
-        else:
-            yield from self._enter(signal, decision.trade, now_ms)
+        told = decided(signal, decision, self.mode, now_ms)
+        effects = self._decision_effects(signal, decision, now_ms)
+        self._decided.add(signal.signal_id)
+        return (*effects, told)
 
-    def _enter(self, signal: SignalGenerated, trade: Trade, now_ms: int) -> Iterator[Effect]:
+    def _decision_effects(
+        self, signal: SignalGenerated, decision: Decision, now_ms: int
+    ) -> tuple[Effect, ...]:
+        if decision.trade is None:
+            return refused(signal, decision, now_ms)
+        if self.mode == "logging_only":
+            at = utc_from_ms(now_ms)
+            return (SignalLogged.of(signal, at, signal.trading_day, "logging_only"),)
+        return self._enter(signal, decision.trade, now_ms)
+
+    def _enter(self, signal: SignalGenerated, trade: Trade, now_ms: int) -> tuple[Effect, ...]:
         freeze, rules = self._freeze(trade.contract, signal.trading_day), self.policy.orders
-        plans = entry_plans(signal, trade, self.mode, rules, freeze, now_ms)
-        yield from self._send(plans)
+        return self._send(entry_plans(signal, trade, self.mode, rules, freeze, now_ms))
 
     def _freeze(self, contract: Contract, day: date) -> int:
         try:
@@ -173,14 +192,12 @@ class OptionsExecutor:
         except RulebookError:
             return contract.lot_size * self.rulebook.stock_freeze_lots
 
-    def _send(self, plans: Iterable[OrderPlanned]) -> Iterator[Effect]:
+    def _send(self, plans: Iterable[OrderPlanned]) -> tuple[Effect, ...]:
         """Follow all slices first, so that the fate of one is judged with the others in mind."""
-        orders = [self.blotter.add(plan) for plan in plans]
+        orders = [self.blotter.add(plan) for plan in tuple(plans)]
         for order in orders:
             self._count_entry(order.plan)
-        for order in orders:
-            yield order.plan
-            yield PlaceOrder(order)
+        return tuple(effect for order in orders for effect in (order.plan, PlaceOrder(order)))
 
     def _count_entry(self, event: OrderEvent) -> None:
         orders = self.blotter.of_position(event.position_id)
@@ -191,56 +208,60 @@ class OptionsExecutor:
         underlying, day = plan.contract.underlying, plan.trading_day
         self.risk.enter(plan.position_id, underlying, quantity, distance, day)
 
-    def _time_out(self, now_ms: int) -> Iterator[Effect]:
-        """Cancel what has waited too long; an exit is then planned anew, at the price of then."""
+    def _time_out(self, now_ms: int) -> list[Effect]:
+        """Cancel what has waited too long; an exit is then sent again at the latest price."""
         rules = self.policy.orders
         timeouts = {"entry": rules.entry_timeout_ms, "exit": rules.exit_timeout_ms}
+        effects: list[Effect] = []
         for order in self.blotter.working():
             if now_ms - order.plan.occurred_ms > timeouts[order.plan.leg]:
-                yield from self._cancel(order, now_ms)
+                effects += self._cancel(order, now_ms)
+        return effects
 
-    def _look_up(self, now_ms: int) -> Iterator[LookUp]:
+    def _look_up(self, now_ms: int) -> tuple[LookUp, ...]:
         rules = self.policy.orders
         working = self.blotter.working()
         due = self.doubts.due(working, now_ms, rules.doubt_ms, rules.exit_retry_ms)
-        if due:
-            yield LookUp(due)
+        return (LookUp(due),) if due else ()
 
-    def _give_up(self, order: Order, now_ms: int) -> Iterator[Effect]:
+    def _give_up(self, order: Order, now_ms: int) -> tuple[Effect, ...]:
         """End an order that never reached the broker, as far as anybody can know."""
-        event = order.cancelled(GIVEN_UP, now_ms)
-        yield from self.on_event_of_order(order, event, now_ms)
+        return self.on_event_of_order(order, order.cancelled(GIVEN_UP, now_ms), now_ms)
 
-    def _stop_stray(self, order: Order, update: OrderUpdate, now_ms: int) -> Iterator[Effect]:
+    def _stop_stray(self, order: Order, update: OrderUpdate, now_ms: int) -> list[Effect]:
         """Say once that an order should not be there, and cancel it, again after a while."""
         stray, its_id = order.strays[update.broker_order_id], update.broker_order_id
+        effects: list[Effect] = []
         if stray.asked_ms is None:
             reason = f"an order that should not be there is {update.status}: {its_id}"
-            yield order.alert(reason, now_ms, its_id)
+            effects.append(order.alert(reason, now_ms, its_id))
         elif now_ms - stray.asked_ms < self.policy.orders.exit_retry_ms:
-            return
+            return effects
         stray.asked_ms = now_ms
         if update.status == "OPEN":
-            yield CancelOrder(order, its_id)
+            effects.append(CancelOrder(order, its_id))
+        return effects
 
-    def _oversold(self, order: Order, now_ms: int) -> Iterator[Event]:
+    def _oversold(self, order: Order, now_ms: int) -> tuple[Event, ...]:
         """Say so where more was sold than was held: two sales of which one was given up."""
         holding = self.blotter.holding(order.plan.position_id)
-        if holding.sold > holding.bought:
-            reason = f"{holding.sold - holding.bought} units were sold that were not held"
-            yield order.alert(reason, now_ms, "oversold", holding.sold)
+        if holding.sold <= holding.bought:
+            return ()
+        reason = f"{holding.sold - holding.bought} units were sold that were not held"
+        return (order.alert(reason, now_ms, "oversold", holding.sold),)
 
-    def _cancel(self, order: Order, now_ms: int) -> Iterator[CancelOrder]:
+    def _cancel(self, order: Order, now_ms: int) -> tuple[CancelOrder, ...]:
         """Ask for a cancellation, and again after a while: the request may have been lost."""
-        if order.may_be_cancelled(now_ms, self.policy.orders.exit_retry_ms):
-            order.cancel_asked_ms = now_ms
-            yield CancelOrder(order, order.broker_order_id)
+        if not order.may_be_cancelled(now_ms, self.policy.orders.exit_retry_ms):
+            return ()
+        order.cancel_asked_ms = now_ms
+        return (CancelOrder(order, order.broker_order_id),)
 
-    def _on_exit_request(self, request: ExitRequested, now_ms: int) -> Iterator[Effect]:
+    def _on_exit_request(self, request: ExitRequested, now_ms: int) -> tuple[Effect, ...]:
         self._exits.setdefault(request.position_id, ExitWish()).add(request)
-        yield from self._exit(request.position_id, now_ms)
+        return self._exit(request.position_id, now_ms)
 
-    def _exit(self, position_id: UUID, now_ms: int) -> Iterator[Effect]:
+    def _exit(self, position_id: UUID, now_ms: int) -> tuple[Effect, ...]:
         """Cancel what is left of the entry first; then sell no more than is held and free.
 
         Where more is being sold than is held, since a sale that was given up is there after all,
@@ -250,19 +271,22 @@ class OptionsExecutor:
         exits = [one for one in orders if one.plan.leg == "exit"]
         is_too_much = holding.sold + holding.selling > holding.bought
         ending = [one for one in orders if one.plan.leg == "entry" or is_too_much]
-        for order in (one for one in ending if one.working_quantity):
-            yield from self._cancel(order, now_ms)
+        working = [one for one in ending if one.working_quantity]
+        effects: list[Effect] = [made for one in working for made in self._cancel(one, now_ms)]
         may_sell = orders and not holding.buying and not is_too_much
         if may_sell and self._may_retry(exits, now_ms):
-            yield from self._sell(orders[0].plan, len(exits), now_ms)
+            effects += self._sell(orders[0].plan, len(exits), now_ms)
+        return tuple(effects)
 
-    def _sell(self, entry: OrderPlanned, exits: int, now_ms: int) -> Iterator[Effect]:
+    def _sell(self, entry: OrderPlanned, exits: int, now_ms: int) -> tuple[Effect, ...]:
         wish, contract = self._exits[entry.position_id], entry.contract
         quantity = wish.quantity(self.blotter.holding(entry.position_id), contract.lot_size)
-        if quantity:
-            wish.is_done = False
-            freeze = self._freeze(contract, entry.trading_day)
-            yield from self._send(exit_plans(entry, wish.leading, exits, quantity, freeze, now_ms))
+        if not quantity:
+            return ()
+        freeze = self._freeze(contract, entry.trading_day)
+        plans = exit_plans(entry, wish.leading, exits, quantity, freeze, now_ms)
+        wish.is_done = False
+        return self._send(plans)
 
     def _may_retry(self, exits: list[Order], now_ms: int) -> bool:
         """Wait a little after an exit that failed, so that a refusal is not repeated in a loop."""
@@ -270,39 +294,18 @@ class OptionsExecutor:
         retry_ms = self.policy.orders.exit_retry_ms
         return all(now_ms - one.plan.occurred_ms >= retry_ms for one in failed)
 
-    def _after(self, order: Order, now_ms: int) -> Iterator[Effect]:
+    def _after(self, order: Order, now_ms: int) -> tuple[Effect, ...]:
         """After news of an order: go on with its exit; an entry that came to nothing expires."""
-        plan = order.plan
+        plan, effects = order.plan, list[Effect]()
         self._count_entry(plan)
         if plan.position_id in self._exits:
-            yield from self._exit(plan.position_id, now_ms)
+            effects += self._exit(plan.position_id, now_ms)
         if plan.leg == "entry" and not self._may_still_hold(plan.position_id):
             kind = SignalRejected if order.state == "rejected" else SignalExpired
             reason = "order_rejected" if order.state == "rejected" else "entry_not_filled"
-            yield kind.of(plan, utc_from_ms(now_ms), plan.trading_day, reason)
+            effects.append(kind.of(plan, utc_from_ms(now_ms), plan.trading_day, reason))
+        return tuple(effects)
 
     def _may_still_hold(self, position_id: UUID) -> bool:
         holding = self.blotter.holding(position_id)
         return bool(holding.bought or holding.buying)
-
-
-def _refused(signal: SignalGenerated, decision: Decision, now_ms: int) -> Iterator[Event]:
-    refusal = decision.refusal
-    reason, numbers = (refusal.reason, refusal.numbers) if refusal else ("", {})
-    yield SignalRejected.of(signal, utc_from_ms(now_ms), signal.trading_day, reason, numbers)
-    if decision.breach is not None:
-        yield _limit_reached(signal, decision.breach, now_ms)
-
-
-def _limit_reached(signal: SignalGenerated, breach: Breach, now_ms: int) -> RiskLimitReached:
-    return RiskLimitReached(
-        event_id=identity("RiskLimitReached", breach.limit, signal.signal_id),
-        occurred_at=utc_from_ms(now_ms),
-        trading_day=signal.trading_day,
-        correlation_id=signal.correlation_id,
-        causation_id=signal.event_id,
-        reason=f"{signal.underlying}: {breach.limit}",
-        limit=breach.limit,
-        value=breach.value,
-        maximum=breach.maximum,
-    )

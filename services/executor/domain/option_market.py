@@ -1,6 +1,5 @@
 """What the executor knows of the market: listed contracts and their latest quotes."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Literal
@@ -76,18 +75,23 @@ class OptionMarket:
             return None
         return chain_view(list(contracts.values()), self.quotes, spot, at_ms, closes_ms, self.rate)
 
-    def snapshots(self, now_ms: int, day: date) -> Iterator[ChainSnapshot]:
-        """Yield, once a minute, the nearest chain of each underlying that is quoted."""
+    def snapshots(self, now_ms: int, day: date) -> tuple[ChainSnapshot, ...]:
+        """Return, once a minute, the nearest chain of each underlying that is quoted."""
         if now_ms // MINUTE_MS <= self._snapshot_minute:
-            return
-        self._snapshot_minute = now_ms // MINUTE_MS
+            return ()
         self._take_listed()
-        for underlying in sorted(self._spots):
-            contracts = self.contracts(underlying, "weekly", day)
-            spot = self.spot(underlying, 0.0)
-            view = self.view(contracts, spot, now_ms) if contracts and spot > 0 else None
-            if view is not None and view.quoted_at_ms.max() > now_ms - MINUTE_MS:
-                yield _snapshot(view, contracts, day)
+        of_each = (self._snapshot_of(name, now_ms, day) for name in sorted(self._spots))
+        snapshots = tuple(one for one in of_each if one is not None)
+        self._snapshot_minute = now_ms // MINUTE_MS
+        return snapshots
+
+    def _snapshot_of(self, underlying: str, now_ms: int, day: date) -> ChainSnapshot | None:
+        contracts = self.contracts(underlying, "weekly", day)
+        spot = self.spot(underlying, 0.0)
+        view = self.view(contracts, spot, now_ms) if contracts and spot > 0 else None
+        if view is None or view.quoted_at_ms.max() <= now_ms - MINUTE_MS:
+            return None
+        return _snapshot(view, contracts, day)
 
     def _take_listed(self) -> None:
         if not self._listed:

@@ -1,7 +1,6 @@
 """The life of one order: states, transitions, and what the broker's updates make of it."""
 
 import base64
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Literal
@@ -187,25 +186,25 @@ class Order:
         has_changed, stray.open_quantity = left != stray.open_quantity, left
         return has_changed
 
-    def on_update(self, update: OrderUpdate) -> Iterator[OrderEvent]:
-        """Yield what an update of the broker adds to what is known, and take it in.
+    def on_update(self, update: OrderUpdate) -> tuple[OrderEvent, ...]:
+        """Take in an update of the broker; return what it adds to what is known.
 
         Fills of an order that should not be there are fills all the same; its end ends nothing.
         """
-        is_stray = self.is_stray(update)
+        is_stray, news = self.is_stray(update), list[OrderEvent]()
         if not self.broker_order_id and self.working_quantity and update.status != "REJECTED":
-            placed = self.placed(update.broker_order_id, update.at_ms)
-            self.apply(placed)
-            yield placed
+            self._take(self.placed(update.broker_order_id, update.at_ms), news)
         for fill in update.fills:
             if fill.fill_id not in self.fills:
-                event = self._filled(update, fill)
-                self.apply(event)
-                yield event
+                self._take(self._filled(update, fill), news)
         ending = None if is_stray else self._ending(update)
         if ending is not None:
-            self.apply(ending)
-            yield ending
+            self._take(ending, news)
+        return tuple(news)
+
+    def _take(self, event: OrderEvent, news: list[OrderEvent]) -> None:
+        self.apply(event)
+        news.append(event)
 
     def _ending(self, update: OrderUpdate) -> OrderEvent | None:
         if update.status == "CANCELLED" and self.working_quantity:

@@ -12,9 +12,8 @@ from libs.events.bus import Headers, Message, Record
 from libs.events.codec import decode
 from libs.events.errors import PoisonMessage
 from libs.events.topics import dead_letter_topic
+from libs.runtime.dead_letters import headers_before
 
-BURIAL_HEADERS = 3
-"""How many headers a burial adds, at the end: origin, service, reason."""
 RETRIED = "retried"
 
 
@@ -47,9 +46,14 @@ class Letter:
         return self._header("reason")
 
     @property
+    def verdict(self) -> str:
+        """What became of it: poison, failed (tried once more after a restart), or set aside."""
+        return self._header("verdict") or "poison"
+
+    @property
     def headers(self) -> Headers:
         """The headers that it had before it was buried."""
-        return self.message.headers[:-BURIAL_HEADERS]
+        return headers_before(self.message.headers)
 
     def _header(self, name: str) -> str:
         return dict(self.message.headers).get(name, b"").decode(errors="replace")
@@ -101,6 +105,7 @@ def lines_of(letter: Letter) -> Sequence[str]:
         f"origin    {letter.origin}",
         f"service   {letter.service}",
         f"reason    {letter.reason}",
+        f"verdict   {letter.verdict}",
         f"retried   {'yes' if letter.is_retried else 'no'}",
         f"key       {letter.message.key}",
         *(["headers", *headers] if headers else []),

@@ -11,10 +11,11 @@ from prometheus_client import Counter, Histogram
 from libs.events.codec import Decoder
 from libs.events.embedded.bus import LocalBus
 from libs.runtime.clock import Clock, FeedClock
-from libs.runtime.consumer import FETCH_SECONDS, CheckpointPolicy
+from libs.runtime.consumer import FETCH_SECONDS
 from libs.runtime.metrics import Metrics
 from libs.runtime.runner import ServiceRunner, Surroundings, watch
 from libs.runtime.service import Parts, Service
+from libs.runtime.subscription import CheckpointPolicy
 from libs.store.store import Store
 from services.candle import service as candle
 from services.executor import service as executor

@@ -1,6 +1,5 @@
 """SignalManager: validate, recognise duplicates, publish, and follow each signal to its end."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date
 from uuid import UUID
@@ -47,7 +46,7 @@ class SignalBook:
     _states: dict[UUID, State] = field(default_factory=dict)
     refused_transitions: int = 0
 
-    def on_event(self, event: Event, now_ms: int) -> Iterable[Event]:
+    def on_event(self, event: Event, now_ms: int) -> tuple[Event, ...]:
         """React to a strategy signal, or follow an update."""
         if isinstance(event, StrategySignal):
             return self._on_signal(event, now_ms)
@@ -70,18 +69,22 @@ class SignalBook:
         """Return the state of a signal of the day."""
         return self._states.get(signal_id)
 
-    def _on_signal(self, signal: StrategySignal, now_ms: int) -> Iterable[Event]:
+    def _on_signal(self, signal: StrategySignal, now_ms: int) -> tuple[Event, ...]:
+        """Judge a signal once; SignalValidated comes last, since it marks the signal as seen."""
         self._start_day(signal.trading_day)
         if signal.event_id in self._seen:
             return ()
-        self._seen.add(signal.event_id)
         generated = _generated(signal)
         refusal = self._refusal(signal, now_ms)
         if refusal:
             reason, numbers = refusal
-            return (_update(SignalRejected, generated, reason, numbers),)
+            rejected = _update(SignalRejected, generated, reason, numbers)
+            self._seen.add(signal.event_id)
+            return (rejected,)
+        validated = _update(SignalValidated, generated, "", {})
         self._remember(generated)
-        return (generated, _update(SignalValidated, generated, "", {}))
+        self._seen.add(signal.event_id)
+        return generated, validated
 
     def _refusal(self, signal: StrategySignal, now_ms: int) -> tuple[str, Numbers] | None:
         if signal.tradingsymbol.upper().startswith(TEST_PREFIX):
@@ -90,7 +93,7 @@ class SignalBook:
         if age_ms > allowed_ms:
             return "stale", {"age_seconds": age_ms / 1000, "allowed_seconds": allowed_ms / 1000}
         last = self._last.get(_source(signal))
-        if last is not None and _repeats(signal, last):
+        if last is not None and last.causation_id != signal.event_id and _repeats(signal, last):
             return "duplicate", {
                 "price": signal.price,
                 "last_stop_loss": last.stop_loss,
@@ -102,7 +105,6 @@ class SignalBook:
     def _remember(self, generated: SignalGenerated) -> None:
         self._last[_source(generated)] = generated
         self._states.setdefault(generated.signal_id, "NEW")
-        self._seen |= {generated.causation_id} if generated.causation_id else set()
 
     def _follow(self, update: SignalUpdate) -> None:
         state = self._states.get(update.signal_id, "NEW")

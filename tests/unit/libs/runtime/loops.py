@@ -14,9 +14,10 @@ from libs.events.embedded.bus import LocalBus
 from libs.events.event import Event, identity, utc_from_ms
 from libs.events.positions import ExitRequested
 from libs.runtime.clock import Clock, FeedClock
-from libs.runtime.consumer import CheckpointPolicy, ConsumerLoop, Emit, Handler, Subscription
+from libs.runtime.consumer import ConsumerLoop
 from libs.runtime.health import Health
 from libs.runtime.metrics import Metrics
+from libs.runtime.subscription import CheckpointPolicy, Emit, Handler, Subscription
 
 DAY = date(2026, 6, 10)
 NOW = 1_781_067_600_000
@@ -87,6 +88,9 @@ class WatchedBus:
 
     async def stop(self) -> None:
         await self._bus.stop()
+
+    def check(self, record: Record) -> None:
+        self._bus.check(record)
 
     async def publish(self, record: Record) -> None:
         if self.refusals:

@@ -14,15 +14,10 @@ from libs.events.embedded.bus import LocalBus
 from libs.events.embedded.journal import Journal
 from libs.events.event import Event, identity, utc_from_ms
 from libs.runtime import consumer
-from libs.runtime.consumer import (
-    CheckpointPolicy,
-    ConsumerLoop,
-    Emit,
-    Reaction,
-    Subscription,
-)
+from libs.runtime.consumer import ConsumerLoop
 from libs.runtime.dead_letters import TooManyDeadLetters
 from libs.runtime.emitter import record_topic
+from libs.runtime.subscription import CheckpointPolicy, Emit, Reaction, Subscription
 from libs.store.errors import StoreRejected, StoreUnavailable
 from tests.unit.libs.runtime.loops import DAY, NOW, PLACE, Bench, Echo, asked, halted, until
 
@@ -206,9 +201,18 @@ class Picky(Echo):
 
 
 @pytest.mark.parametrize(
-    "error", [ValueError("a sale of nothing"), KeyError("SBIN"), ZeroDivisionError("of what?")]
+    "error",
+    [
+        ValueError("a sale of nothing"),
+        KeyError("SBIN"),
+        ZeroDivisionError("of what?"),
+        AttributeError("no such name"),
+        RuntimeError("a bug"),
+    ],
 )
-def test_what_the_handler_refuses_goes_to_dead_letters_with_the_reason(error: Exception) -> None:
+def test_a_defect_in_a_group_without_state_goes_to_dead_letters_with_the_reason(
+    error: Exception,
+) -> None:
     async def story() -> None:
         bench, picky = Bench(), Picky(error)
         await bench.local.start()
@@ -296,10 +300,11 @@ def test_a_publish_that_fails_is_repeated_without_asking_the_handler_again() -> 
     asyncio.run(story())
 
 
-@pytest.mark.parametrize("error", [StoreRejected("no such table"), RuntimeError("a bug")])
-def test_an_error_that_cannot_pass_ends_the_loop_and_its_message_comes_again(
-    error: Exception,
-) -> None:
+def test_an_error_of_the_outside_that_cannot_pass_ends_the_loop_and_its_message_comes_again() -> (
+    None
+):
+    error = StoreRejected("no such table")
+
     async def story() -> None:
         bench, again = Bench(), Echo()
         await bench.local.start()

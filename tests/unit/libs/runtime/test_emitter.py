@@ -8,8 +8,9 @@ import structlog
 
 from libs.events.bus import Message
 from libs.events.errors import BusRefused, BusUnavailable
-from libs.runtime.emitter import Emitter, RetryUntilWell
+from libs.runtime.emitter import Emitter
 from libs.runtime.handover import CAUSE
+from libs.runtime.retry import RetryUntilWell
 from tests.unit.libs.runtime.loops import Bench, asked, until
 
 CAUSED_BY = Message("control", 0, 12, "", b"", 0)

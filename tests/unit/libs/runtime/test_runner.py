@@ -11,11 +11,11 @@ import pytest
 from libs.events.control import ServiceFailed
 from libs.events.embedded.bus import LocalBus
 from libs.runtime.clock import FeedClock
-from libs.runtime.consumer import CheckpointPolicy, Emit, Subscription
 from libs.runtime.metrics import Metrics
 from libs.runtime.runner import ServiceRunner, Surroundings, run_alone, watch
 from libs.runtime.service import Parts, Service, Task
 from libs.runtime.settings import SettingsError
+from libs.runtime.subscription import CheckpointPolicy, Emit, Subscription
 from libs.store.errors import StoreRejected
 from tests.unit.fakes import ForgetfulStore
 from tests.unit.libs.runtime.loops import Bench, Echo, halted, until

@@ -9,8 +9,9 @@ from libs.events.control import TradingHalted
 from libs.events.embedded.bus import LocalBus
 from libs.events.embedded.journal import Journal
 from libs.events.event import Event
-from libs.runtime.consumer import CheckpointPolicy, ConsumerLoop, Emit, Subscription
+from libs.runtime.consumer import ConsumerLoop
 from libs.runtime.handover import Since
+from libs.runtime.subscription import CheckpointPolicy, Emit, Subscription
 from tests.unit.libs.runtime.loops import PLACE, Bench, Echo, asked, halted, until
 
 OFTEN = CheckpointPolicy(records=1, milliseconds=3_600_000)

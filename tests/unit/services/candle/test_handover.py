@@ -17,8 +17,8 @@ from libs.events.embedded.bus import LocalBus
 from libs.events.embedded.group import Group
 from libs.events.event import identity
 from libs.events.ticks import TickBatch
-from libs.runtime.consumer import CheckpointPolicy
 from libs.runtime.service import Parts, Service
+from libs.runtime.subscription import CheckpointPolicy
 from libs.runtime.testing import ServiceHarness
 from services.candle.service import make_service
 from services.candle.settings import CandleSettings

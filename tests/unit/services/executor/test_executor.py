@@ -54,9 +54,9 @@ def pass_time(trading: Trading, milliseconds: int) -> None:
     trading.hear(ticks([], at_ms=trading.now_ms))
 
 
-def test_a_signal_gives_a_decision_then_a_plan_then_an_order() -> None:
+def test_a_signal_gives_a_plan_and_its_decision_then_an_order() -> None:
     trading = with_entry()
-    assert trading.types() == ["ExecutionDecided", "OrderPlanned", "OrderPlaced"]
+    assert trading.types() == ["OrderPlanned", "ExecutionDecided", "OrderPlaced"]
     (entry,) = trading.plans("entry")
     assert (entry.mode, entry.occurred_at) == ("paper", utc_from_ms(NOW))
     assert list(trading.venue.orders) == [entry.tag]
@@ -71,7 +71,7 @@ def test_a_signal_handled_twice_gives_one_decision_and_one_plan() -> None:
 def test_logging_only_opens_nothing_and_says_what_it_would_have_done() -> None:
     trading = make_trading("logging_only")
     trading.hear(signal())
-    assert trading.types() == ["ExecutionDecided", "SignalLogged"]
+    assert trading.types() == ["SignalLogged", "ExecutionDecided"]
     (decision,), (logged,) = trading.all(ExecutionDecided), trading.all(SignalLogged)
     assert (decision.outcome, decision.lots > 0) == ("logged", True)
     assert (logged.signal_id, logged.underlying) == (signal().signal_id, "NIFTY")
@@ -82,7 +82,7 @@ def test_logging_only_opens_nothing_and_says_what_it_would_have_done() -> None:
 def test_disabled_refuses_every_signal_by_an_event() -> None:
     trading = make_trading("disabled")
     trading.hear(signal())
-    assert trading.types() == ["ExecutionDecided", "SignalRejected"]
+    assert trading.types() == ["SignalRejected", "ExecutionDecided"]
     (rejected,) = trading.all(SignalRejected)
     assert rejected.reason == "disabled"
 
@@ -167,8 +167,8 @@ def test_an_entry_that_the_broker_refuses_rejects_the_signal_and_frees_the_limit
     trading.refuse_next = 1
     trading.hear(signal())
     assert trading.types() == [
-        "ExecutionDecided",
         "OrderPlanned",
+        "ExecutionDecided",
         "OrderRejected",
         "SignalRejected",
     ]

@@ -143,7 +143,7 @@ def test_an_order_found_in_the_brokers_book_takes_its_id_from_there() -> None:
 def test_an_unresolved_order_that_turns_up_is_placed() -> None:
     order = new_order()
     order.apply(order.unresolved("timeout", NOW))
-    assert isinstance(next(order.on_update(update(order, "OPEN"))), OrderPlaced)
+    assert isinstance(order.on_update(update(order, "OPEN"))[0], OrderPlaced)
     assert order.state == "placed"
 
 

@@ -86,10 +86,11 @@ class Harness:
         bus = cast(Bus, RecordingBus(self.log))
         self.handler = ExecutorHandler(self.executor, self.broker, bus, self.clock)
 
-    async def emit(self, event: Event) -> None:
-        if event.type != "ChainSnapshot":
-            self.log.append(event.type)
-            self.events.append(event)
+    async def emit(self, *events: Event) -> None:
+        for event in events:
+            if event.type != "ChainSnapshot":
+                self.log.append(event.type)
+                self.events.append(event)
 
     def hear(self, *events: Event) -> None:
         async def handle_all() -> None:
@@ -120,7 +121,7 @@ def ready() -> Harness:
 def test_the_plan_is_acknowledged_by_the_bus_before_the_broker_is_called() -> None:
     harness = ready()
     harness.hear(signal())
-    expected = ["ExecutionDecided", "OrderPlanned", "flush", "place BUY", "OrderPlaced"]
+    expected = ["OrderPlanned", "ExecutionDecided", "flush", "place BUY", "OrderPlaced"]
     assert harness.log == expected
 
 

@@ -79,7 +79,9 @@ class Trading:
         return self.carry(self.executor.on_event(event, self.now_ms))
 
     def carry(self, effects: Iterable[Effect]) -> list[Event]:
-        before = len(self.events)
+        """Publish all events first, then ask the venue, as the service does."""
+        before, effects = len(self.events), tuple(effects)
+        self.events += [effect for effect in effects if isinstance(effect, Event)]
         for effect in effects:
             if isinstance(effect, PlaceOrder):
                 self._place(effect.order)
@@ -87,8 +89,6 @@ class Trading:
                 self._cancel(effect)
             elif isinstance(effect, LookUp):
                 self._let_book_decide(effect)
-            else:
-                self.events.append(effect)
         return self.events[before:]
 
     def tell(self, *tags: str) -> list[Event]:

@@ -13,7 +13,7 @@ from libs.events.positions import PositionUpdated
 from libs.market.calendar import load_calendar
 from libs.market.rulebook import load_rulebook
 from libs.runtime.clock import FeedClock
-from libs.runtime.consumer import CheckpointPolicy
+from libs.runtime.subscription import CheckpointPolicy
 from libs.store.errors import StoreRejected
 from libs.store.store import Columns, Params
 from services.ingest.feed import Backfill

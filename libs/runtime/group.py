@@ -1,0 +1,90 @@
+"""A consumer group of a service over its failures: a writer's does not end the service."""
+
+import asyncio
+from collections.abc import Callable
+
+import structlog
+
+from libs.events.errors import EventError
+from libs.runtime.consumer import ConsumerLoop
+from libs.runtime.dead_letters import TooManyDeadLetters
+from libs.runtime.health import Health
+
+FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 1.0, 60.0
+
+
+class Group:
+    """Runs the loop of a subscription; with `may_fail` it is started again after a failure.
+
+    The new loop begins at the last commit. Between the two the group is shown as unwell, with the
+    reason. An error of the bus itself ends the service all the same: nothing else would work.
+    """
+
+    def __init__(
+        self,
+        make_loop: Callable[[], ConsumerLoop],
+        health: Health,
+        log: structlog.typing.FilteringBoundLogger,
+        may_fail: bool,
+    ) -> None:
+        self.loop = make_loop()
+        self._make_loop = make_loop
+        self._health = health
+        self._log = log
+        self._may_fail = may_fail
+        self._stopping = asyncio.Event()
+
+    async def start(self) -> None:
+        """Join the group and restore state."""
+        await self.loop.start()
+
+    async def run(self) -> None:
+        """Handle messages until `stop`."""
+        wait_seconds = FIRST_WAIT_SECONDS
+        while (error := await self._failure()) is not None:
+            self._tell(error, wait_seconds)
+            if await self._stops_within(wait_seconds):
+                return
+            wait_seconds = min(2 * wait_seconds, LONGEST_WAIT_SECONDS)
+            self.loop = self._make_loop()
+            self._tell_unwell(error)
+
+    def stop(self) -> None:
+        """End `run` after the message that is being handled."""
+        self._stopping.set()
+        self.loop.stop()
+
+    async def _failure(self) -> Exception | None:
+        """Run the loop to its end; return what ended it too early, if the service can go on."""
+        try:
+            if not self.loop.is_joined:
+                await self.loop.start()
+            await self.loop.run()
+        except Exception as error:
+            if not self._may_fail or _is_of_the_bus(error):
+                raise
+            return error
+        return None
+
+    async def _stops_within(self, seconds: float) -> bool:
+        try:
+            await asyncio.wait_for(self._stopping.wait(), seconds)
+        except TimeoutError:
+            return False
+        return True
+
+    def _tell(self, error: Exception, wait_seconds: float) -> None:
+        self._log.error(
+            "group failed, it is started again",
+            group=self.loop.group,
+            reason=f"{type(error).__name__}: {error}",
+            wait_seconds=wait_seconds,
+        )
+        self._tell_unwell(error)
+
+    def _tell_unwell(self, error: Exception) -> None:
+        self._health.unwell(self.loop.group, f"{type(error).__name__}: {error}")
+
+
+def _is_of_the_bus(error: Exception) -> bool:
+    return isinstance(error, EventError) and not isinstance(error, TooManyDeadLetters)
