@@ -12,10 +12,10 @@ from libs.runtime.handover import Since
 from libs.runtime.logs import logger_of
 from libs.runtime.service import Parts, Service
 from libs.runtime.subscription import Emit, Reaction, Subscription
+from libs.strategy.strategy import Strategy
 from services.strategy.domain.host import StrategyHost
 from services.strategy.domain.registry import known_strategies, make_strategy
 from services.strategy.domain.rows import strategy_signals
-from services.strategy.domain.strategy import Strategy
 from services.strategy.history import CandleHistory, last_history_loaded
 from services.strategy.settings import StrategyChoice, StrategySettings
 

@@ -17,12 +17,12 @@ from libs.market.calendar import load_calendar
 from libs.market.rulebook import load_rulebook
 from libs.runtime.process import run_process
 from libs.runtime.service import Parts, Service
+from libs.strategy.strategy import Strategy
 from services.ingest.feed import Frame
 from services.ingest.pace import paced
 from services.ingest.service import make_service as make_ingest_service
 from services.local.settings import LocalSettings
 from services.simulator.domain.market.synthetic import SyntheticMarket
-from services.strategy.domain.strategy import Strategy
 from services.strategy.service import make_service as make_strategy_service
 from services.strategy.settings import StrategyProcess
 from tests.generated import GeneratedFeed

@@ -1,38 +1,21 @@
 """The strategies at work: each candle goes to those that want it, and none can stop another."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
 from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import date
+from uuid import UUID
 
 from libs.events.candles import Candle, CandleBatch, Interval
 from libs.events.control import StrategyStarted, StrategyStopped
 from libs.events.event import Event, identity, utc_from_ms
-from libs.events.signals import StrategySignal
-from services.strategy.domain.strategy import Strategy
+from libs.strategy.instance import StrategyInstance
+from libs.strategy.strategy import Strategy
 
 MakeStrategy = Callable[[], Strategy]
 Stopwatch = Callable[[str], AbstractContextManager[object]]
 """Entered and left around the work of the strategy that it is told."""
-
-
-@dataclass(slots=True)
-class _Seat:
-    """One strategy on one instrument."""
-
-    strategy: Strategy
-    seen: int = 0
-    last_opened_ms: int = -1
-
-    def take(self, candle: Candle) -> StrategySignal | None:
-        """Feed a candle once, in order; repeats and steps back change nothing."""
-        if candle.opened_ms <= self.last_opened_ms:
-            return None
-        self.last_opened_ms = candle.opened_ms
-        self.seen += 1
-        signal = self.strategy.on_candle(candle)
-        return signal if self.seen > self.strategy.history_needed else None
 
 
 @dataclass(slots=True)
@@ -41,14 +24,16 @@ class StrategyHost:
 
     A strategy acts on an instrument once it has seen the history it needs, and only on live
     candles of revision 0. One that fails is stopped for all instruments and said so; the others
-    go on. `signals_before` counts what the history would have signalled: it is not published.
+    go on. The last batch of a partition leads to the same events when it comes again, because
+    they may not have been published: what strategies have seen is fed to them only once.
     """
 
     makers: tuple[MakeStrategy, ...]
     stopwatch: Stopwatch = nullcontext
-    _seats: dict[tuple[int, str], _Seat] = field(default_factory=dict)
-    _warm: dict[tuple[int, str], _Seat] = field(default_factory=dict)
+    _instances: dict[tuple[int, str], StrategyInstance] = field(default_factory=dict)
+    _warm: dict[tuple[int, str], StrategyInstance] = field(default_factory=dict)
     _keys: dict[int, set[str]] = field(default_factory=dict)
+    _last: dict[int, tuple[UUID, tuple[Event, ...]]] = field(default_factory=dict)
     _stopped: dict[int, StrategyStopped] = field(default_factory=dict)
     _samples: tuple[Strategy, ...] = ()
 
@@ -63,72 +48,90 @@ class StrategyHost:
     def warm(self, candles: Iterable[Candle]) -> None:
         """Feed history, oldest first, and publish nothing of it."""
         for candle in candles:
-            list(self._feed(candle))
-        self._warm = deepcopy(self._seats)
+            self._feed(candle)
+        self._warm = deepcopy(self._instances)
 
     def forget(self, partition: int) -> None:
         """Put the instruments of a partition back to where the history left them."""
+        self._last.pop(partition, None)
         for key in self._keys.pop(partition, ()):
             for number in range(len(self._samples)):
-                self._seats.pop((number, key), None)
+                self._instances.pop((number, key), None)
                 if (number, key) in self._warm:
-                    self._seats[number, key] = deepcopy(self._warm[number, key])
+                    self._instances[number, key] = deepcopy(self._warm[number, key])
 
     def replay(self, event: Event) -> None:
         """Feed live candles that were handled before, and publish nothing of them."""
-        self.on_event(event)
+        if isinstance(event, CandleBatch):
+            self._take(event)
 
-    def on_event(self, event: Event) -> Iterable[Event]:
+    def on_event(self, event: Event) -> tuple[Event, ...]:
         """React to a batch of candles."""
         if not isinstance(event, CandleBatch):
             return ()
-        candles = list(self._usable(event))
-        self._keys.setdefault(event.partition, set()).update(candle.key for candle in candles)
-        return [made for candle in candles for made in self._feed(candle)]
+        last_id, made = self._last.get(event.partition, (None, ()))
+        if event.event_id != last_id:
+            made = self._take(event)
+            self._last[event.partition] = event.event_id, made
+        return made
 
-    def started(self, trading_day: date, at_ms: int) -> Iterator[StrategyStarted | StrategyStopped]:
-        """Yield, per strategy, how many instruments are warm and which are not yet.
+    def started(
+        self, trading_day: date, at_ms: int
+    ) -> tuple[StrategyStarted | StrategyStopped, ...]:
+        """Return, per strategy, how many instruments are warm and which are not yet.
 
-        Of one that failed on the history, yield that it is stopped.
+        Of one that failed on the history, return that it is stopped.
         """
-        for number, sample in enumerate(self._samples):
-            if number in self._stopped:
-                yield self._stopped[number]
-                continue
-            seats = {key: seat for (at, key), seat in self._seats.items() if at == number}
-            cold = [k for k, s in seats.items() if s.seen < s.strategy.history_needed]
-            event_id = identity("StrategyStarted", number, sample.name, trading_day, at_ms)
-            yield StrategyStarted(
-                event_id=event_id,
-                occurred_at=utc_from_ms(at_ms),
-                trading_day=trading_day,
-                correlation_id=event_id,
-                strategy=sample.name,
-                instruments=len(seats) - len(cold),
-                cold=tuple(sorted(cold)),
-            )
+        return tuple(
+            self._stopped.get(number) or self._started(number, trading_day, at_ms)
+            for number in range(len(self._samples))
+        )
 
-    def _usable(self, batch: CandleBatch) -> Iterator[Candle]:
-        if batch.source == "live" and batch.interval in self.intervals:
-            yield from (candle for candle in batch.candles() if candle.revision == 0)
+    def _started(self, number: int, trading_day: date, at_ms: int) -> StrategyStarted:
+        name = self._samples[number].name
+        mine = {key: one for (at, key), one in self._instances.items() if at == number}
+        cold = [key for key, one in mine.items() if not one.is_warm]
+        event_id = identity("StrategyStarted", number, name, trading_day, at_ms)
+        return StrategyStarted(
+            event_id=event_id,
+            occurred_at=utc_from_ms(at_ms),
+            trading_day=trading_day,
+            correlation_id=event_id,
+            strategy=name,
+            instruments=len(mine) - len(cold),
+            cold=tuple(sorted(cold)),
+        )
 
-    def _feed(self, candle: Candle) -> Iterator[Event]:
+    def _take(self, batch: CandleBatch) -> tuple[Event, ...]:
+        candles = self._usable(batch)
+        self._keys.setdefault(batch.partition, set()).update(candle.key for candle in candles)
+        return tuple(made for candle in candles for made in self._feed(candle))
+
+    def _usable(self, batch: CandleBatch) -> list[Candle]:
+        if batch.source != "live" or batch.interval not in self.intervals:
+            return []
+        return [candle for candle in batch.candles() if candle.revision == 0]
+
+    def _feed(self, candle: Candle) -> tuple[Event, ...]:
+        """Feed a candle to the strategies that want it; return what they say, and who failed."""
+        said: list[Event] = []
         for number, sample in enumerate(self._samples):
             if number in self._stopped or sample.interval != candle.interval:
                 continue
             try:
                 with self.stopwatch(sample.name):
-                    signal = self._seat(number, candle.key).take(candle)
+                    signal = self._instance(number, candle.key).take(candle)
             except Exception as error:  # noqa: BLE001  a strategy's bug must not stop the others
-                yield self._stop(number, candle, error)
+                said.append(self._stop(number, candle, error))
                 continue
             if signal is not None:
-                yield signal
+                said.append(signal)
+        return tuple(said)
 
-    def _seat(self, number: int, key: str) -> _Seat:
-        if (number, key) not in self._seats:
-            self._seats[number, key] = _Seat(self.makers[number]())
-        return self._seats[number, key]
+    def _instance(self, number: int, key: str) -> StrategyInstance:
+        if (number, key) not in self._instances:
+            self._instances[number, key] = StrategyInstance(self.makers[number]())
+        return self._instances[number, key]
 
     def _stop(self, number: int, candle: Candle, error: Exception) -> StrategyStopped:
         name = self._samples[number].name

@@ -2,8 +2,8 @@
 
 from libs.events.candles import Candle, Interval
 from libs.events.signals import StrategySignal
-from services.strategy.domain.indicators import Ema
-from services.strategy.domain.strategy import Strategy
+from libs.strategy.indicators import EMA
+from libs.strategy.strategy import Strategy
 
 
 class MaCrossover(Strategy):
@@ -34,7 +34,7 @@ class MaCrossover(Strategy):
         self._spans = (fast, slow)
         self._percents = (target_percent, stop_percent)
         self._confidence = confidence
-        self._fast, self._slow = Ema(fast), Ema(slow)
+        self._fast, self._slow = EMA(fast), EMA(slow)
         self._distance: float | None = None
 
     @property

@@ -1,7 +1,7 @@
 """StrategyFactory: strategies by name, ours and those that other packages bring.
 
 A package adds a strategy by an entry point of group `alphastocks.strategies`, whose name is the
-strategy's and whose object is a subclass of `Strategy`; nothing here changes.
+strategy's and whose object is a subclass of `alphastocks.Strategy`; nothing here changes.
 """
 
 from collections.abc import Mapping
@@ -9,8 +9,8 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import Any, get_args
 
 from libs.events.candles import Interval
+from libs.strategy.strategy import Strategy
 from services.strategy.domain.ma_crossover import MaCrossover
-from services.strategy.domain.strategy import Strategy
 
 BUILT_IN: dict[str, type[Strategy]] = {MaCrossover.name: MaCrossover}
 ENTRY_POINTS = "alphastocks.strategies"
@@ -33,6 +33,9 @@ def _loaded(point: EntryPoint) -> type[Strategy]:
         raise UnknownStrategy(f"strategy {point.name}: {point.value}: {error}") from error
     if not (isinstance(found, type) and issubclass(found, Strategy)):
         raise UnknownStrategy(f"strategy {point.name}: {point.value} is no subclass of Strategy")
+    name = getattr(found, "name", None)
+    if name != point.name:
+        raise UnknownStrategy(f"strategy {point.name}: {point.value} calls itself {name!r}")
     return found
 
 

@@ -1,27 +1,23 @@
-"""Averages against pandas, and crossings against a computation of their own."""
+"""Crossings against a computation of their own."""
 
 from datetime import date
 
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from libs.events.candles import Candle, CandleBatch, CandleColumns
 from libs.events.control import StrategyStarted, StrategyStopped
 from libs.events.event import identity, utc_from_ms
 from libs.events.signals import StrategySignal
+from libs.strategy.strategy import Strategy
 from services.strategy.domain.host import StrategyHost
-from services.strategy.domain.indicators import Ema
 from services.strategy.domain.ma_crossover import MaCrossover
 from services.strategy.domain.registry import UnknownStrategy, make_strategy
-from services.strategy.domain.strategy import Strategy
 
 DAY = date(2026, 6, 17)
 STEP = 15 * 60_000
 START = 1_781_667_900_000
-prices = st.lists(st.floats(1, 100_000), min_size=1, max_size=200)
 
 
 def candle(number: int, close: float, symbol: str = "SBIN", revision: int = 0) -> Candle:
@@ -60,14 +56,6 @@ def batch(*candles: Candle, source: str = "live") -> CandleBatch:
         source=source,
         columns=CandleColumns(**{n: tuple(getattr(c, n) for c in candles) for n in names}),
     )
-
-
-@given(prices, st.integers(1, 50))
-def test_the_average_equals_that_of_pandas(values: list[float], span: int) -> None:
-    ema = Ema(span)
-    ours = [ema.update(value) for value in values]
-    theirs = pd.Series(values).ewm(span=span, adjust=False).mean()
-    np.testing.assert_allclose(ours, theirs, rtol=1e-9)
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -150,8 +138,8 @@ def test_repeats_revisions_and_backfill_change_nothing() -> None:
     for number, close in enumerate(crossing()):
         one = candle(number, close)
         signals += list(disturbed.on_event(batch(one)))
-        signals += list(disturbed.on_event(batch(one)))
         signals += list(disturbed.on_event(batch(candle(number, 1.0, revision=1))))
+        signals += list(disturbed.on_event(batch(one)))
         signals += list(disturbed.on_event(batch(candle(number, 1.0), source="backfill")))
         signals += list(disturbed.on_event(batch(candle(max(number - 1, 0), 1.0))))
     assert signals == played(host(), crossing())

@@ -1,0 +1,5 @@
+"""Strategies that are handed a pandas frame of the last candles."""
+
+from libs.strategy.frames import FrameStrategy
+
+__all__ = ["FrameStrategy"]

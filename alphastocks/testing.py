@@ -1,0 +1,26 @@
+"""A harness for strategies: candles out of plain numbers, and the signals they lead to."""
+
+from datetime import date
+from pathlib import Path
+
+import pandas as pd
+
+from libs.events.candles import Candle, Interval
+from libs.strategy.harness import FIRST_DAY, WrongCandles, make_candles, signals_of
+
+__all__ = ["WrongCandles", "make_candles", "read_candles", "signals_of"]
+
+
+def read_candles(
+    path: str | Path,
+    interval: Interval = "15m",
+    exchange: str = "NSE",
+    tradingsymbol: str = "RELIANCE",
+    first_day: date = FIRST_DAY,
+) -> tuple[Candle, ...]:
+    """Return the candles of a CSV with a header: open, high, low, close, and volume and date.
+
+    The last two may be missing. Raises OSError for a file that cannot be read, and what
+    `make_candles` raises.
+    """
+    return make_candles(pd.read_csv(path), interval, exchange, tradingsymbol, first_day)

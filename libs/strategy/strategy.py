@@ -1,0 +1,162 @@
+"""What a strategy is: a small class without I/O, one object per instrument."""
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from functools import cache
+from inspect import Parameter, Signature, signature
+from typing import Any, ClassVar, NotRequired, Self, TypedDict, Unpack
+
+from libs.events.candles import Candle, Interval
+from libs.events.event import identity, utc_from_ms
+from libs.events.signals import Action, StrategySignal
+from libs.market.instruments import underlying_name
+
+Parameters = dict[str, float | str]
+
+
+class WrongSignal(ValueError):
+    """A signal whose levels contradict its action, or whose confidence is not within 0..1."""
+
+
+class Levels(TypedDict):
+    """What a strategy says with a signal.
+
+    `stop_loss`, `target` and `price` (by default the candle's close) are prices of the instrument,
+    in rupees or index points; `confidence` is 0..1; `indicators` are kept with the signal.
+    """
+
+    stop_loss: float
+    target: float
+    confidence: float
+    price: NotRequired[float | None]
+    indicators: NotRequired[Mapping[str, float] | None]
+
+
+class Strategy(ABC):
+    """A strategy on one instrument.
+
+    `on_candle` is called once per closed candle of `interval`, in order, first for the history.
+    Signals count once `history_needed` candles were seen: the first may come on the next one.
+    `name` is the one in the settings; a higher `version` gives signals other ids.
+    """
+
+    name: ClassVar[str]
+    version: ClassVar[str] = "1"
+    interval: Interval = "15m"
+    history_needed: int = 50
+    _arguments: Parameters
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+        """Note the arguments, which are the parameters."""
+        made = super().__new__(cls)
+        made._arguments = _arguments(_signature(cls.__init__), (made, *args), kwargs)
+        return made
+
+    def __init__(self) -> None:  # noqa: B027  the one of `object` takes any argument
+        """Take no parameters; a strategy that has some takes them as arguments."""
+
+    @property
+    def parameters(self) -> Parameters:
+        """What makes a signal's id, with name and version: the arguments, defaults included."""
+        return dict(self._arguments)
+
+    @abstractmethod
+    def on_candle(self, candle: Candle) -> StrategySignal | None:
+        """Take the next candle, in O(1) time, and return a signal or None."""
+
+    def buy(self, candle: Candle, **levels: Unpack[Levels]) -> StrategySignal:
+        """Return a BUY signal: stop loss < price < target; see `signal`."""
+        return self.signal(candle, "BUY", **levels)
+
+    def sell(self, candle: Candle, **levels: Unpack[Levels]) -> StrategySignal:
+        """Return a SELL signal: target < price < stop loss; see `signal`."""
+        return self.signal(candle, "SELL", **levels)
+
+    def signal(
+        self,
+        candle: Candle,
+        action: Action,
+        *,
+        stop_loss: float,
+        target: float,
+        confidence: float,
+        price: float | None = None,
+        indicators: Mapping[str, float] | None = None,
+    ) -> StrategySignal:
+        """Return the signal of this strategy on a candle; its id depends on nothing else.
+
+        Raises WrongSignal for levels on the wrong side of the price or a confidence outside
+        0..1, and ValueError for an indicator that is not finite.
+        """
+        at = candle.close if price is None else price
+        _check(action, at, stop_loss, target, confidence)
+        event_id = identity(
+            "StrategySignal",
+            self.name,
+            self.version,
+            sorted(self.parameters.items()),
+            candle.key,
+            candle.candle_id,
+            action,
+        )
+        return StrategySignal(
+            event_id=event_id,
+            occurred_at=utc_from_ms(candle.closes_ms),
+            trading_day=candle.trading_day,
+            correlation_id=candle.candle_id,
+            causation_id=candle.candle_id,
+            strategy=self.name,
+            strategy_version=self.version,
+            parameters=self.parameters,
+            exchange=candle.exchange,
+            tradingsymbol=candle.tradingsymbol,
+            underlying=underlying_name(candle.tradingsymbol),
+            interval=self.interval,
+            candle_opened_at=utc_from_ms(candle.opened_ms),
+            candle_closed_at=utc_from_ms(candle.closes_ms),
+            action=action,
+            price=at,
+            stop_loss=stop_loss,
+            target=target,
+            confidence=confidence,
+            expected_move=abs(target - at) / at * 100.0,
+            indicators=dict(indicators or {}),
+        )
+
+
+def _check(
+    action: Action, price: float, stop_loss: float, target: float, confidence: float
+) -> None:
+    low, high = (stop_loss, target) if action == "BUY" else (target, stop_loss)
+    if not (price > 0 and low < price < high and math.isfinite(low) and math.isfinite(high)):
+        raise WrongSignal(f"{action} at {price}: stop loss {stop_loss}, target {target}")
+    if not 0.0 <= confidence <= 1.0:
+        raise WrongSignal(f"{action} at {price}: confidence {confidence} is not within 0..1")
+
+
+@cache
+def _signature(function: Callable[..., object]) -> Signature:
+    return signature(function)
+
+
+def _arguments(
+    taken: Signature, args: tuple[object, ...], kwargs: Mapping[str, object]
+) -> Parameters:
+    """Return the named arguments but `self`; raise TypeError for one that is not taken."""
+    bound = taken.bind_partial(*args, **kwargs)
+    bound.apply_defaults()
+    named = [name for name, one in taken.parameters.items() if one.kind in _NAMED][1:]
+    given = {name: bound.arguments[name] for name in named if name in bound.arguments}
+    return {name: _plain(value) for name, value in given.items()}
+
+
+_NAMED = (
+    Parameter.POSITIONAL_ONLY,
+    Parameter.POSITIONAL_OR_KEYWORD,
+    Parameter.KEYWORD_ONLY,
+)
+
+
+def _plain(value: object) -> float | str:
+    return value if isinstance(value, float | int | str) else str(value)

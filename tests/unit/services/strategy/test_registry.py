@@ -1,0 +1,58 @@
+"""Strategies that other packages bring are found by their entry points."""
+
+from pathlib import Path
+
+import pytest
+
+from services.strategy.domain.registry import UnknownStrategy, known_strategies, make_strategy
+
+MODULE = """
+from alphastocks import Candle, Strategy, StrategySignal
+
+class Silent(Strategy):
+    name = "silent"
+
+    def __init__(self, span: int = 3) -> None:
+        self.span = span
+
+    def on_candle(self, candle: Candle) -> StrategySignal | None:
+        return None
+"""
+
+
+def install(folder: Path, monkeypatch: pytest.MonkeyPatch, points: str) -> None:
+    """Lay a package down as an installer would, with entry points."""
+    (folder / "brought_strategies.py").write_text(MODULE)
+    package = folder / "brought-1.0.dist-info"
+    package.mkdir()
+    (package / "METADATA").write_text("Metadata-Version: 2.1\nName: brought\nVersion: 1.0\n")
+    (package / "entry_points.txt").write_text(f"[alphastocks.strategies]\n{points}\n")
+    monkeypatch.syspath_prepend(str(folder))
+
+
+def test_a_strategy_of_another_package_is_known_and_takes_parameters(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install(tmp_path, monkeypatch, "silent = brought_strategies:Silent")
+    known = known_strategies()
+    assert set(known) == {"silent", "ma_crossover"}
+    assert make_strategy("silent", {"span": 5}, known).parameters == {"span": 5}
+    with pytest.raises(UnknownStrategy, match="spam"):
+        make_strategy("silent", {"spam": 5}, known)
+
+
+@pytest.mark.parametrize(
+    ("points", "culprit"),
+    [
+        ("silent = brought_strategies:Loud", "silent: brought_strategies:Loud"),
+        ("silent = nowhere_at_all:Silent", "nowhere_at_all"),
+        ("silent = brought_strategies:Candle", "no subclass of Strategy"),
+        ("loud = brought_strategies:Silent", "calls itself 'silent'"),
+    ],
+)
+def test_a_broken_entry_point_is_named(
+    points: str, culprit: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install(tmp_path, monkeypatch, points)
+    with pytest.raises(UnknownStrategy, match=culprit):
+        known_strategies()
