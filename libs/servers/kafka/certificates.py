@@ -5,9 +5,10 @@ import secrets
 import subprocess
 from pathlib import Path
 
-from libs.servers.kafka.config import HOST, Certificate
+from libs.servers.kafka.config import Certificate
 from libs.servers.kafka.errors import KafkaFailed
 from libs.servers.kafka.java import find_tool
+from libs.servers.ports import HOST
 
 _PASSWORD = "ALPHASTOCKS_KEYSTORE_PASSWORD"  # noqa: S105  a variable's name
 _MAKE = (

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from libs.events.kafka.address import SecurityProtocol
+from libs.servers.ports import HOST
 
-HOST = "127.0.0.1"
 STORAGE_FOLDER = "storage"
 LOG_FILE = "server.log"
 LOG_CONFIG_FILE = "log4j2.properties"

@@ -6,7 +6,7 @@ import struct
 from contextlib import ExitStack
 from pathlib import Path
 
-from libs.servers.kafka.config import HOST
+from libs.servers.ports import HOST
 
 _PATIENCE_SECONDS = 1.0
 _API_VERSIONS = 18

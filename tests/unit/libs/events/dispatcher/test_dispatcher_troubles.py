@@ -103,6 +103,18 @@ def test_a_timeout_inside_a_handler_is_a_failure_of_the_handler() -> None:
     assert dispatcher.dead_letters[0].reason == "TimeoutError: the other side"
 
 
+def test_a_handler_that_ends_as_if_it_had_been_cancelled_has_failed() -> None:
+    async def cancelled(_event: Event) -> None:
+        raise asyncio.CancelledError
+
+    async def story(dispatcher: Dispatcher) -> None:
+        subscriber = dispatcher.subscribe(cancelled, name="odd")
+        await dispatch(dispatcher, HALTED, RESUMED)
+        assert subscriber.statistics.failed == 2
+
+    assert [letter.reason for letter in play(story).dead_letters] == ["CancelledError: "] * 2
+
+
 def test_a_handler_has_thirty_seconds_unless_it_asks_for_more() -> None:
     dispatcher = Dispatcher()
     assert dispatcher.subscribe(hang).terms.timeout_seconds == 30.0

@@ -4,15 +4,14 @@ import secrets
 import socket
 from contextlib import ExitStack
 
-from libs.servers.kafka.config import HOST, Ports
-
+HOST = "127.0.0.1"
 _PORTS = range(20_000, 32_000)  # below those that the system hands to whoever connects
 
 
-def free_ports() -> Ports:
-    """Return two ports that nobody uses."""
+def free_ports(count: int) -> list[int]:
+    """Return so many different ports that nobody uses."""
     with ExitStack() as stack:
-        return Ports(_free_port(stack), _free_port(stack))
+        return [_free_port(stack) for _ in range(count)]
 
 
 def _free_port(stack: ExitStack) -> int:
