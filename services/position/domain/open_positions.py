@@ -1,12 +1,13 @@
 """OptionsPositionManager: positions opened by fills, marked by ticks, closed by fills."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+from libs.events.errors import PoisonMessage
 from libs.events.event import Event, identity, ms_from_utc, utc_from_ms
 from libs.events.orders import OrderFilled
 from libs.events.positions import (
@@ -43,6 +44,10 @@ _IDENTITY = (
 )
 
 
+class SaleWithoutPosition(PoisonMessage):
+    """A sale of what is not held; heard again after its purchase it counts."""
+
+
 @dataclass(slots=True)
 class _Watch:
     """A position that is open, as its last event told it, and what is watched about it."""
@@ -57,7 +62,12 @@ class _Watch:
 
 @dataclass(slots=True)
 class OpenPositions:
-    """Open positions and their reactions. An exit is asked for once, and closes when it fills."""
+    """Open positions and their reactions. An exit is asked for once, and closes when it fills.
+
+    A reaction is computed first and then applied as a restart restores it, so an error leaves
+    what is held as it was. The event that marks a fill as handled comes last: while it is not
+    published, the fill makes the same events again, with the same ids.
+    """
 
     calendar: Calendar
     rulebook: Rulebook
@@ -70,24 +80,27 @@ class OpenPositions:
     _performance: Performance = field(default_factory=Performance)
     _swept_second: int = -1
 
-    def on_event(self, event: Event, now_ms: int) -> Iterable[Event]:
-        """React to a fill or to ticks."""
-        if isinstance(event, TickBatch):
-            return self._on_ticks(event, now_ms) if self._open else ()
-        if isinstance(event, OrderFilled):
-            return self._on_fill(event)
-        return ()
+    def on_event(self, event: Event, now_ms: int) -> tuple[Event, ...]:
+        """React to a fill or to ticks; raise SaleWithoutPosition for a sale of what is not held."""
+        made: tuple[Event, ...] = ()
+        if isinstance(event, TickBatch) and self._open:
+            made = self._on_ticks(event, now_ms)
+        elif isinstance(event, OrderFilled):
+            made = self._on_fill(event)
+        for one in made:
+            self.restore(one)
+        return made
 
     def restore(self, event: Event) -> None:
-        """Take back positions, and what was asked for, from before a restart."""
+        """Take in what was made of positions, and what was asked for."""
         if isinstance(event, PositionClosed):
             self._open.pop(event.position_id, None)
             self._asked.pop(event.position_id, None)
             self._fills |= set(event.fill_ids)
             self._performance.add(event)
         elif isinstance(event, PositionEvent):
+            self._open[event.position_id] = self._watched(event)
             self._fills |= set(event.fill_ids)
-            self._watch(event)
         elif isinstance(event, ExitRequested) and event.lots is None:
             self._asked.setdefault(event.position_id, event.reason)
 
@@ -111,9 +124,9 @@ class OpenPositions:
         """Contracts of the open positions."""
         return tuple(watch.state.contract.instrument_token for watch in self._open.values())
 
-    def _watch(self, state: PositionEvent) -> _Watch:
+    def _watched(self, state: PositionEvent) -> _Watch:
         self._quotes.register([state.contract.instrument_token])
-        watch = _Watch(
+        return _Watch(
             state=state,
             times=ExitTimes.of(state, self.rules, self.calendar),
             marked_ms=state.occurred_ms,
@@ -121,43 +134,31 @@ class OpenPositions:
             highest=float(state.highest_price),
             lowest=float(state.lowest_price),
         )
-        self._open[state.position_id] = watch
-        return watch
 
-    def _on_fill(self, fill: OrderFilled) -> Iterator[Event]:
+    def _on_fill(self, fill: OrderFilled) -> tuple[Event, ...]:
         if fill.fill_id in self._fills:
-            return
-        self._fills.add(fill.fill_id)
-        watch = self._open.get(fill.position_id)
+            return ()
+        before = self._open.get(fill.position_id)
+        if before is None and fill.transaction_type == "SELL":
+            raise SaleWithoutPosition(
+                f"a sale of {fill.fill_quantity} units without a position: {fill.tag}"
+            )
+        state = self._after_fill(before, fill)
+        if isinstance(state, PositionClosed):
+            return (_ended(state), self._performance.measured(state), state)
+        if before is None:
+            return (_signal_update(SignalActivated, state, "position_opened"), state)
+        return (state,)
+
+    def _after_fill(self, watch: _Watch | None, fill: OrderFilled) -> PositionEvent:
         ledger = TradeLedger.of(watch.state) if watch else TradeLedger()
-        if watch is None and fill.transaction_type == "SELL":
-            raise ValueError(f"a sale of {fill.fill_quantity} units without a position: {fill.tag}")
         orders = watch.state.order_ids if watch else ()
         is_first = fill.order_id not in orders
         ledger = ledger.add(fill, is_first_of_order=is_first, rules=self.rulebook)
-        yield from self._after_fill(watch, fill, ledger, orders)
-
-    def _after_fill(
-        self,
-        watch: _Watch | None,
-        fill: OrderFilled,
-        ledger: TradeLedger,
-        orders: tuple[UUID, ...],
-    ) -> Iterator[Event]:
         kind = _kind(watch, ledger)
         fields = self._fields(watch, fill, ledger)
         fields["order_ids"] = tuple(dict.fromkeys((*orders, fill.order_id)))
-        state = kind(**fields, event_id=identity(kind.__name__, fill.fill_id))
-        yield state
-        if isinstance(state, PositionClosed):
-            del self._open[state.position_id]
-            self._asked.pop(state.position_id, None)
-            yield _ended(state)
-            yield self._performance.add(state)
-            return
-        self._watch(state)
-        if watch is None:
-            yield _signal_update(SignalActivated, state, "position_opened")
+        return kind(**fields, event_id=identity(kind.__name__, fill.fill_id))
 
     def _fields(
         self, watch: _Watch | None, fill: OrderFilled, ledger: TradeLedger
@@ -180,20 +181,24 @@ class OpenPositions:
             "fill_ids": fills,
         }
 
-    def _on_ticks(self, batch: TickBatch, now_ms: int) -> Iterator[Event]:
+    def _on_ticks(self, batch: TickBatch, now_ms: int) -> tuple[Event, ...]:
         """Mark what is quoted in the batch, and check it; each second check the others too."""
+        quoted, is_sweep = self._quoted(batch), self._begins_second(now_ms)
+        for watch in quoted:
+            self._mark(watch)
+        due = self._open.values() if is_sweep else quoted
+        return tuple(event for watch in due for event in self._check(watch, now_ms))
+
+    def _quoted(self, batch: TickBatch) -> list[_Watch]:
+        """Take in the quotes of a batch, and return the positions that they are of."""
         columns = batch.timely()
         if len(columns):
             self._quotes.update(
                 columns.instrument_token, columns.exchange_timestamp, columns.last_price
             )
-        quoted, is_sweep = set(columns.instrument_token.tolist()), self._begins_second(now_ms)
-        for watch in list(self._open.values()):
-            is_quoted = watch.state.contract.instrument_token in quoted
-            if is_quoted:
-                self._mark(watch)
-            if is_quoted or is_sweep:
-                yield from self._check(watch, now_ms)
+        tokens = set(columns.instrument_token.tolist())
+        watches = self._open.values()
+        return [watch for watch in watches if watch.state.contract.instrument_token in tokens]
 
     def _begins_second(self, now_ms: int) -> bool:
         second, before = now_ms // 1000, self._swept_second
@@ -210,12 +215,9 @@ class OpenPositions:
     def _check(self, watch: _Watch, now_ms: int) -> Iterator[Event]:
         reason = exit_reason(watch.state, watch.last_price, now_ms, watch.times)
         if reason is not None and watch.state.position_id not in self._asked:
-            self._asked[watch.state.position_id] = reason
             yield _exit_requested(watch.state, reason, now_ms)
         if now_ms - watch.marked_ms >= self.mark_every_ms:
-            state = _marked(watch, now_ms)
-            self._watch(state)
-            yield state
+            yield _marked(watch, now_ms)
 
 
 def _kind(watch: _Watch | None, ledger: TradeLedger) -> type[PositionEvent]:
