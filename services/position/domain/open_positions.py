@@ -268,11 +268,7 @@ def _marked(watch: _Watch, now_ms: int) -> PositionUpdated:
 
 def _exit_requested(state: PositionEvent, reason: ExitReason, now_ms: int) -> ExitRequested:
     return ExitRequested(
-        event_id=identity("ExitRequested", state.position_id, reason),
-        occurred_at=utc_from_ms(now_ms),
-        trading_day=state.trading_day,
-        correlation_id=state.correlation_id,
-        causation_id=state.event_id,
+        **ExitRequested.after(state, state.position_id, reason, occurred_at=utc_from_ms(now_ms)),
         position_id=state.position_id,
         signal_id=state.signal_id,
         reason=reason,

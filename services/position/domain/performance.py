@@ -4,7 +4,6 @@ from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 
-from libs.events.event import identity
 from libs.events.positions import PerformanceMeasured, PositionClosed
 
 
@@ -67,11 +66,7 @@ class Performance:
         wins, trades = sum(net > 0 for net in record.nets), len(record.nets)
         net = sum(record.nets, Decimal(0))
         return PerformanceMeasured(
-            event_id=identity("PerformanceMeasured", closed.position_id),
-            occurred_at=closed.occurred_at,
-            trading_day=closed.trading_day,
-            correlation_id=closed.correlation_id,
-            causation_id=closed.event_id,
+            **PerformanceMeasured.after(closed, closed.position_id),
             strategy=closed.strategy,
             underlying=closed.underlying,
             trades=trades,
