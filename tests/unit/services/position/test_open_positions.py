@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from typing import TypeVar
@@ -18,6 +19,7 @@ from libs.events.positions import (
 )
 from libs.events.signals import SignalActivated, SignalCompleted, SignalStopped
 from libs.events.topics import TOPIC_OF
+from libs.market.rulebook import load_rulebook
 from services.position.domain.exits import ExitRules
 from services.position.domain.open_positions import OpenPositions, SaleWithoutPosition
 from tests.unit.services.position.builders import (
@@ -148,12 +150,15 @@ def test_a_sale_of_more_than_is_held_leaves_a_short_position_open_until_it_is_bo
     assert only(PositionClosed, hear(held, fill(quantity=25, number=2))).quantity == 0
 
 
-def test_a_fill_that_cannot_be_reckoned_leaves_everything_as_it_was() -> None:
-    held, before_all_rates = make_positions(), at(10, 30, day=date(2001, 6, 11))
-    for _ in range(2):
-        with pytest.raises(LookupError):
-            hear(held, fill(at_ms=before_all_rates))
+def test_a_fill_whose_charges_cannot_be_reckoned_changes_nothing_and_counts_when_tried_again() -> (
+    None
+):
+    held = make_positions()
+    held.rulebook = replace(load_rulebook(), rates={})
+    with pytest.raises(LookupError):
+        hear(held, fill())
     assert held.open_tokens == ()
+    held.rulebook = load_rulebook()
     assert types(hear(held, fill())) == ["SignalActivated", "PositionOpened"]
 
 
