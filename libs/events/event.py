@@ -2,6 +2,7 @@
 
 import json
 from datetime import UTC, date, datetime
+from typing import Protocol, TypedDict
 from uuid import UUID, uuid5
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
@@ -28,6 +29,32 @@ def ms_from_utc(at: datetime) -> int:
     return int(at.timestamp()) * 1000 + at.microsecond // 1000
 
 
+class Envelope(TypedDict):
+    """The fields of every event but its type, to be given to a constructor: `Kind(**envelope, …)`.
+
+    A type checker sees which fields are still missing.
+    """
+
+    event_id: UUID
+    occurred_at: datetime
+    trading_day: date
+    correlation_id: UUID
+    causation_id: UUID | None
+
+
+class Cause(Protocol):
+    """What an event that led to another one tells of itself; every event does."""
+
+    @property
+    def event_id(self) -> UUID: ...  # noqa: D102
+    @property
+    def occurred_at(self) -> datetime: ...  # noqa: D102
+    @property
+    def trading_day(self) -> date: ...  # noqa: D102
+    @property
+    def correlation_id(self) -> UUID: ...  # noqa: D102
+
+
 class Event(BaseModel):
     """An immutable fact. `occurred_at` is event time (UTC), `trading_day` the session's in India.
 
@@ -46,6 +73,40 @@ class Event(BaseModel):
     trading_day: date
     correlation_id: UUID
     causation_id: UUID | None = None
+
+    @classmethod
+    def after(
+        cls,
+        cause: Cause,
+        *id_parts: object,
+        occurred_at: datetime | None = None,
+        trading_day: date | None = None,
+        correlation_id: UUID | None = None,
+    ) -> Envelope:
+        """Return the envelope of an event of this kind that `cause` led to.
+
+        Its id is `identity(kind, *id_parts)`. Time, trading day and correlation id are the cause's
+        where none are given.
+        """
+        return Envelope(
+            event_id=identity(cls.__name__, *id_parts),
+            occurred_at=occurred_at or cause.occurred_at,
+            trading_day=trading_day or cause.trading_day,
+            correlation_id=correlation_id or cause.correlation_id,
+            causation_id=cause.event_id,
+        )
+
+    @classmethod
+    def without_cause(cls, *id_parts: object, occurred_at: datetime, trading_day: date) -> Envelope:
+        """Return the envelope of an event that no other led to: it begins a correlation id."""
+        event_id = identity(cls.__name__, *id_parts)
+        return Envelope(
+            event_id=event_id,
+            occurred_at=occurred_at,
+            trading_day=trading_day,
+            correlation_id=event_id,
+            causation_id=None,
+        )
 
     @property
     def occurred_ms(self) -> int:

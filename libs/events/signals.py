@@ -1,13 +1,13 @@
 """What strategies say, and what becomes of it."""
 
 from datetime import date, datetime
-from typing import Any, Literal, Protocol, Self
+from typing import Literal, Protocol, Self
 from uuid import UUID
 
 from pydantic import AwareDatetime, Field
 
 from libs.events.candles import Interval
-from libs.events.event import Event, identity
+from libs.events.event import Cause, Event
 
 Action = Literal["BUY", "SELL"]
 
@@ -50,13 +50,9 @@ class SignalGenerated(SignalFields):
         return self.event_id
 
 
-class SignalOrigin(Protocol):
+class SignalOrigin(Cause, Protocol):
     """What tells of a signal: the signal itself, an order or a position that came of it."""
 
-    @property
-    def event_id(self) -> UUID: ...  # noqa: D102
-    @property
-    def correlation_id(self) -> UUID: ...  # noqa: D102
     @property
     def signal_id(self) -> UUID: ...  # noqa: D102
     @property
@@ -91,21 +87,22 @@ class SignalUpdate(Event):
         cause: UUID | None = None,
     ) -> Self:
         """Return the update of this kind, of which a signal has one; `cause`: the origin."""
-        fields: dict[str, Any] = {
-            "event_id": identity(cls.__name__, origin.signal_id),
-            "occurred_at": occurred_at,
-            "trading_day": trading_day,
-            "correlation_id": origin.correlation_id,
-            "causation_id": cause or origin.event_id,
-            "signal_id": origin.signal_id,
-            "strategy": origin.strategy,
-            "underlying": origin.underlying,
-            "tradingsymbol": origin.tradingsymbol,
-            "action": origin.action,
-            "reason": reason,
-            "numbers": numbers or {},
-        }
-        return cls(**fields)
+        envelope = cls.after(
+            origin, origin.signal_id, occurred_at=occurred_at, trading_day=trading_day
+        )
+        if cause is not None:
+            envelope["causation_id"] = cause
+        return cls(
+            **envelope,
+            type=cls.__name__,
+            signal_id=origin.signal_id,
+            strategy=origin.strategy,
+            underlying=origin.underlying,
+            tradingsymbol=origin.tradingsymbol,
+            action=origin.action,
+            reason=reason,
+            numbers=numbers or {},
+        )
 
 
 class SignalValidated(SignalUpdate):

@@ -24,7 +24,7 @@ from libs.events.control import (
     TradingHalted,
     TradingResumed,
 )
-from libs.events.event import Event, identity, utc_from_ms
+from libs.events.event import Event, utc_from_ms
 from libs.events.orders import Mode, OrderPlanned
 from libs.events.positions import ExitRequested
 from libs.market.calendar import IST
@@ -108,13 +108,10 @@ class CommandQueue:
 
     def used(self, action: Action, token: str, outcome: Outcome, reason: str) -> ControlUsed:
         """Return the event of a use."""
-        at = utc_from_ms(self.clock.now_ms())
-        event_id = identity("ControlUsed", action, token, secrets.token_hex(_NONCE_BYTES))
+        at, nonce = utc_from_ms(self.clock.now_ms()), secrets.token_hex(_NONCE_BYTES)
+        day = at.astimezone(IST).date()
         return ControlUsed(
-            event_id=event_id,
-            occurred_at=at,
-            trading_day=at.astimezone(IST).date(),
-            correlation_id=event_id,
+            **ControlUsed.without_cause(action, token, nonce, occurred_at=at, trading_day=day),
             reason=reason,
             action=action,
             token=token,
@@ -225,24 +222,12 @@ async def _published(commands: CommandQueue, events: Sequence[Event]) -> None:
 def _control(
     kind: type[TradingHalted | TradingResumed], use: ControlUsed, reason: str
 ) -> TradingHalted | TradingResumed:
-    event_id = identity(kind.__name__, use.event_id)
-    return kind(
-        event_id=event_id,
-        occurred_at=use.occurred_at,
-        trading_day=use.trading_day,
-        correlation_id=use.event_id,
-        causation_id=use.event_id,
-        reason=reason,
-    )
+    return kind(**kind.after(use, use.event_id), reason=reason)
 
 
 def _mode_changed(mode: ChangeableMode, settings_mode: Mode, use: ControlUsed) -> ModeChanged:
     return ModeChanged(
-        event_id=identity("ModeChanged", use.event_id),
-        occurred_at=use.occurred_at,
-        trading_day=use.trading_day,
-        correlation_id=use.event_id,
-        causation_id=use.event_id,
+        **ModeChanged.after(use, use.event_id),
         reason=f"changed by {use.token}" + (f": {use.reason}" if use.reason else ""),
         mode=mode,
         settings_mode=settings_mode,
@@ -251,12 +236,11 @@ def _mode_changed(mode: ChangeableMode, settings_mode: Mode, use: ControlUsed) -
 
 def _exits(held: Sequence[OrderPlanned], use: ControlUsed) -> Iterator[ExitRequested]:
     for plan in held:
+        envelope = ExitRequested.after(
+            use, plan.position_id, "control", correlation_id=plan.correlation_id
+        )
         yield ExitRequested(
-            event_id=identity("ExitRequested", plan.position_id, "control"),
-            occurred_at=use.occurred_at,
-            trading_day=use.trading_day,
-            correlation_id=plan.correlation_id,
-            causation_id=use.event_id,
+            **envelope,
             position_id=plan.position_id,
             signal_id=plan.signal_id,
             reason="manual",

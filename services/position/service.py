@@ -1,7 +1,5 @@
 """The position service: fills and ticks in, positions and exit requests out."""
 
-from collections.abc import Iterable, Iterator
-
 from libs.events.event import Event, utc_from_ms
 from libs.events.positions import PositionClosed
 from libs.market.calendar import IST, load_calendar
@@ -45,12 +43,12 @@ def make_service(settings: PositionSettings, parts: Parts) -> Service:
     )
 
 
-def _counted(events: Iterable[Event], metrics: Metrics) -> Iterator[Event]:
+def _counted(events: tuple[Event, ...], metrics: Metrics) -> tuple[Event, ...]:
     for event in events:
         if isinstance(event, PositionClosed):
             outcome = "win" if event.net > 0 else "loss"
             metrics.positions.closed.labels(outcome).inc()
-        yield event
+    return events
 
 
 def _measure(held: OpenPositions, parts: Parts) -> None:

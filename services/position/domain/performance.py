@@ -3,22 +3,29 @@
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
-from uuid import UUID
 
-from libs.events.event import identity
 from libs.events.positions import PerformanceMeasured, PositionClosed
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Record:
-    """The results of one strategy on one underlying in a trading day, in order of closing."""
+    """The results of one strategy on one underlying in a trading day.
 
-    by_event: dict[UUID, Decimal] = field(default_factory=dict)
+    They count in the order of closing, whatever the order in which a restart restores them.
+    """
+
+    closings: tuple[PositionClosed, ...] = ()
+
+    def with_closing(self, closed: PositionClosed) -> "Record":
+        """Return the record with one more closing; one that was told before counts once."""
+        others = [one for one in self.closings if one.event_id != closed.event_id]
+        in_order = sorted((*others, closed), key=lambda one: (one.occurred_at, str(one.event_id)))
+        return Record(tuple(in_order))
 
     @property
     def nets(self) -> list[Decimal]:
-        """Net of each position, rupees; one that was told twice counts once."""
-        return list(self.by_event.values())
+        """Net of each position, rupees."""
+        return [closed.net for closed in self.closings]
 
     @property
     def drawdown(self) -> Decimal:
@@ -49,19 +56,17 @@ class Performance:
         records = (record for (of, _, _), record in self._records.items() if of == day)
         return sum((net for record in records for net in record.nets), Decimal(0))
 
-    def add(self, closed: PositionClosed) -> PerformanceMeasured:
-        """Take a closed position and return the figures so far."""
-        key = (closed.trading_day, closed.strategy, closed.underlying)
-        record = self._records.setdefault(key, Record())
-        record.by_event[closed.event_id] = closed.net
+    def add(self, closed: PositionClosed) -> None:
+        """Take a closed position."""
+        self._records[_key(closed)] = self._with(closed)
+
+    def measured(self, closed: PositionClosed) -> PerformanceMeasured:
+        """Return the figures with a closed position, which is not taken."""
+        record = self._with(closed)
         wins, trades = sum(net > 0 for net in record.nets), len(record.nets)
         net = sum(record.nets, Decimal(0))
         return PerformanceMeasured(
-            event_id=identity("PerformanceMeasured", closed.position_id),
-            occurred_at=closed.occurred_at,
-            trading_day=closed.trading_day,
-            correlation_id=closed.correlation_id,
-            causation_id=closed.event_id,
+            **PerformanceMeasured.after(closed, closed.position_id),
             strategy=closed.strategy,
             underlying=closed.underlying,
             trades=trades,
@@ -72,3 +77,10 @@ class Performance:
             drawdown=record.drawdown,
             net=net,
         )
+
+    def _with(self, closed: PositionClosed) -> Record:
+        return self._records.get(_key(closed), Record()).with_closing(closed)
+
+
+def _key(closed: PositionClosed) -> tuple[date, str, str]:
+    return closed.trading_day, closed.strategy, closed.underlying

@@ -6,52 +6,36 @@ from typing import Any
 from libs.events.event import Event
 from libs.events.positions import PerformanceMeasured, PositionEvent
 
-_POSITION = (
-    "event_id",
-    "occurred_at",
-    "trading_day",
-    "correlation_id",
-    "position_id",
-    "signal_id",
-    "type",
-    "strategy",
-    "underlying",
-    "mode",
-    "quantity",
-    "entry_price",
-    "last_price",
-    "stop_loss",
-    "target",
-    "realised",
-    "unrealised",
-    "charges",
-    "net",
-    "opened_at",
-    "closed_at",
-)
-_PERFORMANCE = (
-    "event_id",
-    "occurred_at",
-    "trading_day",
-    "strategy",
-    "underlying",
-    "trades",
-    "wins",
-    "win_rate",
-    "average",
-    "drawdown",
-    "net",
-)
-
 
 def positions(event: Event) -> dict[str, Any]:
     """Return the columns of one position event; without a sale the exit price is 0."""
     if not isinstance(event, PositionEvent):
         return {}
-    contract = event.contract
     return {
-        **{name: [getattr(event, name)] for name in _POSITION},
-        **{name: [getattr(contract, name)] for name in ("exchange", "tradingsymbol", "expiry")},
+        "event_id": [event.event_id],
+        "occurred_at": [event.occurred_at],
+        "trading_day": [event.trading_day],
+        "correlation_id": [event.correlation_id],
+        "position_id": [event.position_id],
+        "signal_id": [event.signal_id],
+        "type": [event.type],
+        "strategy": [event.strategy],
+        "underlying": [event.underlying],
+        "mode": [event.mode],
+        "quantity": [event.quantity],
+        "entry_price": [event.entry_price],
+        "last_price": [event.last_price],
+        "stop_loss": [event.stop_loss],
+        "target": [event.target],
+        "realised": [event.realised],
+        "unrealised": [event.unrealised],
+        "charges": [event.charges],
+        "net": [event.net],
+        "opened_at": [event.opened_at],
+        "closed_at": [event.closed_at],
+        "exchange": [event.contract.exchange],
+        "tradingsymbol": [event.contract.tradingsymbol],
+        "expiry": [event.contract.expiry],
         "exit_price": [event.exit_price or 0],
         "reason": [event.exit_reason or ""],
     }
@@ -63,6 +47,16 @@ def performance_metrics(event: Event) -> dict[str, Any]:
         return {}
     factor = nan if event.profit_factor is None else event.profit_factor
     return {
-        **{name: [getattr(event, name)] for name in _PERFORMANCE},
+        "event_id": [event.event_id],
+        "occurred_at": [event.occurred_at],
+        "trading_day": [event.trading_day],
+        "strategy": [event.strategy],
+        "underlying": [event.underlying],
+        "trades": [event.trades],
+        "wins": [event.wins],
+        "win_rate": [event.win_rate],
+        "average": [event.average],
+        "drawdown": [event.drawdown],
+        "net": [event.net],
         "profit_factor": [factor],
     }

@@ -10,8 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from libs.events.control import TradingHalted
 from libs.events.event import NAMESPACE, identity, ms_from_utc, utc_from_ms
-from libs.events.signals import StrategySignal
+from libs.events.orders import OrderFilled
+from libs.events.positions import ExitRequested
+from libs.events.signals import SignalActivated, StrategySignal
 from tests.unit.libs.events.samples import event_classes, sample
 from tests.unit.libs.events.strategies import MILLISECONDS
 
@@ -93,3 +96,44 @@ def test_a_time_without_a_zone_is_refused() -> None:
 def test_event_time_in_milliseconds_is_that_of_the_record() -> None:
     one = sample(StrategySignal)
     assert one.occurred_ms == ms_from_utc(one.occurred_at)
+
+
+def test_what_an_event_leads_to_takes_over_its_time_day_and_correlation() -> None:
+    cause = sample(OrderFilled)
+    assert ExitRequested.after(cause, 1, "stop_loss") == {
+        "event_id": identity("ExitRequested", 1, "stop_loss"),
+        "occurred_at": cause.occurred_at,
+        "trading_day": cause.trading_day,
+        "correlation_id": cause.correlation_id,
+        "causation_id": cause.event_id,
+    }
+
+
+def test_time_day_and_correlation_of_what_follows_can_be_given() -> None:
+    cause, at = sample(OrderFilled), datetime(2026, 6, 11, 3, 45, tzinfo=UTC)
+    given_all = ExitRequested.after(
+        cause, 1, occurred_at=at, trading_day=at.date(), correlation_id=NAMESPACE
+    )
+    assert (given_all["occurred_at"], given_all["trading_day"]) == (at, at.date())
+    assert (given_all["correlation_id"], given_all["causation_id"]) == (NAMESPACE, cause.event_id)
+
+
+def test_an_event_without_a_cause_begins_a_correlation() -> None:
+    at = datetime(2026, 6, 11, 3, 45, tzinfo=UTC)
+    halted = TradingHalted(
+        **TradingHalted.without_cause("a", 1, occurred_at=at, trading_day=at.date()), reason="news"
+    )
+    assert halted.event_id == halted.correlation_id == identity("TradingHalted", "a", 1)
+    assert halted.causation_id is None
+
+
+def test_a_signal_has_one_update_of_a_kind_whatever_caused_it() -> None:
+    fill, at = sample(OrderFilled), datetime(2026, 6, 11, 3, 45, tzinfo=UTC)
+    assert isinstance(fill, OrderFilled)
+    updates = [
+        SignalActivated.of(fill, at, at.date(), "position_opened", cause=cause)
+        for cause in (None, NAMESPACE)
+    ]
+    assert {one.event_id for one in updates} == {identity("SignalActivated", fill.signal_id)}
+    assert [one.causation_id for one in updates] == [fill.event_id, NAMESPACE]
+    assert (updates[0].type, updates[0].numbers) == ("SignalActivated", {})

@@ -145,7 +145,7 @@ def test_the_same_part_of_the_day_has_the_same_batches_each_time() -> None:
 
 
 def test_the_contracts_of_open_positions_are_followed_also_after_a_restart() -> None:
-    (opened, *_) = hear(make_positions(), fill())
+    (*_, opened) = hear(make_positions(), fill())
 
     async def story() -> None:
         feed, later = FewFrames(), FewFrames()

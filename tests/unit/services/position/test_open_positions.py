@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from typing import TypeVar
@@ -18,8 +19,9 @@ from libs.events.positions import (
 )
 from libs.events.signals import SignalActivated, SignalCompleted, SignalStopped
 from libs.events.topics import TOPIC_OF
+from libs.market.rulebook import load_rulebook
 from services.position.domain.exits import ExitRules
-from services.position.domain.open_positions import OpenPositions
+from services.position.domain.open_positions import OpenPositions, SaleWithoutPosition
 from tests.unit.services.position.builders import (
     DAY,
     EXPIRY,
@@ -60,7 +62,7 @@ def asked(events: list[Event]) -> list[str]:
 
 def test_the_first_fill_opens_a_position_and_activates_its_signal() -> None:
     events = hear(make_positions(), fill())
-    assert types(events) == ["PositionOpened", "SignalActivated"]
+    assert types(events) == ["SignalActivated", "PositionOpened"]
     state, activated = only(PositionOpened, events), only(SignalActivated, events)
     assert (state.position_id, state.quantity, state.entry_price) == (
         position_id(),
@@ -95,7 +97,7 @@ def test_further_fills_average_and_brokerage_is_paid_once_an_order() -> None:
 def test_the_last_sale_closes_the_position_to_the_paisa() -> None:
     held = opened()
     events = hear(held, fill("SELL", price="150.00", at_ms=NOW + 60_000))
-    assert types(events) == ["PositionClosed", "SignalCompleted", "PerformanceMeasured"]
+    assert types(events) == ["SignalCompleted", "PerformanceMeasured", "PositionClosed"]
     state = only(PositionClosed, events)
     assert (state.quantity, state.exit_price) == (0, Decimal(150))
     assert (state.realised, state.unrealised) == (Decimal(2250), ZERO)
@@ -131,9 +133,33 @@ def test_a_fill_told_again_changes_nothing() -> None:
     assert hear(held, fill("SELL"), fill()) == []
 
 
-def test_a_sale_without_a_position_is_refused_loudly() -> None:
-    with pytest.raises(ValueError, match="a sale of 75 units without a position"):
-        hear(make_positions(), fill("SELL"))
+def test_a_sale_without_a_position_is_refused_and_counts_when_it_is_tried_after_its_purchase() -> (
+    None
+):
+    held = make_positions()
+    with pytest.raises(SaleWithoutPosition, match="a sale of 75 units without a position"):
+        hear(held, fill("SELL"))
+    hear(held, fill())
+    assert only(PositionClosed, hear(held, fill("SELL"))).quantity == 0
+
+
+def test_a_sale_of_more_than_is_held_leaves_a_short_position_open_until_it_is_bought_back() -> None:
+    held = opened()
+    state = only(PositionUpdated, hear(held, fill("SELL", quantity=100, price="130")))
+    assert (state.quantity, state.realised) == (-25, Decimal(1000))
+    assert only(PositionClosed, hear(held, fill(quantity=25, number=2))).quantity == 0
+
+
+def test_a_fill_whose_charges_cannot_be_reckoned_changes_nothing_and_counts_when_tried_again() -> (
+    None
+):
+    held = make_positions()
+    held.rulebook = replace(load_rulebook(), rates={})
+    with pytest.raises(LookupError):
+        hear(held, fill())
+    assert held.open_tokens == ()
+    held.rulebook = load_rulebook()
+    assert types(hear(held, fill())) == ["SignalActivated", "PositionOpened"]
 
 
 @pytest.mark.parametrize(("price", "reason"), [(84.0, "stop_loss"), (192.0, "target")])
@@ -157,7 +183,7 @@ def test_a_position_stays_open_until_its_exit_fills() -> None:
     assert held.open_tokens == (TOKEN,)
     events = hear(held, fill("SELL", price="79.50", at_ms=NOW + 2000))
     assert only(PositionClosed, events).exit_reason == "stop_loss"
-    assert types(events) == ["PositionClosed", "SignalStopped", "PerformanceMeasured"]
+    assert types(events) == ["SignalStopped", "PerformanceMeasured", "PositionClosed"]
     assert only(SignalStopped, events).reason == "stop_loss"
 
 

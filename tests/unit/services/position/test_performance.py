@@ -1,4 +1,4 @@
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -15,7 +15,12 @@ CLOSED = closed("0")
 
 
 def result(net: str | Decimal, number: int, **changes: Any) -> PositionClosed:
-    fields = {"net": Decimal(net), "event_id": closed_id(number)} | changes
+    """The closing `number`, so many seconds later."""
+    fields = {
+        "net": Decimal(net),
+        "event_id": closed_id(number),
+        "occurred_at": CLOSED.occurred_at + timedelta(seconds=number),
+    } | changes
     return CLOSED.model_copy(update=fields)
 
 
@@ -24,8 +29,11 @@ def closed_id(number: int) -> Any:
 
 
 def measured(*nets: str) -> PerformanceMeasured:
+    *earlier, last = [result(net, number) for number, net in enumerate(nets)]
     performance = Performance()
-    return [performance.add(result(net, number)) for number, net in enumerate(nets)][-1]
+    for one in earlier:
+        performance.add(one)
+    return performance.measured(last)
 
 
 @pytest.mark.parametrize(
@@ -65,14 +73,28 @@ def test_the_figures_of_a_series_of_results(
 def test_each_strategy_underlying_and_day_has_figures_of_its_own(changes: dict[str, Any]) -> None:
     performance = Performance()
     performance.add(result("-100", 1))
-    figures = performance.add(result("40", 2, **changes))
+    figures = performance.measured(result("40", 2, **changes))
     assert (figures.trades, figures.net, figures.drawdown) == (1, Decimal(40), Decimal(0))
 
 
 def test_a_position_told_twice_counts_once() -> None:
     performance = Performance()
-    first = performance.add(result("-100", 1))
-    assert performance.add(result("-100", 1)) == first
+    first = performance.measured(result("-100", 1))
+    performance.add(result("-100", 1))
+    assert performance.measured(result("-100", 1)) == first
+
+
+def test_the_order_in_which_closings_are_restored_changes_no_figure() -> None:
+    closings = [result(net, number) for number, net in enumerate(["100", "-80", "30", "-90"])]
+    last = result("200", 9)
+    figures = []
+    for order in (closings, closings[::-1]):
+        performance = Performance()
+        for one in order:
+            performance.add(one)
+        figures.append(performance.measured(last))
+    assert figures[0] == figures[1]
+    assert figures[0].drawdown == 140
 
 
 nets = st.lists(

@@ -62,7 +62,7 @@ def test_an_event_of_another_table_gives_no_rows(
 
 
 def test_an_open_position_has_no_exit_price_no_reason_and_no_end() -> None:
-    row = rows.positions(written()[0])
+    row = rows.positions(written()[1])
     assert (row["exit_price"], row["reason"], row["closed_at"]) == ([0], [""], [None])
     assert row["tradingsymbol"] == ["NIFTY2661625000CE"]
 

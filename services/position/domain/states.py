@@ -1,0 +1,146 @@
+"""The states of a position: what a fill or a mark makes of the one before."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import TypeAlias
+from uuid import UUID
+
+from libs.events.event import Envelope, utc_from_ms
+from libs.events.orders import OrderFilled
+from libs.events.positions import (
+    ExitReason,
+    PositionClosed,
+    PositionEvent,
+    PositionOpened,
+    PositionUpdated,
+)
+from libs.market.rulebook import Rulebook
+from services.position.domain.ledger import TradeLedger
+from services.position.domain.watch import Watch, money
+
+Kind: TypeAlias = type[PositionOpened] | type[PositionUpdated] | type[PositionClosed]
+Terms: TypeAlias = OrderFilled | PositionEvent
+"""What says which contract is held, for which signal, and with which levels."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prices:
+    """Rupees: the latest price, and the extremes since the opening."""
+
+    last: Decimal
+    highest: Decimal
+    lowest: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """When a position opened and closed, why, and by which fills and orders."""
+
+    opened_at: datetime
+    closed_at: datetime | None
+    exit_reason: ExitReason | None
+    fill_ids: tuple[str, ...]
+    order_ids: tuple[UUID, ...]
+
+
+def after_fill(
+    held: Watch | None, fill: OrderFilled, exit_reason: ExitReason, rulebook: Rulebook
+) -> PositionEvent:
+    """Return the position after a fill, closed for `exit_reason` if nothing is left of it."""
+    ledger = _ledger(held, fill, rulebook)
+    kind = _kind(held, ledger)
+    envelope = kind.after(fill, fill.fill_id)
+    history = _history(held, fill, exit_reason if kind is PositionClosed else None)
+    return _state(kind, envelope, fill, ledger, _prices(held, fill), history)
+
+
+def marked(held: Watch, now_ms: int) -> PositionEvent:
+    """Return the position at its latest price."""
+    state = held.state
+    envelope = PositionUpdated.after(
+        state, state.position_id, now_ms, occurred_at=utc_from_ms(now_ms)
+    )
+    prices = Prices(money(held.last_price), money(held.highest), money(held.lowest))
+    history = History(
+        opened_at=state.opened_at,
+        closed_at=state.closed_at,
+        exit_reason=state.exit_reason,
+        fill_ids=state.fill_ids,
+        order_ids=state.order_ids,
+    )
+    return _state(PositionUpdated, envelope, state, TradeLedger.of(state), prices, history)
+
+
+def _kind(held: Watch | None, ledger: TradeLedger) -> Kind:
+    if held is None:
+        return PositionOpened
+    return PositionUpdated if ledger.quantity else PositionClosed
+
+
+def _ledger(held: Watch | None, fill: OrderFilled, rulebook: Rulebook) -> TradeLedger:
+    before = TradeLedger.of(held.state) if held else TradeLedger()
+    is_first = held is None or fill.order_id not in held.state.order_ids
+    return before.add(fill, is_first_of_order=is_first, rules=rulebook)
+
+
+def _prices(held: Watch | None, fill: OrderFilled) -> Prices:
+    price = float(fill.fill_price)
+    highest = max(held.highest, price) if held else price
+    lowest = min(held.lowest, price) if held else price
+    return Prices(fill.fill_price, money(highest), money(lowest))
+
+
+def _history(held: Watch | None, fill: OrderFilled, exit_reason: ExitReason | None) -> History:
+    fills, orders = (held.state.fill_ids, held.state.order_ids) if held else ((), ())
+    return History(
+        opened_at=held.state.opened_at if held else fill.occurred_at,
+        closed_at=fill.occurred_at if exit_reason else None,
+        exit_reason=exit_reason,
+        fill_ids=(*fills, fill.fill_id),
+        order_ids=tuple(dict.fromkeys((*orders, fill.order_id))),
+    )
+
+
+def _state(
+    kind: Kind,
+    envelope: Envelope,
+    terms: Terms,
+    ledger: TradeLedger,
+    prices: Prices,
+    history: History,
+) -> PositionEvent:
+    """Return the event that tells a position's whole state."""
+    return kind(
+        **envelope,
+        position_id=terms.position_id,
+        signal_id=terms.signal_id,
+        strategy=terms.strategy,
+        underlying=terms.underlying,
+        action=terms.action,
+        tradingsymbol=terms.tradingsymbol,
+        contract=terms.contract,
+        mode=terms.mode,
+        quantity=ledger.quantity,
+        bought_quantity=ledger.bought_quantity,
+        sold_quantity=ledger.sold_quantity,
+        buy_value=ledger.buy_value,
+        sell_value=ledger.sell_value,
+        entry_price=ledger.entry_price,
+        exit_price=ledger.exit_price,
+        last_price=prices.last,
+        highest_price=prices.highest,
+        lowest_price=prices.lowest,
+        stop_loss=terms.stop_loss,
+        target=terms.target,
+        realised=ledger.realised,
+        unrealised=ledger.unrealised(prices.last),
+        charges=ledger.charges,
+        charges_are_exact=ledger.charges_are_exact,
+        net=ledger.realised - ledger.charges,
+        opened_at=history.opened_at,
+        closed_at=history.closed_at,
+        exit_reason=history.exit_reason,
+        fill_ids=history.fill_ids,
+        order_ids=history.order_ids,
+    )
