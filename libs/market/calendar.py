@@ -7,6 +7,7 @@ from functools import cache
 from typing import Any, TypeAlias
 from zoneinfo import ZoneInfo
 
+from libs.errors import AlphaStocksError
 from libs.market.dated import DatedSeries, Span
 from libs.market.packaged import load_table
 
@@ -18,7 +19,7 @@ _WEEKEND = {5: "Saturday", 6: "Sunday"}
 _ONE_DAY = timedelta(days=1)
 
 
-class CalendarError(LookupError):
+class CalendarError(AlphaStocksError, LookupError):
     """A day or segment about which the calendar's data files say nothing."""
 
 

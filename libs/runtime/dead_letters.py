@@ -10,6 +10,8 @@ from libs.events.topics import dead_letter_topic
 class TooManyDeadLetters(EventError):
     """So many messages could not be handled that something else must be wrong."""
 
+    exit_status = 1
+
 
 @dataclass(slots=True)
 class DeadLetters:

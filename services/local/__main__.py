@@ -1,7 +1,6 @@
 """The `alphastocks` command."""
 
 import asyncio
-import sys
 from collections.abc import Callable, Coroutine
 from datetime import date, datetime
 from pathlib import Path
@@ -9,18 +8,13 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 
-from libs.broker.errors import BrokerError
 from libs.broker.kite.address import login_url
-from libs.events.errors import EventError
-from libs.market.calendar import IST, CalendarError, load_calendar
-from libs.market.rulebook import RulebookError
+from libs.market.calendar import IST, load_calendar
+from libs.runtime.error_line import errors_as_one_line
 from libs.runtime.logs import configure_logs
 from libs.runtime.runner import stop_on_signals
 from libs.runtime.settings import SettingsError
-from libs.servers.kafka.errors import KafkaServerError
-from libs.store.errors import StoreError
 from libs.store.store import Store
-from services.ingest.recorded import RecordingError
 from services.local import screen
 from services.local.commands.cluster import lag, topics_app
 from services.local.commands.control import halt, leave, mode, resume, state, token
@@ -30,7 +24,6 @@ from services.local.commands.kite_login import address_with_secret, log_in
 from services.local.commands.options import Config, settings_of
 from services.local.play.database import database_of, migrations, open_store
 from services.local.play.feeds import recorded_feed
-from services.local.play.fleet import ProcessFailed
 from services.local.play.outcome import to_json, write_files
 from services.local.play.processes import serve_kite_on_kafka, serve_simulated_on_kafka
 from services.local.play.recorded_market import recorded_market
@@ -40,22 +33,9 @@ from services.local.settings import LocalSettings
 from services.simulator.assembly import synthetic_market
 from services.simulator.domain.board import Market
 from services.simulator.running import run_simulator, welcome, with_options
-from services.strategy.domain.registry import UnknownStrategy
 
 DEMO_DAY = "2026-06-17"
 DEMO_SEED = 7
-EXPECTED_ERRORS = (
-    SettingsError,
-    RecordingError,
-    StoreError,
-    EventError,
-    BrokerError,
-    CalendarError,
-    RulebookError,
-    UnknownStrategy,
-    KafkaServerError,
-    ProcessFailed,
-)
 T = TypeVar("T")
 OnFrame = Callable[[int], None]
 PlayDay = Callable[[Store, OnFrame], Coroutine[Any, Any, Played]]
@@ -382,11 +362,8 @@ def _run(coroutine: Coroutine[Any, Any, T]) -> T:
 
 def main() -> None:
     """Run the command; what is wrong with its input is one line and exit status 2."""
-    try:
+    with errors_as_one_line("alphastocks"):
         app()
-    except EXPECTED_ERRORS as error:
-        sys.stderr.write(f"alphastocks: {' '.join(str(error).split())}\n")
-        sys.exit(2)
 
 
 if __name__ == "__main__":
