@@ -15,11 +15,11 @@ BrokerError                is_retriable
 No message carries an access token or a secret.
 """
 
+from libs.errors import AlphaStocksError
 
-class BrokerError(Exception):
+
+class BrokerError(AlphaStocksError):
     """Root of the errors of this package; says itself whether trying again can help."""
-
-    is_retriable = False
 
 
 class SessionError(BrokerError):

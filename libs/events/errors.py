@@ -1,24 +1,24 @@
 """What can go wrong between an event and the bus.
 
-EventError                 is_retriable
-├── PoisonMessage          no    a message that can never be read, or is refused: dead letters
-├── RecordTooLarge         no    an event over the bus's size limit; nothing was published
-├── UnknownTopic           no    a topic that the table does not name
-├── TopicUnfit             no    a topic that the cluster lacks, or has otherwise than the table
-├── BusUnavailable         yes   the broker does not answer
-├── BusRefused             no    the broker answers, and will not have us (credentials, TLS)
-├── BusFailed              no    what was published can not be acknowledged: begin anew
-├── Fenced                 no    another process took our place
-├── JournalBusy            no    another process uses the journal's folder
-├── JournalDamaged         no    a journal that cannot be continued
-└── BusClosed              no    publish or fetch after stop
+EventError                 is_retriable  exit_status
+├── PoisonMessage          no            2  a message that can never be read, or is refused
+├── RecordTooLarge         no            1  an event over the bus's size limit; nothing published
+├── UnknownTopic           no            2  a topic that the table does not name
+├── TopicUnfit             no            2  a topic that the cluster lacks or has otherwise
+├── BusUnavailable         yes           2  the broker does not answer
+├── BusRefused             no            2  the broker refuses us: credentials, TLS
+├── BusFailed              no            1  what was published can not be acknowledged: begin anew
+├── Fenced                 no            1  another process took our place
+├── JournalBusy            no            2  another process uses the journal's folder
+├── JournalDamaged         no            2  a journal that cannot be continued
+└── BusClosed              no            2  publish or fetch after stop
 """
 
+from libs.errors import AlphaStocksError
 
-class EventError(Exception):
+
+class EventError(AlphaStocksError):
     """Root of the errors of this package; says itself whether trying again can help."""
-
-    is_retriable = False
 
 
 class PoisonMessage(EventError):
@@ -50,9 +50,13 @@ class BusRefused(EventError):
 class BusFailed(EventError):
     """The producer cannot go on: the process has to begin anew from what is committed."""
 
+    exit_status = 1
+
 
 class Fenced(EventError):
     """Another process has taken our place; what we do from now on is refused by the broker."""
+
+    exit_status = 1
 
 
 class JournalBusy(EventError):

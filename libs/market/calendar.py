@@ -7,6 +7,7 @@ from functools import cache
 from typing import Any, TypeAlias
 from zoneinfo import ZoneInfo
 
+from libs.errors import AlphaStocksError
 from libs.market.dated import DatedSeries, Span
 from libs.market.packaged import load_table
 
@@ -18,7 +19,22 @@ _WEEKEND = {5: "Saturday", 6: "Sunday"}
 _ONE_DAY = timedelta(days=1)
 
 
-class CalendarError(LookupError):
+def midnight(day: date) -> datetime:
+    """Return when a day begins in India (an aware time of India)."""
+    return datetime.combine(day, time(), IST)
+
+
+def midnight_ms(day: date) -> int:
+    """Return when a day begins in India, epoch ms."""
+    return round(midnight(day).timestamp() * 1000)
+
+
+def day_span_ms(day: date) -> tuple[int, int]:
+    """Return when a day begins in India and when the next one does, epoch ms."""
+    return midnight_ms(day), midnight_ms(day + _ONE_DAY)
+
+
+class CalendarError(AlphaStocksError, LookupError):
     """A day or segment about which the calendar's data files say nothing."""
 
 

@@ -11,6 +11,7 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Any, TypeVar
 
+from libs.errors import AlphaStocksError
 from libs.market.arrays import IntArray
 from libs.market.packaged import load_table
 
@@ -95,7 +96,7 @@ def by_contract(instruments: Iterable[Instrument]) -> list[Instrument]:
     return sorted(instruments, key=lambda i: (i.expiry or date.max, i.strike, i.instrument_type))
 
 
-class DumpError(ValueError):
+class DumpError(AlphaStocksError, ValueError):
     """A row of an instrument dump that cannot be read; says which file, line and column."""
 
 

@@ -7,6 +7,7 @@ from decimal import Decimal
 from functools import cache
 from typing import Any, TypeVar
 
+from libs.errors import AlphaStocksError
 from libs.market.calendar import Calendar
 from libs.market.charges import ChargeRates
 from libs.market.dated import DatedSeries, Known, Span
@@ -22,7 +23,7 @@ _WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday")
 _RATES = ("brokerage", "stt_on_sale", "exchange", "sebi", "stamp_on_purchase", "gst")
 
 
-class RulebookError(LookupError):
+class RulebookError(AlphaStocksError, LookupError):
     """Something about which the rulebook's data files say nothing."""
 
 

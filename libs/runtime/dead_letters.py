@@ -22,6 +22,8 @@ ORIGIN = "origin"
 class TooManyDeadLetters(EventError):
     """So many messages could not be handled that something else must be wrong."""
 
+    exit_status = 1
+
 
 @dataclass(slots=True)
 class DeadLetters:

@@ -7,8 +7,8 @@
   - state as a whole: the same, and the service ends. The restart restores its state and tries the
     message once more; a message that fails again is set aside for good.
 
-Errors that say of themselves whether they are retriable are not about the message: retriable ones
-are waited for, the others end the group. In a group that handles money a business message that is
+Errors of the outside (bus, database, broker, settings) are not about the message: retriable ones are
+waited for, the others end the group. In a group that handles money a business message that is
 passed over halts new entries, with the reason, until a person resumes trading.
 """
 
@@ -18,10 +18,11 @@ from dataclasses import dataclass, field
 
 import structlog
 
+from libs.broker.errors import BrokerError
 from libs.events.bus import Bus, Message
 from libs.events.codec import Decoder
 from libs.events.control import TradingHalted
-from libs.events.errors import PoisonMessage, RecordTooLarge
+from libs.events.errors import EventError, PoisonMessage, RecordTooLarge
 from libs.events.event import Event, identity, utc_from_ms
 from libs.events.ticks import TickBatch
 from libs.events.topics import is_business
@@ -31,16 +32,20 @@ from libs.runtime.dead_letters import DeadLetters, FailedBefore, Verdict, origin
 from libs.runtime.emitter import Emitter
 from libs.runtime.metrics import Metrics
 from libs.runtime.retry import RetryUntilWell
+from libs.runtime.settings import SettingsError
 from libs.runtime.subscription import Runs, Subscription
 from libs.runtime.takeover import Takeover
+from libs.store.errors import StoreError
 
+OF_THE_OUTSIDE = (EventError, StoreError, BrokerError, SettingsError)
+"""Errors of the bus, the database, the broker and the settings: no message is to blame."""
 Read = Event | PoisonMessage
 """A message as it was read: its event, or why it cannot be read."""
 
 
 def is_defect(error: Exception) -> bool:
     """Return whether an error tells of a mistake in the code or of an event that defeats it."""
-    return isinstance(error, RecordTooLarge) or not hasattr(error, "is_retriable")
+    return isinstance(error, RecordTooLarge) or not isinstance(error, OF_THE_OUTSIDE)
 
 
 @dataclass(slots=True)

@@ -2,19 +2,16 @@
 
 import argparse
 import asyncio
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from libs.broker.errors import BrokerError
 from libs.events.bus import Bus
 from libs.events.embedded.bus import LocalBus
-from libs.events.errors import BusFailed, EventError, Fenced
 from libs.events.kafka.address import KafkaAddress
 from libs.events.kafka.bus import KafkaBus
 from libs.runtime.clock import make_clock
-from libs.runtime.dead_letters import TooManyDeadLetters
+from libs.runtime.error_line import errors_as_one_line
 from libs.runtime.logs import configure_logs, logger_of
 from libs.runtime.metrics import Metrics
 from libs.runtime.runner import Surroundings, run_alone
@@ -23,13 +20,11 @@ from libs.runtime.settings import (
     BusSettings,
     ProcessSettings,
     RuntimeSettings,
-    SettingsError,
     StoreSettings,
     load_settings,
 )
 from libs.runtime.subscription import CheckpointPolicy
 from libs.store.clickhouse import ClickHouseStore
-from libs.store.errors import StoreError
 from libs.store.store import StoreAddress
 
 
@@ -42,7 +37,6 @@ class ServiceProcess(ProcessSettings):
 
 
 P = TypeVar("P", bound=ServiceProcess)
-_FAILURES = (Fenced, BusFailed, TooManyDeadLetters)
 
 
 def kafka_address(settings: BusSettings) -> KafkaAddress:
@@ -105,12 +99,9 @@ def run_process(
     parser = argparse.ArgumentParser(prog=f"python -m services.{name}")
     parser.add_argument("--config", type=Path, help="settings file, config/alphastocks.toml say")
     arguments = parser.parse_args()
-    try:
+    with errors_as_one_line(name):
         settings = load_settings(model, arguments.config)
         asyncio.run(_run(name, settings, make_service, name if is_single else None))
-    except (SettingsError, BrokerError, StoreError, EventError) as error:
-        sys.stderr.write(f"{name}: {' '.join(str(error).split())}\n")
-        sys.exit(1 if isinstance(error, _FAILURES) else 2)
 
 
 async def _run(

@@ -24,6 +24,7 @@ from pydantic_settings import (
     SettingsError as PydanticSettingsError,
 )
 
+from libs.errors import AlphaStocksError
 from libs.events.kafka.address import SaslMechanism, SecurityProtocol
 from libs.runtime.clock import ClockKind
 from libs.runtime.logs import LogFormat, LogLevel
@@ -49,7 +50,7 @@ SECTIONS = frozenset(
 )
 
 
-class SettingsError(Exception):
+class SettingsError(AlphaStocksError):
     """A settings file or variable that cannot be used; one line that names the key."""
 
 

@@ -10,11 +10,11 @@ StoreError                  is_retriable
 └── ServerFailed            no    the local server did not start, or ended by itself
 """
 
+from libs.errors import AlphaStocksError
 
-class StoreError(Exception):
+
+class StoreError(AlphaStocksError):
     """Root of the errors of this package; says itself whether trying again can help."""
-
-    is_retriable = False
 
 
 class StoreUnavailable(StoreError):

@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime, time
 from itertools import takewhile
 from typing import Any, cast
 
@@ -11,10 +10,10 @@ from fastapi import APIRouter, HTTPException
 
 from libs.events.bus import Bus
 from libs.events.candles import CandleBatch, Interval
-from libs.events.event import Event, ms_from_utc
+from libs.events.event import Event
 from libs.events.instruments import InstrumentListed
 from libs.events.ticks import TickBatch
-from libs.market.calendar import IST, load_calendar
+from libs.market.calendar import load_calendar, midnight_ms
 from libs.runtime.handover import Since
 from libs.runtime.logs import logger_of
 from libs.runtime.metrics import Metrics
@@ -78,8 +77,7 @@ class CandleHandler:
         """Ask for the day's candles, and for the ticks that may still change any."""
         if not isinstance(last, TickBatch):
             return Since()
-        day = datetime.combine(last.trading_day, time(), IST)
-        return Since(ms_from_utc(day), self._aggregator.resume_after(last))
+        return Since(midnight_ms(last.trading_day), self._aggregator.resume_after(last))
 
     def restore(self, event: Event) -> None:
         """Take back candles that were published before."""

@@ -21,7 +21,7 @@ from libs.broker.errors import SessionError
 from libs.events.candles import Interval
 from libs.events.event import utc_from_ms
 from libs.events.ticks import TickColumns
-from libs.market.calendar import IST, Calendar, load_calendar
+from libs.market.calendar import IST, Calendar, load_calendar, midnight
 from libs.market.instruments import Instrument
 from libs.runtime.clock import ClockKind, WallClock
 from libs.runtime.kite import kite_rest, kite_ticker
@@ -241,8 +241,7 @@ class KiteFeed:
     async def _fetch(
         self, instrument: Instrument, interval: Interval, since: date, until: date
     ) -> FetchedCandles:
-        from_at = datetime.combine(since, datetime.min.time(), IST)
-        to_at = datetime.combine(until, datetime.min.time(), IST) - timedelta(seconds=1)
+        from_at, to_at = midnight(since), midnight(until) - timedelta(seconds=1)
         records = await _patiently(
             lambda: self.market_data.historical(
                 instrument.instrument_token, KITE_INTERVALS[interval], from_at, to_at

@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from libs.errors import AlphaStocksError
 from libs.events.event import ms_from_utc
 from libs.events.ticks import TickColumns
 from libs.market.calendar import Session
@@ -27,7 +28,7 @@ IST_OFFSET_MS = 330 * 60_000
 MAX_FRAME_ROWS = 3000
 
 
-class RecordingError(Exception):
+class RecordingError(AlphaStocksError):
     """Recorded ticks that are missing or cannot be read; one line that names the culprit."""
 
 

@@ -6,9 +6,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from libs.runtime.error_line import errors_as_one_line
 from libs.runtime.logs import configure_logs
 from libs.runtime.runner import stop_on_signals
-from libs.runtime.settings import SettingsError, load_settings
+from libs.runtime.settings import load_settings
 from services.simulator.assembly import synthetic_market
 from services.simulator.days import run_days
 from services.simulator.running import run_simulator, welcome, with_options
@@ -38,15 +39,12 @@ _GOES_ON = "play the next trading day after each one; a day begins when somebody
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run until SIGTERM or Ctrl-C; exit status 2 for unusable settings."""
     options = vars(_parser().parse_args(arguments))
-    try:
+    with errors_as_one_line("simulator"):
         process = load_settings(SimulatorProcess, options.pop("config"))
         configure_logs(process.runtime.log_level, process.runtime.log_format)
         goes_on = {"goes_on": True} if options.pop("goes_on") else {}
         chosen = {_OPTIONS[name][0]: text for name, text in options.items() if text is not None}
         asyncio.run(_run(with_options(process.simulator, chosen | goes_on)))
-    except SettingsError as error:
-        sys.stderr.write(f"{' '.join(str(error).split())}\n")
-        sys.exit(2)
 
 
 async def _run(settings: SimulatorSettings) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from libs.market.calendar import day_span_ms
 from services.candle.domain.groups import stable_order
 from services.candle.domain.repeats import Repeats
 from services.candle.domain.run import UNKNOWN_VOLUME, Array, Arrivals, Ticks
@@ -13,8 +14,6 @@ from services.candle.domain.schedule import Schedule
 
 Mask = NDArray[np.bool_]
 YEAR_MS = 365 * 24 * 3600 * 1000
-DAY_MS = 24 * 3600 * 1000
-IST_OFFSET_MS = 330 * 60_000
 HIGHEST_PRICE = 10_000_000.0
 HIGHEST_VOLUME = 1 << 40
 
@@ -35,8 +34,7 @@ class TickFilter:
         self._schedule = schedule
         self._grace_ms = grace_ms
         self._ahead_ms = ahead_ms
-        day_start = (schedule.open_ms + IST_OFFSET_MS) // DAY_MS * DAY_MS - IST_OFFSET_MS
-        self._day = (day_start, day_start + DAY_MS)
+        self._day = day_span_ms(schedule.sessions[0].day)
         self._repeats = Repeats()
         self._count = 0
 

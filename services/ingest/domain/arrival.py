@@ -1,14 +1,13 @@
 """When a frame arrived, told by the feed's own stamps where no wall clock can tell."""
 
 from dataclasses import dataclass, field
-from datetime import date, datetime, time, timedelta
+from datetime import date
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from libs.events.event import ms_from_utc
-from libs.market.calendar import IST
+from libs.market.calendar import day_span_ms
 
 
 @dataclass(slots=True)
@@ -24,8 +23,7 @@ class FeedArrival:
     _day: tuple[int, int] = field(init=False, default=(0, 0))
 
     def __post_init__(self) -> None:
-        start = datetime.combine(self.trading_day, time(), IST)
-        self._day = (ms_from_utc(start), ms_from_utc(start + timedelta(days=1)))
+        self._day = day_span_ms(self.trading_day)
 
     def of(self, exchange_timestamps: NDArray[Any]) -> int:
         """Return the arrival of a frame with these stamps, epoch ms."""

@@ -2,15 +2,15 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import date, datetime, time, timedelta
+from datetime import date
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from libs.events.event import identity, ms_from_utc, utc_from_ms
+from libs.events.event import identity, utc_from_ms
 from libs.events.ticks import TickBatch, TickColumns
-from libs.market.calendar import IST
+from libs.market.calendar import day_span_ms
 from libs.market.instruments import partition_of
 
 
@@ -36,8 +36,7 @@ class Connection:
 
     def __post_init__(self) -> None:
         self._told_ms = [0] * self.partitions
-        start = datetime.combine(self.trading_day, time(), IST)
-        self._day = (ms_from_utc(start), ms_from_utc(start + timedelta(days=1)))
+        self._day = day_span_ms(self.trading_day)
 
     _day: tuple[int, int] = field(init=False, default=(0, 0))
 

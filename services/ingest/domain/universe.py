@@ -4,10 +4,11 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
+from libs.errors import AlphaStocksError
 from libs.market.instruments import Catalog, Instrument, underlying_name
 
 
-class UniverseError(Exception):
+class UniverseError(AlphaStocksError):
     """A universe that the dump does not hold, or that is too large; names the culprit."""
 
 

@@ -1,19 +1,25 @@
-"""What all commands share: the settings that they are given."""
+"""What several commands share: options, and what becomes of their values."""
 
+from datetime import date
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from libs.runtime.settings import load_settings
+from libs.market.calendar import load_calendar
+from libs.runtime.settings import SettingsError, load_settings
 from services.local.play.system import check_services
 from services.local.settings import LocalSettings
 
 DEFAULT_CONFIG = Path("config/alphastocks.toml")
+DEFAULT_DAY, DEFAULT_SEED = "2026-06-17", 7
 Config = Annotated[
     Path | None,
     typer.Option("--config", help="Settings file. [default: config/alphastocks.toml if it exists]"),
 ]
+Var = Annotated[Path, typer.Option("--var", help="Folder for the database and other state.")]
+Seed = Annotated[int, typer.Option("--seed", help="Seed of the generated market or chain.")]
+Day = Annotated[str, typer.Option("--date", help="Trading day, 2021-06-09 say.")]
 
 
 def settings_of(config: Path | None) -> LocalSettings:
@@ -22,3 +28,15 @@ def settings_of(config: Path | None) -> LocalSettings:
     settings = load_settings(LocalSettings, file)
     check_services(settings)
     return settings
+
+
+def trading_day(text: str) -> date:
+    """Return the day of --date; raise SettingsError for what is no date or no trading day."""
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        raise SettingsError(f"--date: {text!r} is no date such as 2021-06-09") from None
+    reason = load_calendar().closed_reason("NSE", day)
+    if reason is not None:
+        raise SettingsError(f"--date: the market is closed on {day} ({reason})")
+    return day

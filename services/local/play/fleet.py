@@ -13,6 +13,7 @@ from typing import Any, Self
 
 from pydantic import BaseModel, SecretStr
 
+from libs.errors import AlphaStocksError
 from libs.runtime.settings import PREFIX, ProcessSettings
 
 MENDED_BY_USER = 2
@@ -24,7 +25,7 @@ _PR_SET_PDEATHSIG = 1
 OnNews = Callable[[str], None]
 
 
-class ProcessFailed(Exception):
+class ProcessFailed(AlphaStocksError):
     """A service that cannot run as things are; one line that names it and says why."""
 
 

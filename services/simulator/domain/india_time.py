@@ -48,11 +48,6 @@ def day_of(at_ms: int) -> date:
     return _india(at_ms).date()
 
 
-def midnight_ms(day: date) -> int:
-    """Beginning of a day in India in epoch ms."""
-    return at_time(day, time())
-
-
 def days_between(from_ms: int, to_ms: int) -> float:
     """Length of a span of time in days."""
     return (to_ms - from_ms) / _DAY_MS

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, get_args
 
+from libs.errors import AlphaStocksError
 from libs.events.candles import Interval
 from libs.strategy.strategy import Strategy
 from services.strategy.domain.ma_crossover import MaCrossover
@@ -16,7 +17,7 @@ BUILT_IN: dict[str, type[Strategy]] = {MaCrossover.name: MaCrossover}
 ENTRY_POINTS = "alphastocks.strategies"
 
 
-class UnknownStrategy(ValueError):
+class UnknownStrategy(AlphaStocksError, ValueError):
     """A strategy name that nobody provides, or parameters that it does not take."""
 
 

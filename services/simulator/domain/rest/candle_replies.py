@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from libs.market.calendar import Session
+from libs.market.calendar import Session, midnight_ms
 from services.simulator.domain.errors import InputError
-from services.simulator.domain.india_time import day_of, days_between, midnight_ms, stamps
+from services.simulator.domain.india_time import day_of, days_between, stamps
 from services.simulator.domain.market.candles import Candles, bucket_starts
 
 DAY = "day"

@@ -8,7 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from libs.market.calendar import IST, Calendar, CalendarError, load_calendar
+from libs.market.calendar import (
+    IST,
+    Calendar,
+    CalendarError,
+    day_span_ms,
+    load_calendar,
+    midnight,
+    midnight_ms,
+)
 
 SEGMENTS = ("NSE", "NFO", "BSE", "BFO", "MCX")
 days = st.dates(date(2021, 1, 1), date(2026, 12, 31))
@@ -185,3 +193,13 @@ def test_a_time_without_data_or_on_a_holiday_is_in_no_session(calendar: Calendar
     assert not calendar.is_in_session("NSE", 0)
     noon = datetime(2026, 1, 26, 12, tzinfo=IST)
     assert not calendar.is_in_session("NSE", int(noon.timestamp() * 1000))
+
+
+@given(days)
+def test_a_day_of_india_begins_at_its_midnight_and_ends_at_the_next(day: date) -> None:
+    begins_ms, ends_ms = day_span_ms(day)
+    assert begins_ms == midnight_ms(day)
+    assert f"{midnight(day):%Y-%m-%d %H:%M:%S %z}" == f"{day} 00:00:00 +0530"
+    ends_at = datetime.fromtimestamp(ends_ms / 1000, UTC)
+    assert ends_at == midnight(day + timedelta(days=1))
+    assert ends_ms - begins_ms == 24 * 3600 * 1000

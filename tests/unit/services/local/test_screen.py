@@ -1,33 +1,37 @@
 """What a person sees."""
 
 import io
+from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 
 import pytest
+import typer
+import typer.core
+import typer.main
 from rich.console import Console
 from typer.testing import CliRunner
 
 from libs.market.calendar import load_calendar
 from libs.runtime.settings import SettingsError
 from services.local import screen
-from services.local.__main__ import app, demo
+from services.local.__main__ import app
+from services.local.commands.demo import demo
 
 SESSION = load_calendar().sessions("NSE", date(2026, 6, 17))[0]
-COMMANDS = (
-    "demo",
-    "replay",
-    "up",
-    "migrate",
-    "topics",
-    "topics apply",
-    "lag",
-    "tail",
-    "dlq",
-    "dlq list",
-    "dlq show",
-    "dlq retry",
-)
+
+
+def named(group: typer.core.TyperGroup, before: str = "") -> Iterator[str]:
+    """Yield the names of all commands, of those in groups with the group's."""
+    for name, command in group.commands.items():
+        yield f"{before}{name}"
+        if isinstance(command, typer.core.TyperGroup):
+            yield from named(command, f"{before}{name} ")
+
+
+ALL = typer.main.get_command(app)
+assert isinstance(ALL, typer.core.TyperGroup)
+COMMANDS = tuple(named(ALL))
 
 
 @pytest.mark.parametrize(("is_terminal", "is_shown"), [(True, True), (False, False)])
@@ -69,6 +73,7 @@ def test_the_help_of_each_command_shows_an_example(name: str) -> None:
 
 def test_the_help_without_a_command_lists_them_all() -> None:
     result = CliRunner().invoke(app, ["--help"])
+    assert len(COMMANDS) == 21
     assert all(name.split()[0] in result.output for name in COMMANDS)
 
 

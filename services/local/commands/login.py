@@ -1,0 +1,35 @@
+"""`alphastocks login`: once a day, by hand, in the browser."""
+
+import asyncio
+from typing import Annotated
+
+import typer
+
+from libs.broker.kite.address import login_url
+from libs.market.calendar import IST
+from services.local import screen
+from services.local.commands.kite_login import address_with_secret, log_in
+from services.local.commands.options import Config, settings_of
+
+
+def login(
+    config: Config = None,
+    request_token: Annotated[
+        str | None, typer.Option("--request-token", help="Skip the question: token or address.")
+    ] = None,
+) -> None:
+    """Log in at Kite, once a day; the token is kept for the services until 06:00 tomorrow.
+
+    Needs ALPHASTOCKS_KITE__API_KEY and ALPHASTOCKS_KITE__API_SECRET. Running services take the
+    new token up by themselves.
+
+    Example: `alphastocks login`
+    """
+    settings = settings_of(config)
+    address = address_with_secret(settings.kite)
+    if request_token is None:
+        screen.console.print(f"Log in here: {login_url(address)}", soft_wrap=True)
+        request_token = typer.prompt("Paste the address that you were sent to", err=True)
+    session = asyncio.run(log_in(settings.kite, request_token))
+    until = session.expires_at.astimezone(IST)
+    screen.console.print(f"Logged in as {session.user_id} until {until:%Y-%m-%d %H:%M} in India.")

@@ -1,0 +1,34 @@
+"""`alphastocks migrate`: the tables of a database, up to date."""
+
+import asyncio
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from libs.runtime.settings import StoreSettings
+from services.local import screen
+from services.local.commands.options import Config, Var, settings_of
+from services.local.play.database import migrations, open_database
+
+
+def migrate(
+    config: Config = None,
+    var: Var = Path("var"),
+    database: Annotated[str, typer.Option("--database", help="Database.")] = "alphastocks",
+) -> None:
+    """Bring the tables of a database up to date; what is applied already stays as it is.
+
+    Example: `ALPHASTOCKS_STORE__HOST=localhost alphastocks migrate`
+    """
+    settings = settings_of(config)
+    name = asyncio.run(_migrated(settings.store, var, database))
+    for migration in migrations():
+        screen.console.print(f"{migration.service:10} {migration.number:04} {migration.title}")
+    screen.console.print(f"Database {name} is up to date.")
+
+
+async def _migrated(settings: StoreSettings, var: Path, database: str) -> str:
+    """Bring a database up to date and return its name."""
+    async with open_database(settings, var, database) as address:
+        return address.database

@@ -1,0 +1,56 @@
+"""What demo and replay share: a day played with progress shown, and its outcome in files."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from libs.market.calendar import load_calendar
+from libs.runtime.logs import configure_logs
+from libs.runtime.settings import SettingsError
+from libs.store.store import Store
+from services.local import screen
+from services.local.play.database import open_store
+from services.local.play.outcome import to_json, write_files
+from services.local.play.replaying import Played
+from services.local.settings import LocalSettings
+
+OnFrame = Callable[[int], None]
+"""Told the feed's time, epoch ms."""
+PlayDay = Callable[[Store, OnFrame], Coroutine[Any, Any, Played]]
+
+
+@dataclass(frozen=True, slots=True)
+class DayRun:
+    """A run of one day: the command, its settings, and where database and outcome go."""
+
+    command: str
+    day: date
+    settings: LocalSettings
+    var: Path
+    database: str
+    out: Path
+
+    def play(self, play_day: PlayDay) -> Played:
+        """Play the day on its database, write the files, and return what was played."""
+        configure_logs("error", self.settings.runtime.log_format)
+        played = asyncio.run(self._played(play_day))
+        played.summary["database"] = self.database
+        files = {**played.outcome.files(), "summary.json": to_json(played.summary)}
+        write_files(self.out, files)
+        return played
+
+    async def _played(self, play_day: PlayDay) -> Played:
+        session = load_calendar().sessions("NSE", self.day)[-1]
+        title = f"{self.command} {self.day}"
+        async with open_store(self.settings.store, self.var, self.database) as store:
+            with screen.session_progress(title, session) as on_frame:
+                return await play_day(store, on_frame)
+
+
+def check_folder(out: Path) -> None:
+    """Find out before the run that its outcome has no place; raise SettingsError."""
+    if any(place.exists() and not place.is_dir() for place in (out, *out.parents)):
+        raise SettingsError(f"--out: {out} cannot be a folder: a file is in its place")
