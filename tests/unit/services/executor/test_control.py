@@ -18,6 +18,7 @@ from services.executor.domain.plans import position_id_of
 from services.executor.service import make_service
 from services.executor.settings import ControlSettings, ExecutorSettings
 from tests.unit.services.executor.builders import NOW, chain_listed, chain_rows, signal, ticks
+from tests.unit.services.executor.handling import be_away
 
 TOKENS: dict[Scope, str] = {"read": "looks", "operate": "halts", "trade": "closes"}
 CONTROL = ControlSettings(
@@ -85,6 +86,16 @@ def test_a_halt_refuses_new_positions_until_trading_is_resumed() -> None:
         assert await traded(harness) == []
         assert (await ask("/control/resume", "halts")).status_code == 200
         assert (await ask("/control/state", "looks")).json()["halted_because"] is None
+
+    play(story)
+
+
+@pytest.mark.usefixtures("_no_waits")
+def test_a_command_is_not_lost_where_the_bus_is_away_for_a_moment() -> None:
+    async def story(harness: ServiceHarness, ask: Ask) -> None:
+        be_away(harness, times=2)
+        assert (await ask("/control/halt", "halts", "news")).status_code == 200
+        assert (await ask("/control/state", "looks")).json()["halted_because"] is not None
 
     play(story)
 

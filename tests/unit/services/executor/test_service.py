@@ -6,19 +6,16 @@ from typing import cast
 
 import pytest
 
-from libs.broker.errors import BrokerUnavailable, OrderRefused, OrderUnknown
-from libs.broker.paper import PaperBroker, PaperRules
-from libs.broker.port import Fill, OrderRequest, OrderUpdate
+from libs.broker.paper import PaperBroker
+from libs.broker.port import Fill, OrderUpdate
 from libs.events.bus import Bus
-from libs.events.event import Event
 from libs.events.orders import OrderPlaced, OrderPlanned
-from libs.runtime.clock import FeedClock
 from libs.runtime.metrics import Metrics
 from libs.runtime.service import Parts, Service
 from libs.runtime.settings import SettingsError
 from libs.runtime.testing import ServiceHarness
 from services.executor.domain.plans import position_id_of
-from services.executor.service import ExecutorHandler, make_service
+from services.executor.service import make_service
 from services.executor.settings import ExecutorSettings
 from tests.unit.services.executor.builders import (
     LOT,
@@ -27,94 +24,12 @@ from tests.unit.services.executor.builders import (
     chain_listed,
     chain_rows,
     exit_requested,
-    make_executor,
     signal,
     ticks,
 )
+from tests.unit.services.executor.handling import Harness, RecordingBus, ready
 
 POSITION = position_id_of(signal().signal_id)
-
-
-class RecordingBus:
-    """Notes when everything published is acknowledged."""
-
-    def __init__(self, log: list[str]) -> None:
-        self._log = log
-
-    async def flush(self) -> None:
-        self._log.append("flush")
-
-
-class DoubtfulBroker(PaperBroker):
-    """A paper broker that notes calls, and can refuse an order or lose its reply."""
-
-    def __init__(self, log: list[str]) -> None:
-        super().__init__(PaperRules(latency_ms=500))
-        self._log = log
-        self.refuses = False
-        self.reply = "arrives"
-        self.has_book = True
-
-    async def place(self, request: OrderRequest) -> str:
-        self._log.append(f"place {request.transaction_type}")
-        if self.refuses:
-            raise OrderRefused("margin of 1 rupee is missing")
-        if self.reply == "is lost with the order":
-            raise OrderUnknown("timeout")
-        broker_order_id = await super().place(request)
-        if self.reply == "is lost":
-            raise OrderUnknown("timeout")
-        return broker_order_id
-
-    async def orders(self) -> Sequence[OrderUpdate]:
-        self._log.append("look up")
-        if not self.has_book:
-            raise BrokerUnavailable("the book is closed")
-        return await super().orders()
-
-
-class Harness:
-    """The handler, with the log of what it did in order and the events it emitted."""
-
-    def __init__(self) -> None:
-        self.log: list[str] = []
-        self.events: list[Event] = []
-        self.clock = FeedClock()
-        self.clock.observe(NOW)
-        self.broker = DoubtfulBroker(self.log)
-        self.executor = make_executor()
-        bus = cast(Bus, RecordingBus(self.log))
-        self.handler = ExecutorHandler(self.executor, self.broker, bus, self.clock)
-
-    async def emit(self, event: Event) -> None:
-        if event.type != "ChainSnapshot":
-            self.log.append(event.type)
-            self.events.append(event)
-
-    def hear(self, *events: Event) -> None:
-        async def handle_all() -> None:
-            for event in events:
-                self.clock.observe(event.occurred_ms)
-                await self.handler.handle(event, self.emit)
-            await self.handler.finish(self.emit)
-
-        asyncio.run(handle_all())
-
-    def tick(self, after_ms: int, **changes: int) -> None:
-        at_ms = NOW + after_ms
-        rows = [replace(row, **changes) for row in chain_rows()]
-        self.hear(ticks(rows, at_ms=at_ms))
-
-    @property
-    def plans(self) -> list[OrderPlanned]:
-        return [event for event in self.events if isinstance(event, OrderPlanned)]
-
-
-def ready() -> Harness:
-    harness = Harness()
-    harness.hear(*chain_listed())
-    harness.tick(0)
-    return harness
 
 
 def test_the_plan_is_acknowledged_by_the_bus_before_the_broker_is_called() -> None:

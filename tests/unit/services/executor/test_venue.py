@@ -27,6 +27,7 @@ from tests.unit.services.executor.builders import (
     signal,
     ticks,
 )
+from tests.unit.services.executor.handling import be_away
 
 POSITION = position_id_of(signal().signal_id)
 
@@ -138,6 +139,20 @@ def test_news_of_the_venue_are_published_without_waiting_for_a_tick() -> None:
             venue.fill(0)
             assert len(await kinds(harness)) == 3
             assert harness.runner.service.describe()["venue"] == {"requests": 1}
+
+    asyncio.run(story())
+
+
+@pytest.mark.usefixtures("_no_waits")
+def test_updates_are_published_though_the_bus_was_away_for_a_moment() -> None:
+    async def story() -> None:
+        venue = DistantVenue()
+        async with harness_of(venue) as harness:
+            await entered(harness)
+            be_away(harness, times=2)
+            venue.fill(0)
+            assert await kinds(harness) == ["OrderPlanned", "OrderPlaced", "OrderFilled"]
+            assert not any(task.done() for task in harness.runner.running)
 
     asyncio.run(story())
 
