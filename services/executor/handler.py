@@ -13,8 +13,7 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 
 from libs.broker.errors import BrokerError, OrderRefused
-from libs.broker.paper import PaperBroker
-from libs.broker.port import OrderClient, OrderUpdate
+from libs.broker.port import OrderUpdate, Venue
 from libs.events.bus import Bus
 from libs.events.event import Event
 from libs.events.orders import OrderEvent, OrderUnresolved
@@ -38,11 +37,9 @@ class ExecutorHandler:
     cancellations and look-ups that are due, `_planned` the orders whose plans are published.
     """
 
-    def __init__(
-        self, executor: OptionsExecutor, broker: OrderClient, bus: Bus, clock: Clock
-    ) -> None:
+    def __init__(self, executor: OptionsExecutor, venue: Venue, bus: Bus, clock: Clock) -> None:
         self._executor = executor
-        self._broker = broker
+        self._venue = venue
         self._bus = bus
         self._clock = clock
         self._turn = asyncio.Lock()
@@ -63,8 +60,8 @@ class ExecutorHandler:
             if isinstance(event, TickBatch):
                 await self._place_planned(emit)
             await self._carry_out(self._executor.on_event(event, self._clock.now_ms()), emit)
-            if isinstance(event, TickBatch) and isinstance(self._broker, PaperBroker):
-                self._broker.on_quotes(self._executor.market.quotes)
+            if isinstance(event, TickBatch):
+                self._venue.on_quotes(self._executor.market.quotes)
             await self._take_updates(emit)
 
     async def finish(self, emit: Emit) -> None:
@@ -89,7 +86,7 @@ class ExecutorHandler:
 
     async def begin(self, emit: Emit) -> None:
         """Settle orders of before a restart with the broker's order book."""
-        book = await retrying(self._broker.orders, self._tell_trouble, lambda: False)
+        book = await retrying(self._venue.orders, self._tell_trouble, lambda: False)
         await self._carry_out(self._executor.settle(book, self._clock.now_ms()), emit)
         await self._place_planned(emit)
         await self._bus.flush()
@@ -103,7 +100,7 @@ class ExecutorHandler:
             await self._bus.flush()
 
     async def _take_updates(self, emit: Emit) -> None:
-        while updates := self._broker.take_updates():
+        while updates := self._venue.take_updates():
             now_ms = self._clock.now_ms()
             await self._carry_out(self._executor.on_updates(updates, now_ms), emit)
 
@@ -154,7 +151,7 @@ class ExecutorHandler:
     async def _place(self, order: Order, emit: Emit) -> None:
         """Send an order once: after any failure but a refusal it may be at the broker."""
         try:
-            broker_order_id = await self._broker.place(order.request())
+            broker_order_id = await self._venue.place(order.request())
         except OrderRefused as refused:
             event: OrderEvent = order.rejected(str(refused), self._clock.now_ms())
         except BrokerError as unknown:
@@ -173,7 +170,7 @@ class ExecutorHandler:
     async def _cancel(self, asked: CancelOrder) -> None:
         """Ask the broker; a request that fails is made again later, the order being watched."""
         try:
-            await self._broker.cancel(asked.broker_order_id)
+            await self._venue.cancel(asked.broker_order_id)
         except BrokerError as error:
             tag = asked.order.plan.tag
             self._log.warning("a cancellation failed", tag=tag, reason=str(error))
@@ -202,7 +199,7 @@ class ExecutorHandler:
 
     async def _book(self) -> Sequence[OrderUpdate] | None:
         try:
-            return await self._broker.orders()
+            return await self._venue.orders()
         except BrokerError as error:
             self._log.warning("the order book cannot be read", reason=str(error))
             return None

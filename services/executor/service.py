@@ -5,8 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import get_args
 
-from libs.broker.paper import PaperBroker
-from libs.broker.port import OrderClient
+from libs.broker.port import Venue
 from libs.events.orders import Mode
 from libs.market.calendar import load_calendar
 from libs.market.rulebook import load_rulebook
@@ -24,7 +23,6 @@ from services.executor.domain.option_market import OptionMarket
 from services.executor.domain.risk import RiskBook
 from services.executor.handler import ExecutorHandler
 from services.executor.settings import ExecutorSettings
-from services.executor.venue import Venue
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +65,7 @@ def _tell_trouble(error: Exception) -> None:
     logger_of("executor").warning("updates wait to be published", reason=str(error))
 
 
-def _measure(executor: OptionsExecutor, venue: Venue | None, measured: TradingMetrics) -> None:
+def _measure(executor: OptionsExecutor, venue: Venue, measured: TradingMetrics) -> None:
     risk, working = executor.risk, executor.blotter.working()
     measured.is_halted.set(risk.halted_because is not None)
     for mode in get_args(Mode):
@@ -78,22 +76,19 @@ def _measure(executor: OptionsExecutor, venue: Venue | None, measured: TradingMe
     measured.day_loss_limit.set(float(risk.capital * risk.limits.daily_loss))
     measured.at_risk.set(float(risk.at_risk))
     measured.at_risk_limit.set(float(risk.capital * risk.limits.capital_at_risk))
-    for span_ms, left in (venue.budget() if venue else {}).items():
+    for span_ms, left in venue.budget().items():
         measured.budget.labels(span_ms // 1000).set(left)
 
 
-def make_service(settings: ExecutorSettings, parts: Parts, venue: Venue | None = None) -> Service:
-    """Return the service around an OptionsExecutor; live mode is refused: the bus is not durable.
-
-    Without a venue, orders of paper mode are filled here, from the quotes.
-    """
+def make_service(settings: ExecutorSettings, parts: Parts, venue: Venue) -> Service:
+    """Return the service around an OptionsExecutor; SettingsError for live mode."""
     if settings.mode == "live":
         raise SettingsError(
             "executor.mode: live needs a durable bus, an arming and pre-trade checks, which this "
             "version does not have: use paper or logging_only"
         )
     policy = settings.policy()
-    if venue is None:  # no order is on its way to a broker that lives in this process
+    if not venue.may_lose_replies:  # what the book does not hold was never placed
         policy = replace(policy, orders=replace(policy.orders, doubt_ms=0))
     executor = OptionsExecutor(
         mode=settings.mode,
@@ -102,8 +97,7 @@ def make_service(settings: ExecutorSettings, parts: Parts, venue: Venue | None =
         rulebook=load_rulebook(),
         risk=RiskBook(policy.limits, policy.sizing.capital),
     )
-    broker: OrderClient = venue or PaperBroker(settings.paper)
-    handler = ExecutorHandler(executor, broker, parts.bus, parts.clock)
+    handler = ExecutorHandler(executor, venue, parts.bus, parts.clock)
     inputs = Subscription(
         group="executor",
         topics=(
@@ -133,8 +127,7 @@ def make_service(settings: ExecutorSettings, parts: Parts, venue: Venue | None =
     }
 
     def describe() -> dict[str, object]:
-        at_venue = {"venue": venue.describe()} if venue else {}
-        return {"mode": executor.mode, "is_busy": handler.is_busy, **at_venue}
+        return {"mode": executor.mode, "is_busy": handler.is_busy, "venue": venue.describe()}
 
     def state() -> TradingState:
         held = tuple(executor.blotter.held())
@@ -142,12 +135,12 @@ def make_service(settings: ExecutorSettings, parts: Parts, venue: Venue | None =
 
     access = Access(settings.control.tokens, settings.control.per_minute)
     commands = CommandQueue(handler.publish, parts.clock)
-    watch = (_Watch(venue, handler).run,) if venue else ()
+    watch = _Watch(venue, handler).run
     return Service(
         name="executor",
         subscriptions=(inputs, *parts.writers("executor", tables)),
-        background=(*watch, commands.run) if access.tokens else watch,
-        close=venue.close if venue else None,
+        background=(watch, commands.run) if access.tokens else (watch,),
+        close=venue.close,
         describe=describe,
         measure=lambda: _measure(executor, venue, parts.metrics.trading),
         router=control_router(access, commands, state) if access.tokens else None,

@@ -13,9 +13,12 @@ from libs.events.errors import BusUnavailable
 from libs.events.event import Event
 from libs.events.orders import OrderPlanned
 from libs.runtime.clock import FeedClock
+from libs.runtime.service import Parts, Service
 from libs.runtime.testing import ServiceHarness
 from services.executor.domain.policy import Policy
 from services.executor.handler import ExecutorHandler
+from services.executor.service import make_service
+from services.executor.settings import ExecutorSettings
 from tests.unit.services.executor.builders import (
     NOW,
     chain_listed,
@@ -23,6 +26,11 @@ from tests.unit.services.executor.builders import (
     make_executor,
     ticks,
 )
+
+
+def paper_service(settings: ExecutorSettings, parts: Parts) -> Service:
+    """Return the executor whose orders are filled by the quotes."""
+    return make_service(settings, parts, PaperBroker(settings.paper))
 
 
 class RecordingBus:

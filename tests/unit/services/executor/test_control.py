@@ -15,10 +15,9 @@ from libs.runtime.http import make_app
 from libs.runtime.service import Parts, Service
 from libs.runtime.testing import ServiceHarness
 from services.executor.domain.plans import position_id_of
-from services.executor.service import make_service
 from services.executor.settings import ControlSettings, ExecutorSettings
 from tests.unit.services.executor.builders import NOW, chain_listed, chain_rows, signal, ticks
-from tests.unit.services.executor.handling import be_away
+from tests.unit.services.executor.handling import be_away, paper_service
 
 TOKENS: dict[Scope, str] = {"read": "looks", "operate": "halts", "trade": "closes"}
 CONTROL = ControlSettings(
@@ -35,7 +34,7 @@ Ask = Callable[..., Awaitable[httpx.Response]]
 
 
 def make(parts: Parts) -> Service:
-    return make_service(ExecutorSettings(mode="paper", control=CONTROL), parts)
+    return paper_service(ExecutorSettings(mode="paper", control=CONTROL), parts)
 
 
 def play(story: Callable[[ServiceHarness, Ask], Awaitable[None]]) -> None:
@@ -158,7 +157,9 @@ def test_too_many_requests_are_refused() -> None:
 
 def test_without_tokens_there_are_no_endpoints() -> None:
     async def story() -> None:
-        async with ServiceHarness(lambda parts: make_service(ExecutorSettings(), parts)) as harness:
+        async with ServiceHarness(
+            lambda parts: paper_service(ExecutorSettings(), parts)
+        ) as harness:
             assert harness.runner.service.router is None
 
     asyncio.run(story())
@@ -203,7 +204,7 @@ def test_a_change_of_mode_survives_a_restart_but_not_other_settings(
     settings_mode: Mode, expected: Mode
 ) -> None:
     def other(parts: Parts) -> Service:
-        return make_service(ExecutorSettings(mode=settings_mode, control=CONTROL), parts)
+        return paper_service(ExecutorSettings(mode=settings_mode, control=CONTROL), parts)
 
     async def story(harness: ServiceHarness, ask: Ask) -> None:
         await ask("/control/mode", "closes")

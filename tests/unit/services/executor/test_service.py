@@ -15,7 +15,6 @@ from libs.runtime.service import Parts, Service
 from libs.runtime.settings import SettingsError
 from libs.runtime.testing import ServiceHarness
 from services.executor.domain.plans import position_id_of
-from services.executor.service import make_service
 from services.executor.settings import ExecutorSettings
 from tests.unit.services.executor.builders import (
     LOT,
@@ -27,7 +26,7 @@ from tests.unit.services.executor.builders import (
     signal,
     ticks,
 )
-from tests.unit.services.executor.handling import Harness, RecordingBus, ready
+from tests.unit.services.executor.handling import Harness, RecordingBus, paper_service, ready
 
 POSITION = position_id_of(signal().signal_id)
 
@@ -187,9 +186,13 @@ def test_live_mode_refuses_to_start_and_says_why() -> None:
     harness = Harness()
     parts = Parts(cast(Bus, RecordingBus(harness.log)), harness.clock, Metrics("executor"))
     with pytest.raises(SettingsError, match="live needs a durable bus"):
-        make_service(ExecutorSettings(mode="live"), parts)
-    service = make_service(ExecutorSettings(), parts)
-    assert service.describe() == {"mode": "logging_only", "is_busy": False}
+        paper_service(ExecutorSettings(mode="live"), parts)
+    service = paper_service(ExecutorSettings(), parts)
+    assert service.describe() == {
+        "mode": "logging_only",
+        "is_busy": False,
+        "venue": {"orders": 0, "working": 0},
+    }
 
 
 def test_the_quotes_of_a_stranger_fill_nothing() -> None:
@@ -200,7 +203,7 @@ def test_the_quotes_of_a_stranger_fill_nothing() -> None:
 
 
 def in_paper(parts: Parts) -> Service:
-    return make_service(ExecutorSettings(mode="paper"), parts)
+    return paper_service(ExecutorSettings(mode="paper"), parts)
 
 
 async def kinds(harness: ServiceHarness, topic: str) -> list[str]:

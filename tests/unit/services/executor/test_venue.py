@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from libs.broker.errors import BrokerError, OrderUnknown
-from libs.broker.port import Fill, OrderRequest, OrderUpdate
+from libs.broker.errors import BrokerError, OrderRefused, OrderUnknown
+from libs.broker.port import Fill, NetPosition, OrderRequest, OrderUpdate, QuoteSource, Trade
 from libs.events.control import TradingHalted
 from libs.events.event import identity, utc_from_ms
 from libs.events.orders import OrderPlanned
@@ -49,6 +49,7 @@ class DistantVenue:
     is_running: bool = False
     fails: bool = False
     is_closed: bool = False
+    may_lose_replies: bool = True
     _news: list[OrderUpdate] = field(default_factory=list)
     _has_news: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -58,6 +59,9 @@ class DistantVenue:
             raise OrderUnknown("no reply")
         return f"venue-{request.tag}"
 
+    async def modify(self, broker_order_id: str, quantity: int, price: Decimal) -> None:
+        raise OrderRefused(f"{broker_order_id} stays at {quantity} for {price}")
+
     async def cancel(self, broker_order_id: str) -> None:
         self._trouble("cancel")
         self.cancelled.append(broker_order_id)
@@ -65,6 +69,15 @@ class DistantVenue:
     async def orders(self) -> Sequence[OrderUpdate]:
         self._trouble("orders")
         return []
+
+    async def trades(self) -> Sequence[Trade]:
+        return []
+
+    async def positions(self) -> Sequence[NetPosition]:
+        return []
+
+    def on_quotes(self, quotes: QuoteSource) -> None:
+        """Fill nothing by quotes."""
 
     def take_updates(self) -> Sequence[OrderUpdate]:
         news, self._news = self._news, []
@@ -112,7 +125,7 @@ class DistantVenue:
 
 def harness_of(venue: DistantVenue) -> ServiceHarness:
     def make(parts: Parts) -> Service:
-        return make_service(ExecutorSettings(mode="paper", venue="kite"), parts, venue)
+        return make_service(ExecutorSettings(mode="paper", venue="simulator"), parts, venue)
 
     return ServiceHarness(make)
 
