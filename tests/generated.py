@@ -2,14 +2,14 @@
 
 from collections.abc import AsyncIterator, Collection, Sequence
 from datetime import date
-from typing import Any
 
+from libs.broker.port.market import HistoricalCandle
 from libs.events.candles import MINUTES, Interval
 from libs.events.event import utc_from_ms
 from libs.events.ticks import TickColumns
 from libs.market.calendar import load_calendar
 from libs.market.instruments import Instrument
-from services.ingest.domain.kite_candles import MINUTE_MS, FetchedCandles, batches_of
+from services.ingest.domain.history import MINUTE_MS, FetchedCandles, batches_of
 from services.ingest.feed import Backfill, Frame
 from services.simulator.domain.market.candles import bucket_starts, of_minutes
 from services.simulator.domain.market.history import MinuteCandles
@@ -62,7 +62,7 @@ class GeneratedFeed:
         """Return the candles of the days before."""
         calendar = load_calendar()
         fetched = [
-            FetchedCandles(instrument, interval, _records(minutes, interval, day))
+            FetchedCandles(instrument, interval, _candles(minutes, interval, day))
             for day, instrument, minutes in self._market.history(self._history_days)
             for interval in MINUTES
         ]
@@ -70,8 +70,8 @@ class GeneratedFeed:
         return Backfill(tuple(sorted({batch.trading_day for batch in batches})), batches)
 
 
-def _records(minutes: MinuteCandles, interval: Interval, day: date) -> list[dict[str, Any]]:
-    """Fold a day's minutes into candles of an interval, as kiteconnect gives them."""
+def _candles(minutes: MinuteCandles, interval: Interval, day: date) -> list[HistoricalCandle]:
+    """Fold a day's minutes into candles of an interval, as a broker gives them."""
     sessions = load_calendar().sessions("NSE", day)
     made = of_minutes(minutes)
     starts = bucket_starts(made.opened_at_ms, MINUTES[interval] * MINUTE_MS, sessions)
@@ -79,6 +79,6 @@ def _records(minutes: MinuteCandles, interval: Interval, day: date) -> list[dict
     names = ("open", "high", "low", "close", "volume")
     columns = (getattr(folded, name).tolist() for name in names)
     return [
-        {"date": utc_from_ms(opened_ms), **dict(zip(names, row, strict=True))}
+        HistoricalCandle(utc_from_ms(opened_ms), **dict(zip(names, row, strict=True)))
         for opened_ms, *row in zip(folded.opened_at_ms.tolist(), *columns, strict=True)
     ]

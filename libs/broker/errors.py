@@ -8,6 +8,7 @@ BrokerError                is_retriable
 ├── RateLimited            yes   too many requests; says after how many ms to come back
 ├── BrokerUnavailable      yes   no connection, no answer in time, or 5xx
 ├── ReplyUnreadable        yes   an answer, but not one that can be understood
+├── AccountRefused         no    we will not trade at this account
 ├── RequestRefused         no    the broker will not do this, in its own words
 ├── OrderRefused           no    the broker will not take the order; carries its reason
 └── OrderUnknown           no    the answer is unknown: look the tag up before anything else
@@ -62,6 +63,10 @@ class ReplyUnreadable(BrokerError):
     """The broker answered with something else than what was asked for."""
 
     is_retriable = True
+
+
+class AccountRefused(BrokerError):
+    """The account is not one that orders may go to; nothing was sent."""
 
 
 class RequestRefused(BrokerError):

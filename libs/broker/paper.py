@@ -6,14 +6,17 @@ without a two-sided quote at the last price with slippage against us. A limit or
 within its limit.
 """
 
+import asyncio
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
 from libs.broker.errors import OrderRefused
-from libs.broker.port import Fill, OrderRequest, OrderUpdate
-from libs.market.quotes import Quote, QuoteBook
+from libs.broker.port.account import NetPosition, Trade
+from libs.broker.port.orders import Fill, OrderRequest, OrderUpdate
+from libs.broker.port.venue import QuoteSource
+from libs.market.quotes import Quote
 
 PAISE = Decimal("0.05")
 
@@ -55,12 +58,15 @@ class _PaperOrder:
 
 
 class PaperBroker:
-    """An order client without a broker; the executor feeds it quotes."""
+    """A venue without a broker: it is told the quotes, and its orders end with the process."""
+
+    may_lose_replies = False
 
     def __init__(self, rules: PaperRules) -> None:
         self._rules = rules
         self._orders: dict[str, _PaperOrder] = {}
         self._updates: list[OrderUpdate] = []
+        self._has_updates = asyncio.Event()
 
     async def place(self, request: OrderRequest) -> str:
         """Take an order; a tag that is already known is refused, as a second order would be."""
@@ -72,24 +78,77 @@ class PaperBroker:
         self._orders[broker_order_id] = _PaperOrder(request, broker_order_id)
         return broker_order_id
 
+    async def modify(self, broker_order_id: str, quantity: int, price: Decimal) -> None:
+        """Give an open LIMIT order another quantity and price, from the next quote on."""
+        order = self._orders.get(broker_order_id)
+        if order is None or not order.is_working or order.request.order_type != "LIMIT":
+            raise OrderRefused(f"{broker_order_id} is no open limit order")
+        if quantity <= order.filled:
+            raise OrderRefused(f"{order.filled} units are filled already")
+        order.request = replace(order.request, quantity=quantity, price=price)
+
     async def cancel(self, broker_order_id: str) -> None:
         """Cancel what is left of an order."""
         order = self._orders.get(broker_order_id)
         if order is not None and order.is_working:
             order.is_cancelled = True
             at_ms = max(order.last_quote_ms, order.request.placed_ms)
-            self._updates.append(order.update(at_ms, "cancelled on request"))
+            self._tell(order.update(at_ms, "cancelled on request"))
 
     async def orders(self) -> Sequence[OrderUpdate]:
         """Return all orders since the start."""
         return [order.update(order.last_quote_ms) for order in self._orders.values()]
 
+    async def trades(self) -> Sequence[Trade]:
+        """Return all fills since the start, order by order."""
+        return [
+            Trade(
+                broker_order_id=order.broker_order_id,
+                tradingsymbol=order.request.tradingsymbol,
+                transaction_type=order.request.transaction_type,
+                fill=fill,
+            )
+            for order in self._orders.values()
+            for fill in order.fills
+        ]
+
+    async def positions(self) -> Sequence[NetPosition]:
+        """Return what the fills add up to; the account is square at the start."""
+        held: Counter[tuple[str, str, str]] = Counter()
+        for order in (one for one in self._orders.values() if one.fills):
+            asked = order.request
+            sign = 1 if asked.transaction_type == "BUY" else -1
+            held[asked.exchange, asked.tradingsymbol, asked.product] += sign * order.filled
+        return [NetPosition(*contract, quantity) for contract, quantity in held.items()]
+
     def take_updates(self) -> Sequence[OrderUpdate]:
         """Return what happened since the last call."""
         updates, self._updates = self._updates, []
+        self._has_updates.clear()
         return updates
 
-    def on_quotes(self, quotes: QuoteBook) -> None:
+    async def updated(self) -> None:
+        """Return when there is something to take; who asked for it has mostly taken it by then."""
+        while not self._updates:
+            await self._has_updates.wait()
+
+    async def run(self) -> None:
+        """Have nothing to follow, until cancelled: fills come with quotes."""
+        await asyncio.Event().wait()
+
+    async def close(self) -> None:
+        """Have no connections."""
+
+    def budget(self) -> dict[int, int]:
+        """Return nothing: requests are not counted."""
+        return {}
+
+    def describe(self) -> dict[str, int]:
+        """Return how many orders there are, and how many of them may still fill."""
+        working = sum(order.is_working for order in self._orders.values())
+        return {"orders": len(self._orders), "working": working}
+
+    def on_quotes(self, quotes: QuoteSource) -> None:
         """Fill what the latest quotes fill, in the order of placing."""
         taken: Counter[tuple[int, str]] = Counter()
         for order in self._orders.values():
@@ -100,6 +159,10 @@ class PaperBroker:
                 order.last_quote_ms = quote.at_ms
                 place = (order.request.instrument_token, order.request.transaction_type)
                 taken[place] += self._fill(order, quote, taken[place])
+
+    def _tell(self, update: OrderUpdate) -> None:
+        self._updates.append(update)
+        self._has_updates.set()
 
     def _counts(self, order: _PaperOrder, quote: Quote) -> bool:
         earliest_ms = order.request.placed_ms + self._rules.latency_ms
@@ -114,7 +177,7 @@ class PaperBroker:
             return 0
         fill_id = f"{order.broker_order_id}-{len(order.fills) + 1}"
         order.fills.append(Fill(fill_id, quantity, price, quote.at_ms))
-        self._updates.append(order.update(quote.at_ms))
+        self._tell(order.update(quote.at_ms))
         return quantity
 
     def _offer(self, request: OrderRequest, quote: Quote) -> tuple[Decimal, int]:
@@ -142,3 +205,14 @@ def _within_limit(request: OrderRequest, price: Decimal) -> bool:
 def _decimal(price: float) -> Decimal:
     """Return a market price as money: exact to the paisa, as the exchange quotes it."""
     return Decimal(str(round(price, 2)))
+
+
+@dataclass(frozen=True, slots=True)
+class PaperConnector:
+    """Makes paper venues; there is no market behind them."""
+
+    rules: PaperRules
+
+    def venue(self) -> PaperBroker:
+        """Return a venue without orders."""
+        return PaperBroker(self.rules)

@@ -28,6 +28,8 @@ class PoisonMessage(EventError):
 class RecordTooLarge(EventError):
     """An event that is larger than the bus takes: a defect of the service that made it."""
 
+    exit_status = 1
+
 
 class UnknownTopic(EventError):
     """A topic name that `topics.py` does not list."""

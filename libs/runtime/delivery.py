@@ -7,8 +7,8 @@
   - state as a whole: the same, and the service ends. The restart restores its state and tries the
     message once more; a message that fails again is set aside for good.
 
-Errors of the outside (bus, database, broker, settings) are not about the message: retriable ones are
-waited for, the others end the group. In a group that handles money a business message that is
+Errors of the outside (bus, database, broker, settings) are not about the message: retriable ones
+are waited for, the others end the group. In a group that handles money a business message that is
 passed over halts new entries, with the reason, until a person resumes trading.
 """
 

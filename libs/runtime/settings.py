@@ -24,6 +24,7 @@ from pydantic_settings import (
     SettingsError as PydanticSettingsError,
 )
 
+from libs.broker.kite.settings import KiteSettings as KiteSettings  # noqa: PLC0414  a section like the others
 from libs.errors import AlphaStocksError
 from libs.events.kafka.address import SaslMechanism, SecurityProtocol
 from libs.runtime.clock import ClockKind
@@ -112,24 +113,6 @@ class StoreSettings(Section):
     database: str = Field("", description="database; empty: named after the run")
     ttl: bool = Field(False, description="delete old rows by the tables' TTL")
     cluster: str = Field("", description="cluster on whose replicas `migrate` makes the tables")
-
-
-class KiteSettings(Section):
-    """The account at Kite Connect, or the simulator that stands in for it."""
-
-    api_key: str = Field("", description="the app's key; of `alphastocks simulator`: simulator")
-    api_secret: SecretStr = Field(SecretStr(""), description="the app's secret; login needs it")
-    root: str = Field("https://api.kite.trade", description="address of the REST interface")
-    ws_root: str = Field("wss://ws.kite.trade", description="address of the websocket")
-    login_root: str = Field(
-        "https://kite.zerodha.com/connect/login", description="address of the login page"
-    )
-    session_file: Path = Field(
-        Path("var/kite/session.json"), description="where `alphastocks login` keeps the token"
-    )
-    timeout_seconds: float = Field(5.0, gt=0, description="patience with a REST call")
-    silence_seconds: float = Field(5.0, gt=0, description="a quieter websocket is opened anew")
-    poll_seconds: float = Field(5.0, gt=0, description="between looks at the order book")
 
 
 class ProcessSettings(BaseSettings):

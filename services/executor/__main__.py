@@ -2,17 +2,15 @@
 
 from libs.runtime.process import run_process
 from libs.runtime.service import Parts, Service
-from services.executor.kite_venue import make_kite_venue
 from services.executor.service import make_service
 from services.executor.settings import ExecutorProcess
+from services.executor.venue import make_venue
 
 
 def make_executor(settings: ExecutorProcess, parts: Parts) -> Service:
     """Return the service with the venue that the settings name."""
-    own, venue = settings.executor, None
-    if own.venue == "kite":
-        kind = settings.runtime.clock
-        venue = make_kite_venue(settings.kite, kind, parts.clock, parts.metrics)
+    own, kind = settings.executor, settings.runtime.clock
+    venue = make_venue(own, settings.kite, kind, parts.clock, parts.metrics)
     return make_service(own, parts, venue)
 
 

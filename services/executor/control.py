@@ -31,6 +31,7 @@ from libs.market.calendar import IST
 from libs.runtime.access import Access, AccessToken, Denied, Scope
 from libs.runtime.clock import Clock, monotonic_ms
 from libs.runtime.logs import logger_of
+from libs.runtime.retry import retrying
 from libs.runtime.subscription import Emit
 
 Publish = Callable[[Sequence[Event], Emit], Awaitable[None]]
@@ -96,9 +97,17 @@ class CommandQueue:
         """Publish what is asked for, until cancelled."""
         while True:
             wish = await self._waiting.get()
-            await self.publish(wish.events, emit)
+            await self._published(wish.events, emit)
             if not wish.done.done():
                 wish.done.set_result(None)
+
+    async def _published(self, events: Sequence[Event], emit: Emit) -> None:
+        """Publish, again while the bus is away: what was asked for is not lost."""
+
+        def tell(error: Exception) -> None:
+            logger_of("executor").warning("a command waits to be published", reason=str(error))
+
+        await retrying(lambda: self.publish(events, emit), tell, lambda: False)
 
     async def done(self, events: Sequence[Event]) -> None:
         """Return when events are acknowledged; raise TimeoutError where that takes too long."""

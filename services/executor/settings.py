@@ -1,12 +1,11 @@
 """Settings of the executor, section [executor]."""
 
-from typing import Literal
-
 from pydantic import Field
 
 from libs.broker.paper import PaperRules
 from libs.events.orders import Mode
 from libs.runtime.access import AccessToken
+from libs.runtime.brokers.registry import BrokerName
 from libs.runtime.process import ServiceProcess
 from libs.runtime.settings import KiteSettings, Section
 from services.executor.domain.policy import (
@@ -32,8 +31,8 @@ class ExecutorSettings(Section):
     """What is traded, how much of it, and how."""
 
     mode: Mode = Field("logging_only", description="disabled, logging_only, paper or live")
-    venue: Literal["paper", "kite"] = Field(
-        "paper", description="who fills paper orders: paper (the quotes) or kite (a simulator)"
+    venue: BrokerName = Field(
+        "paper", description="who fills paper orders: paper (the quotes) or simulator (of Kite)"
     )
     entry: EntryFilter = Field(default_factory=EntryFilter, description="which signals trade")
     chain: ChainFilter = Field(default_factory=ChainFilter, description="which contracts")
@@ -44,6 +43,11 @@ class ExecutorSettings(Section):
     orders: OrderRules = Field(default_factory=OrderRules, description="how orders are sent")
     control: ControlSettings = Field(ControlSettings(), description="who may halt and resume")
     paper: PaperRules = Field(default_factory=PaperRules, description="fills in paper mode")
+
+    @property
+    def venue_name(self) -> str:
+        """The broker's name in the registry: what is not live goes to Kite's simulator alone."""
+        return "simulator" if self.venue == "kite" and self.mode != "live" else self.venue
 
     @property
     def expiries_needed(self) -> int:

@@ -1,24 +1,22 @@
-"""A venue outside the process: an order client that has news of its own."""
+"""The venue that the executor's settings name."""
 
-from typing import Any, Protocol
+from libs.broker.port.venue import Venue
+from libs.runtime.brokers.orders import connect_venue
+from libs.runtime.brokers.registry import BrokerSections
+from libs.runtime.brokers.surroundings import surroundings
+from libs.runtime.clock import Clock, ClockKind
+from libs.runtime.metrics import Metrics
+from libs.runtime.settings import KiteSettings
+from services.executor.settings import ExecutorSettings
 
-from libs.broker.port import OrderClient
 
-
-class Venue(OrderClient, Protocol):
-    """What libs.broker.kite.orders is to the executor."""
-
-    async def run(self) -> None:
-        """Listen for news until cancelled."""
-
-    async def updated(self) -> None:
-        """Return when `take_updates` has something."""
-
-    async def close(self) -> None:
-        """Let go of connections, when nothing more is asked."""
-
-    def budget(self) -> dict[int, int]:
-        """Return how many order requests are left now, by the span that is counted (ms)."""
-
-    def describe(self) -> dict[str, Any]:
-        """Return counts for /info."""
+def make_venue(
+    own: ExecutorSettings,
+    kite: KiteSettings,
+    kind: ClockKind,
+    clock: Clock,
+    metrics: Metrics | None = None,
+) -> Venue:
+    """Return the venue; SettingsError for settings that it cannot work with."""
+    around = surroundings("executor", kind, clock, metrics)
+    return connect_venue(own.venue_name, BrokerSections(kite=kite, paper=own.paper), around)

@@ -6,9 +6,10 @@ from typing import Literal
 
 from pydantic import Field
 
+from libs.runtime.brokers.registry import BrokerName
 from libs.runtime.process import ServiceProcess
 from libs.runtime.settings import KiteSettings, Section
-from services.ingest.domain.kite_candles import HistoryRules
+from services.ingest.domain.history import HistoryRules
 from services.ingest.domain.universe import UniverseRules
 
 UNDERLYINGS = (
@@ -31,7 +32,9 @@ UNDERLYINGS = (
 class IngestSettings(Section):
     """Where ticks come from, and which."""
 
-    source: Literal["recorded", "kite"] = Field("recorded", description="recorded files, or kite")
+    source: Literal["recorded"] | BrokerName = Field(
+        "recorded", description="recorded files, or the broker: kite"
+    )
     folder: Path | None = Field(None, description="recorded ticks, <date>/<SYMBOL>.csv.gz")
     day: date | None = Field(None, description="the recorded day that is played")
     speed: float = Field(1.0, gt=0, description="times as fast as the recording")

@@ -9,7 +9,7 @@ from libs.runtime.process import ServiceProcess
 from libs.runtime.settings import KiteSettings, SettingsError
 from services.candle.settings import CandleSettings
 from services.executor.settings import ExecutorSettings
-from services.ingest.domain.kite_candles import HistoryRules
+from services.ingest.domain.history import HistoryRules
 from services.ingest.settings import IngestSettings
 from services.position.settings import PositionSettings
 from services.signal.settings import SignalSettings
@@ -52,7 +52,7 @@ class LocalSettings(ServiceProcess):
         to the simulated exchange, and history goes back as far as that exchange has it.
         """
         chosen = self.executor.model_fields_set
-        executor: dict[str, Any] = {} if "venue" in chosen else {"venue": "kite"}
+        executor: dict[str, Any] = {} if "venue" in chosen else {"venue": "simulator"}
         if "limits" not in chosen:
             executor["limits"] = replace(self.executor.limits, positions=6)
         shown: dict[str, Any] = {"executor": self.executor.model_copy(update=executor)}

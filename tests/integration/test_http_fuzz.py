@@ -15,10 +15,10 @@ from libs.runtime.access import AccessToken, Scope, hash_of
 from libs.runtime.http import HttpServer, make_app
 from libs.runtime.service import Parts, Service
 from libs.runtime.testing import ServiceHarness
-from services.executor.service import make_service
 from services.executor.settings import ControlSettings, ExecutorSettings
 from tests.integration.processes import HOST, free_ports
 from tests.undisturbed import import_undisturbed, undisturbed
+from tests.unit.services.executor.handling import paper_service
 
 TOKENS: dict[Scope, str] = {"read": "looks", "operate": "halts", "trade": "closes"}
 schemathesis, checks = map(import_undisturbed, ("schemathesis", "schemathesis.checks"))
@@ -76,7 +76,7 @@ class Served:
 def make(parts: Parts) -> Service:
     tokens = tuple(AccessToken(name=s, scope=s, sha256=hash_of(t)) for s, t in TOKENS.items())
     control = ControlSettings(tokens=tokens, per_minute=1_000_000)
-    return make_service(ExecutorSettings(mode="paper", control=control), parts)
+    return paper_service(ExecutorSettings(mode="paper", control=control), parts)
 
 
 @contextmanager

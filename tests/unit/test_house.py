@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from libs.broker.paper import PaperBroker
 from libs.events.embedded.bus import LocalBus
 from libs.events.topics import TOPICS
 from libs.runtime.clock import FeedClock
@@ -40,7 +41,7 @@ def built() -> dict[str, Service]:
         candle.make_service(own.candle, parts),
         strategy.make_service(own.strategy, parts),
         signal.make_service(own.signal, parts),
-        executor.make_service(own.executor, parts),
+        executor.make_service(own.executor, parts, PaperBroker(own.executor.paper)),
         position.make_service(own.position, parts),
     )
     return {service.name: service for service in made}

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from libs.broker.errors import ReplyUnreadable
 from libs.broker.kite.mapping import Row, fill_of, reason_of, status_of, updated_ms
-from libs.broker.port import Fill, OrderStatus, OrderUpdate
+from libs.broker.port.orders import Fill, OrderStatus, OrderUpdate
 
 
 @dataclass(slots=True)
@@ -23,6 +23,7 @@ class _Known:
     filled_quantity: int = 0
     at_ms: int = 0
     reason: str = ""
+    is_modified: bool = False
     handed_on: tuple[OrderStatus, int] | None = None
 
     def learn(self, newer: "_Known") -> None:
@@ -45,6 +46,11 @@ class OrderBook:
         """Follow an order of so many units that was just placed; that it is open is no news."""
         order = self._orders.setdefault(broker_order_id, _Known(broker_order_id, tag, quantity))
         order.handed_on = order.handed_on or ("OPEN", 0)
+
+    def modify(self, broker_order_id: str) -> None:
+        """Note that an order's quantity is about to change: late news may show the one before."""
+        if broker_order_id in self._orders:
+            self._orders[broker_order_id].is_modified = True
 
     def take_order(self, row: Row, now_ms: int) -> None:
         """Learn an order's state; `now_ms` stands in for times it lacks. Raises ReplyUnreadable."""
@@ -98,9 +104,13 @@ class OrderBook:
         return sum(fill.quantity for fill in fills.values()) if fills else 0
 
     def _status(self, order: _Known) -> OrderStatus:
-        """Return the status, which the trades may know to be complete before the order does."""
-        is_filled = 0 < order.quantity <= self._filled(order)
-        return "COMPLETE" if is_filled and order.status == "OPEN" else order.status
+        """Return the status, which the trades may know to be complete before the order does.
+
+        Of a modified order only Kite knows: its quantity may not be the one that is known here.
+        """
+        if order.is_modified or order.status != "OPEN":
+            return order.status
+        return "COMPLETE" if 0 < order.quantity <= self._filled(order) else "OPEN"
 
     def _update(self, order: _Known) -> OrderUpdate:
         fills = self._fills.get(order.broker_order_id, {})

@@ -6,7 +6,8 @@ from decimal import Decimal
 from typing import Any
 
 from libs.broker.errors import ReplyUnreadable
-from libs.broker.port import Fill, OrderRequest, OrderStatus
+from libs.broker.port.account import NetPosition, Trade
+from libs.broker.port.orders import Fill, OrderRequest, OrderStatus
 from libs.events.event import ms_from_utc
 from libs.market.calendar import IST
 
@@ -35,6 +36,18 @@ def order_fields(request: OrderRequest) -> dict[str, Any]:
     else:
         fields["market_protection"] = _AUTOMATIC_PROTECTION
     return fields
+
+
+def changed_fields(broker_order_id: str, quantity: int, price: Decimal) -> dict[str, Any]:
+    """Return the fields with which Kite modifies a limit order."""
+    return {
+        "variety": "regular",
+        "order_id": broker_order_id,
+        "quantity": quantity,
+        "price": f"{price:f}",
+        "order_type": "LIMIT",
+        "validity": "DAY",
+    }
 
 
 def money(value: object) -> Decimal:
@@ -86,3 +99,26 @@ def fill_of(trade: Row) -> Fill:
         )
     except (KeyError, TypeError, ValueError, ArithmeticError) as error:
         raise ReplyUnreadable(f"a trade of Kite cannot be read: {error!r}") from error
+
+
+def trade_of(row: Row) -> Trade:
+    """Return a row of the trade book. Raises ReplyUnreadable."""
+    fill = fill_of(row)
+    try:
+        side = row["transaction_type"]
+        return Trade(str(row["order_id"]), str(row["tradingsymbol"]), side, fill)
+    except KeyError as error:
+        raise ReplyUnreadable(f"a trade of Kite cannot be read: {error!r}") from error
+
+
+def position_of(row: Row) -> NetPosition:
+    """Return a row of the net positions. Raises ReplyUnreadable."""
+    try:
+        return NetPosition(
+            exchange=str(row["exchange"]),
+            tradingsymbol=str(row["tradingsymbol"]),
+            product=str(row["product"]),
+            quantity=int(row["quantity"]),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise ReplyUnreadable(f"a position of Kite cannot be read: {error!r}") from error

@@ -1,20 +1,21 @@
 """The port's order client over Kite: an order is placed once, and its fate is followed."""
 
 from collections.abc import Callable, Sequence
+from decimal import Decimal
 
 import structlog
 
 from libs.broker.errors import BrokerError, OrderRefused
-from libs.broker.kite.mapping import order_fields
+from libs.broker.kite.mapping import changed_fields, order_fields
 from libs.broker.kite.replies import placing_error
 from libs.broker.kite.rest import KiteRest
 from libs.broker.kite.ticker import Ticker
 from libs.broker.kite.watch import OrderWatch
-from libs.broker.port import OrderRequest, OrderUpdate
+from libs.broker.port.orders import OrderRequest, OrderUpdate
 
 
 class KiteOrderClient:
-    """Places and cancels at Kite; updates come while `run` runs, which can be started again.
+    """Places, modifies, cancels; updates come while `run` runs, which can be started again.
 
     `ticker` is one of its own, without subscriptions; without one, orders are followed by reading
     the order book every `poll_seconds`. `now_ms` (epoch ms) stands in for times Kite leaves out.
@@ -47,6 +48,17 @@ class KiteOrderClient:
         self._watch.settle(request.tag)
         self._watch.expect(broker_order_id, request.tag, request.quantity)
         return broker_order_id
+
+    async def modify(self, broker_order_id: str, quantity: int, price: Decimal) -> None:
+        """Give an open limit order another quantity and price; OrderRefused or OrderUnknown.
+
+        The exchange may still refuse what Kite has taken: the order then works as before.
+        """
+        self._watch.modify(broker_order_id)
+        try:
+            await self._rest.modify_order(**changed_fields(broker_order_id, quantity, price))
+        except BrokerError as error:
+            raise placing_error(error) from error
 
     async def cancel(self, broker_order_id: str) -> None:
         """Ask for a cancellation; where that fails, `run` asks again while the order works.

@@ -69,9 +69,9 @@ def unnamed_error(status: int) -> BrokerError | None:
 
 
 def placing_error(error: BrokerError) -> OrderRefused | OrderUnknown:
-    """Return what an error means for the order that was to be placed: nothing, or nobody knows.
+    """Return what an error means for an order to be placed or modified: nothing, or nobody knows.
 
-    Only what surely placed nothing is a refusal: no session, too many requests, a connection that
+    Only what surely changed nothing is a refusal: no session, too many requests, a connection that
     never came about, or a reason that Kite names. All else has to be looked up.
     """
     is_sure = isinstance(error, SessionError | RateLimited)

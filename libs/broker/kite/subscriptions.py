@@ -2,9 +2,8 @@
 
 import json
 from collections.abc import Collection
-from typing import Literal
 
-Mode = Literal["ltp", "quote", "full"]
+from libs.broker.port.market import Mode
 
 
 class Subscriptions:

@@ -18,7 +18,8 @@ from libs.broker.kite.address import KiteAddress
 from libs.broker.kite.backoff import Backoff
 from libs.broker.kite.frames import DecodedFrame, decode
 from libs.broker.kite.session import KiteSession
-from libs.broker.kite.subscriptions import Mode, Subscriptions
+from libs.broker.kite.subscriptions import Subscriptions
+from libs.broker.port.market import Mode
 
 _FORBIDDEN = 403
 _CLOSE_SECONDS = 1.0

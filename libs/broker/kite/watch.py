@@ -13,7 +13,7 @@ from libs.broker.kite.book import OrderBook
 from libs.broker.kite.mapping import Row
 from libs.broker.kite.rest import KiteRest
 from libs.broker.kite.ticker import Ticker
-from libs.broker.port import OrderUpdate
+from libs.broker.port.orders import OrderUpdate
 
 _SESSION_SECONDS = 1.0
 _FIRST_TRADES_SECONDS = 0.1
@@ -68,6 +68,10 @@ class OrderWatch:
         """Follow an order of so many units that was placed."""
         self._book.expect(broker_order_id, tag, quantity)
         self._stirred.set()
+
+    def modify(self, broker_order_id: str) -> None:
+        """Know that an order's quantity is about to change."""
+        self._book.modify(broker_order_id)
 
     def cancel_again(self, broker_order_id: str) -> None:
         """Ask for a cancellation until Kite has taken it, or the order has come to its end."""

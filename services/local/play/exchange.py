@@ -7,14 +7,15 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-from libs.broker.kite.rest import open_session
-from libs.broker.kite.session import SessionFile
+from libs.broker.kite.login import KiteSessions
+from libs.broker.port.venue import Venue
+from libs.runtime.brokers.orders import connect_venue
+from libs.runtime.brokers.registry import BrokerSections
+from libs.runtime.brokers.surroundings import surroundings
 from libs.runtime.clock import Clock, ClockKind
-from libs.runtime.kite import kite_address
 from libs.runtime.metrics import Metrics
 from libs.runtime.settings import KiteSettings
-from services.executor.kite_venue import SimulatedVenue, make_kite_venue
-from services.ingest.kite_feed import KiteFeed, make_kite_feed
+from services.ingest.live_feed import LiveFeed, make_live_feed
 from services.ingest.settings import IngestSettings
 from services.local.settings import LocalSettings
 from services.simulator.assembly import make_exchange, synthetic_market
@@ -39,13 +40,14 @@ class LocalExchange:
     _frames_lost: int = 0
     _postbacks_lost: int = 0
 
-    def feed(self, settings: IngestSettings, metrics: Metrics) -> KiteFeed:
+    def feed(self, settings: IngestSettings, metrics: Metrics) -> LiveFeed:
         """Return the feed over the websocket."""
-        return make_kite_feed(settings, self.kite, CLOCK, metrics)
+        return make_live_feed("kite", settings, BrokerSections(kite=self.kite), CLOCK, metrics)
 
-    def venue(self, clock: Clock, metrics: Metrics) -> SimulatedVenue:
-        """Return the order client."""
-        return make_kite_venue(self.kite, CLOCK, clock, metrics)
+    def venue(self, clock: Clock, metrics: Metrics) -> Venue:
+        """Return the way for orders."""
+        around = surroundings("executor", CLOCK, clock, metrics)
+        return connect_venue("simulator", BrokerSections(kite=self.kite), around)
 
     async def play(self, settle: Settle, pace: Pace) -> None:
         """Let the market go on second by second: orders first, then ticks, each one settled."""
@@ -57,7 +59,7 @@ class LocalExchange:
             await settle()
             await pace(self.server.exchange.now_ms)
 
-    async def heard_by(self, feed: KiteFeed, venue: SimulatedVenue) -> None:
+    async def heard_by(self, feed: LiveFeed, venue: Venue) -> None:
         """Return when feed and venue have taken in everything sent, or after some patience.
 
         What was sent into a connection that broke is never heard: it is written off.
@@ -68,7 +70,7 @@ class LocalExchange:
             self._frames_lost += missing[0]
             self._postbacks_lost += missing[1]
 
-    def _unheard(self, feed: KiteFeed, venue: SimulatedVenue) -> tuple[int, int] | None:
+    def _unheard(self, feed: LiveFeed, venue: Venue) -> tuple[int, int] | None:
         """Return how many frames and postbacks were sent and not taken in; None: nothing waits."""
         told = venue.describe()
         sent = [stream.counts.updates_sent for stream in self.server.streams]
@@ -110,9 +112,7 @@ async def local_exchange(
     async with SimulatorServer(exchange, own) as server:
         kite = settings.kite.model_copy(update=_doors(own, server, var))
         _, request_token = server.log_in()
-        secret = own.api_secret.get_secret_value()
-        session = await open_session(kite_address(kite), request_token, secret)
-        SessionFile(kite.session_file).write(session)
+        await KiteSessions(kite).log_in(request_token)
         yield LocalExchange(server, kite)
 
 
@@ -120,6 +120,7 @@ def _doors(own: SimulatorSettings, server: SimulatorServer, var: Path) -> dict[s
     """Return the [kite] settings that lead to a server."""
     return {
         "api_key": own.api_key,
+        "api_secret": own.api_secret,
         "root": server.url,
         "ws_root": server.ws_url,
         "login_root": f"{server.url}/connect/login",

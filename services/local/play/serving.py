@@ -7,21 +7,22 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
+from libs.broker.port.venue import Venue
 from libs.events.bus import Bus
 from libs.events.candles import CandleBatch
 from libs.events.codec import event_of
 from libs.events.embedded.bus import LocalBus
 from libs.events.embedded.journal import Journal
 from libs.market.calendar import load_calendar
+from libs.runtime.brokers.registry import BrokerSections
 from libs.runtime.clock import Clock, FeedClock, make_clock
 from libs.runtime.metrics import Metrics
 from libs.runtime.process import checkpoint_policy
 from libs.runtime.runner import endpoints, stop_on_signals
 from libs.store.store import Store
-from services.executor.kite_venue import SimulatedVenue, make_kite_venue
-from services.executor.venue import Venue
+from services.executor.venue import make_venue
 from services.ingest.feed import Feed
-from services.ingest.kite_feed import make_kite_feed
+from services.ingest.live_feed import make_live_feed
 from services.ingest.pace import paced, unpaced
 from services.local.play.exchange import local_exchange
 from services.local.play.replaying import MARKET_TOPICS
@@ -74,19 +75,13 @@ async def serve_kite(settings: LocalSettings, store: Store, var: Path, on_start:
         await stack.enter_async_context(started_bus(bus))
         kind, metrics = settings.runtime.clock, service_metrics()
         clock = make_clock(kind)
-        feed = make_kite_feed(settings.ingest, settings.kite, kind, metrics["ingest"])
-        venue = _venue(settings, clock, metrics["executor"])
+        sections = BrokerSections(kite=settings.kite)
+        feed = make_live_feed("kite", settings.ingest, sections, kind, metrics["ingest"])
+        venue = make_venue(settings.executor, settings.kite, kind, clock, metrics["executor"])
         system = _system(settings, bus, store, feed, clock, venue, metrics)
         await stack.enter_async_context(system)
         on_start(feed.trading_day, None, await _listen(system, settings, stack))
         await system.run(stopping)
-
-
-def _venue(settings: LocalSettings, clock: Clock, metrics: Metrics) -> SimulatedVenue | None:
-    """Return where orders go; None when they are filled here, or never sent."""
-    if settings.executor.venue == "paper":
-        return None
-    return make_kite_venue(settings.kite, settings.runtime.clock, clock, metrics)
 
 
 async def at_once() -> None:
@@ -121,7 +116,7 @@ def _system(
     store: Store,
     feed: Feed,
     clock: Clock,
-    venue: Venue | None,
+    venue: Venue,
     metrics: Mapping[str, Metrics],
 ) -> System:
     return System(

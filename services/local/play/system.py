@@ -8,6 +8,7 @@ from typing import Any, Self
 
 from prometheus_client import Counter, Histogram
 
+from libs.broker.port.venue import Venue
 from libs.events.codec import Decoder
 from libs.events.embedded.bus import LocalBus
 from libs.runtime.clock import Clock, FeedClock
@@ -19,7 +20,7 @@ from libs.runtime.subscription import CheckpointPolicy
 from libs.store.store import Store
 from services.candle import service as candle
 from services.executor import service as executor
-from services.executor.venue import Venue
+from services.executor.venue import make_venue
 from services.ingest import service as ingest
 from services.ingest.feed import Feed
 from services.ingest.service import Pace
@@ -48,10 +49,16 @@ async def started_bus(bus: LocalBus) -> AsyncIterator[None]:
         await bus.stop()
 
 
+def paper_venue(settings: LocalSettings) -> Venue:
+    """Return the venue of a run without an exchange: the quotes fill its orders."""
+    paper = settings.executor.model_copy(update={"venue": "paper"})
+    return make_venue(paper, settings.kite, "feed", FeedClock())
+
+
 def check_services(settings: LocalSettings) -> None:
     """Build what the settings can get wrong; raise before anything is started."""
     parts = Parts(LocalBus(), FeedClock(), Metrics("check"))
-    executor.make_service(settings.executor, parts)
+    executor.make_service(settings.executor, parts, paper_venue(settings))
     strategy.make_service(settings.strategy, parts)
 
 
@@ -93,7 +100,9 @@ class System:
         own = self.settings
         makers: dict[str, MakeService] = {
             "candle": lambda parts: candle.make_service(own.candle, parts),
-            "executor": lambda parts: executor.make_service(own.executor, parts, self.venue),
+            "executor": lambda parts: executor.make_service(
+                own.executor, parts, self.venue or paper_venue(own)
+            ),
             "position": lambda parts: position.make_service(own.position, parts),
             "signal": lambda parts: signal.make_service(own.signal, parts),
             "ingest": lambda parts: ingest.make_service(self.feed, parts, self.pace),

@@ -15,9 +15,9 @@ from libs.runtime.http import make_app
 from libs.runtime.service import Parts, Service
 from libs.runtime.testing import ServiceHarness
 from services.executor.domain.plans import position_id_of
-from services.executor.service import make_service
 from services.executor.settings import ControlSettings, ExecutorSettings
 from tests.unit.services.executor.builders import NOW, chain_listed, chain_rows, signal, ticks
+from tests.unit.services.executor.handling import be_away, paper_service
 
 TOKENS: dict[Scope, str] = {"read": "looks", "operate": "halts", "trade": "closes"}
 CONTROL = ControlSettings(
@@ -34,7 +34,7 @@ Ask = Callable[..., Awaitable[httpx.Response]]
 
 
 def make(parts: Parts) -> Service:
-    return make_service(ExecutorSettings(mode="paper", control=CONTROL), parts)
+    return paper_service(ExecutorSettings(mode="paper", control=CONTROL), parts)
 
 
 def play(story: Callable[[ServiceHarness, Ask], Awaitable[None]]) -> None:
@@ -85,6 +85,16 @@ def test_a_halt_refuses_new_positions_until_trading_is_resumed() -> None:
         assert await traded(harness) == []
         assert (await ask("/control/resume", "halts")).status_code == 200
         assert (await ask("/control/state", "looks")).json()["halted_because"] is None
+
+    play(story)
+
+
+@pytest.mark.usefixtures("_no_waits")
+def test_a_command_is_not_lost_where_the_bus_is_away_for_a_moment() -> None:
+    async def story(harness: ServiceHarness, ask: Ask) -> None:
+        be_away(harness, times=2)
+        assert (await ask("/control/halt", "halts", "news")).status_code == 200
+        assert (await ask("/control/state", "looks")).json()["halted_because"] is not None
 
     play(story)
 
@@ -147,7 +157,9 @@ def test_too_many_requests_are_refused() -> None:
 
 def test_without_tokens_there_are_no_endpoints() -> None:
     async def story() -> None:
-        async with ServiceHarness(lambda parts: make_service(ExecutorSettings(), parts)) as harness:
+        async with ServiceHarness(
+            lambda parts: paper_service(ExecutorSettings(), parts)
+        ) as harness:
             assert harness.runner.service.router is None
 
     asyncio.run(story())
@@ -192,7 +204,7 @@ def test_a_change_of_mode_survives_a_restart_but_not_other_settings(
     settings_mode: Mode, expected: Mode
 ) -> None:
     def other(parts: Parts) -> Service:
-        return make_service(ExecutorSettings(mode=settings_mode, control=CONTROL), parts)
+        return paper_service(ExecutorSettings(mode=settings_mode, control=CONTROL), parts)
 
     async def story(harness: ServiceHarness, ask: Ask) -> None:
         await ask("/control/mode", "closes")

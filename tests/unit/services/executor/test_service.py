@@ -6,19 +6,15 @@ from typing import cast
 
 import pytest
 
-from libs.broker.errors import BrokerUnavailable, OrderRefused, OrderUnknown
-from libs.broker.paper import PaperBroker, PaperRules
-from libs.broker.port import Fill, OrderRequest, OrderUpdate
+from libs.broker.paper import PaperBroker
+from libs.broker.port import Fill, OrderUpdate
 from libs.events.bus import Bus
-from libs.events.event import Event
 from libs.events.orders import OrderPlaced, OrderPlanned
-from libs.runtime.clock import FeedClock
 from libs.runtime.metrics import Metrics
 from libs.runtime.service import Parts, Service
 from libs.runtime.settings import SettingsError
 from libs.runtime.testing import ServiceHarness
 from services.executor.domain.plans import position_id_of
-from services.executor.service import ExecutorHandler, make_service
 from services.executor.settings import ExecutorSettings
 from tests.unit.services.executor.builders import (
     LOT,
@@ -27,95 +23,12 @@ from tests.unit.services.executor.builders import (
     chain_listed,
     chain_rows,
     exit_requested,
-    make_executor,
     signal,
     ticks,
 )
+from tests.unit.services.executor.handling import Harness, RecordingBus, paper_service, ready
 
 POSITION = position_id_of(signal().signal_id)
-
-
-class RecordingBus:
-    """Notes when everything published is acknowledged."""
-
-    def __init__(self, log: list[str]) -> None:
-        self._log = log
-
-    async def flush(self) -> None:
-        self._log.append("flush")
-
-
-class DoubtfulBroker(PaperBroker):
-    """A paper broker that notes calls, and can refuse an order or lose its reply."""
-
-    def __init__(self, log: list[str]) -> None:
-        super().__init__(PaperRules(latency_ms=500))
-        self._log = log
-        self.refuses = False
-        self.reply = "arrives"
-        self.has_book = True
-
-    async def place(self, request: OrderRequest) -> str:
-        self._log.append(f"place {request.transaction_type}")
-        if self.refuses:
-            raise OrderRefused("margin of 1 rupee is missing")
-        if self.reply == "is lost with the order":
-            raise OrderUnknown("timeout")
-        broker_order_id = await super().place(request)
-        if self.reply == "is lost":
-            raise OrderUnknown("timeout")
-        return broker_order_id
-
-    async def orders(self) -> Sequence[OrderUpdate]:
-        self._log.append("look up")
-        if not self.has_book:
-            raise BrokerUnavailable("the book is closed")
-        return await super().orders()
-
-
-class Harness:
-    """The handler, with the log of what it did in order and the events it emitted."""
-
-    def __init__(self) -> None:
-        self.log: list[str] = []
-        self.events: list[Event] = []
-        self.clock = FeedClock()
-        self.clock.observe(NOW)
-        self.broker = DoubtfulBroker(self.log)
-        self.executor = make_executor()
-        bus = cast(Bus, RecordingBus(self.log))
-        self.handler = ExecutorHandler(self.executor, self.broker, bus, self.clock)
-
-    async def emit(self, *events: Event) -> None:
-        for event in events:
-            if event.type != "ChainSnapshot":
-                self.log.append(event.type)
-                self.events.append(event)
-
-    def hear(self, *events: Event) -> None:
-        async def handle_all() -> None:
-            for event in events:
-                self.clock.observe(event.occurred_ms)
-                await self.handler.handle(event, self.emit)
-            await self.handler.finish(self.emit)
-
-        asyncio.run(handle_all())
-
-    def tick(self, after_ms: int, **changes: int) -> None:
-        at_ms = NOW + after_ms
-        rows = [replace(row, **changes) for row in chain_rows()]
-        self.hear(ticks(rows, at_ms=at_ms))
-
-    @property
-    def plans(self) -> list[OrderPlanned]:
-        return [event for event in self.events if isinstance(event, OrderPlanned)]
-
-
-def ready() -> Harness:
-    harness = Harness()
-    harness.hear(*chain_listed())
-    harness.tick(0)
-    return harness
 
 
 def test_the_plan_is_acknowledged_by_the_bus_before_the_broker_is_called() -> None:
@@ -273,9 +186,13 @@ def test_live_mode_refuses_to_start_and_says_why() -> None:
     harness = Harness()
     parts = Parts(cast(Bus, RecordingBus(harness.log)), harness.clock, Metrics("executor"))
     with pytest.raises(SettingsError, match="live needs a durable bus"):
-        make_service(ExecutorSettings(mode="live"), parts)
-    service = make_service(ExecutorSettings(), parts)
-    assert service.describe() == {"mode": "logging_only", "is_busy": False}
+        paper_service(ExecutorSettings(mode="live"), parts)
+    service = paper_service(ExecutorSettings(), parts)
+    assert service.describe() == {
+        "mode": "logging_only",
+        "is_busy": False,
+        "venue": {"orders": 0, "working": 0},
+    }
 
 
 def test_the_quotes_of_a_stranger_fill_nothing() -> None:
@@ -286,7 +203,7 @@ def test_the_quotes_of_a_stranger_fill_nothing() -> None:
 
 
 def in_paper(parts: Parts) -> Service:
-    return make_service(ExecutorSettings(mode="paper"), parts)
+    return paper_service(ExecutorSettings(mode="paper"), parts)
 
 
 async def kinds(harness: ServiceHarness, topic: str) -> list[str]:

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from libs.broker.errors import BrokerError, OrderUnknown
-from libs.broker.port import Fill, OrderRequest, OrderUpdate
+from libs.broker.errors import BrokerError, OrderRefused, OrderUnknown
+from libs.broker.port import Fill, NetPosition, OrderRequest, OrderUpdate, QuoteSource, Trade
 from libs.events.control import TradingHalted
 from libs.events.event import identity, utc_from_ms
 from libs.events.orders import OrderPlanned
@@ -27,6 +27,7 @@ from tests.unit.services.executor.builders import (
     signal,
     ticks,
 )
+from tests.unit.services.executor.handling import be_away
 
 POSITION = position_id_of(signal().signal_id)
 
@@ -48,6 +49,7 @@ class DistantVenue:
     is_running: bool = False
     fails: bool = False
     is_closed: bool = False
+    may_lose_replies: bool = True
     _news: list[OrderUpdate] = field(default_factory=list)
     _has_news: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -57,6 +59,9 @@ class DistantVenue:
             raise OrderUnknown("no reply")
         return f"venue-{request.tag}"
 
+    async def modify(self, broker_order_id: str, quantity: int, price: Decimal) -> None:
+        raise OrderRefused(f"{broker_order_id} stays at {quantity} for {price}")
+
     async def cancel(self, broker_order_id: str) -> None:
         self._trouble("cancel")
         self.cancelled.append(broker_order_id)
@@ -64,6 +69,15 @@ class DistantVenue:
     async def orders(self) -> Sequence[OrderUpdate]:
         self._trouble("orders")
         return []
+
+    async def trades(self) -> Sequence[Trade]:
+        return []
+
+    async def positions(self) -> Sequence[NetPosition]:
+        return []
+
+    def on_quotes(self, quotes: QuoteSource) -> None:
+        """Fill nothing by quotes."""
 
     def take_updates(self) -> Sequence[OrderUpdate]:
         news, self._news = self._news, []
@@ -111,7 +125,7 @@ class DistantVenue:
 
 def harness_of(venue: DistantVenue) -> ServiceHarness:
     def make(parts: Parts) -> Service:
-        return make_service(ExecutorSettings(mode="paper", venue="kite"), parts, venue)
+        return make_service(ExecutorSettings(mode="paper", venue="simulator"), parts, venue)
 
     return ServiceHarness(make)
 
@@ -138,6 +152,20 @@ def test_news_of_the_venue_are_published_without_waiting_for_a_tick() -> None:
             venue.fill(0)
             assert len(await kinds(harness)) == 3
             assert harness.runner.service.describe()["venue"] == {"requests": 1}
+
+    asyncio.run(story())
+
+
+@pytest.mark.usefixtures("_no_waits")
+def test_updates_are_published_though_the_bus_was_away_for_a_moment() -> None:
+    async def story() -> None:
+        venue = DistantVenue()
+        async with harness_of(venue) as harness:
+            await entered(harness)
+            be_away(harness, times=2)
+            venue.fill(0)
+            assert await kinds(harness) == ["OrderPlanned", "OrderPlaced", "OrderFilled"]
+            assert not any(task.done() for task in harness.runner.running)
 
     asyncio.run(story())
 

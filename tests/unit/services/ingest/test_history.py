@@ -1,15 +1,16 @@
 """Kite's historical candles as batches."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import date, datetime, time, timedelta
-from typing import Any
 
 import pytest
 
+from libs.broker.port.market import HistoricalCandle
 from libs.events.candles import CandleBatch, Interval
 from libs.market.calendar import IST, load_calendar
 from libs.market.instruments import Instrument, partition_of
-from services.ingest.domain.kite_candles import FetchedCandles, batches_of, gaps_of
+from services.ingest.domain.history import FetchedCandles, batches_of, gaps_of
 from services.simulator.domain.market.underlyings import DEFAULT_UNIVERSE
 
 MONDAY, TUESDAY, WEDNESDAY = date(2026, 6, 15), date(2026, 6, 16), date(2026, 6, 17)
@@ -17,10 +18,10 @@ SBIN = next(one.instrument() for one in DEFAULT_UNIVERSE if one.tradingsymbol ==
 NIFTY = next(one.instrument() for one in DEFAULT_UNIVERSE if one.tradingsymbol == "NIFTY 50")
 
 
-def records(day: date, minutes: int, until: time = time(15, 30)) -> Iterator[dict[str, Any]]:
+def candles(day: date, minutes: int, until: time = time(15, 30)) -> Iterator[HistoricalCandle]:
     at = datetime.combine(day, time(9, 15), IST)
     while at < datetime.combine(day, until, IST):
-        yield {"date": at, "open": 1.0, "high": 3.0, "low": 0.5, "close": 2.0, "volume": 10}
+        yield HistoricalCandle(at, open=1.0, high=3.0, low=0.5, close=2.0, volume=10)
         at += timedelta(minutes=minutes)
 
 
@@ -29,7 +30,7 @@ def fetched(
 ) -> FetchedCandles:
     length = {"15m": 15, "60m": 60}[interval]
     return FetchedCandles(
-        instrument, interval, [one for day in days for one in records(day, length, until)]
+        instrument, interval, [one for day in days for one in candles(day, length, until)]
     )
 
 
@@ -40,10 +41,10 @@ def batches(*given: FetchedCandles, partitions: int = 1) -> list[CandleBatch]:
 def test_a_batch_holds_a_day_of_one_interval_and_the_last_candle_may_be_short() -> None:
     made = batches(fetched(SBIN, MONDAY, TUESDAY, interval="60m"))
     assert [batch.trading_day for batch in made] == [MONDAY, TUESDAY]
-    candles = list(made[0].candles())
-    assert len(candles) == 7
-    assert candles[-1].closes_ms - candles[-1].opened_ms == 15 * 60_000
-    assert {candle.source for candle in candles} == {"backfill"}
+    closed = list(made[0].candles())
+    assert len(closed) == 7
+    assert closed[-1].closes_ms - closed[-1].opened_ms == 15 * 60_000
+    assert {candle.source for candle in closed} == {"backfill"}
 
 
 def test_the_days_volume_adds_up_candle_by_candle() -> None:
@@ -52,12 +53,10 @@ def test_the_days_volume_adds_up_candle_by_candle() -> None:
 
 
 def test_the_trading_day_itself_and_candles_outside_its_sessions_are_left_out() -> None:
-    early = {**next(records(MONDAY, 15)), "date": datetime.combine(MONDAY, time(9, 8), IST)}
-    sunday = {
-        **next(records(MONDAY, 15)),
-        "date": datetime.combine(date(2026, 6, 14), time(10), IST),
-    }
-    one = FetchedCandles(SBIN, "15m", [sunday, early, *records(WEDNESDAY, 15)])
+    first = next(candles(MONDAY, 15))
+    early = replace(first, opened_at=datetime.combine(MONDAY, time(9, 8), IST))
+    sunday = replace(first, opened_at=datetime.combine(date(2026, 6, 14), time(10), IST))
+    one = FetchedCandles(SBIN, "15m", [sunday, early, *candles(WEDNESDAY, 15)])
     assert batches(one) == []
 
 

@@ -1,27 +1,17 @@
-"""Kite's historical candles as batches, and what is missing from them."""
+"""A broker's historical candles as batches, and what is missing from them."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
+from libs.broker.port.market import HistoricalCandle
 from libs.events.candles import MINUTES, CandleBatch, CandleColumns, Interval
 from libs.events.event import identity, ms_from_utc, utc_from_ms
 from libs.market.calendar import IST, Calendar
 from libs.market.instruments import Instrument, partition_of
 
 MINUTE_MS = 60_000
-KITE_INTERVALS: Mapping[Interval, str] = {
-    "1m": "minute",
-    "3m": "3minute",
-    "5m": "5minute",
-    "10m": "10minute",
-    "15m": "15minute",
-    "30m": "30minute",
-    "60m": "60minute",
-    "day": "day",
-}
-"""Our intervals in the words of Kite's historical calls."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +24,11 @@ class HistoryRules:
 
 @dataclass(frozen=True, slots=True)
 class FetchedCandles:
-    """The records of one instrument and interval, as kiteconnect gives them, oldest first."""
+    """The candles of one instrument and interval, oldest first."""
 
     instrument: Instrument
     interval: Interval
-    records: Sequence[Mapping[str, Any]]
+    candles: Sequence[HistoricalCandle]
 
 
 def batches_of(
@@ -46,7 +36,7 @@ def batches_of(
 ) -> list[CandleBatch]:
     """Return one batch per day, partition and interval; `until` is the first day left out.
 
-    Candles outside the day's sessions are left out. Kite gives neither vwap nor ticks.
+    Candles outside the day's sessions are left out. A broker gives neither vwap nor ticks.
     """
     groups: dict[tuple[date, int, Interval], list[dict[str, Any]]] = {}
     for one in fetched:
@@ -76,16 +66,16 @@ def gaps_of(
 
 def _rows(one: FetchedCandles, calendar: Calendar) -> Iterator[tuple[date, dict[str, Any]]]:
     passed: dict[date, int] = {}
-    for record in one.records:
-        day = record["date"].astimezone(IST).date()
-        times = _times(record, day, one.interval, calendar)
+    for candle in one.candles:
+        day = candle.opened_at.astimezone(IST).date()
+        times = _times(candle, day, one.interval, calendar)
         if times is not None:
-            passed[day] = passed.get(day, 0) + int(record["volume"])
-            yield day, _row(one.instrument, record, times, passed[day])
+            passed[day] = passed.get(day, 0) + candle.volume
+            yield day, _row(one.instrument, candle, times, passed[day])
 
 
 def _times(
-    record: Mapping[str, Any], day: date, interval: Interval, calendar: Calendar
+    candle: HistoricalCandle, day: date, interval: Interval, calendar: Calendar
 ) -> tuple[int, int] | None:
     """Return open and close of a candle, epoch ms, or None outside the day's sessions."""
     sessions = calendar.sessions("NSE", day)
@@ -94,14 +84,14 @@ def _times(
     opens_ms, closes_ms = sessions[0].open_ms, sessions[-1].close_ms
     if interval == "day":
         return opens_ms, closes_ms
-    opened_ms = ms_from_utc(record["date"])
+    opened_ms = ms_from_utc(candle.opened_at)
     if not opens_ms <= opened_ms < closes_ms:
         return None
     return opened_ms, min(opened_ms + MINUTES[interval] * MINUTE_MS, closes_ms)
 
 
 def _row(
-    instrument: Instrument, record: Mapping[str, Any], times: tuple[int, int], passed: int
+    instrument: Instrument, candle: HistoricalCandle, times: tuple[int, int], passed: int
 ) -> dict[str, Any]:
     return {
         "exchange": instrument.exchange,
@@ -110,11 +100,11 @@ def _row(
         "instrument_token": instrument.instrument_token,
         "opened_ms": times[0],
         "closes_ms": times[1],
-        **{name: float(record[name]) for name in ("open", "high", "low", "close")},
-        "volume": int(record["volume"]),
+        **{name: getattr(candle, name) for name in ("open", "high", "low", "close")},
+        "volume": candle.volume,
         "vwap": None,
         "ticks": 0,
-        "oi": int(record.get("oi", 0)),
+        "oi": candle.oi,
         "cumulative_volume": passed,
         "revision": 0,
     }

@@ -1,4 +1,7 @@
-"""What the executor asks of a broker, in Kite's words."""
+"""The order port: place, modify, cancel, look up, and follow. Only the executor may use it.
+
+Quantities are units (not lots), money is exact, in rupees; times are epoch ms.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,6 +9,8 @@ from decimal import Decimal
 from typing import Literal, Protocol
 
 OrderStatus = Literal["OPEN", "COMPLETE", "CANCELLED", "REJECTED"]
+Side = Literal["BUY", "SELL"]
+Product = Literal["NRML", "MIS"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,11 +25,11 @@ class OrderRequest:
     exchange: str
     tradingsymbol: str
     instrument_token: int
-    transaction_type: Literal["BUY", "SELL"]
+    transaction_type: Side
     quantity: int
     order_type: Literal["LIMIT", "MARKET"]
     price: Decimal
-    product: Literal["NRML", "MIS"]
+    product: Product
     placed_ms: int
 
 
@@ -54,16 +59,26 @@ class OrderUpdate:
 
 
 class OrderClient(Protocol):
-    """Place, cancel and look up orders. Only the executor may use it."""
+    """Place, modify, cancel and look up orders. Only the executor may use it."""
 
     async def place(self, request: OrderRequest) -> str:
         """Return the broker's order id; raise OrderRefused, or OrderUnknown when in doubt."""
 
+    async def modify(self, broker_order_id: str, quantity: int, price: Decimal) -> None:
+        """Give an open LIMIT order a whole quantity (what is filled included) and a price.
+
+        Raises OrderRefused where it stays as it was, OrderUnknown when in doubt. An exchange may
+        refuse later what the broker took; the order then works as before.
+        """
+
     async def cancel(self, broker_order_id: str) -> None:
-        """Ask for a cancellation; the fate comes as an update."""
+        """Ask for a cancellation; the fate comes as an update.
+
+        A BrokerError says that it was not asked for, and may be again.
+        """
 
     async def orders(self) -> Sequence[OrderUpdate]:
-        """Return the day's order book."""
+        """Return the day's order book, each order with its fills."""
 
     def take_updates(self) -> Sequence[OrderUpdate]:
         """Return the updates that arrived since the last call, in order."""

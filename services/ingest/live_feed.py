@@ -1,42 +1,31 @@
-"""Kite itself as a feed: the dump and history by REST, ticks by the websocket."""
+"""A broker as a feed: the dump and history by requests, ticks by its stream."""
 
 import asyncio
-from collections.abc import (
-    AsyncGenerator,
-    AsyncIterator,
-    Awaitable,
-    Callable,
-    Collection,
-    Mapping,
-    Sequence,
-)
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
-from typing import Any, Literal, Protocol, TypeVar
+from datetime import date, timedelta
+from typing import TypeVar
 
 import numpy as np
 
 from libs.broker.errors import SessionError
+from libs.broker.port.market import LastQuote, MarketData, TickFrame, TickStream
 from libs.events.candles import Interval
 from libs.events.event import utc_from_ms
 from libs.events.ticks import TickColumns
 from libs.market.calendar import IST, Calendar, load_calendar, midnight
 from libs.market.instruments import Instrument
-from libs.runtime.clock import ClockKind, WallClock
-from libs.runtime.kite import kite_rest, kite_ticker
+from libs.runtime.brokers.market import connect_market
+from libs.runtime.brokers.registry import BrokerSections
+from libs.runtime.brokers.surroundings import surroundings
+from libs.runtime.clock import ClockKind, WallClock, make_clock
 from libs.runtime.logs import logger_of
 from libs.runtime.metrics import Metrics
 from libs.runtime.retry import retrying
-from libs.runtime.settings import KiteSettings, SettingsError
+from libs.runtime.settings import SettingsError
 from services.ingest.domain.arrival import FeedArrival
-from services.ingest.domain.kite_candles import (
-    KITE_INTERVALS,
-    FetchedCandles,
-    HistoryRules,
-    batches_of,
-    gaps_of,
-)
+from services.ingest.domain.history import FetchedCandles, HistoryRules, batches_of, gaps_of
 from services.ingest.domain.universe import Universe, UniverseError, UniverseRules
 from services.ingest.feed import Backfill, Frame
 from services.ingest.settings import IngestSettings
@@ -45,64 +34,12 @@ ATTEMPTS = 20
 ENDS_AFTER_MS = 3_000
 RECENTRE_MS = 60_000
 SESSION_SECONDS = 1.0
-KITE_STAMP = "%Y-%m-%d %H:%M:%S"
 T = TypeVar("T")
 
 
-class MarketData(Protocol):
-    """The reads of Kite's REST interface that a feed needs, as libs.broker.kite.rest has them."""
-
-    async def instruments(self, exchange: str | None = None) -> list[Instrument]:
-        """Return the dump of an exchange."""
-
-    async def quote(self, keys: Sequence[str]) -> dict[str, Any]:
-        """Return full quotes by exchange:tradingsymbol."""
-
-    async def historical(
-        self,
-        instrument_token: int,
-        interval: str,
-        from_at: datetime,
-        to_at: datetime,
-        oi: bool = False,
-    ) -> list[dict[str, Any]]:
-        """Return candles, oldest first."""
-
-    async def close(self) -> None:
-        """Let go of connections."""
-
-
-class TickFrame(Protocol):
-    """A decoded frame of the websocket."""
-
-    def __len__(self) -> int:
-        """Return the number of packets; 0 for a heartbeat."""
-
-    def columns(self, received_ms: int) -> TickColumns:
-        """Return the packets as ticks."""
-
-
-class TickStream(Protocol):
-    """The websocket, as libs.broker.kite.ticker has it."""
-
-    async def subscribe(
-        self, tokens: Collection[int], mode: Literal["ltp", "quote", "full"]
-    ) -> None:
-        """Subscribe, now and after each reconnect."""
-
-    async def unsubscribe(self, tokens: Collection[int]) -> None:
-        """Let go of instruments."""
-
-    def frames(self) -> AsyncGenerator[TickFrame]:
-        """Yield frames until closed; closing the generator ends the connection."""
-
-    async def close(self) -> None:
-        """Close the connection."""
-
-
 @dataclass(slots=True)
-class KiteFeed:
-    """One trading day at Kite, or at a simulator of it.
+class LiveFeed:
+    """One trading day at a broker, or at a simulator of one.
 
     With the wall clock the day is today and a frame arrives when it arrives. With the feed's
     clock (a simulator, at any speed) both are told by what the exchange says.
@@ -113,8 +50,8 @@ class KiteFeed:
     rules: UniverseRules
     history: HistoryRules
     calendar: Calendar
+    source: str
     clock: ClockKind = "wall"
-    source: str = "kite"
     frames_taken: int = 0
     _day: date | None = None
     _universe: Universe | None = None
@@ -134,14 +71,15 @@ class KiteFeed:
     async def today(self) -> date:
         """Return what day it is: by the wall, or at the exchange."""
         if self.clock == "wall":
-            return self._today({})
-        return self._today(await self.market_data.quote(self.rules.underlyings))
+            return self._today(())
+        quotes = await self.market_data.quotes(self.rules.underlyings)
+        return self._today(quotes.values())
 
     async def open(self) -> None:
         """Find out the day and the prices of the underlyings; SettingsError on a closed day."""
-        quotes = await _patiently(lambda: self.market_data.quote(self.rules.underlyings))
-        self._spots = {one["instrument_token"]: one["last_price"] for one in quotes.values()}
-        self._day = self._today(quotes)
+        quotes = await _patiently(lambda: self.market_data.quotes(self.rules.underlyings))
+        self._spots = {one.instrument_token: one.last_price for one in quotes.values()}
+        self._day = self._today(quotes.values())
         reason = self.calendar.closed_reason("NSE", self._day)
         if reason is not None:
             raise SettingsError(f"no ticks today: the market is closed on {self._day} ({reason})")
@@ -221,15 +159,15 @@ class KiteFeed:
         await self.stream.close()
         await self.market_data.close()
 
-    def _today(self, quotes: Mapping[str, Any]) -> date:
+    def _today(self, quotes: Collection[LastQuote]) -> date:
         if self.clock == "wall":
-            return utc_from_ms(WallClock().now_ms()).astimezone(IST).date()
-        stamps = [str(one["timestamp"]) for one in quotes.values() if one.get("timestamp")]
+            return _day_of(WallClock().now_ms())
+        stamps = [one.at_ms for one in quotes if one.at_ms is not None]
         if not stamps:
             raise SettingsError(
                 f"ingest.universe: no quote for {', '.join(self.rules.underlyings)}"
             )
-        return date.fromisoformat(max(stamps)[:10])
+        return _day_of(max(stamps))
 
     def _arrival(self) -> Callable[[TickColumns], int]:
         if self.clock == "wall":
@@ -242,12 +180,10 @@ class KiteFeed:
         self, instrument: Instrument, interval: Interval, since: date, until: date
     ) -> FetchedCandles:
         from_at, to_at = midnight(since), midnight(until) - timedelta(seconds=1)
-        records = await _patiently(
-            lambda: self.market_data.historical(
-                instrument.instrument_token, KITE_INTERVALS[interval], from_at, to_at
-            )
+        candles = await _patiently(
+            lambda: self.market_data.candles(instrument.instrument_token, interval, from_at, to_at)
         )
-        return FetchedCandles(instrument, interval, records)
+        return FetchedCandles(instrument, interval, candles)
 
     def _learn(self, columns: TickColumns) -> None:
         """Remember the underlyings' prices."""
@@ -282,20 +218,30 @@ async def _patiently(call: Callable[[], Awaitable[T]]) -> T:
     def on_trouble(error: Exception) -> None:
         nonlocal tried
         tried += 1
-        log.warning("kite does not answer, trying again", reason=str(error), tried=tried)
+        log.warning("the broker does not answer, trying again", reason=str(error), tried=tried)
 
     return await retrying(call, on_trouble, lambda: tried >= ATTEMPTS)
 
 
-def make_kite_feed(
-    settings: IngestSettings, kite: KiteSettings, kind: ClockKind, metrics: Metrics | None = None
-) -> KiteFeed:
-    """Return the feed of the account in the settings; SettingsError without an API key."""
-    return KiteFeed(
-        market_data=kite_rest(kite, kind, metrics),
-        stream=kite_ticker(kite, kind, "ingest"),
+def _day_of(at_ms: int) -> date:
+    return utc_from_ms(at_ms).astimezone(IST).date()
+
+
+def make_live_feed(
+    name: str,
+    settings: IngestSettings,
+    sections: BrokerSections,
+    kind: ClockKind,
+    metrics: Metrics | None = None,
+) -> LiveFeed:
+    """Return the feed of a broker's account; SettingsError for settings that do not do."""
+    broker = connect_market(name, sections, surroundings("ingest", kind, make_clock(kind), metrics))
+    return LiveFeed(
+        market_data=broker.market_data(),
+        stream=broker.tick_stream(),
         rules=settings.universe,
         history=settings.history,
         calendar=load_calendar(),
+        source=name,
         clock=kind,
     )

@@ -1,25 +1,28 @@
-"""The feed from Kite, with the account and the websocket played by stand-ins."""
+"""The feed from a broker, with its market data and its stream played by stand-ins."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
 
 from libs.broker.errors import BrokerError, SessionExpired
+from libs.broker.port.market import HistoricalCandle, LastQuote, Mode
+from libs.events.candles import Interval
+from libs.events.event import ms_from_utc
 from libs.events.ticks import TickColumns
 from libs.market.calendar import IST, load_calendar
 from libs.market.instruments import Instrument
 from libs.market.rulebook import load_rulebook
 from libs.runtime.settings import SettingsError
-from services.ingest import kite_feed
-from services.ingest.domain.kite_candles import HistoryRules
+from services.ingest import live_feed
+from services.ingest.domain.history import HistoryRules
 from services.ingest.domain.universe import UniverseRules
 from services.ingest.feed import Backfill, Frame
-from services.ingest.kite_feed import KiteFeed
+from services.ingest.live_feed import LiveFeed
 from services.simulator.domain.market.synthetic import SyntheticMarket
 
 DAY = date(2026, 6, 17)
@@ -38,36 +41,31 @@ class Busy(BrokerError):
 
 @dataclass
 class Account:
-    """Answers as Kite's REST interface does; the first answers may be errors."""
+    """Answers requests; the first answers may be errors."""
 
     troubles: int = 0
-    stamp: str = f"{DAY} 09:14:59"
+    stamp: datetime = datetime(2026, 6, 17, 9, 14, 59, tzinfo=IST)
     asked: list[tuple[Any, ...]] = field(default_factory=list)
     is_closed: bool = False
 
-    async def instruments(self, exchange: str | None = None) -> list[Instrument]:
+    async def instruments(self, exchange: str) -> list[Instrument]:
         return [one for one in MARKET.instruments if one.exchange == exchange]
 
-    async def quote(self, keys: Sequence[str]) -> dict[str, Any]:
+    async def quotes(self, keys: Collection[str]) -> dict[str, LastQuote]:
         if self.troubles:
             self.troubles -= 1
             raise Busy("429 for a moment")
         price = MARKET.spots(SESSION.open_ms)["NIFTY 50"]
-        quoted = {"instrument_token": NIFTY.instrument_token, "last_price": price}
-        return {key: {**quoted, "timestamp": self.stamp} for key in keys}
+        quote = LastQuote(NIFTY.instrument_token, price, ms_from_utc(self.stamp))
+        return dict.fromkeys(keys, quote)
 
-    async def historical(
-        self,
-        instrument_token: int,
-        interval: str,
-        from_at: datetime,
-        to_at: datetime,
-        oi: bool = False,
-    ) -> list[dict[str, Any]]:
+    async def candles(
+        self, instrument_token: int, interval: Interval, from_at: datetime, to_at: datetime
+    ) -> list[HistoricalCandle]:
         self.asked.append((instrument_token, interval, from_at, to_at))
         at = datetime(2026, 6, 16, 9, 15, tzinfo=IST)
-        values = {"open": 1.0, "high": 2.0, "low": 1.0, "close": 2.0, "volume": 0}
-        return [{"date": at + timedelta(minutes=15 * n), **values} for n in range(25)]
+        first = HistoricalCandle(at, open=1.0, high=2.0, low=1.0, close=2.0, volume=0)
+        return [replace(first, opened_at=at + timedelta(minutes=15 * n)) for n in range(25)]
 
     async def close(self) -> None:
         self.is_closed = True
@@ -106,9 +104,7 @@ class Stream:
     refusals: int = 0
     ended: int = 0
 
-    async def subscribe(
-        self, tokens: Collection[int], mode: Literal["ltp", "quote", "full"]
-    ) -> None:
+    async def subscribe(self, tokens: Collection[int], mode: Mode) -> None:
         assert mode == "full"
         self.tokens |= set(tokens)
 
@@ -130,10 +126,10 @@ class Stream:
         self.is_closed = True
 
 
-def feed_of(account: Account, stream: Stream) -> KiteFeed:
+def feed_of(account: Account, stream: Stream) -> LiveFeed:
     rules = UniverseRules(("NSE:NIFTY 50",), expiries=1, near_strikes=1)
     history = HistoryRules(days=2, intervals=("15m",))
-    return KiteFeed(account, stream, rules, history, CALENDAR, clock="feed")
+    return LiveFeed(account, stream, rules, history, CALENDAR, "kite", clock="feed")
 
 
 def played(stream: Stream, follow: Sequence[int] = ()) -> list[Frame]:
@@ -165,7 +161,7 @@ def test_the_day_is_what_the_exchange_says_where_the_clock_is_the_feeds() -> Non
 
 
 def test_a_closed_day_is_refused_with_the_reason() -> None:
-    feed = feed_of(Account(stamp="2026-06-14 10:00:00"), Stream())
+    feed = feed_of(Account(stamp=datetime(2026, 6, 14, 10, tzinfo=IST)), Stream())
     with pytest.raises(SettingsError, match="closed on 2026-06-14 \\(Sunday\\)"):
         asyncio.run(feed.open())
 
@@ -188,7 +184,7 @@ def test_underlyings_and_their_options_are_listed_and_their_history_fetched() ->
     assert listed[0] == NIFTY
     assert {one.name for one in listed[1:]} == {"NIFTY"}
     ((token, interval, from_at, to_at),) = account.asked
-    assert (token, interval) == (NIFTY.instrument_token, "15minute")
+    assert (token, interval) == (NIFTY.instrument_token, "15m")
     assert from_at == datetime(2026, 6, 15, tzinfo=IST)
     assert to_at == datetime(2026, 6, 16, 23, 59, 59, tzinfo=IST)
     assert backfill.days == (date(2026, 6, 16),)
@@ -207,7 +203,7 @@ def test_frames_carry_the_feeds_time_and_end_after_the_close() -> None:
 def test_a_feed_whose_session_is_over_waits_for_another_one(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(kite_feed, "SESSION_SECONDS", 0.01)
+    monkeypatch.setattr(live_feed, "SESSION_SECONDS", 0.01)
     assert len(played(Stream([at(1), at(2)], refusals=3))) == 2
 
 
@@ -248,7 +244,8 @@ def test_the_feed_plays_a_day_after_another_each_on_its_own_connection() -> None
             days.append(feed.trading_day)
             await feed.instruments()
             times += [frame.received_ms async for frame in feed.frames()]
-            account.stamp, stream.sent = "2026-06-18 09:14:59", [ends[1]]
+            account.stamp += timedelta(days=1)
+            stream.sent = [ends[1]]
         return days, times, stream.ended
 
     days, times, ended = asyncio.run(story())

@@ -1,0 +1,72 @@
+"""The connector of Kite, and of a simulator that speaks as Kite does."""
+
+from collections.abc import Callable
+
+from libs.broker.connector import Surroundings
+from libs.broker.kite.limits import load_limits
+from libs.broker.kite.login import KiteSessions
+from libs.broker.kite.market import KiteMarketData
+from libs.broker.kite.orders import KiteOrderClient
+from libs.broker.kite.rest import KiteRest
+from libs.broker.kite.session import KiteSession, SessionFile
+from libs.broker.kite.settings import KiteSettings
+from libs.broker.kite.ticker import Ticker
+from libs.broker.kite.venue import KiteVenue, SimulatorVenue
+from libs.events.event import utc_from_ms
+from libs.market.calendar import IST
+
+
+class KiteConnector:
+    """The account of [kite]; ValueError, which names the key, for settings that do not do."""
+
+    venue_type = KiteVenue
+
+    def __init__(self, settings: KiteSettings, around: Surroundings) -> None:
+        self._settings = settings
+        self._around = around
+        self._address = settings.address()
+
+    def sessions(self) -> KiteSessions:
+        """Return the login, which leaves the session in the settings' file."""
+        return KiteSessions(self._settings)
+
+    def market_data(self) -> KiteMarketData:
+        """Return dump, history and quotes."""
+        return KiteMarketData(self.rest())
+
+    def tick_stream(self) -> Ticker:
+        """Return a websocket of its own."""
+        return Ticker(
+            self._address,
+            self._session(),
+            silence_seconds=self._settings.silence_seconds,
+            log=self._around.log,
+        )
+
+    def venue(self) -> KiteVenue:
+        """Return a place for orders with requests and a websocket of its own."""
+        rest, ticker = self.rest(), self.tick_stream()
+        client = KiteOrderClient(
+            rest,
+            ticker,
+            poll_seconds=self._settings.poll_seconds,
+            now_ms=self._around.now_ms,
+            log=self._around.log,
+        )
+        return self.venue_type(rest, ticker, client)
+
+    def rest(self) -> KiteRest:
+        """Return the requests, kept within the limits that hold today."""
+        today = utc_from_ms(self._around.wall_ms()).astimezone(IST).date()
+        return KiteRest(self._address, self._session(), load_limits(today), self._around.note)
+
+    def _session(self) -> Callable[[], KiteSession]:
+        """Return what gives the session in force: a new login is picked up without a restart."""
+        file, around = SessionFile(self._settings.session_file), self._around
+        return lambda: file.current(around.wall_ms() if around.is_today else 0)
+
+
+class SimulatorConnector(KiteConnector):
+    """The same account, where orders go to a simulator and to nothing else."""
+
+    venue_type = SimulatorVenue

@@ -1,0 +1,70 @@
+"""Kite's market data by requests: the dump, historical candles, quotes."""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import datetime
+from typing import Any, TypeVar
+
+from libs.broker.errors import ReplyUnreadable
+from libs.broker.kite.mapping import Row, epoch_ms
+from libs.broker.kite.rest import KiteRest
+from libs.broker.port.market import HistoricalCandle, LastQuote
+from libs.events.candles import Interval
+from libs.market.instruments import Instrument
+
+T = TypeVar("T")
+INTERVALS: Mapping[Interval, str] = {
+    "1m": "minute",
+    "3m": "3minute",
+    "5m": "5minute",
+    "10m": "10minute",
+    "15m": "15minute",
+    "30m": "30minute",
+    "60m": "60minute",
+    "day": "day",
+}
+"""Our intervals in the words of Kite's historical calls."""
+
+
+class KiteMarketData:
+    """The port MarketData over Kite's requests; errors are those of KiteRest."""
+
+    def __init__(self, rest: KiteRest) -> None:
+        self._rest = rest
+
+    async def instruments(self, exchange: str) -> Sequence[Instrument]:
+        """Return the dump of an exchange."""
+        return await self._rest.instruments(exchange)
+
+    async def quotes(self, keys: Collection[str]) -> Mapping[str, LastQuote]:
+        """Return quotes by `EXCHANGE:tradingsymbol`; unknown keys are left out."""
+        return {key: _read(_quote, row) for key, row in (await self._rest.quote(keys)).items()}
+
+    async def candles(
+        self, instrument_token: int, interval: Interval, from_at: datetime, to_at: datetime
+    ) -> Sequence[HistoricalCandle]:
+        """Return candles that open from `from_at` to `to_at`, in as many calls as it takes."""
+        asked = INTERVALS[interval]
+        rows = await self._rest.historical(instrument_token, asked, from_at, to_at)
+        return [_read(_candle, row) for row in rows]
+
+    async def close(self) -> None:
+        """Wait for what is on its way, and close the connections."""
+        await self._rest.close()
+
+
+def _quote(row: Row) -> LastQuote:
+    at_ms = epoch_ms(row.get("timestamp"))
+    return LastQuote(int(row["instrument_token"]), float(row["last_price"]), at_ms)
+
+
+def _candle(row: Row) -> HistoricalCandle:
+    prices = {name: float(row[name]) for name in ("open", "high", "low", "close")}
+    volume, oi = int(row["volume"]), int(row.get("oi", 0))
+    return HistoricalCandle(row["date"], **prices, volume=volume, oi=oi)
+
+
+def _read(read: Callable[[Row], T], row: Any) -> T:
+    try:
+        return read(row)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise ReplyUnreadable(f"Kite's market data cannot be read: {error!r}") from error

@@ -1,0 +1,45 @@
+"""Settings of an account at Kite, section [kite]."""
+
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+
+from libs.broker.kite.address import KiteAddress
+
+
+class KiteSettings(BaseModel):
+    """The account at Kite Connect, or the simulator that stands in for it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    api_key: str = Field("", description="the app's key; of `alphastocks simulator`: simulator")
+    api_secret: SecretStr = Field(SecretStr(""), description="the app's secret; login needs it")
+    root: str = Field("https://api.kite.trade", description="address of the REST interface")
+    ws_root: str = Field("wss://ws.kite.trade", description="address of the websocket")
+    login_root: str = Field(
+        "https://kite.zerodha.com/connect/login", description="address of the login page"
+    )
+    session_file: Path = Field(
+        Path("var/kite/session.json"), description="where `alphastocks login` keeps the token"
+    )
+    timeout_seconds: float = Field(5.0, gt=0, description="patience with a REST call")
+    silence_seconds: float = Field(5.0, gt=0, description="a quieter websocket is opened anew")
+    poll_seconds: float = Field(5.0, gt=0, description="between looks at the order book")
+
+    def address(self) -> KiteAddress:
+        """Return where Kite is; ValueError, which names the key, without an API key or address."""
+        if not self.api_key:
+            raise ValueError(
+                "kite.api_key: needed to talk to Kite: set ALPHASTOCKS_KITE__API_KEY, then run "
+                "`alphastocks login`"
+            )
+        try:
+            return KiteAddress(
+                api_key=self.api_key,
+                root=self.root,
+                ws_root=self.ws_root,
+                login_root=self.login_root,
+                timeout_seconds=self.timeout_seconds,
+            )
+        except ValueError as error:
+            raise ValueError(f"kite.{error}") from None

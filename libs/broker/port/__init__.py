@@ -1,0 +1,56 @@
+"""What is asked of a broker: one Protocol for each part of it, in Kite's words.
+
+Adapters implement them, callers know nothing else: see docs/adding-a-broker.md.
+"""
+
+from libs.broker.port.account import Account, Funds, Margin, NetPosition, Trade
+from libs.broker.port.market import (
+    HistoricalCandle,
+    History,
+    Instruments,
+    LastQuote,
+    MarketData,
+    Mode,
+    Quotes,
+    TickFrame,
+    TickStream,
+)
+from libs.broker.port.orders import (
+    Fill,
+    OrderClient,
+    OrderRequest,
+    OrderStatus,
+    OrderUpdate,
+    Product,
+    Side,
+)
+from libs.broker.port.session import Session, Sessions
+from libs.broker.port.venue import QuoteSource, Venue
+
+__all__ = [
+    "Account",
+    "Fill",
+    "Funds",
+    "HistoricalCandle",
+    "History",
+    "Instruments",
+    "LastQuote",
+    "Margin",
+    "MarketData",
+    "Mode",
+    "NetPosition",
+    "OrderClient",
+    "OrderRequest",
+    "OrderStatus",
+    "OrderUpdate",
+    "Product",
+    "QuoteSource",
+    "Quotes",
+    "Session",
+    "Sessions",
+    "Side",
+    "TickFrame",
+    "TickStream",
+    "Trade",
+    "Venue",
+]

@@ -1,0 +1,99 @@
+"""The market ports: instruments, history, quotes and the stream of ticks.
+
+Prices are floats in rupees, volumes units, times aware datetimes or epoch ms. Every request may
+raise SessionError, RateLimited, BrokerUnavailable, ReplyUnreadable or RequestRefused of
+`libs.broker.errors`; nothing is tried again here.
+"""
+
+from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal, Protocol
+
+from libs.events.candles import Interval
+from libs.events.ticks import TickColumns
+from libs.market.instruments import Instrument
+
+Mode = Literal["ltp", "quote", "full"]
+"""What a tick holds: the last price; also volume and totals; also depth and the exchange's time."""
+
+
+class Instruments(Protocol):
+    """What is listed today."""
+
+    async def instruments(self, exchange: str) -> Sequence[Instrument]:
+        """Return what is listed on an exchange."""
+
+
+@dataclass(frozen=True, slots=True)
+class HistoricalCandle:
+    """A candle of the past, prices in rupees; `oi` is 0 where the broker gives none."""
+
+    opened_at: datetime
+    open: float
+    high: float
+    low: float
+    close: float
+    volume: int
+    oi: int = 0
+
+
+class History(Protocol):
+    """Candles of earlier days."""
+
+    async def candles(
+        self, instrument_token: int, interval: Interval, from_at: datetime, to_at: datetime
+    ) -> Sequence[HistoricalCandle]:
+        """Return candles that open from `from_at` to `to_at`, both aware, oldest first."""
+
+
+@dataclass(frozen=True, slots=True)
+class LastQuote:
+    """The last price of an instrument, and when the exchange told it; None: it does not say."""
+
+    instrument_token: int
+    last_price: float
+    at_ms: int | None
+
+
+class Quotes(Protocol):
+    """Prices of now, when asked for."""
+
+    async def quotes(self, keys: Collection[str]) -> Mapping[str, LastQuote]:
+        """Return quotes by `EXCHANGE:tradingsymbol`; unknown keys are left out."""
+
+
+class MarketData(Instruments, History, Quotes, Protocol):
+    """Everything of the market that is asked for by requests."""
+
+    async def close(self) -> None:
+        """Wait for what is on its way, and let go of connections."""
+
+
+class TickFrame(Protocol):
+    """What the stream brought at once."""
+
+    def __len__(self) -> int:
+        """Return the number of ticks; 0 for a heartbeat."""
+
+    def columns(self, received_ms: int) -> TickColumns:
+        """Return the ticks; one without a time of its own is stamped `received_ms`."""
+
+
+class TickStream(Protocol):
+    """Ticks as they come, over one connection that is opened anew when it breaks."""
+
+    async def subscribe(self, tokens: Collection[int], mode: Mode) -> None:
+        """Stream these instruments, from now on and after every reconnect."""
+
+    async def unsubscribe(self, tokens: Collection[int]) -> None:
+        """Stream these instruments no longer."""
+
+    def frames(self) -> AsyncGenerator[TickFrame]:
+        """Yield frames until closed; closing the generator ends the connection.
+
+        Raises SessionError where there is no session, or none that the broker accepts.
+        """
+
+    async def close(self) -> None:
+        """Close the connection, and with it `frames`."""

@@ -1,0 +1,1 @@
+"""Which broker: names in the settings become connectors here, and nowhere else."""
