@@ -9,6 +9,7 @@ AlphaStocksError
 ├── StoreError                                 libs.store.errors
 ├── SettingsError                              libs.runtime.settings
 ├── RecordingError, UniverseError              services.ingest
+├── WrongSignal, WrongCandles                  libs.strategy
 ├── UnknownStrategy                            services.strategy
 └── ProcessFailed                              services.local
 """

@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 
 import pandas as pd
 
+from libs.errors import AlphaStocksError
 from libs.events.candles import MINUTES, Candle, Interval
 from libs.events.event import ms_from_utc
 from libs.events.signals import StrategySignal
@@ -22,7 +23,7 @@ FIRST_DAY = date(2021, 1, 1)
 _PRICES = ("open", "high", "low", "close")
 
 
-class WrongCandles(ValueError):
+class WrongCandles(AlphaStocksError, ValueError):
     """Rows that are no candles, or candles that the strategy did not ask for; says which."""
 
 

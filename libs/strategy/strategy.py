@@ -7,6 +7,7 @@ from functools import cache
 from inspect import Parameter, Signature, signature
 from typing import Any, ClassVar, NotRequired, Self, TypedDict, Unpack
 
+from libs.errors import AlphaStocksError
 from libs.events.candles import Candle, Interval
 from libs.events.event import identity, utc_from_ms
 from libs.events.signals import Action, StrategySignal
@@ -15,7 +16,7 @@ from libs.market.instruments import underlying_name
 Parameters = dict[str, float | str]
 
 
-class WrongSignal(ValueError):
+class WrongSignal(AlphaStocksError, ValueError):
     """A signal whose levels contradict its action, or whose confidence is not within 0..1."""
 
 

@@ -213,5 +213,4 @@ class ExecutorHandler:
 
 
 async def _publish(events: Iterable[Event], emit: Emit) -> None:
-    for event in events:
-        await emit(event)
+    await emit(*events)
