@@ -18,6 +18,7 @@ from libs.runtime.testing import ServiceHarness
 from services.executor.service import make_service
 from services.executor.settings import ControlSettings, ExecutorSettings
 from tests.integration.processes import HOST, free_ports
+from tests.proofs import examples
 from tests.undisturbed import import_undisturbed, undisturbed
 
 TOKENS: dict[Scope, str] = {"read": "looks", "operate": "halts", "trade": "closes"}
@@ -30,7 +31,7 @@ CHECKS = [
     checks.response_schema_conformance,
 ]
 CHANGES = (TradingHalted, TradingResumed, ModeChanged)
-FUZZED = settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+FUZZED = settings(examples(60), suppress_health_check=[HealthCheck.too_slow])
 
 
 class Served:
