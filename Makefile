@@ -1,4 +1,4 @@
-# make setup | demo | test | explore | bench | lint | lock | up | down | smoke — see README.md
+# make setup | demo | check | test | prove | explore | bench | lint | lock | up | down | smoke — see README.md
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 # make up LIVE=1 follows a real account and logs what it would order; see docs/runbook.md
 COMPOSE := docker compose $(if $(LIVE),--env-file deploy/live.env) -f deploy/docker-compose.yml
 
-.PHONY: help setup demo test explore bench lint audit format lock clean up down logs ps password smoke k8s
+.PHONY: help setup demo check test prove explore bench lint audit format lock clean up down logs ps password smoke k8s
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -27,8 +27,17 @@ setup: $(STAMP) ## make the environment in .venv
 demo: $(STAMP) ## a synthetic trading day through all six services
 	$(BIN)/alphastocks demo
 
-test: $(STAMP) ## unit, contract and integration tests
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+check: $(STAMP) ## lint, types and the unit tests of what changed (make check SINCE=main)
+	$(BIN)/ruff format --check --quiet .
+	$(BIN)/ruff check --quiet .
+	$(BIN)/mypy
+	$(BIN)/python -m tests.affected $(if $(SINCE),--since $(SINCE))
+
+test: $(STAMP) ## unit, contract and integration tests, with a sample of the long proofs
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --durations 20
+
+prove: $(STAMP) ## the long proofs whole: properties at a thousand examples each
+	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal --durations 20 -m "hypothesis or proof" --hypothesis-profile whole $(ARGS)
 
 explore: $(STAMP) ## the properties with new examples, a thousand each
 	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal -m hypothesis --hypothesis-profile explore $(ARGS)

@@ -1,6 +1,7 @@
 """What all tests share: silent logs, and where recorded market data is."""
 
 import os
+from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,18 +9,39 @@ import pytest
 import structlog
 
 from libs.events.kafka.address import KafkaAddress
+from tests.affected import write_seconds
+from tests.proofs import is_sample, register_profiles
 from tests.servers import TestKafka, described, running_kafka, why_none
-from tests.undisturbed import import_undisturbed
 
 RECORDED_DATA = "ALPHASTOCKS_RECORDED_DATA"
 
-# Here and not in a test, for it must be imported before pytest's plugin would do so, late.
-hypothesis = import_undisturbed("hypothesis")
-# Whoever runs the tests sees the same examples; `make explore` looks for others. No deadlines:
-# a busy machine must not fail a property.
-hypothesis.settings.register_profile("repeatable", derandomize=True, deadline=None)
-hypothesis.settings.register_profile("explore", max_examples=1_000, deadline=None)
-hypothesis.settings.load_profile("repeatable")
+register_profiles()
+_seconds: defaultdict[str, float] = defaultdict(float)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Explain the marker of tests that only `make prove` runs."""
+    config.addinivalue_line("markers", "proof(reason): too long for `make test`; says how long")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave long proofs to `make prove`, but run one that is named on the command line."""
+    if not is_sample() or any("::" in word for word in config.args):
+        return
+    proofs = [item for item in items if item.get_closest_marker("proof")]
+    config.hook.pytest_deselected(items=proofs)
+    items[:] = [item for item in items if item not in proofs]
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Add up what each test file takes, for `make check` to choose by."""
+    _seconds[report.nodeid.partition("::")[0]] += report.duration
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Write down what was measured; of several workers only their master does."""
+    if _seconds and not hasattr(session.config, "workerinput"):
+        write_seconds(session.config.rootpath, _seconds)
 
 
 @pytest.fixture(autouse=True)

@@ -162,14 +162,20 @@ class KafkaDay:
         counts: list[int] = []
 
         async def is_over() -> bool:
-            candles = await self.candles()
-            last = max((candle.closes_ms for candle in candles.values()), default=0)
-            topics = ("candles", "strategy_signals", "signal_generated", "decisions", "orders")
-            counts.append(sum([len(await self.events(topic)) for topic in topics]))
+            counts.append(await self.count_of_messages())
             is_quiet = len(counts) > 4 and len(set(counts[-4:])) == 1
-            return last == close_ms and is_quiet and await self.behind() == 0
+            if not is_quiet or await self.behind() > 0:
+                return False
+            candles = await self.candles()
+            return close_ms == max((candle.closes_ms for candle in candles.values()), default=0)
 
         await until(is_over, "the day is over", 0.7)
+
+    async def count_of_messages(self) -> int:
+        """Return how many messages there are on the topics that say what came of a day."""
+        topics = ("candles", "strategy_signals", "signal_generated", "decisions", "orders")
+        async with self.bus() as bus:
+            return sum([1 async for _ in bus.read(topics)])
 
     async def behind(self) -> int:
         """Return how many messages those who make candles and signals have not taken in yet."""

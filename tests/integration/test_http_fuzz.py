@@ -17,6 +17,7 @@ from libs.runtime.service import Parts, Service
 from libs.runtime.testing import ServiceHarness
 from services.executor.settings import ControlSettings, ExecutorSettings
 from tests.integration.processes import HOST, free_ports
+from tests.proofs import examples
 from tests.undisturbed import import_undisturbed, undisturbed
 from tests.unit.services.executor.handling import paper_service
 
@@ -30,7 +31,7 @@ CHECKS = [
     checks.response_schema_conformance,
 ]
 CHANGES = (TradingHalted, TradingResumed, ModeChanged)
-FUZZED = settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+FUZZED = settings(examples(60), suppress_health_check=[HealthCheck.too_slow])
 
 
 class Served:

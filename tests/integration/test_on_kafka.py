@@ -217,6 +217,7 @@ def test_a_kill_of_each_service_in_mid_session_changes_neither_candles_nor_signa
     play(story, PACED)
 
 
+@pytest.mark.proof("a minute; in small: handovers of candle and strategy, the group contract")
 def test_growth_to_three_replicas_and_back_under_load_changes_nothing(
     play: Play, expected: Expected
 ) -> None:
@@ -238,6 +239,7 @@ def test_growth_to_three_replicas_and_back_under_load_changes_nothing(
     play(story, PACED)
 
 
+@pytest.mark.proof("a minute; in small: the bus contract, dead letters of the runtime")
 def test_poison_on_each_topic_goes_to_dead_letters_and_the_rest_flows(
     play: Play, expected: Expected
 ) -> None:
@@ -257,6 +259,7 @@ def test_poison_on_each_topic_goes_to_dead_letters_and_the_rest_flows(
     play(story)
 
 
+@pytest.mark.proof("a minute; in small: repeats of each domain")
 def test_input_that_is_delivered_again_changes_nothing(play: Play, expected: Expected) -> None:
     async def story(day: KafkaDay, fleet: Fleet) -> None:
         await day.start_all(fleet)
@@ -323,6 +326,7 @@ def test_a_database_that_is_away_stops_no_exit_and_is_caught_up_with(
     play(story, PACED)
 
 
+@pytest.mark.proof("over a minute; in small: the bus contract over a restart, the emitter")
 def test_a_broker_that_is_killed_and_comes_back_loses_and_repeats_nothing(
     play: Play, expected: Expected, test_kafka: TestKafka
 ) -> None:

@@ -15,6 +15,7 @@ from libs.events.event import Event
 from libs.events.signals import SignalRejected, StrategySignal
 from libs.events.ticks import COLUMN_TYPES, REQUIRED, TickBatch, TickColumns
 from libs.events.topics import TOPIC_OF, TOPICS
+from tests.proofs import examples
 from tests.unit.libs.events.samples import candle_batch, event_classes, sample, tick_batch
 from tests.unit.libs.events.strategies import events, tick_batches
 
@@ -137,7 +138,7 @@ def test_any_other_json_is_poison_with_a_one_line_reason(topic: str, value: obje
     assert_poison(topic, json.dumps(value).encode())
 
 
-@settings(max_examples=500)
+@examples(100)
 @given(at=st.integers(min_value=10, max_value=10_000), byte=st.binary(min_size=1, max_size=12))
 def test_damaged_ticks_are_poison_or_a_batch_and_never_another_error(at: int, byte: bytes) -> None:
     value = bytearray(encode(tick_batch()))

@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from libs.events.bus import TopicPartition
@@ -22,6 +22,7 @@ from libs.runtime.subscription import CheckpointPolicy
 from libs.runtime.testing import ServiceHarness
 from services.candle.service import make_service
 from services.candle.settings import CandleSettings
+from tests.proofs import examples
 from tests.unit.services.candle.frames import MINUTE, OPEN, Tick, candles_of, frame, listed
 
 SECONDS = 7 * 60
@@ -113,7 +114,7 @@ def in_order_of_arrival(drawn: list[tuple[int, int, float, int, int]]) -> list[T
     return [(n, OPEN + second * 1000, price, volume * 5) for n, second, price, volume, _ in ordered]
 
 
-@settings(max_examples=60)
+@examples(25)
 @given(
     arrivals,
     st.integers(1, 4),

@@ -4,11 +4,12 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from services.candle.domain.repeats import Repeats
 from services.candle.domain.run import Ticks
+from tests.proofs import examples
 
 ROWS = 3
 One = tuple[int, int, int, int]
@@ -61,7 +62,7 @@ def by_row(batches: Sequence[list[One]]) -> Ticks:
     return Ticks(row, at_ms, price.astype(np.float64), volume, np.zeros_like(row), batch)
 
 
-@settings(max_examples=500)
+@examples(100)
 @given(batch_lists, st.integers(1, 8))
 def test_repeats_are_those_of_a_set_however_batches_are_joined(
     batches: list[Batch], run: int

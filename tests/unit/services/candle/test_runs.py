@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from libs.events.candles import CandleBatch
@@ -14,6 +14,7 @@ from libs.events.ticks import TickBatch
 from libs.market.calendar import load_calendar
 from services.candle.domain.aggregator import CandleAggregator
 from services.candle.domain.session_candles import CandleRules
+from tests.proofs import examples
 from tests.unit.services.candle.frames import (
     CLOSE,
     DAY,
@@ -140,7 +141,7 @@ def told(made: CandleAggregator) -> dict[str, int]:
     return {name: count for name, count in named.items() if count}
 
 
-@settings(max_examples=150)
+@examples(40)
 @given(streams, starts, rules, st.sampled_from([2, 3, 7, 50]))
 def test_runs_make_the_candles_and_the_counts_of_single_batches(
     stream: list[tuple[list[Drawn], int, int]],
@@ -154,7 +155,7 @@ def test_runs_make_the_candles_and_the_counts_of_single_batches(
     assert told(together) == told(alone)
 
 
-@settings(max_examples=60)
+@examples(25)
 @given(streams, starts, st.integers(0, 40), st.sampled_from([3, 50]))
 def test_runs_after_a_replay_make_the_candles_of_single_batches(
     stream: list[tuple[list[Drawn], int, int]], start_ms: int, handled: int, fetched: int
@@ -169,7 +170,7 @@ def test_runs_after_a_replay_make_the_candles_of_single_batches(
     assert told(together) == told(alone)
 
 
-@settings(max_examples=60)
+@examples(25)
 @given(streams, starts, st.data())
 def test_a_feed_that_knows_no_volume_makes_the_same_candles_in_runs(
     stream: list[tuple[list[Drawn], int, int]], start_ms: int, data: st.DataObject

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from libs.broker.port import Fill, OrderUpdate
@@ -13,6 +13,7 @@ from libs.events.signals import ExecutionDecided
 from services.executor.domain.order import GIVEN_UP, Order
 from services.executor.domain.plans import position_id_of
 from services.executor.domain.policy import OrderRules
+from tests.proofs import examples
 from tests.unit.services.executor.builders import (
     LOT,
     NOW,
@@ -279,7 +280,7 @@ steps = st.lists(
 )
 
 
-@settings(max_examples=200)
+@examples(60)
 @given(steps, st.sampled_from([0, None, 10, 14_000, 21_000]))
 def test_whatever_is_lost_or_late_no_more_is_sold_than_held_and_an_exit_ends_flat(
     story: list[tuple[str, int | None, int]], first: int | None

@@ -1,7 +1,7 @@
 from decimal import Decimal
 from uuid import UUID, uuid4
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from libs.events.event import utc_from_ms
@@ -9,6 +9,7 @@ from libs.events.orders import OrderPlanned
 from libs.events.positions import PositionClosed
 from services.executor.domain.plans import position_id_of
 from services.executor.domain.policy import Policy, RiskLimits, Sizing
+from tests.proofs import examples
 from tests.unit.services.executor.builders import (
     LOT,
     NEXT_DAY,
@@ -329,7 +330,7 @@ ACTIONS = [
 stories = st.lists(st.tuples(st.sampled_from(ACTIONS), st.integers(1, 4)), max_size=25)
 
 
-@settings(max_examples=150)
+@examples(50)
 @given(stories)
 def test_no_story_sells_more_than_was_bought_and_in_the_end_all_that_was_asked_for_is_sold(
     story: list[tuple[str, int]],

@@ -1,7 +1,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from libs.broker.port import OrderUpdate
@@ -16,6 +16,7 @@ from services.executor.domain.commands import CancelOrder
 from services.executor.domain.executor import OptionsExecutor
 from services.executor.domain.plans import position_id_of
 from services.executor.domain.policy import OrderRules
+from tests.proofs import examples
 from tests.unit.services.executor.builders import (
     DAY,
     LOT,
@@ -84,7 +85,7 @@ steps = st.lists(
 )
 
 
-@settings(max_examples=60)
+@examples(30)
 @given(steps)
 def test_reading_back_its_own_events_gives_the_same_orders_and_risk(story: list[str]) -> None:
     trading, heard = entered(), []

@@ -19,6 +19,8 @@ from services.simulator.settings import SimulatorSettings
 
 TOKEN = "a-standing-token"
 WEDNESDAY, THURSDAY = date(2026, 6, 17), date(2026, 6, 18)
+# Diwali's session of one hour, which is soon played up to its end; the day after is a holiday.
+SHORT_DAY, DAY_AFTER = date(2025, 10, 21), date(2025, 10, 23)
 NIFTY = 256265
 
 
@@ -26,7 +28,7 @@ def settings_of(**changes: Any) -> SimulatorSettings:
     fields: dict[str, Any] = {
         "port": 0,
         "day": WEDNESDAY,
-        "start": time(15, 29, 58),
+        "start": time(9, 20),
         "speed": 1000,
         "goes_on": True,
         "access_token": SecretStr(TOKEN),
@@ -82,11 +84,11 @@ def is_under_way(server: SimulatorServer, at: time) -> bool:
 
 
 def test_after_a_day_comes_the_next_trading_day_from_its_open(tmp_path: Path) -> None:
-    settings = settings_of(state=tmp_path / "account.json")
+    settings = settings_of(state=tmp_path / "account.json", day=SHORT_DAY, start=time(14, 44, 58))
     days = played(settings, lambda seen: len(seen) == 2 and is_under_way(seen[1], time(9, 16)))
     assert days == [
-        (WEDNESDAY, at_time(WEDNESDAY, time(15, 29, 57))),
-        (THURSDAY, at_time(THURSDAY, time(9, 14, 59))),
+        (SHORT_DAY, at_time(SHORT_DAY, time(14, 44, 57))),
+        (DAY_AFTER, at_time(DAY_AFTER, time(9, 14, 59))),
     ]
 
 

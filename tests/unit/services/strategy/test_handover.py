@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import date, timedelta
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from libs.events.candles import Candle, CandleBatch, CandleColumns
@@ -12,6 +12,7 @@ from libs.events.event import Event, identity, ms_from_utc, utc_from_ms
 from libs.market.calendar import load_calendar
 from services.strategy.domain.host import StrategyHost
 from services.strategy.domain.registry import known_strategies, make_strategy
+from tests.proofs import examples
 
 DAY = date(2026, 6, 10)
 OPEN_MS = ms_from_utc(load_calendar().sessions("NSE", DAY)[0].opens_at)
@@ -92,7 +93,7 @@ def history(closed: Sequence[Sequence[int]]) -> list[Candle]:
     ]
 
 
-@settings(max_examples=60)
+@examples(25)
 @given(days, days, st.integers(0, 28), st.integers(0, 1), st.booleans())
 def test_a_partition_that_was_taken_over_signals_as_if_it_had_never_moved(
     before: list[list[int]], today: list[list[int]], handled: int, moved: int, knew_it: bool

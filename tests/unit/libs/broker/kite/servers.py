@@ -42,12 +42,11 @@ def session(token: str = TOKEN) -> KiteSession:
 
 @dataclass(frozen=True)
 class Answer:
-    """An HTTP reply; `after_seconds` and `after` keep the client waiting, `is_cut` hangs up."""
+    """An HTTP reply; `after` keeps the client waiting, `is_cut` hangs up."""
 
     body: bytes
     status: int = 200
     content_type: str = "application/json"
-    after_seconds: float = 0.0
     after: threading.Event | None = None
     is_cut: bool = False
 
@@ -84,6 +83,7 @@ class HttpKite:
     answers: dict[str, list[Answer]] = field(default_factory=dict)
     asked: list[Asked] = field(default_factory=list)
     port: int = 0
+    timeout_seconds: float = 1.0
 
     def on(self, request: str, *answers: Answer) -> None:
         """Answer `METHOD /path` with these, one after the other."""
@@ -104,7 +104,9 @@ class HttpKite:
     @property
     def address(self) -> KiteAddress:
         """Return where this stand-in is reached."""
-        return KiteAddress("key", root=f"http://127.0.0.1:{self.port}", timeout_seconds=1.0)
+        return KiteAddress(
+            "key", root=f"http://127.0.0.1:{self.port}", timeout_seconds=self.timeout_seconds
+        )
 
 
 @contextmanager
@@ -140,7 +142,6 @@ def _handler_of(kite: HttpKite) -> type[BaseHTTPRequestHandler]:
         do_GET = do_POST = do_PUT = do_DELETE = _serve  # noqa: N815  # names of the library
 
         def _reply(self, answer: Answer) -> None:
-            time.sleep(answer.after_seconds)
             if answer.after is not None:
                 answer.after.wait()
             if answer.is_cut:

@@ -1,5 +1,6 @@
 import asyncio
 import json
+import threading
 from collections.abc import Callable
 from contextlib import AsyncExitStack, suppress
 from decimal import Decimal
@@ -12,8 +13,12 @@ from libs.broker.errors import OrderRefused, OrderUnknown, ReplyUnreadable
 from libs.broker.kite.backoff import Backoff
 from libs.broker.kite.orders import KiteOrderClient
 from libs.broker.kite.rest import KiteRest
+from libs.broker.kite.session import KiteSession
 from libs.broker.kite.ticker import Ticker
+from libs.broker.kite.watch import _SESSION_SECONDS
 from libs.broker.port import OrderUpdate
+from tests import skipping
+from tests.skipping import skip
 from tests.unit.libs.broker.kite.rows import order, request, trade
 from tests.unit.libs.broker.kite.servers import (
     CUT,
@@ -38,11 +43,17 @@ class Stage:
         self.kite = kite
         self.postbacks: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue()
         self.token = "first"
+        self.tokens_given = 0
         self.client: KiteOrderClient
+        self.rest: KiteRest
         kite.on("POST /orders/regular", success({"order_id": "1"}))
         kite.on("DELETE /orders/regular/1", success({"order_id": "1"}))
         kite.on("GET /orders", success([]))
         kite.on("GET /trades", success([]))
+
+    def session(self) -> KiteSession:
+        self.tokens_given += 1
+        return session(self.token)
 
     def book(self, *rows: dict[str, Any]) -> None:
         self.kite.on("GET /orders", success(list(rows)))
@@ -56,6 +67,16 @@ class Stage:
             await self.client.updated()
             taken += self.client.take_updates()
         return taken
+
+    async def asks_nothing_more(self) -> None:
+        """Return when many polls could have begun and nothing was asked but what this asks."""
+        self.kite.on("GET /user/profile", success({}))
+        quiet = 0
+        while quiet < 5:  # what is on its way may still end
+            asked = len(self.kite.asked)
+            await skip(2 * POLL_SECONDS)
+            await self.rest.profile()
+            quiet = quiet + 1 if len(self.kite.asked) == asked + 1 else 0
 
     async def until(self, condition: Callable[[], object]) -> None:
         while not condition():  # noqa: ASYNC110  # the other end has no event
@@ -76,9 +97,9 @@ def playing(
         ticker = None
         if has_ticker:
             socket = await stack.enter_async_context(socket_kite(handle))
-            ticker = Ticker(socket.address, lambda: session(stage.token), backoff=Backoff(0.01))
+            ticker = Ticker(socket.address, stage.session, backoff=Backoff(0.01))
             stack.push_async_callback(ticker.close)
-        rest = KiteRest(stage.kite.address, lambda: session(stage.token), FAST)
+        stage.rest = rest = KiteRest(stage.kite.address, stage.session, FAST)
         stack.push_async_callback(rest.close)
         stage.client = KiteOrderClient(
             rest, ticker, poll_seconds=poll_seconds, now_ms=lambda: NOW_MS
@@ -96,7 +117,7 @@ def playing(
             await run(Stage(kite), stack)
 
     with http_kite() as kite:
-        asyncio.run(timed(kite))
+        skipping.run(timed(kite))
 
 
 def test_an_order_that_fills_is_found_by_reading_the_book() -> None:
@@ -184,15 +205,13 @@ def test_a_lost_postback_is_made_good_by_the_book_after_a_reconnect() -> None:
 def test_while_nothing_works_the_book_is_left_alone() -> None:
     async def play(stage: Stage) -> None:
         await stage.until(lambda: stage.client.describe()["polls"] == 1)
-        await asyncio.sleep(4 * POLL_SECONDS)
+        await stage.asks_nothing_more()
         assert stage.client.describe()["polls"] == 1
         await stage.client.place(request())
         stage.book(order(status="REJECTED", status_message="no funds"))
         (update,) = await stage.updates()
         assert (update.status, update.reason) == ("REJECTED", "no funds")
-        polls = stage.client.describe()["polls"]
-        await asyncio.sleep(4 * POLL_SECONDS)
-        assert stage.client.describe()["polls"] == polls
+        await stage.asks_nothing_more()
 
     playing(play)
 
@@ -209,7 +228,6 @@ def test_while_nothing_works_the_book_is_left_alone() -> None:
         (Answer(b"<html>", 504, "text/html"), OrderUnknown),
         (Answer(b"<html>", 200, "text/html"), OrderUnknown),
         (CUT, OrderUnknown),
-        (Answer(b"{}", after_seconds=1.3), OrderUnknown),
     ],
 )
 def test_a_placing_is_refused_or_unknown(answer: Answer, expected: type[Exception]) -> None:
@@ -217,6 +235,23 @@ def test_a_placing_is_refused_or_unknown(answer: Answer, expected: type[Exceptio
         stage.kite.on("POST /orders/regular", answer)
         with pytest.raises(expected):
             await stage.client.place(request())
+        assert stage.kite.count("POST /orders/regular") == 1
+
+    playing(play)
+
+
+def test_a_placing_that_is_not_answered_in_time_is_unknown() -> None:
+    never = threading.Event()
+
+    async def play(stage: Stage) -> None:
+        stage.kite.on("POST /orders/regular", Answer(b"{}", after=never))
+        stage.kite.timeout_seconds = 0.05
+        hasty = KiteRest(stage.kite.address, stage.session, FAST)
+        client = KiteOrderClient(hasty, None, now_ms=lambda: NOW_MS)
+        with pytest.raises(OrderUnknown):
+            await client.place(request())
+        never.set()
+        await hasty.close()
         assert stage.kite.count("POST /orders/regular") == 1
 
     playing(play)
@@ -249,7 +284,7 @@ def test_a_cancellation_that_fails_is_asked_for_again_while_the_order_works(fail
         stage.book(order(status="CANCELLED"))
         (update,) = await stage.updates()
         assert update.status == "CANCELLED"
-        await asyncio.sleep(3 * POLL_SECONDS)
+        await stage.asks_nothing_more()
         assert stage.kite.count("DELETE /orders/regular/1") == 3
 
     playing(play)
@@ -264,7 +299,7 @@ def test_a_cancellation_that_comes_too_late_ends_in_the_fill() -> None:
         await stage.client.cancel("1")
         (update,) = await stage.updates()
         assert update.status == "COMPLETE"
-        await asyncio.sleep(3 * POLL_SECONDS)
+        await stage.asks_nothing_more()
         assert stage.kite.count("DELETE /orders/regular/1") == 1
 
     playing(play)
@@ -302,17 +337,17 @@ def test_troubles_of_the_broker_are_waited_out() -> None:
     playing(play)
 
 
-def test_a_session_that_is_over_is_said_once_and_waited_out(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr("libs.broker.kite.watch._SESSION_SECONDS", 0.01)
-
+def test_a_session_that_is_over_is_said_once_and_waited_out() -> None:
     async def play(stage: Stage) -> None:
         rejected = success([order(status="REJECTED")])
         stage.kite.on("GET /orders", failure(403, "TokenException"), rejected)
-        await asyncio.sleep(0.2)
+        await stage.until(lambda: any(log["event"] == "waiting for a new session" for log in logs))
+        given = stage.tokens_given
+        await skip(2 * _SESSION_SECONDS, times=3)
+        assert stage.tokens_given >= given + 3  # it was tried again and again, and not sent
         assert stage.kite.count("GET /orders") == 1
         stage.token = "second"
+        await skip(2 * _SESSION_SECONDS)
         assert len(await stage.updates()) == 1
 
     with capture_logs() as logs:

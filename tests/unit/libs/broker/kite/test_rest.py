@@ -19,6 +19,7 @@ from libs.broker.errors import (
     SessionMissing,
 )
 from libs.broker.kite.address import KiteAddress
+from libs.broker.kite.lanes import _THREADS as THREADS
 from libs.broker.kite.limits import KiteLimits
 from libs.broker.kite.mapping import order_fields
 from libs.broker.kite.rest import KiteRest, open_session
@@ -88,7 +89,6 @@ def test_a_read_is_asked_with_the_session() -> None:
         (success(None), ReplyUnreadable),
         (success([]), ReplyUnreadable),
         (CUT, BrokerUnavailable),
-        (Answer(b"{}", after_seconds=1.3), BrokerUnavailable),
     ],
 )
 def test_every_failure_has_one_error(answer: Answer, expected: type[BrokerError]) -> None:
@@ -99,6 +99,17 @@ def test_every_failure_has_one_error(answer: Answer, expected: type[BrokerError]
         assert type(caught.value) is expected
         assert caught.value.__cause__ is None
         assert kite.count("GET /user/profile") == 1
+
+
+def test_a_reply_that_does_not_come_in_time_is_one_that_may_have_had_an_effect() -> None:
+    never = threading.Event()
+    with http_kite() as kite:
+        kite.on("GET /user/profile", Answer(b"{}", after=never))
+        kite.timeout_seconds = 0.05
+        with pytest.raises(BrokerUnavailable) as caught:
+            asking(kite, lambda rest: rest.profile())
+        assert caught.value.was_sent
+        never.set()
 
 
 def test_what_never_left_says_so() -> None:
@@ -248,7 +259,8 @@ def test_orders_do_not_wait_behind_reads() -> None:
 
     async def play(rest: KiteRest) -> None:
         reads = asyncio.gather(*(rest.profile() for _ in range(8)))
-        await asyncio.sleep(0.05)
+        while kite.count("GET /user/profile") < THREADS:  # noqa: ASYNC110  all of them wait
+            await asyncio.sleep(0.005)
         await rest.cancel_order("1")
         released.set()
         await reads

@@ -11,6 +11,8 @@ from libs.events.control import ServiceFailed
 from libs.events.dispatcher.dispatcher import Dispatcher
 from libs.events.embedded.bus import LocalBus
 from libs.events.errors import BusClosed, UnknownTopic
+from tests import skipping
+from tests.skipping import skip
 from tests.unit.libs.events.dispatcher.dispatching import Seen, failure
 from tests.unit.libs.events.embedded.logs import record
 
@@ -29,7 +31,7 @@ def play(story: Story, *, lockstep: bool = False) -> None:
         await bus.stop()
         assert asyncio.all_tasks() == {asyncio.current_task()}
 
-    asyncio.run(run())
+    skipping.run(run())
 
 
 async def publish(bus: LocalBus, *reasons: str) -> None:
@@ -70,7 +72,7 @@ def test_nothing_is_committed_before_every_handler_is_done_with_it() -> None:
         dispatcher.subscribe(Seen())
         await publish(bus, "0")
         await dispatcher.follow(bus, "outcome", ["control"])
-        await asyncio.sleep(0.1)
+        await skip(1.0, times=3)
         assert bus.committed("outcome", CONTROL) == 0
         gate.set()
         await committed(bus, "outcome", 1)

@@ -7,6 +7,8 @@ import pytest
 
 from libs.events.bus import Consumer
 from libs.events.embedded.bus import LocalBus
+from tests import skipping
+from tests.skipping import skip
 from tests.unit.libs.events.embedded.logs import held, record
 
 PARTITIONS = {"orders": 2, "positions": 1, "control": 1, "ticks": 1}
@@ -82,7 +84,7 @@ def play(story: Callable[[Run], Awaitable[None]], retained_bytes: int = 1 << 20)
             await asyncio.wait_for(story(one), 30)
         return one
 
-    return asyncio.run(run())
+    return skipping.run(run())
 
 
 def test_one_message_is_handled_at_a_time() -> None:
@@ -203,7 +205,7 @@ def test_a_paused_partition_holds_the_turn_until_it_is_resumed() -> None:
         places = [place for place in reader.consumer.assignment() if place.topic == "orders"]
         reader.consumer.pause(places)
         await run.publish("orders 1", "control 2")
-        await asyncio.sleep(0.15)
+        await skip(1.0, times=3)
         assert run.notes == []
         reader.consumer.resume(places)
         await run.idle()

@@ -3,11 +3,12 @@
 from decimal import Decimal
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from services.simulator.domain.account import Account
 from services.simulator.domain.errors import KiteError
+from tests.proofs import examples
 from tests.unit.services.simulator.account.market_stand_in import CALL, Floor, at
 
 FUNDS = Decimal(2_000_000)
@@ -130,7 +131,7 @@ def replies(account: Account) -> dict[str, Any]:
 
 
 @given(steps)
-@settings(max_examples=60)
+@examples(30)
 def test_the_quantities_of_an_order_add_up(taken: list[tuple[str, Any]]) -> None:
     floor = Floor(funds=FUNDS)
     for number, step in enumerate(taken):
@@ -145,7 +146,7 @@ def test_the_quantities_of_an_order_add_up(taken: list[tuple[str, Any]]) -> None
 
 
 @given(steps)
-@settings(max_examples=60)
+@examples(30)
 def test_money_and_positions_agree_with_the_fills(taken: list[tuple[str, Any]]) -> None:
     floor = Floor(funds=FUNDS)
     for number, step in enumerate(taken):
@@ -167,7 +168,7 @@ def _sign(fill: dict[str, Any]) -> int:
 
 
 @given(steps)
-@settings(max_examples=60)
+@examples(30)
 def test_no_fill_is_beyond_the_limit_it_was_made_under(taken: list[tuple[str, Any]]) -> None:
     floor = Floor(funds=FUNDS)
     limits: dict[str, float] = {}
@@ -182,7 +183,7 @@ def test_no_fill_is_beyond_the_limit_it_was_made_under(taken: list[tuple[str, An
 
 
 @given(steps, st.integers(0, 40))
-@settings(max_examples=60)
+@examples(30)
 def test_a_restart_changes_neither_replies_nor_the_future(
     taken: list[tuple[str, Any]], restart_at: int
 ) -> None:
@@ -197,7 +198,7 @@ def test_a_restart_changes_neither_replies_nor_the_future(
 
 
 @given(steps)
-@settings(max_examples=60)
+@examples(30)
 def test_each_step_at_the_exchange_is_told_once_and_nothing_else(
     taken: list[tuple[str, Any]],
 ) -> None:
@@ -231,7 +232,7 @@ def _seen(row: dict[str, Any]) -> tuple[Any, ...]:
 
 
 @given(steps)
-@settings(max_examples=40)
+@examples(25)
 def test_the_close_leaves_no_order_working(taken: list[tuple[str, Any]]) -> None:
     floor = Floor(funds=FUNDS)
     for number, step in enumerate(taken):

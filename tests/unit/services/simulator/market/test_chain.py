@@ -2,7 +2,7 @@ from datetime import date
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from libs.events.ticks import TickColumns
@@ -13,6 +13,7 @@ from libs.market.rulebook import load_rulebook
 from services.simulator.domain.market.chain import SyntheticChain
 from services.simulator.domain.market.surface import RATE
 from services.simulator.domain.market.underlyings import DEFAULT_UNIVERSE
+from tests.proofs import examples
 
 DAY = date(2026, 6, 10)
 SPECS = {spec.tradingsymbol: spec for spec in DEFAULT_UNIVERSE}
@@ -153,7 +154,7 @@ def test_another_seed_gives_other_quotes() -> None:
     assert not columns_equal(other.quotes({}, OPEN_MS), CHAIN.quotes({}, OPEN_MS))
 
 
-@settings(max_examples=30)
+@examples(25)
 @given(st.lists(times, min_size=2, max_size=20))
 def test_cumulative_volume_never_falls(at: list[int]) -> None:
     volumes = [CHAIN.quotes({}, at_ms).volume_traded for at_ms in sorted(at)]

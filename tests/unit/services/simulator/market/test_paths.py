@@ -3,7 +3,7 @@ from decimal import Decimal
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from libs.market.calendar import Calendar, load_calendar
@@ -12,6 +12,7 @@ from services.simulator.domain.market.levels import PriceLevels
 from services.simulator.domain.market.paths import PricePath, market_day, on_tick, price_path
 from services.simulator.domain.market.session_shape import session_shape
 from services.simulator.domain.market.underlyings import DEFAULT_UNIVERSE, UnderlyingSpec
+from tests.proofs import examples
 
 DAY = date(2026, 6, 10)
 specs = st.sampled_from(DEFAULT_UNIVERSE)
@@ -25,7 +26,7 @@ def path_of(spec: UnderlyingSpec, seed: int = 7, day: date = DAY) -> PricePath:
     return price_path(market, spec, PriceLevels(seed, spec, day).of(day, before))
 
 
-@settings(max_examples=25)
+@examples(25)
 @given(specs, seeds)
 def test_the_same_seed_gives_the_same_path_and_another_seed_another(
     spec: UnderlyingSpec, seed: int
@@ -36,7 +37,7 @@ def test_the_same_seed_gives_the_same_path_and_another_seed_another(
     assert not np.array_equal(path.last_price, other.last_price)
 
 
-@settings(max_examples=25)
+@examples(25)
 @given(specs, seeds)
 def test_a_path_is_positive_on_its_tick_and_its_volume_never_falls(
     spec: UnderlyingSpec, seed: int
@@ -48,7 +49,7 @@ def test_a_path_is_positive_on_its_tick_and_its_volume_never_falls(
     assert (path.volume_traded[-1] > 0) != spec.is_index
 
 
-@settings(max_examples=25)
+@examples(25)
 @given(specs, seeds)
 def test_price_and_volume_stand_still_while_nothing_ticks(spec: UnderlyingSpec, seed: int) -> None:
     path = path_of(spec, seed)
@@ -150,7 +151,7 @@ def test_rounding_gives_the_float_nearest_to_a_multiple_of_the_tick(
     assert abs(rounded - value) <= float(tick)
 
 
-@settings(max_examples=25)
+@examples(25)
 @given(specs, seeds)
 def test_minute_candles_hold_all_ticks_and_all_volume(spec: UnderlyingSpec, seed: int) -> None:
     path = path_of(spec, seed)
