@@ -11,7 +11,14 @@ from libs.events.instruments import Contract
 from libs.events.orders import Mode
 
 ExitReason = Literal[
-    "stop_loss", "target", "square_off", "expiry", "holding_time", "manual", "kill_switch"
+    "stop_loss",
+    "target",
+    "trailing_stop",
+    "square_off",
+    "expiry",
+    "holding_time",
+    "manual",
+    "kill_switch",
 ]
 
 

@@ -7,17 +7,17 @@ from libs.market.rulebook import load_rulebook
 from libs.runtime.metrics import Metrics
 from libs.runtime.service import Parts, Service
 from libs.runtime.subscription import Reaction, Subscription
+from services.position.domain.exit_rules.settings import exit_rules
 from services.position.domain.open_positions import OpenPositions
 from services.position.domain.rows import performance_metrics, positions
 from services.position.settings import PositionSettings
 
 
 def make_service(settings: PositionSettings, parts: Parts) -> Service:
-    """Return the service around a OpenPositions."""
+    """Return the service around OpenPositions."""
     held = OpenPositions(
-        calendar=load_calendar(),
         rulebook=load_rulebook(),
-        rules=settings.exits,
+        rules=exit_rules(settings.exits, load_calendar()),
         mark_every_ms=settings.mark_every_ms,
     )
     fills = Subscription(

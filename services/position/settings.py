@@ -4,13 +4,13 @@ from pydantic import Field
 
 from libs.runtime.process import ServiceProcess
 from libs.runtime.settings import Section
-from services.position.domain.exits import ExitRules
+from services.position.domain.exit_rules.settings import ExitSettings
 
 
 class PositionSettings(Section):
     """When positions are left, and how often they are marked."""
 
-    exits: ExitRules = Field(default_factory=ExitRules, description="square-off and other times")
+    exits: ExitSettings = Field(default_factory=ExitSettings, description="when a position is left")
     mark_every_ms: int = Field(60_000, ge=1000, description="time between two marks of a position")
 
 

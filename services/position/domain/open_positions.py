@@ -1,6 +1,6 @@
 """OptionsPositionManager: positions opened by fills, marked by ticks, closed by fills."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
@@ -9,13 +9,13 @@ from uuid import UUID
 from libs.events.errors import PoisonMessage
 from libs.events.event import Event, utc_from_ms
 from libs.events.orders import OrderFilled
-from libs.events.positions import ExitReason, ExitRequested, PositionClosed, PositionEvent
+from libs.events.positions import ExitRequested, PositionClosed, PositionEvent
 from libs.events.signals import SignalActivated, SignalCompleted, SignalStopped, SignalUpdate
 from libs.events.ticks import TickBatch
-from libs.market.calendar import Calendar
 from libs.market.quotes import QuoteBook
 from libs.market.rulebook import Rulebook
-from services.position.domain.exits import ExitRules, ExitTimes, exit_reason
+from services.position.domain.exit_requests import ExitRequests
+from services.position.domain.exit_rules.rule import Exit, ExitRule
 from services.position.domain.performance import Performance
 from services.position.domain.states import after_fill, marked
 from services.position.domain.watch import Watch
@@ -34,12 +34,11 @@ class OpenPositions:
     published, the fill makes the same events again, with the same ids.
     """
 
-    calendar: Calendar
     rulebook: Rulebook
-    rules: ExitRules
+    rules: Sequence[ExitRule]
     mark_every_ms: int = 60_000
     _open: dict[UUID, Watch] = field(default_factory=dict)
-    _asked: dict[UUID, ExitReason] = field(default_factory=dict)
+    _requests: ExitRequests = field(default_factory=ExitRequests)
     _fills: set[str] = field(default_factory=set)
     _quotes: QuoteBook = field(default_factory=QuoteBook)
     _performance: Performance = field(default_factory=Performance)
@@ -60,15 +59,15 @@ class OpenPositions:
         """Take in what was made of positions, and what was asked for."""
         if isinstance(event, PositionClosed):
             self._open.pop(event.position_id, None)
-            self._asked.pop(event.position_id, None)
+            self._requests.forget(event.position_id)
             self._fills |= set(event.fill_ids)
             self._performance.add(event)
         elif isinstance(event, PositionEvent):
             self._open[event.position_id] = Watch.of(event)
             self._quotes.register([event.contract.instrument_token])
             self._fills |= set(event.fill_ids)
-        elif isinstance(event, ExitRequested) and event.lots is None:
-            self._asked.setdefault(event.position_id, event.reason)
+        elif isinstance(event, ExitRequested):
+            self._requests.add(event)
 
     def results(self, day: date) -> tuple[Decimal, Decimal]:
         """Return rupees of a trading day: closed positions after charges, and open ones marked."""
@@ -94,8 +93,8 @@ class OpenPositions:
             raise SaleWithoutPosition(
                 f"a sale of {fill.fill_quantity} units without a position: {fill.tag}"
             )
-        asked = self._asked.get(fill.position_id, "manual")
-        state = after_fill(held, fill, asked, self.rulebook)
+        reason = self._requests.reason(held.state) if held else "manual"
+        state = after_fill(held, fill, reason, self.rulebook)
         if isinstance(state, PositionClosed):
             return (_ended(state), self._performance.measured(state), state)
         if held is None:
@@ -126,20 +125,22 @@ class OpenPositions:
         return second > before
 
     def _check(self, watch: Watch, now_ms: int) -> Iterator[Event]:
-        times = ExitTimes.of(watch.state, self.rules, self.calendar)
-        reason = exit_reason(watch.state, watch.last_price, now_ms, times)
-        if reason is not None and watch.state.position_id not in self._asked:
-            yield _exit_requested(watch.state, reason, now_ms)
+        for wanted in self._requests.due(self.rules, watch.seen_at(now_ms), watch.state):
+            yield _exit_requested(watch.state, wanted, now_ms)
         if now_ms - watch.state.occurred_ms >= self.mark_every_ms:
             yield marked(watch, now_ms)
 
 
-def _exit_requested(state: PositionEvent, reason: ExitReason, now_ms: int) -> ExitRequested:
+def _exit_requested(state: PositionEvent, wanted: Exit, now_ms: int) -> ExitRequested:
+    envelope = ExitRequested.after(
+        state, state.position_id, wanted.reason, occurred_at=utc_from_ms(now_ms)
+    )
     return ExitRequested(
-        **ExitRequested.after(state, state.position_id, reason, occurred_at=utc_from_ms(now_ms)),
+        **envelope,
         position_id=state.position_id,
         signal_id=state.signal_id,
-        reason=reason,
+        reason=wanted.reason,
+        lots=wanted.lots,
     )
 
 

@@ -7,6 +7,7 @@ from typing import Self
 from libs.events.event import ms_from_utc
 from libs.events.positions import PositionEvent
 from libs.market.quotes import Quote
+from services.position.domain.exit_rules.rule import Mark
 from services.position.domain.ledger import TradeLedger
 
 QUOTED_WITHIN_MS = 60_000
@@ -52,6 +53,10 @@ class Watch:
         self.last_price = quote.last_price
         self.highest = max(self.highest, quote.last_price)
         self.lowest = min(self.lowest, quote.last_price)
+
+    def seen_at(self, now_ms: int) -> Mark:
+        """Return what the exit rules look at."""
+        return Mark(now_ms, self.last_price, self.highest, self.lowest)
 
     def is_guarded(self, quote: Quote | None, now_ms: int) -> bool:
         """Return whether a stop is set and the contract's quotes can hit it."""

@@ -1,5 +1,6 @@
 """Fills, ticks and positions for the position service's tests."""
 
+from collections.abc import Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
@@ -7,14 +8,16 @@ from uuid import UUID
 
 import numpy as np
 
+from libs.events.codec import decode, encode
 from libs.events.event import Event, identity, ms_from_utc, utc_from_ms
 from libs.events.instruments import Contract
 from libs.events.orders import OrderFilled
 from libs.events.positions import ExitRequested, PositionClosed
 from libs.events.ticks import TickBatch, TickColumns
+from libs.events.topics import TOPIC_OF
 from libs.market.calendar import IST, load_calendar
 from libs.market.rulebook import load_rulebook
-from services.position.domain.exits import ExitRules
+from services.position.domain.exit_rules.settings import ExitSettings, exit_rules
 from services.position.domain.open_positions import OpenPositions
 
 DAY = date(2026, 6, 10)
@@ -130,8 +133,11 @@ def exit_requested(of: int = 1, reason: str = "manual", lots: int | None = None)
     return ExitRequested(**fields)
 
 
-def make_positions(rules: ExitRules | None = None, mark_every_ms: int = 60_000) -> OpenPositions:
-    return OpenPositions(load_calendar(), load_rulebook(), rules or ExitRules(), mark_every_ms)
+def make_positions(
+    settings: ExitSettings | None = None, mark_every_ms: int = 60_000
+) -> OpenPositions:
+    rules = exit_rules(settings or ExitSettings(), load_calendar())
+    return OpenPositions(load_rulebook(), rules, mark_every_ms)
 
 
 def hear(held: OpenPositions, *events: Event) -> list[Event]:
@@ -145,3 +151,13 @@ def closed(net: str, number: int = 1, **changes: Any) -> PositionClosed:
     events = hear(held, fill(of=number), fill("SELL", of=number, at_ms=NOW + number * 1000))
     made = next(event for event in events if isinstance(event, PositionClosed))
     return made.model_copy(update={"net": Decimal(net)} | changes)
+
+
+def restarted(published: Sequence[Event], held: OpenPositions | None = None) -> OpenPositions:
+    """What a new process holds, restored topic by topic like the service's subscription."""
+    held = held or make_positions()
+    for topic in ("positions", "exit_requests"):
+        for event in published:
+            if TOPIC_OF[event.type] == topic:
+                held.restore(decode(topic, encode(event)))
+    return held

@@ -9,30 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from libs.events.codec import decode, encode
 from libs.events.event import Event
-from libs.events.topics import TOPIC_OF
-from services.position.domain.open_positions import OpenPositions
 from tests.unit.services.position.builders import (
     NOW,
     contract,
     fill,
     hear,
     make_positions,
+    restarted,
     ticks,
 )
-
-RESTORED = ("positions", "exit_requests")
-
-
-def restarted(published: Sequence[Event]) -> OpenPositions:
-    """What a new process holds, restored topic by topic like the service's subscription."""
-    held = make_positions()
-    for topic in RESTORED:
-        for event in published:
-            if TOPIC_OF[event.type] == topic:
-                held.restore(decode(topic, encode(event)))
-    return held
 
 
 def undisturbed(inputs: Sequence[Event]) -> list[Event]:

@@ -20,7 +20,7 @@ from libs.events.positions import (
 from libs.events.signals import SignalActivated, SignalCompleted, SignalStopped
 from libs.events.topics import TOPIC_OF
 from libs.market.rulebook import load_rulebook
-from services.position.domain.exits import ExitRules
+from services.position.domain.exit_rules.settings import ExitSettings
 from services.position.domain.open_positions import OpenPositions, SaleWithoutPosition
 from tests.unit.services.position.builders import (
     DAY,
@@ -213,7 +213,7 @@ def test_a_contract_that_expires_today_is_left_an_hour_before_the_close() -> Non
 
 
 def test_the_holding_time_ends_a_position() -> None:
-    held = make_positions(ExitRules(holding_ms=600_000))
+    held = make_positions(ExitSettings(holding_ms=600_000))
     hear(held, fill())
     assert asked(hear(held, ticks(None, NOW + 599_999))) == []
     assert asked(hear(held, ticks(None, NOW + 600_000))) == ["holding_time"]

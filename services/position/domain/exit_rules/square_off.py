@@ -1,0 +1,30 @@
+"""Every position is left on the day of its opening."""
+
+from dataclasses import dataclass
+from datetime import datetime, time
+
+from libs.events.event import ms_from_utc
+from libs.events.positions import PositionEvent
+from libs.market.calendar import IST, Calendar
+from services.position.domain.exit_rules.closing_times import last_close_ms
+from services.position.domain.exit_rules.rule import Exit, Mark
+
+
+@dataclass(frozen=True, slots=True)
+class SquareOff:
+    """Leaves at a time in India, or `before_close_ms` before an earlier close."""
+
+    at: time
+    before_close_ms: int
+    calendar: Calendar
+
+    def check(self, mark: Mark, position: PositionEvent) -> Exit | None:
+        """Return an exit of everything from the time on."""
+        return Exit("square_off") if mark.now_ms >= self.at_ms(position) else None
+
+    def at_ms(self, position: PositionEvent) -> int:
+        """Return the time (epoch ms) on the day on which the position was opened."""
+        opened_on = position.opened_at.astimezone(IST).date()
+        at_ms = ms_from_utc(datetime.combine(opened_on, self.at, IST))
+        close_ms = last_close_ms(self.calendar, position.contract.exchange, opened_on)
+        return at_ms if close_ms is None else min(at_ms, close_ms - self.before_close_ms)

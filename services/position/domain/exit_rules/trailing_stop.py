@@ -1,0 +1,41 @@
+"""A stop that follows the price upwards."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from libs.events.positions import PositionEvent
+from services.position.domain.exit_rules.rule import Exit, Mark
+
+
+@dataclass(frozen=True, slots=True)
+class TrailingStopSettings:
+    """`gain`: fraction of the entry price by which the price must have risen for the stop to act.
+
+    `fall`: fraction of the highest price since by which it then falls back before the position is
+    left.
+    """
+
+    gain: Decimal
+    fall: Decimal
+
+    def __post_init__(self) -> None:
+        if self.gain < 0 or not 0 < self.fall < 1:
+            raise ValueError("a trailing stop needs a gain of 0 or more and a fall between 0 and 1")
+
+
+@dataclass(frozen=True, slots=True)
+class TrailingStop:
+    """Leaves when the price has fallen back far enough from its highest; None: never."""
+
+    settings: TrailingStopSettings | None
+
+    def check(self, mark: Mark, position: PositionEvent) -> Exit | None:
+        """Return an exit of everything when the gain was reached and the price has fallen back.
+
+        The highest price since the gain was reached is the highest since the opening.
+        """
+        if self.settings is None:
+            return None
+        is_active = mark.highest >= float(position.entry_price * (1 + self.settings.gain))
+        stop = float(Decimal(str(mark.highest)) * (1 - self.settings.fall))
+        return Exit("trailing_stop") if is_active and mark.last_price <= stop else None
