@@ -1,1 +1,1 @@
-"""The broker: a port, and paper trading behind it."""
+"""Brokers: the ports, paper trading, and a folder for each real one."""

@@ -61,6 +61,7 @@ class PaperBroker:
     """A venue without a broker: it is told the quotes, and its orders end with the process."""
 
     may_lose_replies = False
+    is_real = False
 
     def __init__(self, rules: PaperRules) -> None:
         self._rules = rules

@@ -81,11 +81,16 @@ def _measure(executor: OptionsExecutor, venue: Venue, measured: TradingMetrics) 
 
 
 def make_service(settings: ExecutorSettings, parts: Parts, venue: Venue) -> Service:
-    """Return the service around an OptionsExecutor; SettingsError for live mode."""
+    """Return the service around an OptionsExecutor; SettingsError for live mode or venue."""
     if settings.mode == "live":
         raise SettingsError(
             "executor.mode: live needs a durable bus, an arming and pre-trade checks, which this "
             "version does not have: use paper or logging_only"
+        )
+    if venue.is_real:
+        raise SettingsError(
+            f"executor.venue: {settings.venue} takes real orders, which {settings.mode} must not "
+            "send: use paper or simulator"
         )
     policy = settings.policy()
     if not venue.may_lose_replies:  # what the book does not hold was never placed

@@ -1,4 +1,4 @@
-"""What ingest asks of a feed: recorded files, or Kite itself."""
+"""What ingest asks of a feed: recorded files, or a broker."""
 
 from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from dataclasses import dataclass

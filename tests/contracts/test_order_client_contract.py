@@ -181,9 +181,12 @@ def test_each_fill_is_told_once_whatever_befalls_the_updates(name: str, fault: F
 
 
 @pytest.mark.parametrize("name", VENUES)
-def test_a_venue_says_itself_whether_a_reply_can_be_lost(name: str) -> None:
+def test_a_venue_says_itself_whether_a_reply_can_be_lost_and_whether_it_costs_money(
+    name: str,
+) -> None:
     async def story(stage: Stage) -> None:
         assert stage.venue.may_lose_replies == ("lost reply" in VENUES[name].faults)
+        assert stage.venue.is_real == (name == "kite")
 
     playing(name)(story)
 

@@ -19,6 +19,7 @@ class KiteVenue:
     """The account's orders: requests by `rest`, updates by a ticker of its own."""
 
     may_lose_replies = True
+    is_real = True
 
     def __init__(self, rest: KiteRest, ticker: Ticker, client: KiteOrderClient) -> None:
         self._rest = rest
@@ -81,6 +82,8 @@ class KiteVenue:
 
 class SimulatorVenue(KiteVenue):
     """The same, but it asks the account for its broker first, and takes none but a simulator."""
+
+    is_real = False
 
     def __init__(self, rest: KiteRest, ticker: Ticker, client: KiteOrderClient) -> None:
         super().__init__(rest, ticker, client)

@@ -25,6 +25,10 @@ class Venue(OrderClient, Account, Protocol):
         False where a reply cannot be lost and orders end with the process.
         """
 
+    @property
+    def is_real(self) -> bool:
+        """Whether its orders may cost money: then only live mode may send them."""
+
     def on_quotes(self, quotes: QuoteSource) -> None:
         """Be told the quotes after each batch of ticks; a venue that fills by them does so now."""
 

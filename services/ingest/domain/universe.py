@@ -1,4 +1,4 @@
-"""Which instruments of Kite's dump are followed: underlyings, and their options near the money."""
+"""Which instruments of a dump are followed: underlyings, and their options near the money."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass

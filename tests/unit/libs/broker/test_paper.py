@@ -160,6 +160,67 @@ def test_cancelling_twice_or_what_is_complete_or_unknown_does_nothing() -> None:
     assert [update.status for update in book(broker)] == ["CANCELLED", "COMPLETE"]
 
 
+def test_a_modified_order_fills_at_its_new_price_and_up_to_its_new_quantity() -> None:
+    broker = broker_with(request(price=Decimal(90)))
+    broker.on_quotes(quotes(500))
+    assert fills(broker) == []
+    asyncio.run(broker.modify(book(broker)[0].broker_order_id, 225, Decimal("100.50")))
+    broker.on_quotes(quotes(600, ask_quantity=150))
+    broker.on_quotes(quotes(700))
+    assert [quantity for quantity, _ in fills(broker)] == [150, 75]
+
+
+def test_only_an_open_limit_order_can_be_modified_and_never_below_what_is_filled() -> None:
+    broker = broker_with(request(), sale(), request("C" * 20, quantity=300, price=Decimal(90)))
+    market, limit = (update.broker_order_id for update in book(broker)[1:])
+    with pytest.raises(OrderRefused, match="no open limit order"):
+        asyncio.run(broker.modify(market, 75, Decimal(99)))
+    broker.on_quotes(quotes(500, ask_quantity=200))
+    complete = book(broker)[0].broker_order_id
+    for over in (complete, "paper-unknown"):
+        with pytest.raises(OrderRefused, match="no open limit order"):
+            asyncio.run(broker.modify(over, 600, Decimal(101)))
+    asyncio.run(broker.modify(limit, 300, Decimal(101)))
+    broker.on_quotes(quotes(600, ask_quantity=200))
+    with pytest.raises(OrderRefused, match="200 units are filled already"):
+        asyncio.run(broker.modify(limit, 200, Decimal(101)))
+    assert [update.status for update in book(broker)] == ["COMPLETE", "COMPLETE", "OPEN"]
+
+
+def test_trades_are_the_fills_and_positions_what_they_add_up_to() -> None:
+    broker = broker_with(request(), sale(quantity=50), request("C" * 20, tradingsymbol="OTHER"))
+    broker.on_quotes(quotes(500, ask_quantity=200))
+    trades = asyncio.run(broker.trades())
+    assert [(one.broker_order_id, one.transaction_type, one.fill.quantity) for one in trades] == [
+        (f"paper-{'A' * 20}", "BUY", 150),
+        (f"paper-{'B' * 20}", "SELL", 50),
+        (f"paper-{'C' * 20}", "BUY", 50),
+    ]
+    held = asyncio.run(broker.positions())
+    assert [(one.tradingsymbol, one.quantity) for one in held] == [
+        ("NIFTY2661625000CE", 100),
+        ("OTHER", 50),
+    ]
+    assert broker.describe() == {"orders": 3, "working": 1}
+
+
+def test_updates_are_waited_for_only_where_nobody_has_taken_them() -> None:
+    async def story() -> None:
+        broker = PaperBroker(PaperRules())
+        waiting = asyncio.create_task(broker.updated())
+        await asyncio.sleep(0)
+        await broker.place(request())
+        broker.on_quotes(quotes(500))
+        assert len(broker.take_updates()) == 1  # in the same turn: who waits finds nothing
+        await asyncio.sleep(0)
+        assert not waiting.done()
+        await broker.place(request("C" * 20))
+        broker.on_quotes(quotes(600))
+        await waiting
+
+    asyncio.run(story())
+
+
 def test_a_tag_that_was_used_before_is_refused_and_places_nothing() -> None:
     broker = broker_with(request())
     with pytest.raises(OrderRefused, match="was placed before"):

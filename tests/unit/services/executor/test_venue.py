@@ -7,13 +7,15 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from libs.broker.errors import BrokerError, OrderRefused, OrderUnknown
 from libs.broker.port import Fill, NetPosition, OrderRequest, OrderUpdate, QuoteSource, Trade
 from libs.events.control import TradingHalted
 from libs.events.event import identity, utc_from_ms
-from libs.events.orders import OrderPlanned
+from libs.events.orders import Mode, OrderPlanned
 from libs.runtime.service import Parts, Service
+from libs.runtime.settings import SettingsError
 from libs.runtime.testing import ServiceHarness
 from services.executor.domain.plans import position_id_of
 from services.executor.service import make_service
@@ -50,6 +52,7 @@ class DistantVenue:
     fails: bool = False
     is_closed: bool = False
     may_lose_replies: bool = True
+    is_real: bool = False
     _news: list[OrderUpdate] = field(default_factory=list)
     _has_news: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -299,3 +302,38 @@ def halt() -> TradingHalted:
         correlation_id=event_id,
         reason="news",
     )
+
+
+@pytest.mark.parametrize(
+    ("venue", "mode", "expected"),
+    [
+        ("paper", "paper", "paper"),
+        ("simulator", "paper", "simulator"),
+        ("kite", "paper", "simulator"),
+        ("kite", "logging_only", "simulator"),
+        ("kite", "live", "kite"),
+    ],
+)
+def test_what_is_not_live_never_goes_to_a_real_account(
+    venue: str, mode: Mode, expected: str
+) -> None:
+    assert ExecutorSettings(venue=venue, mode=mode).venue_name == expected
+
+
+def test_a_venue_that_takes_real_orders_is_refused_in_paper_mode() -> None:
+    with pytest.raises(SettingsError, match=r"executor\.venue: upstox takes real orders"):
+        asyncio.run(refused())
+
+
+async def refused() -> None:
+    def make(parts: Parts) -> Service:
+        settings = ExecutorSettings(mode="paper").model_copy(update={"venue": "upstox"})
+        return make_service(settings, parts, DistantVenue(is_real=True))
+
+    async with ServiceHarness(make):
+        raise AssertionError("it has started")
+
+
+def test_a_venue_that_nobody_knows_is_refused_by_its_name() -> None:
+    with pytest.raises(ValidationError, match="no broker is called 'upstox'"):
+        ExecutorSettings(venue="upstox")

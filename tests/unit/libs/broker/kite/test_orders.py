@@ -374,3 +374,51 @@ def test_updates_outlive_a_restart_of_run() -> None:
             await again
 
     playing(play)
+
+
+def test_a_limit_order_is_modified_by_its_whole_quantity_and_an_exact_price() -> None:
+    async def play(stage: Stage) -> None:
+        stage.kite.on("PUT /orders/regular/1", success({"order_id": "1"}))
+        await stage.client.modify("1", 150, Decimal("109.40"))
+        (asked,) = [one for one in stage.kite.asked if one.method == "PUT"]
+        sent = {name: asked.fields[name] for name in ("quantity", "price", "order_type")}
+        assert sent == {"quantity": ["150"], "price": ["109.40"], "order_type": ["LIMIT"]}
+
+    playing(play)
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        (failure(400, "OrderException", "Order cannot be modified"), OrderRefused),
+        (failure(429, "NetworkException"), OrderRefused),
+        (failure(503, "NetworkException"), OrderUnknown),
+        (CUT, OrderUnknown),
+    ],
+)
+def test_a_modification_is_refused_or_in_doubt_as_a_placing_is(
+    answer: Answer, expected: type[Exception]
+) -> None:
+    async def play(stage: Stage) -> None:
+        stage.kite.on("PUT /orders/regular/1", answer)
+        with pytest.raises(expected):
+            await stage.client.modify("1", 150, Decimal(109))
+
+    playing(play)
+
+
+def test_a_modified_order_is_complete_when_kite_says_so_and_not_at_its_old_quantity() -> None:
+    async def play(stage: Stage) -> None:
+        stage.kite.on("PUT /orders/regular/1", success({"order_id": "1"}))
+        await stage.client.place(request())
+        await stage.client.modify("1", 150, Decimal(110))
+        stage.trades(trade("11", 75))
+        stage.book(order(filled=75))  # late news: still with the quantity of before
+        (update,) = await stage.updates()
+        assert (update.status, len(update.fills)) == ("OPEN", 1)
+        stage.trades(trade("11", 75), trade("12", 75))
+        stage.book(order(status="COMPLETE", filled=150, quantity=150))
+        (update,) = await stage.updates()
+        assert (update.status, len(update.fills)) == ("COMPLETE", 2)
+
+    playing(play)
