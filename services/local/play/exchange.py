@@ -2,20 +2,20 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
 from libs.broker.kite.rest import open_session
 from libs.broker.kite.session import SessionFile
-from libs.runtime.clock import Clock, ClockKind
+from libs.runtime.clock import ClockKind, FeedClock
 from libs.runtime.kite import kite_address
-from libs.runtime.metrics import Metrics
 from libs.runtime.settings import KiteSettings
 from services.executor.kite_venue import SimulatedVenue, make_kite_venue
 from services.ingest.kite_feed import KiteFeed, make_kite_feed
 from services.ingest.settings import IngestSettings
+from services.local.play.system import Wiring, service_metrics
 from services.local.settings import LocalSettings
 from services.simulator.assembly import make_exchange, synthetic_market
 from services.simulator.server import SimulatorServer
@@ -36,16 +36,17 @@ class LocalExchange:
     server: SimulatorServer
     kite: KiteSettings
     doubts: int = 0
+    _connected: tuple[KiteFeed, SimulatedVenue] | None = None
     _frames_lost: int = 0
     _postbacks_lost: int = 0
 
-    def feed(self, settings: IngestSettings, metrics: Metrics) -> KiteFeed:
-        """Return the feed over the websocket."""
-        return make_kite_feed(settings, self.kite, CLOCK, metrics)
-
-    def venue(self, clock: Clock, metrics: Metrics) -> SimulatedVenue:
-        """Return the order client."""
-        return make_kite_venue(self.kite, CLOCK, clock, metrics)
+    def wiring(self, settings: IngestSettings) -> Wiring:
+        """Return the feed over the websocket and the order client, as a system wants them."""
+        clock, metrics = FeedClock(), service_metrics()
+        feed = make_kite_feed(settings, self.kite, CLOCK, metrics["ingest"])
+        venue = make_kite_venue(self.kite, CLOCK, clock, metrics["executor"])
+        self._connected = (feed, venue)
+        return Wiring(feed, clock, venue, metrics=metrics)
 
     async def play(self, settle: Settle, pace: Pace) -> None:
         """Let the market go on second by second: orders first, then ticks, each one settled."""
@@ -57,19 +58,22 @@ class LocalExchange:
             await settle()
             await pace(self.server.exchange.now_ms)
 
-    async def heard_by(self, feed: KiteFeed, venue: SimulatedVenue) -> None:
+    async def heard(self) -> None:
         """Return when feed and venue have taken in everything sent, or after some patience.
 
         What was sent into a connection that broke is never heard: it is written off.
         """
-        await until(lambda: not self._unheard(feed, venue), TIMEOUT_SECONDS)
-        if missing := self._unheard(feed, venue):
+        await until(lambda: not self._unheard(), TIMEOUT_SECONDS)
+        if missing := self._unheard():
             self.doubts += 1
             self._frames_lost += missing[0]
             self._postbacks_lost += missing[1]
 
-    def _unheard(self, feed: KiteFeed, venue: SimulatedVenue) -> tuple[int, int] | None:
+    def _unheard(self) -> tuple[int, int] | None:
         """Return how many frames and postbacks were sent and not taken in; None: nothing waits."""
+        if self._connected is None:
+            return None
+        feed, venue = self._connected
         told = venue.describe()
         sent = [stream.counts.updates_sent for stream in self.server.streams]
         frames = self.server.frames_sent - feed.frames_taken - self._frames_lost
@@ -114,6 +118,14 @@ async def local_exchange(
         session = await open_session(kite_address(kite), request_token, secret)
         SessionFile(kite.session_file).write(session)
         yield LocalExchange(server, kite)
+
+
+def lasting_exchange(
+    settings: LocalSettings, on: date, seed: int, var: Path, start_ms: int | None
+) -> AbstractAsyncContextManager[LocalExchange]:
+    """Serve a day whose account is kept in a file, so that a restart finds it again."""
+    state = var / "simulator" / "account.json"
+    return local_exchange(settings, on, seed, var, start_ms, state)
 
 
 def _doors(own: SimulatorSettings, server: SimulatorServer, var: Path) -> dict[str, object]:

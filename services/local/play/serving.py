@@ -1,7 +1,7 @@
 """`alphastocks up`: all services in one process at the feed's own pace, until they are stopped."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import date
@@ -12,20 +12,23 @@ from libs.events.candles import CandleBatch
 from libs.events.codec import event_of
 from libs.events.embedded.bus import LocalBus
 from libs.events.embedded.journal import Journal
+from libs.events.topics import MARKET_TOPICS
 from libs.market.calendar import load_calendar
-from libs.runtime.clock import Clock, FeedClock, make_clock
-from libs.runtime.metrics import Metrics
-from libs.runtime.process import checkpoint_policy
+from libs.runtime.clock import make_clock
 from libs.runtime.runner import endpoints, stop_on_signals
 from libs.store.store import Store
-from services.executor.kite_venue import SimulatedVenue, make_kite_venue
-from services.executor.venue import Venue
-from services.ingest.feed import Feed
+from services.executor.kite_venue import make_kite_venue
 from services.ingest.kite_feed import make_kite_feed
-from services.ingest.pace import paced, unpaced
-from services.local.play.exchange import local_exchange
-from services.local.play.replaying import MARKET_TOPICS
-from services.local.play.system import System, running_beside, service_metrics, started_bus
+from services.ingest.pace import paced
+from services.local.catalogue import entry_of
+from services.local.play.exchange import lasting_exchange
+from services.local.play.system import (
+    System,
+    Wiring,
+    running_beside,
+    service_metrics,
+    started_bus,
+)
 from services.local.settings import LocalSettings
 
 OnStart = Callable[[date, int | None, list[tuple[str, int]]], None]
@@ -53,13 +56,9 @@ async def serve_simulated(
         await stack.enter_async_context(started_bus(bus))
         resumption = await resume(bus, first_day)
         day, from_ms = resumption.day, resumption.from_ms
-        state = var / "simulator" / "account.json"
-        exchange = local_exchange(settings, day, seed, var, from_ms, state)
+        exchange = lasting_exchange(settings, day, seed, var, from_ms)
         local = await stack.enter_async_context(exchange)
-        clock, metrics = FeedClock(), service_metrics()
-        feed = local.feed(settings.ingest, metrics["ingest"])
-        venue = local.venue(clock, metrics["executor"])
-        system = _system(settings, bus, store, feed, clock, venue, metrics)
+        system = System(settings, bus, store, local.wiring(settings.ingest))
         await stack.enter_async_context(system)
         on_start(day, from_ms, await _listen(system, settings, stack))
         market = local.play(at_once, paced(settings.simulator.speed, asyncio.sleep))
@@ -72,21 +71,22 @@ async def serve_kite(settings: LocalSettings, store: Store, var: Path, on_start:
     stop_on_signals(stopping)
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(started_bus(bus))
-        kind, metrics = settings.runtime.clock, service_metrics()
-        clock = make_clock(kind)
-        feed = make_kite_feed(settings.ingest, settings.kite, kind, metrics["ingest"])
-        venue = _venue(settings, clock, metrics["executor"])
-        system = _system(settings, bus, store, feed, clock, venue, metrics)
+        wiring = account_wiring(settings)
+        system = System(settings, bus, store, wiring)
         await stack.enter_async_context(system)
-        on_start(feed.trading_day, None, await _listen(system, settings, stack))
+        on_start(wiring.feed.trading_day, None, await _listen(system, settings, stack))
         await system.run(stopping)
 
 
-def _venue(settings: LocalSettings, clock: Clock, metrics: Metrics) -> SimulatedVenue | None:
-    """Return where orders go; None when they are filled here, or never sent."""
+def account_wiring(settings: LocalSettings) -> Wiring:
+    """Return what joins a system to the account of the settings."""
+    kite, kind, metrics = settings.kite, settings.runtime.clock, service_metrics()
+    clock = make_clock(kind)
+    feed = make_kite_feed(settings.ingest, kite, kind, metrics["ingest"])
     if settings.executor.venue == "paper":
-        return None
-    return make_kite_venue(settings.kite, settings.runtime.clock, clock, metrics)
+        return Wiring(feed, clock, metrics=metrics)
+    venue = make_kite_venue(kite, kind, clock, metrics["executor"])
+    return Wiring(feed, clock, venue, metrics=metrics)
 
 
 async def at_once() -> None:
@@ -115,35 +115,13 @@ async def resume(bus: Bus, first_day: date) -> Resumption:
     return Resumption(calendar.next_trading_day("NSE", day), None)
 
 
-def _system(
-    settings: LocalSettings,
-    bus: LocalBus,
-    store: Store,
-    feed: Feed,
-    clock: Clock,
-    venue: Venue | None,
-    metrics: Mapping[str, Metrics],
-) -> System:
-    return System(
-        settings=settings,
-        feed=feed,
-        bus=bus,
-        clock=clock,
-        store=store,
-        pace=unpaced,
-        policy=checkpoint_policy(settings.runtime),
-        venue=venue,
-        metrics=metrics,
-    )
-
-
 async def _listen(
     system: System, settings: LocalSettings, stack: AsyncExitStack
 ) -> list[tuple[str, int]]:
-    """Serve the endpoints of each service, on ports that follow one another."""
+    """Serve the endpoints of each service, each on a port of its own."""
     ports = []
-    for number, runner in enumerate(system.runners):
-        port = settings.runtime.port + number
+    for runner in system.runners:
+        port = settings.runtime.port + entry_of(runner.service.name).port_offset
         await stack.enter_async_context(endpoints(runner, settings.runtime.host, port))
         ports.append((runner.service.name, port))
     return ports
