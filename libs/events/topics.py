@@ -125,6 +125,8 @@ TOPICS: dict[str, Topic] = {
     )
 }
 # fmt: on
+MARKET_TOPICS = tuple(topic.name for topic in TOPICS.values() if topic.key == "partition")
+"""The topics whose events carry their own partition."""
 TOPIC_OF: dict[str, str] = {
     event.model_fields["type"].default: topic.name
     for topic in TOPICS.values()

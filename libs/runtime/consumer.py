@@ -105,7 +105,7 @@ class ConsumerLoop:
             async for event in past_events(self._bus, subscription.restore_topics, self._log):
                 self._clock.observe(event.occurred_ms)
                 subscription.handler.restore(event)
-        await subscription.handler.begin(self.emit)
+        await self._retried(lambda: subscription.handler.begin(self.emit))
         self._health.well(subscription.group)
 
     async def run(self) -> None:
@@ -227,8 +227,9 @@ class ConsumerLoop:
     async def _finish(self) -> None:
         """Carry out what was put off while messages were at hand, and let it all appear."""
         async with self._handling:
-            if self.subscription.finish is not None:
-                await self.subscription.finish(self.emit)
+            finish = self.subscription.finish
+            if finish is not None:
+                await self._retried(lambda: finish(self.emit))
             if self.subscription.is_atomic and self._emitter.has_emitted:
                 await self._retried(self._bus.flush)
                 self._emitter.has_emitted = False

@@ -2,7 +2,6 @@
 
 import argparse
 import asyncio
-from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
@@ -10,12 +9,13 @@ from libs.events.bus import Bus
 from libs.events.embedded.bus import LocalBus
 from libs.events.kafka.address import KafkaAddress
 from libs.events.kafka.bus import KafkaBus
+from libs.events.topics import MARKET_TOPICS
 from libs.runtime.clock import make_clock
 from libs.runtime.error_line import errors_as_one_line
 from libs.runtime.logs import configure_logs, logger_of
 from libs.runtime.metrics import Metrics
 from libs.runtime.runner import Surroundings, run_alone
-from libs.runtime.service import Parts, Service
+from libs.runtime.service import Parts
 from libs.runtime.settings import (
     BusSettings,
     ProcessSettings,
@@ -23,6 +23,7 @@ from libs.runtime.settings import (
     StoreSettings,
     load_settings,
 )
+from libs.runtime.spec import ServiceSpec
 from libs.runtime.subscription import CheckpointPolicy
 from libs.store.clickhouse import ClickHouseStore
 from libs.store.store import StoreAddress
@@ -59,9 +60,7 @@ def make_bus(settings: BusSettings, fence: str | None = None) -> Bus:
     """Return the bus that the settings name; `fence` is for services of which one may run."""
     if settings.kind == "kafka":
         return KafkaBus(kafka_address(settings), fence)
-    count = settings.market_partitions
-    topics = ("ticks", "candles", "historical_candles")
-    return LocalBus(partitions=dict.fromkeys(topics, count))
+    return LocalBus(partitions=dict.fromkeys(MARKET_TOPICS, settings.market_partitions))
 
 
 def store_address(settings: StoreSettings) -> StoreAddress:
@@ -84,39 +83,31 @@ def checkpoint_policy(settings: RuntimeSettings) -> CheckpointPolicy:
     )
 
 
-def run_process(
-    name: str,
-    model: type[P],
-    make_service: Callable[[P, Parts], Service],
-    *,
-    is_single: bool = False,
-) -> None:
+def run_process(spec: ServiceSpec[P]) -> None:
     """Read the settings and run the service until SIGTERM.
 
-    Exit status 2 for what the user has to mend, 1 for a service that failed. `is_single` ends
-    another process of the same service, wherever it runs.
+    Exit status 2 for what the user has to mend, 1 for a service that failed.
     """
-    parser = argparse.ArgumentParser(prog=f"python -m services.{name}")
+    parser = argparse.ArgumentParser(prog=f"python -m services.{spec.name}")
     parser.add_argument("--config", type=Path, help="settings file, config/alphastocks.toml say")
     arguments = parser.parse_args()
-    with errors_as_one_line(name):
-        settings = load_settings(model, arguments.config)
-        asyncio.run(_run(name, settings, make_service, name if is_single else None))
+    with errors_as_one_line(spec.name):
+        settings = load_settings(spec.settings, arguments.config)
+        asyncio.run(_run(spec, settings))
 
 
-async def _run(
-    name: str, settings: P, make_service: Callable[[P, Parts], Service], fence: str | None
-) -> None:
-    runtime = settings.runtime
+async def _run(spec: ServiceSpec[P], settings: P) -> None:
+    runtime, metrics = settings.runtime, Metrics(spec.name)
     configure_logs(runtime.log_level, runtime.log_format)
     store = ClickHouseStore(store_address(settings.store)) if settings.store.host else None
-    bus, clock, metrics = make_bus(settings.bus, fence), make_clock(runtime.clock), Metrics(name)
+    bus, clock = make_bus(settings.bus, spec.fence), make_clock(runtime.clock)
     policy, patience = checkpoint_policy(runtime), settings.bus.connect_seconds
     around = Surroundings(bus, clock, policy, connect_seconds=patience)
     if settings.bus.kind == "local":
-        logger_of(name).warning("the local bus joins the services of one process only", bus="local")
+        said = "the local bus joins the services of one process only"
+        logger_of(spec.name).warning(said, bus="local")
     try:
-        service = make_service(settings, Parts(bus, clock, metrics, store))
+        service = spec.make(settings, Parts(bus, clock, metrics, store))
         await run_alone(service, metrics, around, runtime.host, runtime.port)
     finally:
         if store is not None:

@@ -34,21 +34,14 @@ PREFIX = "ALPHASTOCKS_"
 SECRETS = f"{PREFIX}SECRETS"
 """The variable that names the folders of secret files, with a colon in between."""
 _DELIMITER = "__"
+_SERVICES = Path(__file__).parents[2] / "services"
 SECTIONS = frozenset(
     {
-        "runtime",
-        "bus",
-        "store",
-        "kite",
-        "ingest",
-        "candle",
-        "strategy",
-        "signal",
-        "executor",
-        "position",
-        "simulator",
+        *("runtime", "bus", "store", "kite"),
+        *(domain.parent.name for domain in _SERVICES.glob("*/domain")),
     }
 )
+"""The shared sections, and one for each service, named as its folder."""
 
 
 class SettingsError(AlphaStocksError):

@@ -2,6 +2,7 @@
 
 from libs.runtime.process import run_process
 from libs.runtime.service import Parts, Service
+from libs.runtime.spec import ServiceSpec
 from services.executor.service import make_service
 from services.executor.settings import ExecutorProcess
 from services.executor.venue import make_venue
@@ -14,5 +15,7 @@ def make_executor(settings: ExecutorProcess, parts: Parts) -> Service:
     return make_service(own, parts, venue)
 
 
+SPEC = ServiceSpec("executor", ExecutorProcess, make_executor, processes="fenced")
+
 if __name__ == "__main__":
-    run_process("executor", ExecutorProcess, make_executor, is_single=True)
+    run_process(SPEC)

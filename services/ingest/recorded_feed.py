@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from libs.events.ticks import TickColumns
 from libs.market.calendar import Calendar, CalendarError, Session
 from libs.market.instruments import Instrument
+from libs.runtime.settings import SettingsError
 from services.ingest.feed import Backfill, Frame
 from services.ingest.recorded import (
     RecordedTicks,
@@ -30,6 +31,7 @@ from services.ingest.recorded import (
     frames_of,
     read_ticks,
 )
+from services.ingest.settings import IngestSettings
 
 _SEGMENT_BYTES = {"INDICES": 9, "NSE": 1}
 
@@ -213,3 +215,13 @@ class RecordedFeed:
             yield self.options.near(self._spots, at_ms)
         if self._followed:
             yield self.options.of(self._followed, self._spots, at_ms)
+
+
+def chosen_feed(own: IngestSettings, read: Callable[[Path, date], RecordedFeed]) -> RecordedFeed:
+    """Return the feed of the recorded day in the settings; raise SettingsError naming the key."""
+    if own.folder is None or own.day is None:
+        raise SettingsError("ingest.folder and ingest.day: needed to play a recorded day")
+    try:
+        return read(own.folder, own.day)
+    except RecordingError as error:
+        raise SettingsError(f"ingest.folder: {error}") from None

@@ -5,17 +5,11 @@ from typing import Any
 
 from libs.runtime.clock import ClockKind
 from libs.runtime.kite import kite_address
-from libs.runtime.process import ServiceProcess
-from libs.runtime.settings import KiteSettings, SettingsError
-from services.candle.settings import CandleSettings
-from services.executor.settings import ExecutorSettings
+from libs.runtime.settings import SettingsError
 from services.ingest.domain.history import HistoryRules
-from services.ingest.settings import IngestSettings
-from services.position.settings import PositionSettings
-from services.signal.settings import SignalSettings
-from services.simulator.settings import SimulatorSettings
+from services.local.catalogue import NAMES, AllSections
 from services.strategy.domain.registry import known_strategies, make_strategy
-from services.strategy.settings import StrategyChoice, StrategySettings
+from services.strategy.settings import StrategyChoice
 
 DEMO_HISTORY_DAYS = 7
 LIVE_HISTORY_DAYS = 90
@@ -25,17 +19,8 @@ DEMO_STRATEGIES = (
 )
 
 
-class LocalSettings(ServiceProcess):
+class LocalSettings(AllSections):
     """What one process with all services reads."""
-
-    ingest: IngestSettings = IngestSettings()
-    candle: CandleSettings = CandleSettings()
-    strategy: StrategySettings = StrategySettings()
-    signal: SignalSettings = SignalSettings()
-    executor: ExecutorSettings = ExecutorSettings()
-    position: PositionSettings = PositionSettings()
-    kite: KiteSettings = KiteSettings()
-    simulator: SimulatorSettings = SimulatorSettings()
 
     def in_paper(self) -> "LocalSettings":
         """Return the settings with paper trading, unless the mode was chosen otherwise."""
@@ -83,7 +68,6 @@ class LocalSettings(ServiceProcess):
 
     def public(self) -> dict[str, Any]:
         """Return what decides an outcome: the services' sections, without addresses or secrets."""
-        names = ("ingest", "candle", "strategy", "signal", "executor", "position")
-        sections: dict[str, Any] = dict.fromkeys(names, True)
+        sections: dict[str, Any] = dict.fromkeys(NAMES, True)
         shown = {**sections, "bus": {"market_partitions"}}
         return self.model_dump(mode="json", include=shown, exclude={"executor": {"control"}})

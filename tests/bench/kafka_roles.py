@@ -17,6 +17,7 @@ from libs.market.calendar import load_calendar
 from libs.market.rulebook import load_rulebook
 from libs.runtime.process import run_process
 from libs.runtime.service import Parts, Service
+from libs.runtime.spec import ServiceSpec
 from libs.strategy.strategy import Strategy
 from services.ingest.feed import Frame
 from services.ingest.pace import paced
@@ -90,17 +91,17 @@ def run_ingest() -> None:
         pace = paced(settings.ingest.speed, asyncio.sleep)
         return make_ingest_service(TimedFeed(market, DAY, 0), parts, pace)
 
-    run_process("ingest", LocalSettings, make)
+    run_process(ServiceSpec("ingest", LocalSettings, make))
 
 
 def run_strategy() -> None:
     """Run the strategy service with the bench's strategy."""
     known: dict[str, type[Strategy]] = {EveryMinute.name: EveryMinute}
-    run_process(
-        "strategy",
-        StrategyProcess,
-        lambda settings, parts: make_strategy_service(settings.strategy, parts, known),
-    )
+
+    def make(settings: StrategyProcess, parts: Parts) -> Service:
+        return make_strategy_service(settings.strategy, parts, known)
+
+    run_process(ServiceSpec("strategy", StrategyProcess, make))
 
 
 async def hop(bootstrap: str, source: str, target: str) -> None:

@@ -17,9 +17,10 @@ import yaml
 from clickhouse_driver import Client
 
 from libs.servers.clickhouse.server import LocalServer
+from services.local.catalogue import SERVICES
 from tests.deploy.observability import PROMETHEUS, ROOT, RULES, Query
 from tests.integration.commands import settings_file
-from tests.integration.houses import SERVICES, House
+from tests.integration.houses import House
 from tests.integration.processes import HOST, Running, free_ports
 from tests.prometheus_server import Prometheus, running_prometheus
 

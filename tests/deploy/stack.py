@@ -18,7 +18,6 @@ from tests.integration.processes import free_ports
 
 ROOT = Path(__file__).parents[2]
 COMPOSE_FILE = ROOT / "deploy" / "docker-compose.yml"
-SERVICES = ("ingest", "candle", "strategy", "signal", "executor", "position")
 IMAGES = (
     "python:3.11-slim-bookworm",
     "apache/kafka:4.1.0",

@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
-from tests.deploy.stack import SERVICES, Stack, eventually, running_stack, why_not
+from services.local.catalogue import NAMES
+from tests.deploy.stack import Stack, eventually, running_stack, why_not
 
 JOBS = ("secrets", "topics", "tables")
-SCRAPED = {f"alphastocks {name}" for name in SERVICES} | {"clickhouse", "prometheus"}
+SCRAPED = {f"alphastocks {name}" for name in NAMES} | {"clickhouse", "prometheus"}
 MOST_TRANSACTION_MARKS = 40
 """What ends a transaction counts as a record that nobody commits."""
 
@@ -35,7 +36,7 @@ def test_every_container_is_healthy_and_every_job_has_ended_well(stack: Stack) -
     assert {name: states[name]["ExitCode"] for name in JOBS} == dict.fromkeys(JOBS, 0)
     running = {name: one["Health"] for name, one in states.items() if name not in JOBS}
     told("containers", running)
-    assert set(SERVICES) < set(running)
+    assert set(NAMES) < set(running)
     assert set(running.values()) == {"healthy"}
 
 
@@ -57,7 +58,7 @@ def test_the_chain_works_by_itself_from_ticks_to_positions(stack: Stack) -> None
     told("rows", seen["tables"])
 
 
-@pytest.mark.parametrize("service", SERVICES)
+@pytest.mark.parametrize("service", NAMES)
 def test_a_service_that_is_killed_comes_back_and_is_ready(stack: Stack, service: str) -> None:
     if service == "ingest":  # what Kite sends while nobody listens is gone: the market waits
         stack.market("pause")

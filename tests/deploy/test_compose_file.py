@@ -2,18 +2,21 @@
 
 import re
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import yaml
 
 from libs.runtime.settings import load_settings
+from services.local.catalogue import NAMES, SERVICES
+from services.local.commands.control import DEFAULT_URL
 from services.local.settings import LocalSettings
-from tests.deploy.stack import COMPOSE_FILE, SERVICES
+from tests.deploy.stack import COMPOSE_FILE
 
 VARIABLE = re.compile(r"\$\{(\w+)(?:(:?-)([^}]*))?\}")
 LIVE = COMPOSE_FILE.parent / "live.env"
 JOBS = {"secrets", "topics", "tables", "cli"}
-OURS = {*SERVICES, "simulator", *JOBS}
+OURS = {*NAMES, "simulator", *JOBS}
 
 
 def filled(text: str, variables: dict[str, str]) -> str:
@@ -121,7 +124,7 @@ def test_the_environment_of_every_container_is_known_to_the_settings(
             for variable, text in own.items():
                 patch.setenv(variable, text)
             settings = load_settings(LocalSettings, None)
-        if name in SERVICES:
+        if name in NAMES:
             assert settings.runtime.clock == ("wall" if env_file == "live.env" else "feed")
 
 
@@ -137,10 +140,21 @@ def test_the_live_feed_is_the_real_kite_and_orders_are_logged() -> None:
 
 def test_each_service_mounts_the_secrets_that_it_needs_and_no_others() -> None:
     services = compose()["services"]
-    for name in SERVICES:
-        mounted = {one.partition(":")[0] for one in services[name]["volumes"]}
+    for entry in SERVICES:
+        volumes = services[entry.name]["volumes"]
         expected = {"secrets-store"}
-        expected |= {"simulator-session"} if name in {"ingest", "executor"} else set()
-        expected |= {"secrets-control"} if name == "executor" else set()
-        assert mounted == expected, name
-        assert all(one.endswith(":ro") for one in services[name]["volumes"]), name
+        expected |= {"simulator-session"} if entry.spec.uses_kite else set()
+        expected |= {"secrets-control"} if entry.name == "executor" else set()
+        assert {one.partition(":")[0] for one in volumes} == expected, entry.name
+        assert all(one.endswith(":ro") for one in volumes), entry.name
+
+
+def test_each_service_runs_as_a_module_of_its_name() -> None:
+    services = compose()["services"]
+    for name in NAMES:
+        assert services[name]["command"] == ["python", "-m", f"services.{name}"]
+
+
+def test_control_commands_reach_the_executor_at_the_port_that_is_published() -> None:
+    published = compose()["services"]["executor"]["ports"]
+    assert published == [f"127.0.0.1:{urlsplit(DEFAULT_URL).port}:8100"]

@@ -8,6 +8,7 @@ import pytest
 
 from deploy.prometheus.__main__ import RESOURCE, resource
 from libs.runtime.settings import load_settings
+from services.local import catalogue
 from services.local.settings import LocalSettings
 from tests.deploy import custom_resources
 from tests.deploy.rendered import (
@@ -24,7 +25,10 @@ from tests.deploy.rendered import (
 )
 
 KUBERNETES = "1.33"
-SERVICES = {"ingest", "candle", "strategy", "signal", "executor", "position"}
+SERVICES = set(catalogue.NAMES)
+SCALED = {entry.name for entry in catalogue.SERVICES if entry.spec.processes == "per_partition"}
+SINGLE = SERVICES - SCALED
+TALKS_TO_KITE = {entry.name for entry in catalogue.SERVICES if entry.spec.uses_kite}
 MADE_OUTSIDE = {
     "local": {"bus", "kite"},
     "production": {
@@ -32,7 +36,6 @@ MADE_OUTSIDE = {
         *("alphastocks", "alphastocks-cluster-ca-cert"),  # by Strimzi, for its user and its CA
     },
 }
-SINGLE = {"ingest", "signal", "executor", "position"}
 Overlays = dict[str, list[Thing]]
 
 
@@ -107,7 +110,7 @@ def test_what_there_may_be_one_of_is_never_two(things: list[Thing]) -> None:
     scaled = {
         one["spec"]["scaleTargetRef"]["name"] for one in of_kind(things, "HorizontalPodAutoscaler")
     }
-    assert scaled == {"candle", "strategy"}
+    assert scaled == SCALED
 
 
 def test_no_pod_runs_as_root_or_gains_privileges(templates: list[Pod]) -> None:
@@ -193,7 +196,7 @@ def test_only_who_talks_to_kite_may_leave_the_cluster(
         p["spec"] for p in of_kind(things, "NetworkPolicy") if p["metadata"]["name"] == "to-kite"
     )
     reached = {pod.name for pod in templates if selects(to_kite["podSelector"], pod.labels)}
-    assert reached == {"ingest", "executor"}
+    assert reached == TALKS_TO_KITE
 
 
 def test_selectors_budgets_and_scalers_find_what_they_mean(
@@ -264,7 +267,7 @@ def test_what_pods_refer_to_is_there_or_made_outside(
 def test_a_service_gets_the_secrets_that_it_needs_and_no_others(templates: list[Pod]) -> None:
     for pod in (one for one in templates if one.is_ours and one.name != "simulator"):
         expected = {"store", "bus"}
-        expected |= {"kite", "kite-session"} if pod.name in {"ingest", "executor"} else set()
+        expected |= {"kite", "kite-session"} if pod.name in TALKS_TO_KITE else set()
         expected |= {"control"} if pod.name == "executor" else set()
         assert set(pod.mounted_secrets) - {"kafka-ca"} == expected, pod
 

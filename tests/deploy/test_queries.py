@@ -7,6 +7,7 @@ import pytest
 
 from libs.servers.clickhouse.server import find_program
 from libs.store.errors import ServerMissing
+from services.local.catalogue import NAMES
 from tests.deploy.observability import Query, alerts, dashboards, queries
 from tests.deploy.observed_day import ObservedDay, observed_day
 from tests.prometheus_server import why_none
@@ -96,8 +97,7 @@ def test_prometheus_has_every_target_and_each_is_up(day: ObservedDay) -> None:
         (one["metric"]["job"], one["metric"].get("service")): one["value"][1]
         for one in day.now("up")
     }
-    services = ("ingest", "candle", "strategy", "signal", "executor", "position")
-    expected: set[tuple[str, str | None]] = {("alphastocks", name) for name in services}
+    expected: set[tuple[str, str | None]] = {("alphastocks", name) for name in NAMES}
     expected |= {("clickhouse", None), ("prometheus", None)}
     assert up == dict.fromkeys(expected, "1")
 

@@ -10,8 +10,9 @@ import pytest
 
 from libs.store.clickhouse import ClickHouseStore, create_database
 from libs.store.store import StoreAddress
+from services.local.catalogue import SERVICES
 from tests.integration.commands import settings_file
-from tests.integration.houses import SERVICES, House
+from tests.integration.houses import House
 from tests.integration.processes import free_ports
 from tests.servers import running_clickhouse
 

@@ -22,13 +22,13 @@ from services.candle.domain.aggregator import CandleAggregator
 from services.candle.settings import CandleSettings
 from services.ingest.domain.connection import Connection
 from services.ingest.domain.listing import listed
+from services.local.catalogue import SERVICES
 from services.simulator.domain.market.synthetic import SyntheticMarket
 from tests.generated import GeneratedFeed
 from tests.integration.processes import Running, running, status_of
 
 DAY = date(2026, 6, 17)
 SEED = 7
-SERVICES = ("candle", "executor", "position", "signal", "ingest", "strategy")
 MINUTE_MS = 60_000
 OHLCV = ("open", "high", "low", "close", "volume")
 
@@ -52,7 +52,7 @@ class House:
 
     @property
     def ports(self) -> dict[str, int]:
-        return {name: self.first_port + number for number, name in enumerate(SERVICES)}
+        return {entry.name: self.first_port + entry.port_offset for entry in SERVICES}
 
     def wait_until_ready(self, process: Running) -> None:
         process.until(

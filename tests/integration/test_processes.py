@@ -9,12 +9,12 @@ import pytest
 from libs.store.clickhouse import ClickHouseStore
 from libs.store.migrate import apply
 from libs.store.store import StoreAddress
+from services.local.catalogue import NAMES
 from services.local.play.database import migrations
 from tests.integration.commands import settings_file
 from tests.integration.processes import asked, free_ports, python, running, status_of
 from tests.integration.recordings import DAY, write_recording
 
-SERVICES = ("ingest", "candle", "strategy", "signal", "executor", "position")
 SUNDAY = date(2026, 6, 14)
 
 
@@ -35,7 +35,7 @@ def played(recording: Path, day: object = DAY) -> str:
     return f'[ingest]\nfolder = "{recording}"\nday = {day}\n'
 
 
-@pytest.mark.parametrize("name", SERVICES)
+@pytest.mark.parametrize("name", NAMES)
 def test_a_service_is_ready_and_ends_at_sigterm_with_status_0(
     name: str, tmp_path: Path, recording: Path
 ) -> None:

@@ -1,29 +1,26 @@
 """What the pages and tables say of the house is so."""
 
 import re
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from libs.broker.paper import PaperBroker
 from libs.events.embedded.bus import LocalBus
 from libs.events.topics import TOPICS
 from libs.runtime.clock import FeedClock
 from libs.runtime.metrics import Metrics
 from libs.runtime.service import Parts, Service
 from libs.runtime.settings import SECTIONS, load_settings
-from services.candle import service as candle
-from services.executor import service as executor
+from libs.runtime.subscription import Subscription
 from services.ingest import service as ingest
 from services.ingest.feed import Feed
+from services.local.catalogue import NAMES, SERVICES
 from services.local.settings import LocalSettings
-from services.position import service as position
-from services.signal import service as signal
-from services.strategy import service as strategy
 from tests.unit.fakes import EmptyFeed, ForgetfulStore
 
 ROOT = Path(__file__).parents[2]
-SERVICES = ("ingest", "candle", "strategy", "signal", "executor", "position")
 
 
 @pytest.fixture(scope="module")
@@ -36,15 +33,16 @@ def built() -> dict[str, Service]:
     async def pace(_: int) -> None:
         """Wait for nothing."""
 
-    made = (
-        ingest.make_service(feed, parts, pace),
-        candle.make_service(own.candle, parts),
-        strategy.make_service(own.strategy, parts),
-        signal.make_service(own.signal, parts),
-        executor.make_service(own.executor, parts, PaperBroker(own.executor.paper)),
-        position.make_service(own.position, parts),
-    )
-    return {service.name: service for service in made}
+    makers: dict[str, Callable[[Parts], Service]]
+    makers = {entry.name: partial(entry.spec.make, own) for entry in SERVICES}
+    makers["ingest"] = lambda parts: ingest.make_service(feed, parts, pace)
+    made = {name: make(parts) for name, make in makers.items()}
+    assert [service.name for service in made.values()] == list(made)
+    return made
+
+
+def is_writer(group: Subscription) -> bool:
+    return ".writer." in group.group
 
 
 def readers_of(topic: str, built: dict[str, Service]) -> set[str]:
@@ -55,8 +53,7 @@ def readers_of(topic: str, built: dict[str, Service]) -> set[str]:
             readers.add(name)
         for group in service.subscriptions:
             if topic in group.topics or topic in group.restore_topics:
-                is_writer = ".writer." in group.group
-                readers.add(f"{name}'s writer" if is_writer else name)
+                readers.add(f"{name}'s writer" if is_writer(group) else name)
     return readers
 
 
@@ -65,6 +62,42 @@ def test_the_table_of_topics_names_whoever_reads_a_topic(
     topic: str, built: dict[str, Service]
 ) -> None:
     assert readers_of(topic, built) == set(TOPICS[topic].read_by)
+
+
+def table_of_services() -> dict[str, list[set[str]]]:
+    """Return what the README says that each service consumes, produces and stores."""
+    row = re.compile(r"^\| \[(\w+)\]\(services/\1/README\.md\) \| (.*) \|$", re.MULTILINE)
+    rows = row.findall((ROOT / "README.md").read_text())
+    return {
+        name: [set(re.findall(r"`(\w+)`", cell)) for cell in cells.split("|")]
+        for name, cells in rows
+    }
+
+
+def test_the_readme_has_a_row_for_each_service_in_the_order_of_the_catalogue() -> None:
+    assert tuple(table_of_services()) == NAMES
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_readme_says_what_a_service_consumes_produces_and_stores(
+    name: str, built: dict[str, Service]
+) -> None:
+    service = built[name]
+    read = {topic for one in service.subscriptions if not is_writer(one) for topic in one.topics}
+    written = {topic.name for topic in TOPICS.values() if name in topic.written_by}
+    tables = {one.group.partition(".writer.")[2] for one in service.subscriptions if is_writer(one)}
+    consumes, produces, stores = table_of_services()[name]
+    assert consumes == read | set(service.looks_up)
+    assert produces - {"control"} == written
+    assert stores == tables
+
+
+def test_every_table_that_is_stored_has_its_migration() -> None:
+    for name, (*_, stores) in table_of_services().items():
+        files = (ROOT / "services" / name / "migrations").glob("*.sql")
+        text = "".join(file.read_text() for file in files)
+        made = set(re.findall(r"CREATE TABLE IF NOT EXISTS (\w+)", text))
+        assert made == stores, name
 
 
 def test_the_settings_file_shows_the_defaults(tmp_path: Path) -> None:
@@ -95,7 +128,7 @@ def test_every_variable_of_the_example_is_a_setting(monkeypatch: pytest.MonkeyPa
     assert load_settings(LocalSettings, None) == LocalSettings()
 
 
-@pytest.mark.parametrize("name", SERVICES)
+@pytest.mark.parametrize("name", NAMES)
 def test_every_service_has_the_same_shape(name: str) -> None:
     folder = ROOT / "services" / name
     for part in ("README.md", "__main__.py", "settings.py", "service.py", "domain", "migrations"):

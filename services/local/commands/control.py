@@ -11,12 +11,14 @@ import typer
 
 from libs.events.control import ChangeableMode
 from libs.runtime.access import Scope, hash_of, new_token
-from libs.runtime.settings import SettingsError
+from libs.runtime.settings import RuntimeSettings, SettingsError
 from services.local import screen
+from services.local.catalogue import entry_of
 
 TOKEN = "ALPHASTOCKS_CONTROL_TOKEN"  # noqa: S105  a variable's name
 TOKEN_FILE = f"{TOKEN}_FILE"
-DEFAULT_URL = "http://127.0.0.1:8101"
+_PORT = RuntimeSettings().port + entry_of("executor").port_offset
+DEFAULT_URL = f"http://127.0.0.1:{_PORT}"
 _SECONDS = 20.0
 
 Url = Annotated[

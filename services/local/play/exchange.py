@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -12,11 +12,11 @@ from libs.broker.port.venue import Venue
 from libs.runtime.brokers.orders import connect_venue
 from libs.runtime.brokers.registry import BrokerSections
 from libs.runtime.brokers.surroundings import surroundings
-from libs.runtime.clock import Clock, ClockKind
-from libs.runtime.metrics import Metrics
+from libs.runtime.clock import ClockKind, FeedClock
 from libs.runtime.settings import KiteSettings
 from services.ingest.live_feed import LiveFeed, make_live_feed
 from services.ingest.settings import IngestSettings
+from services.local.play.system import Wiring, service_metrics
 from services.local.settings import LocalSettings
 from services.simulator.assembly import make_exchange, synthetic_market
 from services.simulator.server import SimulatorServer
@@ -37,17 +37,19 @@ class LocalExchange:
     server: SimulatorServer
     kite: KiteSettings
     doubts: int = 0
+    _connected: tuple[LiveFeed, Venue] | None = None
     _frames_lost: int = 0
     _postbacks_lost: int = 0
 
-    def feed(self, settings: IngestSettings, metrics: Metrics) -> LiveFeed:
-        """Return the feed over the websocket."""
-        return make_live_feed("kite", settings, BrokerSections(kite=self.kite), CLOCK, metrics)
-
-    def venue(self, clock: Clock, metrics: Metrics) -> Venue:
-        """Return the way for orders."""
-        around = surroundings("executor", CLOCK, clock, metrics)
-        return connect_venue("simulator", BrokerSections(kite=self.kite), around)
+    def wiring(self, settings: IngestSettings) -> Wiring:
+        """Return the feed over the websocket and the order client, as a system wants them."""
+        clock, metrics = FeedClock(), service_metrics()
+        sections = BrokerSections(kite=self.kite)
+        feed = make_live_feed("kite", settings, sections, CLOCK, metrics["ingest"])
+        around = surroundings("executor", CLOCK, clock, metrics["executor"])
+        venue = connect_venue("simulator", sections, around)
+        self._connected = (feed, venue)
+        return Wiring(feed, clock, venue, metrics=metrics)
 
     async def play(self, settle: Settle, pace: Pace) -> None:
         """Let the market go on second by second: orders first, then ticks, each one settled."""
@@ -59,19 +61,22 @@ class LocalExchange:
             await settle()
             await pace(self.server.exchange.now_ms)
 
-    async def heard_by(self, feed: LiveFeed, venue: Venue) -> None:
+    async def heard(self) -> None:
         """Return when feed and venue have taken in everything sent, or after some patience.
 
         What was sent into a connection that broke is never heard: it is written off.
         """
-        await until(lambda: not self._unheard(feed, venue), TIMEOUT_SECONDS)
-        if missing := self._unheard(feed, venue):
+        await until(lambda: not self._unheard(), TIMEOUT_SECONDS)
+        if missing := self._unheard():
             self.doubts += 1
             self._frames_lost += missing[0]
             self._postbacks_lost += missing[1]
 
-    def _unheard(self, feed: LiveFeed, venue: Venue) -> tuple[int, int] | None:
+    def _unheard(self) -> tuple[int, int] | None:
         """Return how many frames and postbacks were sent and not taken in; None: nothing waits."""
+        if self._connected is None:
+            return None
+        feed, venue = self._connected
         told = venue.describe()
         sent = [stream.counts.updates_sent for stream in self.server.streams]
         frames = self.server.frames_sent - feed.frames_taken - self._frames_lost
@@ -114,6 +119,14 @@ async def local_exchange(
         _, request_token = server.log_in()
         await KiteSessions(kite).log_in(request_token)
         yield LocalExchange(server, kite)
+
+
+def lasting_exchange(
+    settings: LocalSettings, on: date, seed: int, var: Path, start_ms: int | None
+) -> AbstractAsyncContextManager[LocalExchange]:
+    """Serve a day whose account is kept in a file, so that a restart finds it again."""
+    state = var / "simulator" / "account.json"
+    return local_exchange(settings, on, seed, var, start_ms, state)
 
 
 def _doors(own: SimulatorSettings, server: SimulatorServer, var: Path) -> dict[str, object]:

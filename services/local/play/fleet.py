@@ -81,12 +81,16 @@ class Fleet:
         for member in reversed(self.members):
             await self.stop(member)
 
-    async def start(self, service: str, module: str = "") -> Member:
-        """Start one more process of a service, and keep it running; another module may run it."""
+    async def start(self, service: str, module: str = "", port: int | None = None) -> Member:
+        """Start one more process of a service, and keep it running.
+
+        Another module may run it. Without a port it takes the next one after `first_port`.
+        """
         taken = {one.instance for one in self.members if one.service == service}
         instance = next(number for number in range(len(taken) + 1) if number not in taken)
-        port = self.first_port + self._started
-        self._started += 1
+        if port is None:
+            port = self.first_port + self._started
+            self._started += 1
         member = Member(service, module or f"services.{service}", instance, port)
         self.members.append(member)
         await self._spawn(member)

@@ -21,15 +21,15 @@ from libs.runtime.settings import KiteSettings
 from libs.servers.kafka.server import LocalKafka
 from libs.store.store import StoreAddress
 from services.ingest.pace import paced
+from services.local.catalogue import START_ORDER
 from services.local.commands.topics import ensure_topics
 from services.local.play.database import open_database
-from services.local.play.exchange import LocalExchange, local_exchange
+from services.local.play.exchange import LocalExchange, lasting_exchange
 from services.local.play.fleet import Fleet, OnNews
 from services.local.play.serving import OnStart, Resumption, at_once, resume
 from services.local.settings import LocalSettings
 
 JARS = Path("var/kafka/jars")
-STARTED = ("candle", "executor", "position", "signal", "ingest", "strategy")
 SETTLE_SECONDS = 10.0
 """How long the services get to take in the end of the session."""
 
@@ -55,8 +55,7 @@ async def serve_simulated_on_kafka(
         servers = await stack.enter_async_context(_servers(settings, var, "up", tell))
         resumption = await _where_it_stopped(servers.kafka, first_day)
         day, from_ms = resumption.day, resumption.from_ms
-        state = var / "simulator" / "account.json"
-        exchange = local_exchange(settings, day, seed, var, from_ms, state)
+        exchange = lasting_exchange(settings, day, seed, var, from_ms)
         local = await stack.enter_async_context(exchange)
         own = on_servers(settings, servers, local.kite)
         fleet = await stack.enter_async_context(_fleet(own, var, tell))
@@ -125,8 +124,9 @@ async def _servers(
 @asynccontextmanager
 async def _fleet(settings: LocalSettings, var: Path, tell: OnNews) -> AsyncIterator[Fleet]:
     async with Fleet(settings, var / "logs", settings.runtime.port, tell) as fleet:
-        for service in STARTED:
-            await fleet.start(service)
+        for entry in START_ORDER:
+            port = settings.runtime.port + entry.port_offset
+            await fleet.start(entry.name, port=port)
         yield fleet
 
 

@@ -6,12 +6,14 @@ service's, and services do not know each other.
 """
 
 import asyncio
+from datetime import date
+from pathlib import Path
 
 from libs.runtime.process import run_process
 from libs.runtime.service import Parts, Service
-from libs.runtime.settings import SettingsError
+from libs.runtime.spec import ServiceSpec
 from services.ingest.pace import paced
-from services.ingest.recorded import RecordingError
+from services.ingest.recorded_feed import RecordedFeed, chosen_feed
 from services.ingest.service import make_service
 from services.local.play.feeds import recorded_feed
 from services.local.settings import LocalSettings
@@ -19,17 +21,16 @@ from services.local.settings import LocalSettings
 
 def make_ingest(settings: LocalSettings, parts: Parts) -> Service:
     """Return the service around the recorded day of [ingest], seeded as [simulator] says."""
-    own = settings.ingest
-    if own.folder is None or own.day is None:
-        raise SettingsError("ingest.folder and ingest.day: needed to play a recorded day")
+    own, seed = settings.ingest, settings.simulator.seed
     segments, expiries = settings.candle.segments, settings.executor.expiries_needed
-    seed = settings.simulator.seed
-    try:
-        feed = recorded_feed(own.folder, own.day, None, seed, segments, expiries)
-    except RecordingError as error:
-        raise SettingsError(f"ingest.folder: {error}") from None
-    return make_service(feed, parts, paced(own.speed, asyncio.sleep))
 
+    def read(folder: Path, day: date) -> RecordedFeed:
+        return recorded_feed(folder, day, None, seed, segments, expiries)
+
+    return make_service(chosen_feed(own, read), parts, paced(own.speed, asyncio.sleep))
+
+
+SPEC = ServiceSpec("ingest", LocalSettings, make_ingest)
 
 if __name__ == "__main__":
-    run_process("ingest", LocalSettings, make_ingest)
+    run_process(SPEC)

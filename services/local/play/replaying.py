@@ -17,12 +17,11 @@ from libs.events.signals import (
     SignalRejected,
     StrategySignal,
 )
+from libs.events.topics import MARKET_TOPICS
 from libs.runtime.clock import FeedClock
 from libs.runtime.kite import kite_rest
-from libs.runtime.process import checkpoint_policy
 from libs.store.store import Store
 from services.ingest.feed import Feed
-from services.ingest.pace import unpaced
 from services.local.play.exchange import (
     CLOCK,
     TIMEOUT_SECONDS,
@@ -32,10 +31,15 @@ from services.local.play.exchange import (
 )
 from services.local.play.outcome import Outcome
 from services.local.play.reconciliation import order_differences, position_differences
-from services.local.play.system import System, running_beside, service_metrics, settled, started_bus
+from services.local.play.system import (
+    System,
+    Wiring,
+    paper_venue,
+    running_beside,
+    settled,
+    started_bus,
+)
 from services.local.settings import LocalSettings
-
-MARKET_TOPICS = ("ticks", "candles", "historical_candles")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,15 +61,8 @@ async def play(
 ) -> Played:
     """Play a feed from its first frame to its last, one message at a time in publish order."""
     bus = lockstep_bus(settings)
-    system = System(
-        settings=settings,
-        feed=feed,
-        bus=bus,
-        clock=FeedClock(),
-        store=store,
-        pace=settled(bus, on_frame),
-        policy=checkpoint_policy(settings.runtime),
-    )
+    wiring = Wiring(feed, FeedClock(), paper_venue(settings), settled(bus, on_frame))
+    system = System(settings, bus, store, wiring)
     began = time.monotonic()
     async with started_bus(bus), Outcome(bus) as outcome, system:
         await system.run(asyncio.Event())
@@ -85,29 +82,16 @@ async def play_exchange(
     The next second of the market begins when everything of the last one is handled, so that the
     outcome is the same each time however fast the machine is.
     """
-    bus, clock, began = lockstep_bus(settings), FeedClock(), time.monotonic()
+    bus, began = lockstep_bus(settings), time.monotonic()
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(started_bus(bus))
         local = await stack.enter_async_context(local_exchange(settings, on, seed, var))
         outcome = await stack.enter_async_context(Outcome(bus))
-        metrics = service_metrics()
-        feed = local.feed(settings.ingest, metrics["ingest"])
-        venue = local.venue(clock, metrics["executor"])
-        system = System(
-            settings=settings,
-            feed=feed,
-            bus=bus,
-            clock=clock,
-            store=store,
-            pace=unpaced,
-            policy=checkpoint_policy(settings.runtime),
-            venue=venue,
-            metrics=metrics,
-        )
+        system = System(settings, bus, store, local.wiring(settings.ingest))
         await stack.enter_async_context(system)
 
         async def settle() -> None:
-            await local.heard_by(feed, venue)
+            await local.heard()
             await until(lambda: not system.described("executor")["is_busy"], TIMEOUT_SECONDS)
             await bus.idle()
 
@@ -144,7 +128,7 @@ def summarise(system: System, outcome: Outcome, seconds: float) -> dict[str, Any
     money = outcome.money()
     history = outcome.history
     return {
-        "trading_day": system.feed.trading_day,
+        "trading_day": system.wiring.feed.trading_day,
         "mode": system.settings.executor.mode,
         "ticks": system.described("ingest")["ticks"],
         "ticks_rejected": _sorted(candles["ticks_rejected"]),

@@ -1,32 +1,35 @@
 """`alphastocks up`: all services in one process at the feed's own pace, until they are stopped."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
-from libs.broker.port.venue import Venue
 from libs.events.bus import Bus
 from libs.events.candles import CandleBatch
 from libs.events.codec import event_of
 from libs.events.embedded.bus import LocalBus
 from libs.events.embedded.journal import Journal
+from libs.events.topics import MARKET_TOPICS
 from libs.market.calendar import load_calendar
 from libs.runtime.brokers.registry import BrokerSections
-from libs.runtime.clock import Clock, FeedClock, make_clock
-from libs.runtime.metrics import Metrics
-from libs.runtime.process import checkpoint_policy
+from libs.runtime.clock import make_clock
 from libs.runtime.runner import endpoints, stop_on_signals
 from libs.store.store import Store
 from services.executor.venue import make_venue
-from services.ingest.feed import Feed
 from services.ingest.live_feed import make_live_feed
-from services.ingest.pace import paced, unpaced
-from services.local.play.exchange import local_exchange
-from services.local.play.replaying import MARKET_TOPICS
-from services.local.play.system import System, running_beside, service_metrics, started_bus
+from services.ingest.pace import paced
+from services.local.catalogue import entry_of
+from services.local.play.exchange import lasting_exchange
+from services.local.play.system import (
+    System,
+    Wiring,
+    running_beside,
+    service_metrics,
+    started_bus,
+)
 from services.local.settings import LocalSettings
 
 OnStart = Callable[[date, int | None, list[tuple[str, int]]], None]
@@ -54,13 +57,10 @@ async def serve_simulated(
         await stack.enter_async_context(started_bus(bus))
         resumption = await resume(bus, first_day)
         day, from_ms = resumption.day, resumption.from_ms
-        state = var / "simulator" / "account.json"
-        exchange = local_exchange(settings, day, seed, var, from_ms, state)
+        exchange = lasting_exchange(settings, day, seed, var, from_ms)
         local = await stack.enter_async_context(exchange)
-        clock, metrics = FeedClock(), service_metrics()
-        feed = local.feed(settings.ingest, metrics["ingest"])
-        venue = local.venue(clock, metrics["executor"])
-        system = _system(settings, bus, store, feed, clock, venue, metrics)
+        wiring = replace(local.wiring(settings.ingest), lasts=True)
+        system = System(settings, bus, store, wiring)
         await stack.enter_async_context(system)
         on_start(day, from_ms, await _listen(system, settings, stack))
         market = local.play(at_once, paced(settings.simulator.speed, asyncio.sleep))
@@ -73,15 +73,21 @@ async def serve_kite(settings: LocalSettings, store: Store, var: Path, on_start:
     stop_on_signals(stopping)
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(started_bus(bus))
-        kind, metrics = settings.runtime.clock, service_metrics()
-        clock = make_clock(kind)
-        sections = BrokerSections(kite=settings.kite)
-        feed = make_live_feed("kite", settings.ingest, sections, kind, metrics["ingest"])
-        venue = make_venue(settings.executor, settings.kite, kind, clock, metrics["executor"])
-        system = _system(settings, bus, store, feed, clock, venue, metrics)
+        wiring = account_wiring(settings)
+        system = System(settings, bus, store, wiring)
         await stack.enter_async_context(system)
-        on_start(feed.trading_day, None, await _listen(system, settings, stack))
+        on_start(wiring.feed.trading_day, None, await _listen(system, settings, stack))
         await system.run(stopping)
+
+
+def account_wiring(settings: LocalSettings) -> Wiring:
+    """Return what joins a system to the account of the settings."""
+    kite, kind, metrics = settings.kite, settings.runtime.clock, service_metrics()
+    clock = make_clock(kind)
+    sections = BrokerSections(kite=kite)
+    feed = make_live_feed("kite", settings.ingest, sections, kind, metrics["ingest"])
+    venue = make_venue(settings.executor, kite, kind, clock, metrics["executor"])
+    return Wiring(feed, clock, venue, metrics=metrics, lasts=True)
 
 
 async def at_once() -> None:
@@ -110,35 +116,13 @@ async def resume(bus: Bus, first_day: date) -> Resumption:
     return Resumption(calendar.next_trading_day("NSE", day), None)
 
 
-def _system(
-    settings: LocalSettings,
-    bus: LocalBus,
-    store: Store,
-    feed: Feed,
-    clock: Clock,
-    venue: Venue,
-    metrics: Mapping[str, Metrics],
-) -> System:
-    return System(
-        settings=settings,
-        feed=feed,
-        bus=bus,
-        clock=clock,
-        store=store,
-        pace=unpaced,
-        policy=checkpoint_policy(settings.runtime),
-        venue=venue,
-        metrics=metrics,
-    )
-
-
 async def _listen(
     system: System, settings: LocalSettings, stack: AsyncExitStack
 ) -> list[tuple[str, int]]:
-    """Serve the endpoints of each service, on ports that follow one another."""
+    """Serve the endpoints of each service, each on a port of its own."""
     ports = []
-    for number, runner in enumerate(system.runners):
-        port = settings.runtime.port + number
+    for runner in system.runners:
+        port = settings.runtime.port + entry_of(runner.service.name).port_offset
         await stack.enter_async_context(endpoints(runner, settings.runtime.host, port))
         ports.append((runner.service.name, port))
     return ports

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Self
 
 from prometheus_client import Counter, Histogram
@@ -14,29 +15,26 @@ from libs.events.embedded.bus import LocalBus
 from libs.runtime.clock import Clock, FeedClock
 from libs.runtime.consumer import FETCH_SECONDS
 from libs.runtime.metrics import Metrics
+from libs.runtime.process import checkpoint_policy
 from libs.runtime.runner import ServiceRunner, Surroundings, watch
 from libs.runtime.service import Parts, Service
-from libs.runtime.subscription import CheckpointPolicy
 from libs.store.store import Store
-from services.candle import service as candle
 from services.executor import service as executor
 from services.executor.venue import make_venue
 from services.ingest import service as ingest
 from services.ingest.feed import Feed
+from services.ingest.pace import unpaced
 from services.ingest.service import Pace
+from services.local.catalogue import NAMES, START_ORDER
 from services.local.settings import LocalSettings
-from services.position import service as position
-from services.signal import service as signal
 from services.strategy import service as strategy
 
 MakeService = Callable[[Parts], Service]
-FLOW = ("ingest", "candle", "strategy", "signal", "executor", "position")
-"""The services from upstream to downstream."""
 
 
 def service_metrics() -> dict[str, Metrics]:
     """Return the metrics of each service, for parts of it that are made before it."""
-    return {name: Metrics(name) for name in FLOW}
+    return {name: Metrics(name) for name in NAMES}
 
 
 @asynccontextmanager
@@ -62,23 +60,30 @@ def check_services(settings: LocalSettings) -> None:
     strategy.make_service(settings.strategy, parts)
 
 
-@dataclass(slots=True)
-class System:
-    """The six services around one bus, one clock and one store.
+@dataclass(frozen=True, slots=True)
+class Wiring:
+    """What joins the services to a market: its feed and clock, where orders go, and the pace.
 
-    Downstream starts before upstream, so that nothing is published before somebody reads it;
-    ingest announces the history before strategy warms up with it.
+    A system that `lasts` until it is stopped starts a table's writer again when it fails; one that
+    ends by itself fails with it.
     """
 
-    settings: LocalSettings
     feed: Feed
-    bus: LocalBus
     clock: Clock
-    store: Store | None
-    pace: Pace
-    policy: CheckpointPolicy
-    venue: Venue | None = None
+    venue: Venue
+    pace: Pace = unpaced
+    lasts: bool = False
     metrics: Mapping[str, Metrics] = field(default_factory=service_metrics)
+
+
+@dataclass(slots=True)
+class System:
+    """The services of the catalogue around one bus and one store, wired to one market."""
+
+    settings: LocalSettings
+    bus: LocalBus
+    store: Store | None
+    wiring: Wiring
     runners: list[ServiceRunner] = field(default_factory=list)
     _decoder: Decoder = field(default_factory=Decoder)
 
@@ -97,19 +102,10 @@ class System:
 
     async def start(self) -> None:
         """Start all services on a bus that is started; their own tasks wait for `run`."""
-        own = self.settings
-        makers: dict[str, MakeService] = {
-            "candle": lambda parts: candle.make_service(own.candle, parts),
-            "executor": lambda parts: executor.make_service(
-                own.executor, parts, self.venue or paper_venue(own)
-            ),
-            "position": lambda parts: position.make_service(own.position, parts),
-            "signal": lambda parts: signal.make_service(own.signal, parts),
-            "ingest": lambda parts: ingest.make_service(self.feed, parts, self.pace),
-            "strategy": lambda parts: strategy.make_service(own.strategy, parts),
-        }
-        for name, make in makers.items():
-            await self._start(make, self.metrics[name])
+        wired = self._wired()
+        for entry in START_ORDER:
+            make = wired.get(entry.name) or partial(entry.spec.make, self.settings)
+            await self._start(make, self.wiring.metrics[entry.name])
 
     async def run(self, until: asyncio.Event) -> None:
         """Let the feed play to its end, or until the event; raise what stopped a service."""
@@ -135,10 +131,19 @@ class System:
         if errors:
             raise errors[0]
 
+    def _wired(self) -> dict[str, MakeService]:
+        """Return the makers of the services that touch the market."""
+        own, wiring = self.settings.executor, self.wiring
+        return {
+            "ingest": lambda parts: ingest.make_service(wiring.feed, parts, wiring.pace),
+            "executor": lambda parts: executor.make_service(own, parts, wiring.venue),
+        }
+
     async def _start(self, make: MakeService, metrics: Metrics) -> None:
-        parts = Parts(self.bus, self.clock, metrics, self.store)
-        service = make(parts)
-        around = Surroundings(self.bus, self.clock, self.policy, self._decoder)
+        clock, policy = self.wiring.clock, checkpoint_policy(self.settings.runtime)
+        service = make(Parts(self.bus, clock, metrics, self.store))
+        lasts = self.wiring.lasts
+        around = Surroundings(self.bus, clock, policy, self._decoder, writers_may_fail=lasts)
         runner = ServiceRunner(service, metrics, around)
         self.runners.append(runner)
         await runner.start()
@@ -181,7 +186,7 @@ class System:
 
 
 def _stop_order(runner: ServiceRunner) -> int:
-    return FLOW.index(runner.service.name)
+    return NAMES.index(runner.service.name)
 
 
 def _total(metric: Counter | Histogram, suffix: str) -> float:

@@ -13,12 +13,11 @@ from libs.events.positions import PositionUpdated
 from libs.market.calendar import load_calendar
 from libs.market.rulebook import load_rulebook
 from libs.runtime.clock import FeedClock
-from libs.runtime.subscription import CheckpointPolicy
 from libs.store.errors import StoreRejected
 from libs.store.store import Columns, Params
 from services.ingest.feed import Backfill
 from services.local.play.replaying import Played, play
-from services.local.play.system import System, settled, started_bus
+from services.local.play.system import System, Wiring, paper_venue, settled, started_bus
 from services.local.settings import LocalSettings
 from services.simulator.domain.market.synthetic import SyntheticMarket
 from services.simulator.domain.market.underlyings import DEFAULT_UNIVERSE
@@ -118,15 +117,11 @@ def test_positions_are_marked_by_the_quotes_of_the_contracts_that_are_followed(
 
 
 def system_on(bus: LocalBus, store: ForgetfulStore, feed: Any = None) -> System:
-    return System(
-        settings=SETTINGS,
-        feed=feed or EmptyFeed(),
-        bus=bus,
-        clock=FeedClock(),
-        store=store,
-        pace=settled(bus, lambda _: None),
-        policy=CheckpointPolicy(records=1),
-    )
+    runtime = SETTINGS.runtime.model_copy(update={"checkpoint_records": 1})
+    settings = SETTINGS.model_copy(update={"runtime": runtime})
+    pace = settled(bus, lambda _: None)
+    wiring = Wiring(feed or EmptyFeed(), FeedClock(), paper_venue(SETTINGS), pace)
+    return System(settings, bus, store, wiring)
 
 
 def run_with(store: ForgetfulStore, feed: Any, on_started: Callable[[System], None]) -> None:
