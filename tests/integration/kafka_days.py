@@ -164,10 +164,7 @@ class KafkaDay:
         async def is_over() -> bool:
             counts.append(await self.count_of_messages())
             is_quiet = len(counts) > 4 and len(set(counts[-4:])) == 1
-            if not is_quiet or await self.behind() > 0:
-                return False
-            candles = await self.candles()
-            return close_ms == max((candle.closes_ms for candle in candles.values()), default=0)
+            return is_quiet and await self.last_close_ms() == close_ms and await self.behind() == 0
 
         await until(is_over, "the day is over", 0.7)
 
@@ -176,6 +173,11 @@ class KafkaDay:
         topics = ("candles", "strategy_signals", "signal_generated", "decisions", "orders")
         async with self.bus() as bus:
             return sum([1 async for _ in bus.read(topics)])
+
+    async def last_close_ms(self) -> int:
+        """Return when the last candle on the topic closes, 0 without any."""
+        candles = await self.candles()
+        return max((candle.closes_ms for candle in candles.values()), default=0)
 
     async def behind(self) -> int:
         """Return how many messages those who make candles and signals have not taken in yet."""
