@@ -15,6 +15,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from libs.events.bus import Record
+from libs.events.control import TradingHalted
 from libs.events.kafka.address import KafkaAddress
 from libs.events.orders import OrderFilled, OrderPlanned
 from libs.events.positions import (
@@ -35,6 +36,8 @@ from tests.integration.proxies import HOST, Proxy
 from tests.integration.recordings import DAY, write_recording
 from tests.servers import TestKafka, running_kafka, why_none
 
+EXECUTOR_READS = ("instruments", "signal_generated", "exit_requests", "positions", "control")
+"""Its business topics: poison on one of them halts new entries; on `ticks` it halts nothing."""
 PACED = 1200.0
 """A session of 6 hours 15 minutes in 19 seconds: time enough to be disturbed."""
 
@@ -252,6 +255,13 @@ def test_poison_on_each_topic_goes_to_dead_letters_and_the_rest_flows(
         await day.played()
         buried = {topic for topic, _ in await day.dead_letters()}
         assert buried == set(TOPICS)
+        halts = [e.reason for e in await day.events("control") if isinstance(e, TradingHalted)]
+        passed_over = {reason.partition("/")[0] for reason in halts}
+        assert passed_over == {
+            *(f"executor passed over {topic}" for topic in EXECUTOR_READS),
+            *(f"signal passed over {topic}" for topic in ("strategy_signals", "signal_updates")),
+            "position passed over orders",
+        }
         assert rows_of(await day.candles()) == expected.candles
         assert by_id(await day.events("signal_generated")) == expected.signals
         assert all(member.restarts == 0 for member in fleet.members)
