@@ -45,6 +45,7 @@ class ConsumerLoop:
         log: structlog.typing.FilteringBoundLogger,
         policy: CheckpointPolicy,
         decoder: Decoder,
+        letters: DeadLetters | None = None,
     ) -> None:
         self.subscription = subscription
         self._bus = bus
@@ -67,7 +68,7 @@ class ConsumerLoop:
             decoder,
             self._emitter,
             self._retried,
-            DeadLetters(bus, subscription.group, policy.dead_letter_limit),
+            letters or DeadLetters(bus, subscription.group, policy.dead_letter_limit),
             self._takeover,
         )
         self._handling = asyncio.Lock()
@@ -98,15 +99,23 @@ class ConsumerLoop:
         """Join the group and restore state; nothing is delivered before `run`."""
         subscription = self.subscription
         self._consumer = await self._bus.subscribe(subscription.group, subscription.topics, self)
+        try:
+            await self._restore()
+        except BaseException:
+            await self._consumer.close()
+            raise
+        self._health.well(subscription.group)
+
+    async def _restore(self) -> None:
+        subscription = self.subscription
         await self._delivery.load_failures()
         if self._takeover is not None:
-            await self._takeover.take(self._consumer, self._assigned)
+            await self._takeover.take(self._joined(), self._assigned)
         else:
             async for event in past_events(self._bus, subscription.restore_topics, self._log):
                 self._clock.observe(event.occurred_ms)
                 subscription.handler.restore(event)
         await self._retried(lambda: subscription.handler.begin(self.emit))
-        self._health.well(subscription.group)
 
     async def run(self) -> None:
         """Handle messages until `stop`; then commit and leave the group.

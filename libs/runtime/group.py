@@ -87,4 +87,6 @@ class Group:
 
 
 def _is_of_the_bus(error: Exception) -> bool:
-    return isinstance(error, EventError) and not isinstance(error, TooManyDeadLetters)
+    if isinstance(error, TooManyDeadLetters):
+        return False
+    return isinstance(error, EventError) and not error.is_retriable

@@ -16,6 +16,7 @@ from libs.events.event import identity, utc_from_ms
 from libs.market.calendar import IST
 from libs.runtime.clock import Clock
 from libs.runtime.consumer import ConsumerLoop
+from libs.runtime.dead_letters import DeadLetters
 from libs.runtime.emitter import Emitter
 from libs.runtime.group import Group
 from libs.runtime.health import Health
@@ -68,10 +69,13 @@ class ServiceRunner:
         return f"{self.service.name}.tasks"
 
     def _group(self, subscription: Subscription) -> Group:
-        may_fail = self._around.writers_may_fail and not subscription.is_required
-        return Group(lambda: self._loop(subscription), self.health, self._log, may_fail)
+        around = self._around
+        may_fail = around.writers_may_fail and not subscription.is_required
+        limit = around.policy.dead_letter_limit
+        letters = DeadLetters(around.bus, subscription.group, limit)
+        return Group(lambda: self._loop(subscription, letters), self.health, self._log, may_fail)
 
-    def _loop(self, subscription: Subscription) -> ConsumerLoop:
+    def _loop(self, subscription: Subscription, letters: DeadLetters) -> ConsumerLoop:
         around = self._around
         return ConsumerLoop(
             subscription,
@@ -82,6 +86,7 @@ class ServiceRunner:
             self._log,
             around.policy,
             around.decoder,
+            letters,
         )
 
     async def start(self) -> None:

@@ -1,11 +1,15 @@
 """A group over its failures: a writer starts again, whatever the service lives by does not."""
 
 import asyncio
+from collections.abc import Sequence
 
 import pytest
 import structlog
 
-from libs.events.errors import Fenced
+from libs.events.bus import RebalanceListener
+from libs.events.embedded.bus import LocalBus
+from libs.events.embedded.group import LocalConsumer
+from libs.events.errors import BusUnavailable, Fenced
 from libs.events.event import Event
 from libs.runtime import group as group_module
 from libs.runtime.group import Group
@@ -126,5 +130,39 @@ def test_a_writer_that_starts_again_holds_nothing_of_before() -> None:
         await writer.handle(halted(1), nothing)
         await writer.flush()
         assert store.inserted == [1]
+
+    asyncio.run(story())
+
+
+def test_a_bus_that_is_away_when_a_writer_starts_again_is_waited_for() -> None:
+    class Away(LocalBus):
+        """Answers no `subscribe` but the first, until it is back."""
+
+        joined = 0
+        is_away = False
+
+        async def subscribe(
+            self, group: str, topics: Sequence[str], listener: RebalanceListener | None = None
+        ) -> LocalConsumer:
+            if self.is_away:
+                self.joined += 1
+                self.is_away = self.joined < 3
+                raise BusUnavailable("away")
+            return await super().subscribe(group, topics, listener)
+
+    async def story() -> None:
+        bus = Away()
+        bench, sink = Bench(bus, OFTEN), Refusing([StoreRejected("no table")])
+        await bench.local.start()
+        await bench.publish(halted(0))
+        group = group_of(bench, sink)
+        await group.start()
+        bus.is_away = True
+        task = asyncio.create_task(group.run())
+        await until(lambda: bench.log[-1:] == ["commit [1]"], "it is stored")
+        assert bus.joined == 3
+        group.stop()
+        await task
+        await bench.local.stop()
 
     asyncio.run(story())
