@@ -28,7 +28,7 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What is consumed: a record with its place in the log."""
+    """What is consumed: a record with its position in the log."""
 
     topic: str
     partition: int
@@ -120,14 +120,14 @@ class Bus(Protocol):
         """
 
     def read_span(
-        self, place: TopicPartition, start: int, stop: int | None = None
+        self, topic_partition: TopicPartition, start: int, stop: int | None = None
     ) -> AsyncIterator[Message]:
         """Yield what a partition holds from one offset up to another, excluded, and end.
 
         No other: up to what it holds now.
         """
 
-    async def offset_at(self, place: TopicPartition, at_ms: int) -> int:
+    async def offset_at(self, topic_partition: TopicPartition, at_ms: int) -> int:
         """Return the first offset stamped `at_ms` or later, the end where there is none."""
 
     def keeps(self, topic: str) -> bool:

@@ -8,7 +8,7 @@ EventError                 is_retriable  exit_status
 ├── BusUnavailable         yes           2  the broker does not answer
 ├── BusRefused             no            2  the broker refuses us: credentials, TLS
 ├── BusFailed              no            1  what was published can not be acknowledged: begin anew
-├── Fenced                 no            1  another process took our place
+├── Fenced                 no            1  another process took the fence
 ├── JournalBusy            no            2  another process uses the journal's folder
 ├── JournalDamaged         no            2  a journal that cannot be continued
 └── BusClosed              no            2  publish or fetch after stop

@@ -1,4 +1,4 @@
-"""One service as a process of its own: what every `python -m services.<name>` does."""
+"""Runs one service as a process: `python -m services.<name>`."""
 
 import argparse
 import asyncio
@@ -56,7 +56,7 @@ def kafka_address(settings: BusSettings) -> KafkaAddress:
 
 
 def make_bus(settings: BusSettings, fence: str | None = None) -> Bus:
-    """Return the bus that the settings name; `fence` is for services of which one may run."""
+    """Return the bus of the settings; with `fence` only one process of the service may run."""
     if settings.kind == "kafka":
         return KafkaBus(kafka_address(settings), fence)
     count = settings.market_partitions
@@ -93,8 +93,8 @@ def run_process(
 ) -> None:
     """Read the settings and run the service until SIGTERM.
 
-    Exit status 2 for what the user has to mend, 1 for a service that failed. `is_single` ends
-    another process of the same service, wherever it runs.
+    Exit status 2: the user has to fix something; 1: the service failed. `is_single` fences off
+    any other process of the same service.
     """
     parser = argparse.ArgumentParser(prog=f"python -m services.{name}")
     parser.add_argument("--config", type=Path, help="settings file, config/alphastocks.toml say")
@@ -114,7 +114,9 @@ async def _run(
     policy, patience = checkpoint_policy(runtime), settings.bus.connect_seconds
     around = Surroundings(bus, clock, policy, connect_seconds=patience)
     if settings.bus.kind == "local":
-        logger_of(name).warning("the local bus joins the services of one process only", bus="local")
+        logger_of(name).warning(
+            "the local bus connects the services of one process only", bus="local"
+        )
     try:
         service = make_service(settings, Parts(bus, clock, metrics, store))
         await run_alone(service, metrics, around, runtime.host, runtime.port)

@@ -200,11 +200,11 @@ def test_the_last_rows_are_shown_filtered_and_poison_among_them(applied: Cluster
 def test_a_letter_is_listed_shown_and_retried_once(applied: Cluster) -> None:
     applied.publish(record_of(halted(7)))
 
-    async def bury(bus: KafkaBus) -> None:
+    async def set_aside(bus: KafkaBus) -> None:
         (message,) = [message async for message in bus.read(["control"])]
-        await DeadLetters(bus, "signal", 10).bury(message, "it was a bad day")
+        await DeadLetters(bus, "signal", 10).write(message, "it was a bad day")
 
-    applied.on_bus(bury)
+    applied.on_bus(set_aside)
     status, said = applied.run("dlq", "list")
     assert (status, "it was a bad day" in said, "control/0/0" in said) == (0, True, True)
     status, said = applied.run("dlq", "show", "control", "0/0")

@@ -15,10 +15,10 @@ class Host(Protocol):
 
     turns: Turns | None
 
-    def log(self, place: TopicPartition) -> PartitionLog:
+    def log(self, partition: TopicPartition) -> PartitionLog:
         """Return the log of a partition."""
 
-    def committed(self, group: str, place: TopicPartition) -> int:
+    def committed(self, group: str, partition: TopicPartition) -> int:
         """Return the next offset that the group would read after a restart."""
 
     def commit_offsets(self, group: "Group", offsets: Mapping[TopicPartition, int]) -> None:
@@ -45,19 +45,19 @@ class Group:
         """Return whether any member asked for the topic."""
         return any(topic in member.topics for member in self.members)
 
-    def owner_of(self, place: TopicPartition) -> "LocalConsumer | None":
+    def owner_of(self, partition: TopicPartition) -> "LocalConsumer | None":
         """Return the member that has the partition now."""
-        return next((member for member in self.members if member.has(place)), None)
+        return next((member for member in self.members if member.has(partition)), None)
 
     def shares(
-        self, places: set[TopicPartition]
+        self, partitions: set[TopicPartition]
     ) -> "dict[LocalConsumer, frozenset[TopicPartition]]":
         """Deal partitions out in turn, to members that asked for the topic."""
         dealt: dict[LocalConsumer, set[TopicPartition]] = {m: set() for m in self.members}
-        for place in sorted(places):
-            takers = [member for member in self.members if place.topic in member.topics]
+        for p in sorted(partitions):
+            takers = [member for member in self.members if p.topic in member.topics]
             if takers:
-                dealt[takers[place.partition % len(takers)]].add(place)
+                dealt[takers[p.partition % len(takers)]].add(p)
         return {member: frozenset(share) for member, share in dealt.items()}
 
 
@@ -97,7 +97,7 @@ class LocalConsumer:
 
     async def commit(self, offsets: Mapping[TopicPartition, int]) -> None:
         """Record the next offsets; those of partitions that were taken away are left out."""
-        mine = {place: at for place, at in offsets.items() if place in self._positions}
+        mine = {p: at for p, at in offsets.items() if p in self._positions}
         self._bus.commit_offsets(self._group, mine)
 
     def assignment(self) -> frozenset[TopicPartition]:
@@ -118,14 +118,11 @@ class LocalConsumer:
     async def lag(self) -> dict[TopicPartition, int]:
         """Return the records of each partition that are not committed yet."""
         name = self._group.name
-        return {
-            place: self._bus.log(place).end - self._bus.committed(name, place)
-            for place in self._positions
-        }
+        return {p: self._bus.log(p).end - self._bus.committed(name, p) for p in self._positions}
 
     async def committed(self, partitions: Collection[TopicPartition]) -> dict[TopicPartition, int]:
         """Return the next offset of the group in each partition."""
-        return {place: self._bus.committed(self._group.name, place) for place in partitions}
+        return {p: self._bus.committed(self._group.name, p) for p in partitions}
 
     async def close(self) -> None:
         """Leave the group without committing."""
@@ -138,13 +135,13 @@ class LocalConsumer:
         self.wake()
         await self._bus.rebalance(self._group)
 
-    def has(self, place: TopicPartition) -> bool:
+    def has(self, partition: TopicPartition) -> bool:
         """Return whether this member may be given messages of the partition."""
-        return place in self._positions and place not in self._revoking
+        return partition in self._positions and partition not in self._revoking
 
-    def position(self, place: TopicPartition) -> int:
+    def position(self, partition: TopicPartition) -> int:
         """Return the next offset to deliver."""
-        return self._positions[place]
+        return self._positions[partition]
 
     def wake(self) -> None:
         """End a wait in `fetch`."""
@@ -161,25 +158,25 @@ class LocalConsumer:
         self.wake()
         return True
 
-    async def revoke(self, places: frozenset[TopicPartition]) -> None:
+    async def revoke(self, partitions: frozenset[TopicPartition]) -> None:
         """Give partitions up, once the listener has finished with them."""
-        if not places:
+        if not partitions:
             return
-        self._revoking = places
+        self._revoking = partitions
         if self._listener is not None:
-            await self._listener.on_revoked(places)
-        for place in places:
-            del self._positions[place]
-        self._paused -= places
+            await self._listener.on_revoked(partitions)
+        for partition in partitions:
+            del self._positions[partition]
+        self._paused -= partitions
         self._revoking = frozenset()
 
-    async def assign(self, places: frozenset[TopicPartition]) -> None:
+    async def assign(self, partitions: frozenset[TopicPartition]) -> None:
         """Take partitions over, from their committed offsets, once the listener is ready."""
-        if not places:
+        if not partitions:
             return
         if self._listener is not None:
-            await self._listener.on_assigned(places)
-        self._positions |= {p: self._bus.committed(self._group.name, p) for p in places}
+            await self._listener.on_assigned(partitions)
+        self._positions |= {p: self._bus.committed(self._group.name, p) for p in partitions}
         self.wake()
 
     async def _fetch_in_turn(self, turns: Turns, timeout_seconds: float) -> list[Message]:
@@ -197,19 +194,19 @@ class LocalConsumer:
 
     def _take(self, max_records: int) -> list[Message]:
         taken: list[Message] = []
-        for place in self._places_in_rotation():
-            log = self._bus.log(place)
-            messages = log.slice(self._positions[place], max_records - len(taken))
+        for partition in self._partitions_in_rotation():
+            log = self._bus.log(partition)
+            messages = log.slice(self._positions[partition], max_records - len(taken))
             if messages:
-                self._positions[place] = messages[-1].offset + 1
+                self._positions[partition] = messages[-1].offset + 1
                 taken += messages
         return taken
 
-    def _places_in_rotation(self) -> list[TopicPartition]:
-        places = sorted(set(self._positions) - self._paused - self._revoking)
+    def _partitions_in_rotation(self) -> list[TopicPartition]:
+        partitions = sorted(set(self._positions) - self._paused - self._revoking)
         self._rounds += 1
-        start = self._rounds % len(places) if places else 0
-        return places[start:] + places[:start]
+        start = self._rounds % len(partitions) if partitions else 0
+        return partitions[start:] + partitions[:start]
 
     async def _wait(self, timeout_seconds: float) -> None:
         loop = asyncio.get_running_loop()

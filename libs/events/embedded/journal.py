@@ -66,9 +66,9 @@ class Journal:
             committed[group, TopicPartition(topic, partition)] = offset
         return committed
 
-    def append(self, place: TopicPartition, record: Record) -> None:
+    def append(self, partition: TopicPartition, record: Record) -> None:
         """Write one record at the end of its partition."""
-        file = self._files.get(place) or self._open_file(place)
+        file = self._files.get(partition) or self._open_file(partition)
         key = record.key.encode()
         headers = json.dumps([[name, value.hex()] for name, value in record.headers]).encode()
         body = key + headers + record.value
@@ -81,8 +81,8 @@ class Journal:
     def commit(self, group: str, offsets: Mapping[TopicPartition, int]) -> None:
         """Write the offsets that a group committed."""
         lines = [
-            json.dumps([group, place.topic, place.partition, offset])
-            for place, offset in offsets.items()
+            json.dumps([group, partition.topic, partition.partition, offset])
+            for partition, offset in offsets.items()
         ]
         if lines and self._offsets is not None:
             _write_whole(self._offsets, ("\n".join(lines) + "\n").encode())
@@ -102,13 +102,13 @@ class Journal:
         self._files.clear()
         self._offsets = self._lock = None
 
-    def _open_file(self, place: TopicPartition) -> BinaryIO:
-        path = self._folder / f"{place.topic}-{place.partition}.log"
-        self._files[place] = path.open("ab", buffering=0)
-        return self._files[place]
+    def _open_file(self, partition: TopicPartition) -> BinaryIO:
+        path = self._folder / f"{partition.topic}-{partition.partition}.log"
+        self._files[partition] = path.open("ab", buffering=0)
+        return self._files[partition]
 
 
-def _messages_of(path: Path, place: TopicPartition) -> Iterator[Message]:
+def _messages_of(path: Path, partition: TopicPartition) -> Iterator[Message]:
     content = path.read_bytes()
     position = offset = 0
     while position < len(content):
@@ -116,7 +116,7 @@ def _messages_of(path: Path, place: TopicPartition) -> Iterator[Message]:
         if end > len(content):
             os.truncate(path, position)
             return
-        yield _message(path, content, position, place, offset)
+        yield _message(path, content, position, partition, offset)
         position, offset = end, offset + 1
 
 
@@ -134,7 +134,7 @@ def _end_of_record(path: Path, content: bytes, position: int, offset: int) -> in
 
 
 def _message(
-    path: Path, content: bytes, position: int, place: TopicPartition, offset: int
+    path: Path, content: bytes, position: int, partition: TopicPartition, offset: int
 ) -> Message:
     length, checksum, timestamp_ms, key_length, headers_length = _FIELDS.unpack_from(
         content, position
@@ -145,8 +145,8 @@ def _message(
         raise JournalDamaged(f"{path}: record {offset} at byte {position} fails its checksum")
     headers = json.loads(body[key_length : key_length + headers_length])
     return Message(
-        topic=place.topic,
-        partition=place.partition,
+        topic=partition.topic,
+        partition=partition.partition,
         offset=offset,
         key=body[:key_length].decode(),
         value=body[key_length + headers_length :],

@@ -17,7 +17,7 @@ class Turn(NamedTuple):
     sequence: int
     group_index: int
     group: str
-    place: TopicPartition
+    partition: TopicPartition
     offset: int
 
 
@@ -40,10 +40,10 @@ class Turns:
         self._idle.clear()
         self.advance()
 
-    def finish(self, group: str, places: frozenset[TopicPartition]) -> None:
+    def finish(self, group: str, partitions: frozenset[TopicPartition]) -> None:
         """End the turn under way if it belongs to this member."""
         current = self._current
-        if current is not None and current.group == group and current.place in places:
+        if current is not None and current.group == group and current.partition in partitions:
             self._current = None
             self.advance()
 

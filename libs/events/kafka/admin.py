@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeVar
 
 from aiokafka import AIOKafkaConsumer
-from aiokafka import TopicPartition as KafkaPlace
+from aiokafka import TopicPartition as KafkaPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import for_code
@@ -16,7 +16,7 @@ from libs.events.bus import TopicPartition
 from libs.events.errors import BusFailed, BusUnavailable, EventError
 from libs.events.kafka.address import KafkaAddress
 from libs.events.kafka.consumer import raw_consumer
-from libs.events.kafka.messages import our_errors, our_place, within
+from libs.events.kafka.messages import our_errors, our_partition, within
 from libs.events.kafka.publisher import REPLY_TIMEOUT_SECONDS
 from libs.events.kafka.reasons import why_not
 from libs.events.topic_plan import FoundTopic, Plan, WantedTopic, plan
@@ -36,8 +36,8 @@ class GroupStanding:
 
     def lag(self, topic: str) -> int:
         """Return how many records of a topic are not committed yet."""
-        places = [place for place in self.committed if place.topic == topic]
-        return sum(max(0, self.ends[place] - self.committed[place]) for place in places)
+        partitions = [p for p in self.committed if p.topic == topic]
+        return sum(max(0, self.ends[p] - self.committed[p]) for p in partitions)
 
 
 class _Config(NamedTuple):
@@ -98,12 +98,12 @@ class KafkaAdmin:
     async def _standing(self, group: str) -> GroupStanding:
         asking = self._client.list_consumer_group_offsets(group)
         offsets = await self._within(asking, f"ask where {group} is")
-        places = [place for place, at in offsets.items() if at.offset >= 0]
-        ends = await self._within(self._reader.end_offsets(places), "ask for the end")
+        partitions = [p for p, at in offsets.items() if at.offset >= 0]
+        ends = await self._within(self._reader.end_offsets(partitions), "ask for the end")
         return GroupStanding(
             group=self._address.unnamed(group),
-            committed={self._ours(place): offsets[place].offset for place in places},
-            ends={self._ours(place): ends[place] for place in places},
+            committed={self._ours(p): offsets[p].offset for p in partitions},
+            ends={self._ours(p): ends[p] for p in partitions},
         )
 
     async def _configs(self, names: list[str]) -> dict[str, list[_Config]]:
@@ -126,16 +126,16 @@ class KafkaAdmin:
 
     async def _filled(self, topics: Iterable[Mapping[str, Any]]) -> set[str]:
         """Return the topics that hold records."""
-        places = [
-            KafkaPlace(topic["topic"], part["partition"])
+        partitions = [
+            KafkaPartition(topic["topic"], part["partition"])
             for topic in topics
             for part in topic["partitions"]
         ]
         asking = asyncio.gather(
-            self._reader.beginning_offsets(places), self._reader.end_offsets(places)
+            self._reader.beginning_offsets(partitions), self._reader.end_offsets(partitions)
         )
         first, ends = await self._within(asking, "ask for offsets")
-        return {place.topic for place in places if ends[place] > first[place]}
+        return {p.topic for p in partitions if ends[p] > first[p]}
 
     async def _create(self, topics: Iterable[WantedTopic]) -> None:
         asked = [
@@ -186,8 +186,8 @@ class KafkaAdmin:
             reason = message or for_code(code).__name__
             raise BusFailed(f"{name}: Kafka at {self._address.bootstrap}: {reason}")
 
-    def _ours(self, place: KafkaPlace) -> TopicPartition:
-        return our_place(self._address, place)
+    def _ours(self, partition: KafkaPartition) -> TopicPartition:
+        return our_partition(self._address, partition)
 
     async def _within(self, work: Awaitable[T], doing: str) -> T:
         return await within(REPLY_TIMEOUT_SECONDS, work, self._address, doing)

@@ -10,14 +10,20 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener
-from aiokafka import TopicPartition as KafkaPlace
+from aiokafka import TopicPartition as KafkaPartition
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.errors import CommitFailedError
 
 from libs.events.bus import Message, RebalanceListener, TopicPartition
 from libs.events.errors import BusClosed
 from libs.events.kafka.address import KafkaAddress
-from libs.events.kafka.messages import kafka_place, messages_of, our_errors, our_place, within
+from libs.events.kafka.messages import (
+    kafka_partition,
+    messages_of,
+    our_errors,
+    our_partition,
+    within,
+)
 from libs.events.kafka.publisher import REPLY_TIMEOUT_SECONDS, FencedPublisher
 
 _IDLE_MS = 24 * 3600 * 1000
@@ -51,12 +57,12 @@ class KafkaConsumer:
         self._failure: BaseException | None = None
         self._is_closed = False
 
-    async def start(self, topics: Sequence[str], places: Iterable[TopicPartition]) -> None:
+    async def start(self, topics: Sequence[str], partitions: Iterable[TopicPartition]) -> None:
         """Join the group; the only reader has its partitions when this returns."""
         await within(REPLY_TIMEOUT_SECONDS, self._raw.start(), self._address, "connect")
         if self._fence is not None:
-            mine = frozenset(places)
-            self._raw.assign([self._theirs(place) for place in mine])
+            mine = frozenset(partitions)
+            self._raw.assign([self._theirs(p) for p in mine])
             await self._prepare(mine)
         else:
             names = [self._address.named(topic) for topic in topics]
@@ -69,10 +75,10 @@ class KafkaConsumer:
             await self._wait_for_news(timeout_seconds)
             return []
         await asyncio.sleep(0)  # a consumer with a backlog must let the others run
-        places = [self._theirs(place) for place in self._ready]
+        partitions = [self._theirs(p) for p in self._ready]
         with our_errors(self._address, f"fetch for {self.group}"):
             fetched = await self._raw.getmany(
-                *places, timeout_ms=int(timeout_seconds * 1000), max_records=max_records
+                *partitions, timeout_ms=int(timeout_seconds * 1000), max_records=max_records
             )
         return list(messages_of(self._address, fetched))
 
@@ -82,8 +88,8 @@ class KafkaConsumer:
             await self._fence.commit(self.group, offsets)
             return
         held = self._raw.assignment()
-        mine = {self._theirs(place): at for place, at in offsets.items()}
-        mine = {place: at for place, at in mine.items() if place in held}
+        mine = {self._theirs(p): at for p, at in offsets.items()}
+        mine = {p: at for p, at in mine.items() if p in held}
         try:
             await within(REPLY_TIMEOUT_SECONDS, self._commit_raw(mine), self._address, "commit")
         except _Moved:
@@ -96,32 +102,32 @@ class KafkaConsumer:
     def pause(self, partitions: Collection[TopicPartition]) -> None:
         """Deliver nothing of these partitions until they are resumed."""
         self._paused |= set(partitions)
-        self._raw.pause(*(self._theirs(place) for place in self._ready & set(partitions)))
+        self._raw.pause(*(self._theirs(p) for p in self._ready & set(partitions)))
 
     def resume(self, partitions: Collection[TopicPartition]) -> None:
         """Deliver these partitions again."""
         self._paused -= set(partitions)
-        self._raw.resume(*(self._theirs(place) for place in self._ready & set(partitions)))
+        self._raw.resume(*(self._theirs(p) for p in self._ready & set(partitions)))
 
     async def lag(self) -> dict[TopicPartition, int]:
         """Return the records of each partition that are not committed yet.
 
         The marks that end a transaction count as records.
         """
-        places = [self._theirs(place) for place in self._ready]
-        if not places:
+        partitions = [self._theirs(p) for p in self._ready]
+        if not partitions:
             return {}
-        asking = self._raw.end_offsets(places)
+        asking = self._raw.end_offsets(partitions)
         ends = await within(REPLY_TIMEOUT_SECONDS, asking, self._address, "ask for the end")
         standing = await self.committed(self._ready)
-        return {place: ends[self._theirs(place)] - standing[place] for place in standing}
+        return {p: ends[self._theirs(p)] - standing[p] for p in standing}
 
     async def committed(self, partitions: Collection[TopicPartition]) -> dict[TopicPartition, int]:
         """Return the next offset of the group, which is the log's first before any commit."""
-        theirs = {place: self._theirs(place) for place in partitions}
+        theirs = {p: self._theirs(p) for p in partitions}
         asking = self._raw.beginning_offsets(list(theirs.values()))
         first = await within(REPLY_TIMEOUT_SECONDS, asking, self._address, "ask for the beginning")
-        return {place: await self._standing(t, first[t]) for place, t in theirs.items()}
+        return {p: await self._standing(t, first[t]) for p, t in theirs.items()}
 
     async def close(self) -> None:
         """Leave the group without committing."""
@@ -139,18 +145,18 @@ class KafkaConsumer:
         if not self._is_closed:
             await self._guarded(self._revoke())
 
-    def on_assigned(self, places: frozenset[TopicPartition]) -> None:
+    def on_assigned(self, partitions: frozenset[TopicPartition]) -> None:
         """Begin to prepare partitions; the broker is not kept waiting meanwhile."""
         self._is_rebalancing = False
-        if places and not self._is_closed:
-            self._raw.pause(*(self._theirs(place) for place in places))
-            self._preparing = asyncio.create_task(self._guarded(self._prepare(places)))
+        if partitions and not self._is_closed:
+            self._raw.pause(*(self._theirs(p) for p in partitions))
+            self._preparing = asyncio.create_task(self._guarded(self._prepare(partitions)))
 
-    async def _prepare(self, places: frozenset[TopicPartition]) -> None:
+    async def _prepare(self, partitions: frozenset[TopicPartition]) -> None:
         if self._listener is not None:
-            await self._listener.on_assigned(places)
-        self._ready = places
-        self._raw.resume(*(self._theirs(place) for place in places - self._paused))
+            await self._listener.on_assigned(partitions)
+        self._ready = partitions
+        self._raw.resume(*(self._theirs(p) for p in partitions - self._paused))
         self._news.set()
 
     async def _revoke(self) -> None:
@@ -158,11 +164,11 @@ class KafkaConsumer:
         if preparing is not None and not preparing.done():
             preparing.cancel()
             await asyncio.wait([preparing])
-        places = self._ready
-        if places and self._listener is not None:
-            await self._listener.on_revoked(places)
+        partitions = self._ready
+        if partitions and self._listener is not None:
+            await self._listener.on_revoked(partitions)
         self._ready = frozenset()
-        self._paused -= places
+        self._paused -= partitions
 
     async def _guarded(self, work: Any) -> None:
         """Keep an error for the next fetch: aiokafka would log it and go on."""
@@ -179,23 +185,23 @@ class KafkaConsumer:
         except TimeoutError:
             return
 
-    async def _commit_raw(self, offsets: dict[KafkaPlace, int]) -> None:
+    async def _commit_raw(self, offsets: dict[KafkaPartition, int]) -> None:
         try:
             await self._raw.commit(offsets)
         except CommitFailedError:
             raise _Moved from None
 
-    async def _standing(self, place: KafkaPlace, first: int) -> int:
-        asking = self._raw.committed(place)
+    async def _standing(self, partition: KafkaPartition, first: int) -> int:
+        asking = self._raw.committed(partition)
         at = await within(REPLY_TIMEOUT_SECONDS, asking, self._address, "ask for the commit")
         return max(first, at or 0)
 
-    def _theirs(self, place: TopicPartition) -> KafkaPlace:
-        return kafka_place(self._address, place)
+    def _theirs(self, partition: TopicPartition) -> KafkaPartition:
+        return kafka_partition(self._address, partition)
 
-    def ours(self, places: Iterable[KafkaPlace]) -> frozenset[TopicPartition]:
+    def ours(self, partitions: Iterable[KafkaPartition]) -> frozenset[TopicPartition]:
         """Return partitions as we name them."""
-        return frozenset(our_place(self._address, place) for place in places)
+        return frozenset(our_partition(self._address, p) for p in partitions)
 
     def _check(self) -> None:
         if self._is_closed:
@@ -214,11 +220,11 @@ class _Rebalances(ConsumerRebalanceListener):  # type: ignore[misc]
     def __init__(self, consumer: KafkaConsumer) -> None:
         self._consumer = consumer
 
-    async def on_partitions_revoked(self, revoked: Iterable[KafkaPlace]) -> None:
+    async def on_partitions_revoked(self, revoked: Iterable[KafkaPartition]) -> None:
         """Give up everything: the broker takes all back, and then deals out anew."""
         await self._consumer.on_revoked()
 
-    async def on_partitions_assigned(self, assigned: Iterable[KafkaPlace]) -> None:
+    async def on_partitions_assigned(self, assigned: Iterable[KafkaPartition]) -> None:
         """Take over what was dealt out."""
         self._consumer.on_assigned(self._consumer.ours(assigned))
 

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from aiokafka import ConsumerRecord
-from aiokafka import TopicPartition as KafkaPlace
+from aiokafka import TopicPartition as KafkaPartition
 from aiokafka import errors as kafka_errors
 
 from libs.events.bus import Message, Record, TopicPartition
@@ -24,22 +24,22 @@ _REFUSED = (
 )
 
 
-def kafka_place(address: KafkaAddress, place: TopicPartition) -> KafkaPlace:
+def kafka_partition(address: KafkaAddress, partition: TopicPartition) -> KafkaPartition:
     """Return a partition as aiokafka names it."""
-    return KafkaPlace(address.named(place.topic), place.partition)
+    return KafkaPartition(address.named(partition.topic), partition.partition)
 
 
-def our_place(address: KafkaAddress, place: KafkaPlace) -> TopicPartition:
+def our_partition(address: KafkaAddress, partition: KafkaPartition) -> TopicPartition:
     """Return a partition as we name it."""
-    return TopicPartition(address.unnamed(place.topic), place.partition)
+    return TopicPartition(address.unnamed(partition.topic), partition.partition)
 
 
 def messages_of(
-    address: KafkaAddress, fetched: Mapping[KafkaPlace, list[ConsumerRecord[Any, Any]]]
+    address: KafkaAddress, fetched: Mapping[KafkaPartition, list[ConsumerRecord[Any, Any]]]
 ) -> Iterator[Message]:
     """Yield what was fetched, in order within each partition."""
-    for place, records in fetched.items():
-        topic = address.unnamed(place.topic)
+    for partition, records in fetched.items():
+        topic = address.unnamed(partition.topic)
         for record in records:
             yield Message(
                 topic=topic,

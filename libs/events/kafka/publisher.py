@@ -13,7 +13,7 @@ from aiokafka import AIOKafkaProducer
 from libs.events.bus import Record, TopicPartition
 from libs.events.errors import EventError
 from libs.events.kafka.address import KafkaAddress
-from libs.events.kafka.messages import kafka_place, our_errors, within
+from libs.events.kafka.messages import kafka_partition, our_errors, within
 
 REPLY_TIMEOUT_SECONDS = 10.0
 """How long an acknowledgement may take before the bus is said to be away."""
@@ -111,7 +111,7 @@ class FencedPublisher:
             await _sent(self._address, self._producer, record, partition)
 
     async def flush(self) -> None:
-        """End the transaction; raise Fenced when another process has taken our place."""
+        """End the transaction; raise Fenced when another process has taken the fence."""
         async with self._turn:
             await self._end()
 
@@ -122,7 +122,7 @@ class FencedPublisher:
 
     async def commit(self, group: str, offsets: Mapping[TopicPartition, int]) -> None:
         """Commit a group's offsets together with what was handed over."""
-        theirs = {kafka_place(self._address, place): at for place, at in offsets.items()}
+        theirs = {kafka_partition(self._address, p): at for p, at in offsets.items()}
         async with self._turn:
             await self._begun()
             named = self._address.named(group)
