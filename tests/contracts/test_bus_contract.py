@@ -216,6 +216,7 @@ def test_a_dead_letter_tells_where_from_and_why(bus_factory: BusFactory) -> None
             ("origin", b"orders/1/1"),
             ("service", b"executor"),
             ("reason", b"orders: not JSON"),
+            ("verdict", b"poison"),
         )
 
     play(bus_factory, story)

@@ -140,8 +140,8 @@ def test_settings_and_partitions_are_changed_and_others_settings_stay(cluster: C
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"partitions": 99}, "partitions cannot be taken away"),
-        ({"partitions": 2}, "records stand in the partitions of their instruments"),
+        ({"partitions": 99}, "partitions cannot be removed"),
+        ({"partitions": 2}, "instruments would move to other partitions"),
         ({"configs": {"cleanup.policy": "compact"}}, "cleanup.policy is compact, delete wanted"),
         ({"configs": {"retention.bytes": "-1"}}, "retention.bytes is -1"),
     ],

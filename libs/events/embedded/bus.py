@@ -1,8 +1,8 @@
 """The embedded bus: partitions, groups, offsets and redelivery inside one process.
 
-Free-running by default; in lockstep it delivers one message at a time in publish order, so
-that a replay has the same outcome each time. With a journal, business topics and committed
-offsets are on disk and a restart resumes; ticks stay in memory.
+In lockstep it delivers one message at a time in publish order, so that a replay always has the
+same outcome. With a journal, business topics and committed offsets are kept on disk and a restart
+resumes; ticks stay in memory.
 """
 
 from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
@@ -19,7 +19,7 @@ IN_MEMORY = frozenset({"ticks"})
 
 
 class LocalBus:
-    """A bus for one process. `partitions` overrides the table's numbers by topic."""
+    """A bus for one process. `partitions` overrides the table's partition counts by topic."""
 
     def __init__(
         self,
@@ -45,7 +45,7 @@ class LocalBus:
         self._is_open = False
 
     async def start(self) -> None:
-        """Open the journal, if there is one, and load what it holds."""
+        """Open and load the journal, if there is one."""
         self._is_open = True
         if self._journal is None:
             return
@@ -65,10 +65,10 @@ class LocalBus:
             self._journal.close()
 
     def check(self, record: Record) -> None:
-        """Take records of any size."""
+        """Accept records of any size."""
 
     async def publish(self, record: Record) -> None:
-        """Append a record and tell the groups that read its topic."""
+        """Append a record and notify the groups that read its topic."""
         if not self._is_open:
             raise BusClosed("publish on a bus that is not started")
         topic_partition = self._partition_for(record)
@@ -84,7 +84,7 @@ class LocalBus:
             self._announce(group, topic_partition, sequence, message.offset)
 
     async def flush(self) -> None:
-        """Return when all that was published is on disk (or at once, without a journal)."""
+        """Return when all records are on disk; without a journal at once."""
         if self._journal is not None:
             self._journal.sync()
 
@@ -106,7 +106,7 @@ class LocalBus:
     async def read(
         self, topics: Sequence[str], partitions: Collection[int] | None = None
     ) -> AsyncIterator[Message]:
-        """Yield what the topics hold now, in publish order, and end."""
+        """Yield all messages of the topics up to now, in publish order."""
         for topic in topics:
             await self.partitions(topic)
         chosen = [
@@ -122,7 +122,7 @@ class LocalBus:
     async def read_span(
         self, topic_partition: TopicPartition, start: int, stop: int | None = None
     ) -> AsyncIterator[Message]:
-        """Yield what a partition holds from one offset up to another, excluded, and end."""
+        """Yield a partition's messages from offset `start` up to `stop`, excluded."""
         await self.partitions(topic_partition.topic)
         log = self.log(topic_partition)
         end = log.end if stop is None else stop
@@ -130,7 +130,7 @@ class LocalBus:
             yield message
 
     async def offset_at(self, topic_partition: TopicPartition, at_ms: int) -> int:
-        """Return the first offset stamped `at_ms` or later, the end where there is none."""
+        """Return the first offset with a timestamp of `at_ms` or later, else the end offset."""
         await self.partitions(topic_partition.topic)
         log = self.log(topic_partition)
         held = (message for _, message in log.entries())
@@ -148,25 +148,25 @@ class LocalBus:
             raise UnknownTopic(f"no topic is called {topic!r}") from None
 
     async def ping(self) -> None:
-        """Return: what is in the process is there."""
+        """Return: the bus is in this process."""
 
     async def idle(self) -> None:
-        """In lockstep: return when every group has handled everything."""
+        """In lockstep: return when every group has handled all messages."""
         if self.turns is not None:
             await self.turns.idle()
 
     @property
     def dropped(self) -> int:
-        """How many in-memory records were dropped before every group had read them."""
+        """The number of in-memory records dropped before every group had read them."""
         return sum(log.dropped for log in self._logs.values())
 
     def committed(self, group: str, topic_partition: TopicPartition) -> int:
-        """Return the next offset that the group would read after a restart."""
+        """Return the group's next offset, as a restart would read it."""
         log = self.log(topic_partition)  # a crash may keep a commit and lose its records
         return min(max(self._committed.get((group, topic_partition), 0), log.base), log.end)
 
     def commit_offsets(self, group: Group, offsets: Mapping[TopicPartition, int]) -> None:
-        """Record the offsets of a group, and forget what every group has read."""
+        """Record the offsets of a group; drop in-memory records that every group has read."""
         self._committed |= {(group.name, p): offset for p, offset in offsets.items()}
         if self._journal is not None:
             kept = {p: at for p, at in offsets.items() if p.topic not in IN_MEMORY}
@@ -202,11 +202,11 @@ class LocalBus:
         return owner is not None and owner.accept(self.log(turn.partition).at(turn.offset))
 
     async def rebalance(self, group: Group) -> None:
-        """Deal the partitions out anew among a group's members."""
+        """Reassign the partitions among a group's members."""
         async with group.changing:
-            await self._deal_out(group)
+            await self._reassign(group)
 
-    async def _deal_out(self, group: Group) -> None:
+    async def _reassign(self, group: Group) -> None:
         self._readers_of.clear()
         shares = group.shares({p for topic in group.topics() for p in self._partitions_of(topic)})
         for member, share in shares.items():

@@ -1,4 +1,4 @@
-"""The members of a group on the embedded bus: what each is given, and where it stands."""
+"""The members of a group on the embedded bus: their partitions and positions."""
 
 import asyncio
 from collections.abc import Collection, Mapping
@@ -11,7 +11,7 @@ from libs.events.errors import BusClosed
 
 
 class Host(Protocol):
-    """What a member needs of the bus that it belongs to."""
+    """What a member needs of its bus."""
 
     turns: Turns | None
 
@@ -19,17 +19,17 @@ class Host(Protocol):
         """Return the log of a partition."""
 
     def committed(self, group: str, partition: TopicPartition) -> int:
-        """Return the next offset that the group would read after a restart."""
+        """Return the group's next offset, as a restart would read it."""
 
     def commit_offsets(self, group: "Group", offsets: Mapping[TopicPartition, int]) -> None:
         """Record the offsets of a group."""
 
     async def rebalance(self, group: "Group") -> None:
-        """Deal the partitions out anew."""
+        """Reassign the partitions."""
 
 
 class Group:
-    """The members of a group, in the order in which they joined."""
+    """The members of a group, in the order of joining."""
 
     def __init__(self, name: str, index: int) -> None:
         self.name = name
@@ -38,21 +38,21 @@ class Group:
         self.changing = asyncio.Lock()
 
     def topics(self) -> set[str]:
-        """Return the topics that any member asked for."""
+        """Return the topics that any member subscribed to."""
         return {topic for member in self.members for topic in member.topics}
 
     def reads(self, topic: str) -> bool:
-        """Return whether any member asked for the topic."""
+        """Return whether any member subscribed to the topic."""
         return any(topic in member.topics for member in self.members)
 
     def owner_of(self, partition: TopicPartition) -> "LocalConsumer | None":
-        """Return the member that has the partition now."""
+        """Return the member that the partition is assigned to."""
         return next((member for member in self.members if member.has(partition)), None)
 
     def shares(
         self, partitions: set[TopicPartition]
     ) -> "dict[LocalConsumer, frozenset[TopicPartition]]":
-        """Deal partitions out in turn, to members that asked for the topic."""
+        """Assign partitions round robin to members that subscribed to the topic."""
         dealt: dict[LocalConsumer, set[TopicPartition]] = {m: set() for m in self.members}
         for p in sorted(partitions):
             takers = [member for member in self.members if p.topic in member.topics]
@@ -89,14 +89,14 @@ class LocalConsumer:
             raise BusClosed(f"fetch on a closed consumer of group {self._group.name}")
         if self._bus.turns is not None:
             return await self._fetch_in_turn(self._bus.turns, timeout_seconds)
-        await asyncio.sleep(0)  # a consumer with a backlog must let the others run
+        await asyncio.sleep(0)  # a consumer with a backlog must let others run
         if not (messages := self._take(max_records)):
             await self._wait(timeout_seconds)
             messages = self._take(max_records)
         return messages
 
     async def commit(self, offsets: Mapping[TopicPartition, int]) -> None:
-        """Record the next offsets; those of partitions that were taken away are left out."""
+        """Record the next offsets; revoked partitions are left out."""
         mine = {p: at for p, at in offsets.items() if p in self._positions}
         self._bus.commit_offsets(self._group, mine)
 
@@ -105,11 +105,11 @@ class LocalConsumer:
         return frozenset(self._positions)
 
     def pause(self, partitions: Collection[TopicPartition]) -> None:
-        """Deliver nothing of these partitions until they are resumed."""
+        """Stop delivery from these partitions until `resume`."""
         self._paused |= set(partitions)
 
     def resume(self, partitions: Collection[TopicPartition]) -> None:
-        """Deliver these partitions again."""
+        """Continue delivery from these partitions."""
         self._paused -= set(partitions)
         if self._bus.turns is not None:
             self._bus.turns.advance()
@@ -136,7 +136,7 @@ class LocalConsumer:
         await self._bus.rebalance(self._group)
 
     def has(self, partition: TopicPartition) -> bool:
-        """Return whether this member may be given messages of the partition."""
+        """Return whether messages of the partition may be delivered to this member."""
         return partition in self._positions and partition not in self._revoking
 
     def position(self, partition: TopicPartition) -> int:
@@ -149,7 +149,7 @@ class LocalConsumer:
             self._waiting.set_result(None)
 
     def accept(self, message: Message | None) -> bool:
-        """Take a message whose turn it is, if this member waits for one and is not paused."""
+        """Take the message that is due, if this member waits for one and is not paused."""
         is_waiting = self._waiting is not None and not self._waiting.done()
         if message is None or not is_waiting or message.topic_partition in self._paused:
             return False
@@ -159,7 +159,7 @@ class LocalConsumer:
         return True
 
     async def revoke(self, partitions: frozenset[TopicPartition]) -> None:
-        """Give partitions up, once the listener has finished with them."""
+        """Give up partitions after the listener has finished with them."""
         if not partitions:
             return
         self._revoking = partitions
@@ -171,7 +171,7 @@ class LocalConsumer:
         self._revoking = frozenset()
 
     async def assign(self, partitions: frozenset[TopicPartition]) -> None:
-        """Take partitions over, from their committed offsets, once the listener is ready."""
+        """Start reading partitions at their committed offsets when the listener is ready."""
         if not partitions:
             return
         if self._listener is not None:

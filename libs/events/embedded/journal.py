@@ -1,10 +1,10 @@
 """The local bus's journal: one append-only file per business partition, and one of offsets.
 
-A record is a fixed header (lengths, checksum, event time, and a checksum of the header itself, so
-that a damaged length is not taken for a cut), then key, headers and value. Each record is handed
-to the operating system when it is published, so it survives the death of the process; `sync`
-makes it survive the machine's. A record that was cut off by a crash at the end of a file was
-never acknowledged, and is removed when the file is opened again.
+A record is a fixed header (lengths, checksum, event time, and a checksum of the header itself, to
+tell a damaged length from a truncated file), then key, headers and value. Each record is written
+to the operating system when it is published, so it survives a crash of the process; after `sync`
+it survives a crash of the machine. A record truncated by a crash at the end of a file was never
+acknowledged, and is removed when the file is opened again.
 """
 
 import errno
@@ -36,7 +36,7 @@ class Journal:
         self._lock: BinaryIO | None = None
 
     def open(self) -> None:
-        """Take the folder; raise JournalBusy where another process has it."""
+        """Lock the folder; raise JournalBusy if another process has it."""
         self._folder.mkdir(parents=True, exist_ok=True)
         self._lock = (self._folder / "lock").open("a+b")
         try:
@@ -49,7 +49,7 @@ class Journal:
         self._offsets = (self._folder / "offsets.jsonl").open("a+b", buffering=0)
 
     def messages(self) -> Iterator[Message]:
-        """Yield everything that was journaled, partition by partition, in order."""
+        """Yield all messages, partition by partition, in order."""
         for path in sorted(self._folder.glob("*.log")):
             topic, _, partition = path.stem.rpartition("-")
             yield from _messages_of(path, TopicPartition(topic, int(partition)))
@@ -67,7 +67,7 @@ class Journal:
         return committed
 
     def append(self, partition: TopicPartition, record: Record) -> None:
-        """Write one record at the end of its partition."""
+        """Append one record to its partition."""
         file = self._files.get(partition) or self._open_file(partition)
         key = record.key.encode()
         headers = json.dumps([[name, value.hex()] for name, value in record.headers]).encode()
@@ -88,13 +88,13 @@ class Journal:
             _write_whole(self._offsets, ("\n".join(lines) + "\n").encode())
 
     def sync(self) -> None:
-        """Return when all that was appended is on the disk."""
+        """Return when all records are on disk."""
         for file in self._dirty:
             os.fsync(file.fileno())
         self._dirty.clear()
 
     def close(self) -> None:
-        """Sync, close and give the folder back."""
+        """Sync, close and unlock the folder."""
         self.sync()
         for file in (*self._files.values(), self._offsets, self._lock):
             if file is not None:
@@ -121,7 +121,7 @@ def _messages_of(path: Path, partition: TopicPartition) -> Iterator[Message]:
 
 
 def _end_of_record(path: Path, content: bytes, position: int, offset: int) -> int:
-    """Return where a record ends; beyond the content when it was cut off."""
+    """Return where a record ends; beyond the content if it is truncated."""
     body = position + _HEADER_SIZE
     if body > len(content):
         return body
@@ -129,7 +129,7 @@ def _end_of_record(path: Path, content: bytes, position: int, offset: int) -> in
     if _CHECKSUM.unpack_from(content, position + _FIELDS.size)[0] == zlib.crc32(fields):
         return body + int(_FIELDS.unpack(fields)[0])
     if content.count(0, position) == len(content) - position:
-        return len(content) + 1  # the machine died: the file had grown, its content was not written
+        return len(content) + 1  # the machine crashed after the file grew, before it was written
     raise JournalDamaged(f"{path}: record {offset} at byte {position} has a damaged header")
 
 
@@ -156,7 +156,7 @@ def _message(
 
 
 def _whole_lines(path: Path) -> list[bytes]:
-    """Return the lines of a file; a last one that was cut off by a crash is removed from it."""
+    """Return the lines of a file; remove a last line that a crash truncated."""
     content = path.read_bytes()
     end = content.rfind(b"\n") + 1
     if end < len(content):
@@ -165,7 +165,7 @@ def _whole_lines(path: Path) -> list[bytes]:
 
 
 def _write_whole(file: BinaryIO, content: bytes) -> None:
-    """Append all or nothing: a full disk must not leave half a record before the next one."""
+    """Append all or nothing; raise OSError if the disk is full."""
     written = file.write(content)
     if written != len(content):
         file.truncate(file.tell() - written)

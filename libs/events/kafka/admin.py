@@ -1,4 +1,4 @@
-"""What a cluster has, how far its groups are, and changes of its topics."""
+"""The topics and groups of a cluster, and changes to its topics."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Iterable, Mapping
@@ -28,7 +28,7 @@ _POLL_SECONDS = 0.05
 
 @dataclass(frozen=True, slots=True)
 class GroupStanding:
-    """How far a group is: the next offset of each partition, and the partition's end."""
+    """The next offset of a group in each partition, and the partition's end."""
 
     group: str
     committed: Mapping[TopicPartition, int]
@@ -47,7 +47,7 @@ class _Config(NamedTuple):
 
 
 class KafkaAdmin:
-    """A connection for questions and changes; made by `kafka_admin`."""
+    """An admin connection; made by `kafka_admin`."""
 
     def __init__(
         self, address: KafkaAddress, client: AIOKafkaAdminClient, reader: AIOKafkaConsumer
@@ -57,7 +57,7 @@ class KafkaAdmin:
         self._reader = reader
 
     async def topics(self) -> dict[str, FoundTopic]:
-        """Return the topics of the prefix, by our names."""
+        """Return the topics with the prefix, by name without it."""
         described = await self._within(self._client.describe_topics(), "list topics")
         ours = [t for t in described if t["topic"].startswith(self._address.prefix)]
         ours = [topic for topic in ours if not topic["topic"].startswith("__")]
@@ -76,7 +76,7 @@ class KafkaAdmin:
         }
 
     async def carry_out(self, agreed: Plan, found: Mapping[str, FoundTopic]) -> None:
-        """Create and change what a plan says; the cluster shows it when this returns."""
+        """Carry out a plan; return when the cluster shows its changes."""
         if agreed.creations:
             await self._create(agreed.creations)
         grown = {c.topic: int(c.wanted) for c in agreed.changes if c.what == "partitions"}
@@ -90,7 +90,7 @@ class KafkaAdmin:
         await self._within(self._shown(agreed), "wait for the changes")
 
     async def standings(self) -> list[GroupStanding]:
-        """Return how far each group of the prefix is, by our names."""
+        """Return the offsets of each group with the prefix, by name without it."""
         listed = await self._within(self._client.list_consumer_groups(), "list groups")
         groups = sorted(name for name, *_ in listed if name.startswith(self._address.prefix))
         return [await self._standing(group) for group in groups]
@@ -125,7 +125,7 @@ class KafkaAdmin:
         }
 
     async def _filled(self, topics: Iterable[Mapping[str, Any]]) -> set[str]:
-        """Return the topics that hold records."""
+        """Return the topics that have records."""
         partitions = [
             KafkaPartition(topic["topic"], part["partition"])
             for topic in topics
@@ -153,7 +153,7 @@ class KafkaAdmin:
         await self._within(self._led([topic.name for topic in asked]), "wait for new topics")
 
     async def _led(self, names: list[str]) -> None:
-        """Return when each partition has a leader: before, whoever publishes has to try again."""
+        """Return when each partition has a leader, so that it accepts records."""
         while True:
             described = await self._client.describe_topics(names)
             parts = [part for topic in described for part in topic["partitions"]]
@@ -162,7 +162,7 @@ class KafkaAdmin:
             await asyncio.sleep(_POLL_SECONDS)
 
     async def _shown(self, carried_out: Plan) -> None:
-        """Return when the brokers know what their controller has agreed to."""
+        """Return when the brokers show the changes that the controller accepted."""
         wanted = [carried_out.wanted[change.topic] for change in carried_out.changes]
         while True:
             if not plan(wanted, await self.topics()).changes:
@@ -170,7 +170,7 @@ class KafkaAdmin:
             await asyncio.sleep(_POLL_SECONDS)
 
     async def _configure(self, configs: Mapping[str, Mapping[str, str]]) -> None:
-        """Set all settings of topics: what is not named goes back to the cluster's default."""
+        """Set all configs of topics; a config that is left out returns to the cluster's default."""
         asked = [
             ConfigResource(ConfigResourceType.TOPIC, self._address.named(name), dict(own))
             for name, own in configs.items()
@@ -195,7 +195,7 @@ class KafkaAdmin:
 
 @asynccontextmanager
 async def kafka_admin(address: KafkaAddress) -> AsyncIterator[KafkaAdmin]:
-    """Yield a connection; raise BusUnavailable or BusRefused in one line that says why."""
+    """Yield a connection; raise BusUnavailable or BusRefused, in one line with the reason."""
     client = AIOKafkaAdminClient(**address.options(), retry_backoff_ms=100)
     reader = raw_consumer(address)
     try:

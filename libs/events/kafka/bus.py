@@ -39,11 +39,11 @@ _STILL_SECONDS = 30.0
 
 
 class KafkaBus:
-    """Publish, subscribe in a group, and read a topic from its beginning, on a cluster.
+    """The bus on a cluster.
 
-    With a `fence` this process is the only one of its kind: a second one with the same fence
-    ends the first. Its records appear at each flush, all or none, and its consumers take all
-    partitions. `partitions` overrides the table's numbers by topic.
+    With a `fence` this process is the only one of its kind: a second process with the same fence
+    ends the first. Its records become visible at each flush, all or none, and its consumers read
+    all partitions. `partitions` overrides the table's partition counts by topic.
     """
 
     def __init__(
@@ -62,8 +62,8 @@ class KafkaBus:
         self._consumers: list[KafkaConsumer] = []
 
     async def start(self) -> None:
-        """Connect; raise BusUnavailable or BusRefused, in one line that says what to mend."""
-        # aiokafka's clients belong to the loop that they are made in
+        """Connect; raise BusUnavailable or BusRefused, in one line that says what to fix."""
+        # aiokafka's clients are bound to the loop in which they are made
         publisher = self._fenced_or_plain()
         try:
             with our_errors(self.address, "connect"):
@@ -91,7 +91,7 @@ class KafkaBus:
             )
 
     async def publish(self, record: Record) -> None:
-        """Hand a record over, in order; it is acknowledged by the next `flush`."""
+        """Queue a record, in order; the next `flush` acknowledges it."""
         publisher = self._started()
         count = self._counts.get(record.topic) or await self.partitions(record.topic)
         partition = record.partition
@@ -100,11 +100,11 @@ class KafkaBus:
         await publisher.send(record, partition)
 
     async def flush(self) -> None:
-        """Return when everything published before is acknowledged; raise if something is not."""
+        """Return when all records published before are acknowledged; raise if one cannot be."""
         await self._started().flush()
 
     async def confirm(self) -> None:
-        """Ask the broker whether the fence is still ours; raise Fenced when it is not."""
+        """Ask the broker whether this process still holds the fence; raise Fenced if not."""
         publisher = self._started()
         if isinstance(publisher, FencedPublisher):
             await publisher.confirm()
@@ -112,7 +112,7 @@ class KafkaBus:
     async def subscribe(
         self, group: str, topics: Sequence[str], listener: RebalanceListener | None = None
     ) -> KafkaConsumer:
-        """Join a group; a group without committed offsets begins at the beginning."""
+        """Join a group; without committed offsets it reads from the beginning."""
         publisher = self._started()
         assigned = await self._partitions_of(topics)
         fence = publisher if isinstance(publisher, FencedPublisher) else None
@@ -124,7 +124,7 @@ class KafkaBus:
     async def read(
         self, topics: Sequence[str], partitions: Collection[int] | None = None
     ) -> AsyncIterator[Message]:
-        """Yield what the topics hold now, each partition from its beginning, and end."""
+        """Yield all messages of the topics up to now, each partition in order."""
         found = await self._partitions_of(topics)
         chosen = [p for p in found if partitions is None or p.partition in partitions]
         async for message in self._read_spans(dict.fromkeys(chosen, (0, None))):
@@ -133,7 +133,7 @@ class KafkaBus:
     async def read_span(
         self, topic_partition: TopicPartition, start: int, stop: int | None = None
     ) -> AsyncIterator[Message]:
-        """Yield a partition's messages from one offset up to another, excluded."""
+        """Yield a partition's messages from offset `start` up to `stop`, excluded."""
         await self.partitions(topic_partition.topic)
         async for message in self._read_spans({topic_partition: (start, stop)}):
             yield message
@@ -146,7 +146,7 @@ class KafkaBus:
         return {p: ends[theirs[p]] for p in found}
 
     async def follow(self, starts: Mapping[TopicPartition, int]) -> AsyncIterator[Message]:
-        """Yield partitions from these offsets on, then what is published, for ever."""
+        """Yield messages from these offsets on, and new ones for ever."""
         async with _reading(self.address) as consumer:
             theirs = {kafka_partition(self.address, p): p for p in starts}
             consumer.assign(list(theirs))
@@ -159,9 +159,9 @@ class KafkaBus:
                     yield message
 
     async def offset_at(self, topic_partition: TopicPartition, at_ms: int) -> int:
-        """Return the first offset stamped at a time or later, the end where there is none.
+        """Return the first offset with a timestamp of `at_ms` or later, else the end offset.
 
-        What is being committed counts: it may be read as soon as somebody reads from there.
+        Records of open transactions count too: they may be committed by the time they are read.
         """
         theirs = kafka_partition(self.address, topic_partition)
         async with _reading(self.address, "read_uncommitted") as consumer:
@@ -185,7 +185,7 @@ class KafkaBus:
         return self._counts[topic]
 
     def keeps(self, topic: str) -> bool:
-        """Return whether a topic's records outlive the process: here all do."""
+        """Return True: all records survive the process."""
         return True
 
     async def ping(self) -> None:
@@ -263,7 +263,7 @@ class KafkaBus:
     async def _bounds(
         self, partitions: list[KafkaPartition]
     ) -> tuple[dict[KafkaPartition, int], dict[KafkaPartition, int]]:
-        """Return the first and the next offset of each; what is being committed is waited for."""
+        """Return the first and the end offsets, records of open transactions included."""
         async with _reading(self.address, "read_uncommitted") as consumer:
             ask = (consumer.beginning_offsets(partitions), consumer.end_offsets(partitions))
             first, ends = await within(
@@ -289,8 +289,8 @@ class KafkaBus:
         return self._publisher
 
 
-class _reading:  # noqa: N801  reads as a word
-    """A consumer of no group, for as long as it is needed."""
+class _reading:  # noqa: N801  used like a function
+    """A consumer without a group, as a context manager."""
 
     def __init__(self, address: KafkaAddress, isolation: str = "read_committed") -> None:
         self._address = address

@@ -1,8 +1,8 @@
 """One member of a group on Kafka.
 
-Two kinds. A member of a shared group is given partitions by the broker, which takes all of them
-back whenever members come or go. The only reader of a fenced process takes all partitions by
-itself, at once, and commits through the fence.
+There are two kinds. A member of a shared group gets its partitions from the broker, which revokes
+all of them at each rebalance. The reader of a fenced process assigns itself all partitions, and
+commits in the transactions of the fence.
 """
 
 import asyncio
@@ -27,13 +27,13 @@ from libs.events.kafka.messages import (
 from libs.events.kafka.publisher import REPLY_TIMEOUT_SECONDS, FencedPublisher
 
 _IDLE_MS = 24 * 3600 * 1000
-"""A member that waits for a database is alive: heartbeats tell, not fetches."""
+"""A member that waits for a database does not fetch; heartbeats show that it is alive."""
 _REBALANCE_MS = 30_000
 _FETCH_BYTES = 4 * 1024 * 1024
 
 
 class KafkaConsumer:
-    """A member of a group; `fence` makes it the only reader, of all partitions of its topics."""
+    """A member of a group; with `fence` it reads all partitions of its topics."""
 
     def __init__(
         self,
@@ -58,7 +58,7 @@ class KafkaConsumer:
         self._is_closed = False
 
     async def start(self, topics: Sequence[str], partitions: Iterable[TopicPartition]) -> None:
-        """Join the group; the only reader has its partitions when this returns."""
+        """Join the group; a fenced reader has its partitions when this returns."""
         await within(REPLY_TIMEOUT_SECONDS, self._raw.start(), self._address, "connect")
         if self._fence is not None:
             mine = frozenset(partitions)
@@ -69,12 +69,12 @@ class KafkaConsumer:
             self._raw.subscribe(names, listener=_Rebalances(self))
 
     async def fetch(self, max_records: int, timeout_seconds: float) -> list[Message]:
-        """Return the next messages; none after the timeout, or while members come and go."""
+        """Return the next messages; none after the timeout, or during a rebalance."""
         self._check()
         if not self._ready or self._is_rebalancing:
             await self._wait_for_news(timeout_seconds)
             return []
-        await asyncio.sleep(0)  # a consumer with a backlog must let the others run
+        await asyncio.sleep(0)  # a consumer with a backlog must let others run
         partitions = [self._theirs(p) for p in self._ready]
         with our_errors(self._address, f"fetch for {self.group}"):
             fetched = await self._raw.getmany(
@@ -83,7 +83,7 @@ class KafkaConsumer:
         return list(messages_of(self._address, fetched))
 
     async def commit(self, offsets: Mapping[TopicPartition, int]) -> None:
-        """Record the next offsets; those of partitions that were taken away are left out."""
+        """Record the next offsets; revoked partitions are left out."""
         if self._fence is not None:
             await self._fence.commit(self.group, offsets)
             return
@@ -96,23 +96,23 @@ class KafkaConsumer:
             return  # the member that has the partitions now handles them again
 
     def assignment(self) -> frozenset[TopicPartition]:
-        """Return the partitions of this member that are prepared."""
+        """Return the partitions of this member whose state is ready."""
         return self._ready
 
     def pause(self, partitions: Collection[TopicPartition]) -> None:
-        """Deliver nothing of these partitions until they are resumed."""
+        """Stop delivery from these partitions until `resume`."""
         self._paused |= set(partitions)
         self._raw.pause(*(self._theirs(p) for p in self._ready & set(partitions)))
 
     def resume(self, partitions: Collection[TopicPartition]) -> None:
-        """Deliver these partitions again."""
+        """Continue delivery from these partitions."""
         self._paused -= set(partitions)
         self._raw.resume(*(self._theirs(p) for p in self._ready & set(partitions)))
 
     async def lag(self) -> dict[TopicPartition, int]:
         """Return the records of each partition that are not committed yet.
 
-        The marks that end a transaction count as records.
+        Transaction markers count as records.
         """
         partitions = [self._theirs(p) for p in self._ready]
         if not partitions:
@@ -123,7 +123,7 @@ class KafkaConsumer:
         return {p: ends[self._theirs(p)] - standing[p] for p in standing}
 
     async def committed(self, partitions: Collection[TopicPartition]) -> dict[TopicPartition, int]:
-        """Return the next offset of the group, which is the log's first before any commit."""
+        """Return the group's next offsets; the log's first one before any commit."""
         theirs = {p: self._theirs(p) for p in partitions}
         asking = self._raw.beginning_offsets(list(theirs.values()))
         first = await within(REPLY_TIMEOUT_SECONDS, asking, self._address, "ask for the beginning")
@@ -140,13 +140,13 @@ class KafkaConsumer:
         self._on_close(self)
 
     async def on_revoked(self) -> None:
-        """Give all partitions up, once the listener has finished with them."""
+        """Give up all partitions after the listener has finished with them."""
         self._is_rebalancing = True
         if not self._is_closed:
             await self._guarded(self._revoke())
 
     def on_assigned(self, partitions: frozenset[TopicPartition]) -> None:
-        """Begin to prepare partitions; the broker is not kept waiting meanwhile."""
+        """Start to prepare partitions in a task, so that the broker does not wait."""
         self._is_rebalancing = False
         if partitions and not self._is_closed:
             self._raw.pause(*(self._theirs(p) for p in partitions))
@@ -171,7 +171,7 @@ class KafkaConsumer:
         self._paused -= partitions
 
     async def _guarded(self, work: Any) -> None:
-        """Keep an error for the next fetch: aiokafka would log it and go on."""
+        """Raise an error in the next fetch: aiokafka would only log it."""
         try:
             await work
         except Exception as error:  # noqa: BLE001  raised by the next fetch
@@ -200,7 +200,7 @@ class KafkaConsumer:
         return kafka_partition(self._address, partition)
 
     def ours(self, partitions: Iterable[KafkaPartition]) -> frozenset[TopicPartition]:
-        """Return partitions as we name them."""
+        """Return partitions with their names without the prefix."""
         return frozenset(our_partition(self._address, p) for p in partitions)
 
     def _check(self) -> None:
@@ -211,21 +211,21 @@ class KafkaConsumer:
 
 
 class _Moved(Exception):
-    """The group has moved on: these partitions may be another member's by now."""
+    """A rebalance has begun: the partitions may belong to another member by now."""
 
 
 class _Rebalances(ConsumerRebalanceListener):  # type: ignore[misc]
-    """Tells a consumer what the broker says."""
+    """Passes the broker's rebalances on to a consumer."""
 
     def __init__(self, consumer: KafkaConsumer) -> None:
         self._consumer = consumer
 
     async def on_partitions_revoked(self, revoked: Iterable[KafkaPartition]) -> None:
-        """Give up everything: the broker takes all back, and then deals out anew."""
+        """Give up all partitions: the broker revokes all before it assigns again."""
         await self._consumer.on_revoked()
 
     async def on_partitions_assigned(self, assigned: Iterable[KafkaPartition]) -> None:
-        """Take over what was dealt out."""
+        """Prepare the assigned partitions."""
         self._consumer.on_assigned(self._consumer.ours(assigned))
 
 
@@ -235,7 +235,7 @@ def raw_consumer(
     fence: FencedPublisher | None = None,
     isolation: str = "read_committed",
 ) -> AIOKafkaConsumer:
-    """Return aiokafka's consumer: of a group, or of none to read what is there."""
+    """Return aiokafka's consumer, of a group or of none."""
     instance = f"{group}.{address.instance}" if group and address.instance and not fence else None
     return AIOKafkaConsumer(
         **address.options(),
@@ -250,6 +250,6 @@ def raw_consumer(
         rebalance_timeout_ms=_REBALANCE_MS,
         max_poll_interval_ms=_IDLE_MS,
         max_partition_fetch_bytes=max(_FETCH_BYTES, address.max_bytes),
-        # One of no group lives for one question: it knows no leader yet, and asks again at once.
+        # A consumer without a group is short-lived: it knows no leader yet, so it retries at once.
         retry_backoff_ms=100 if group else 5,
     )

@@ -237,7 +237,9 @@ def test_past_the_limit_of_dead_letters_the_loop_ends_and_says_so() -> None:
             await bench.local.publish(Record("control", "key", b"no json", NOW, 0))
         loop = bench.loop(echo)
         await loop.start()
-        with pytest.raises(TooManyDeadLetters, match=r"echo: 3 dead letters, the limit is 2.*control"):
+        with pytest.raises(
+            TooManyDeadLetters, match=r"echo: 3 dead letters, the limit is 2.*control"
+        ):
             await loop.run()
         assert len(await letters(bench)) == 3
         await bench.local.stop()
