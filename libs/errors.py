@@ -1,4 +1,4 @@
-"""The root of all errors that are meant for a person.
+"""The root of all expected errors.
 
 AlphaStocksError
 ├── CalendarError, RulebookError, DumpError    libs.market
@@ -18,10 +18,10 @@ from typing import ClassVar
 
 
 class AlphaStocksError(Exception):
-    """What can be expected to go wrong; its text names the culprit.
+    """An expected error; its text names the cause.
 
-    `is_retriable` says whether trying again can help. `exit_status` is what a process ends with
-    that cannot go on: 2 where the user has to mend something, 1 where the service failed.
+    `is_retriable`: a retry may succeed. `exit_status` of a process that this error ends: 2 where
+    the user has to fix something, 1 where the service failed.
     """
 
     is_retriable: ClassVar[bool] = False
@@ -29,5 +29,5 @@ class AlphaStocksError(Exception):
 
     @property
     def line(self) -> str:
-        """Its text as one line."""
+        """The text as one line."""
         return " ".join(str(self).split())

@@ -1,4 +1,4 @@
-"""The bus port: what Kafka can do, and nothing more. `local.py` is its embedded adapter."""
+"""The bus port, a subset of Kafka. Adapters: `embedded/` (in one process) and `kafka/`."""
 
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ class TopicPartition(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What is published. `timestamp_ms` is the event time; no partition: that of the key."""
+    """What is published. `timestamp_ms` is event time; without `partition` the key decides."""
 
     topic: str
     key: str
@@ -28,7 +28,7 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What is consumed: a record with its place in the log."""
+    """What is consumed: a record with its position in the log."""
 
     topic: str
     partition: int
@@ -40,18 +40,18 @@ class Message:
 
     @property
     def topic_partition(self) -> TopicPartition:
-        """The partition that the message stands in."""
+        """The partition that the message is in."""
         return TopicPartition(self.topic, self.partition)
 
 
 class RebalanceListener(Protocol):
-    """Told when a consumer's partitions change."""
+    """Notified when a consumer's partitions change."""
 
     async def on_revoked(self, partitions: Collection[TopicPartition]) -> None:
-        """Finish or abandon work on these partitions; they may be committed until it returns."""
+        """Finish or drop work on these partitions; they can be committed until this returns."""
 
     async def on_assigned(self, partitions: Collection[TopicPartition]) -> None:
-        """Prepare state for these partitions; nothing of them is delivered until it returns."""
+        """Prepare state for these partitions; their messages are delivered after this returns."""
 
 
 class Consumer(Protocol):
@@ -67,16 +67,16 @@ class Consumer(Protocol):
         """Return the partitions that this member has now."""
 
     def pause(self, partitions: Collection[TopicPartition]) -> None:
-        """Deliver nothing of these partitions until they are resumed."""
+        """Stop delivery from these partitions until `resume`."""
 
     def resume(self, partitions: Collection[TopicPartition]) -> None:
-        """Deliver these partitions again, from where they were paused."""
+        """Continue delivery where it was paused."""
 
     async def lag(self) -> dict[TopicPartition, int]:
         """Return how many records of each assigned partition are not committed yet."""
 
     async def committed(self, partitions: Collection[TopicPartition]) -> dict[TopicPartition, int]:
-        """Return the next offset that the group would read after a restart, of each partition."""
+        """Return the group's next offset of each partition, as a restart would read it."""
 
     async def close(self) -> None:
         """Leave the group; what was not committed is delivered to another member."""
@@ -86,22 +86,22 @@ class Bus(Protocol):
     """Publish, subscribe in a group, and read a topic from its beginning."""
 
     async def start(self) -> None:
-        """Connect, or open what is on disk."""
+        """Connect, or open the journal on disk."""
 
     async def stop(self) -> None:
         """Flush and close; consumers that are still open are closed too."""
 
     def check(self, record: Record) -> None:
-        """Raise RecordTooLarge for a record that `publish` would not take."""
+        """Raise RecordTooLarge for a record that is over the size limit."""
 
     async def publish(self, record: Record) -> None:
-        """Hand a record over, in order; it is acknowledged by the next `flush`."""
+        """Queue a record, in order; the next `flush` acknowledges it."""
 
     async def flush(self) -> None:
-        """Return when everything published before is acknowledged; raise if something is not."""
+        """Return when all records published before are acknowledged; raise if one cannot be."""
 
     async def confirm(self) -> None:
-        """Return while this process is the one that may act; raise Fenced once another is."""
+        """Return if this process still holds the fence; raise Fenced if another one took it."""
 
     async def subscribe(
         self,
@@ -109,29 +109,29 @@ class Bus(Protocol):
         topics: Sequence[str],
         listener: RebalanceListener | None = None,
     ) -> Consumer:
-        """Join a group; a group without committed offsets begins at the beginning."""
+        """Join a group; without committed offsets it reads from the beginning."""
 
     def read(
         self, topics: Sequence[str], partitions: Collection[int] | None = None
     ) -> AsyncIterator[Message]:
-        """Yield what the topics hold now, each partition from its beginning, and end.
+        """Yield all messages of the topics up to now, each partition in order.
 
-        `partitions` reads only those of each topic.
+        `partitions` restricts it to these partitions of each topic.
         """
 
     def read_span(
-        self, place: TopicPartition, start: int, stop: int | None = None
+        self, topic_partition: TopicPartition, start: int, stop: int | None = None
     ) -> AsyncIterator[Message]:
-        """Yield what a partition holds from one offset up to another, excluded, and end.
+        """Yield a partition's messages from offset `start` up to `stop`, excluded.
 
-        No other: up to what it holds now.
+        Without `stop`: up to the end as it is now.
         """
 
-    async def offset_at(self, place: TopicPartition, at_ms: int) -> int:
-        """Return the first offset stamped `at_ms` or later, the end where there is none."""
+    async def offset_at(self, topic_partition: TopicPartition, at_ms: int) -> int:
+        """Return the first offset with a timestamp of `at_ms` or later, else the end offset."""
 
     def keeps(self, topic: str) -> bool:
-        """Return whether the records and offsets of a topic outlive the process."""
+        """Return whether a topic's records and offsets survive a restart of the process."""
 
     async def partitions(self, topic: str) -> int:
         """Return the number of partitions of a topic."""

@@ -25,7 +25,7 @@ MINUTES: dict[Interval, int] = {
 
 @dataclass(frozen=True, slots=True)
 class Candle:
-    """One candle of [opened_ms, closes_ms), epoch ms. `volume` is in units, 0 for an index.
+    """One candle of [opened_ms, closes_ms), epoch ms. `volume` in units, 0 for an index.
 
     `vwap` is None without volume; `cumulative_volume` is the day's volume at the close.
     """

@@ -1,7 +1,7 @@
 """Events to bytes and back: Avro for TickBatch, JSON for all others.
 
 Avro records are in single-object encoding (two marker bytes, the schema's 64-bit Rabin
-fingerprint, the body), so that bytes written with any schema of `schemas/` can be read.
+fingerprint, the body), so bytes written with any schema in `schemas/` can be read.
 """
 
 import io
@@ -29,9 +29,9 @@ _TICK_SCHEMAS = ("TickBatch.1.avsc",)
 
 
 def record_of(event: Event, topic: str | None = None, partitions: int | None = None) -> Record:
-    """Return the record that carries an event to its topic (or to the one named).
+    """Return the record of an event for its topic, or for the topic given.
 
-    `partitions` is the topic's real number where it differs from the table.
+    `partitions` is the topic's number of partitions where it differs from the table.
     """
     table = topic_named(topic or TOPIC_OF[event.type])
     return Record(
@@ -45,9 +45,9 @@ def record_of(event: Event, topic: str | None = None, partitions: int | None = N
 
 
 class Decoder:
-    """Decodes messages; one that several groups are given is decoded once.
+    """Decodes each message once, even if several groups get it.
 
-    The embedded bus hands the same message to each group. Events are immutable, so they share.
+    The embedded bus delivers the same message object to each group; events are immutable.
     """
 
     def __init__(self, remembered: int = 64) -> None:
@@ -103,18 +103,18 @@ def _json_adapter(topic: str) -> TypeAdapter[Any]:
 
 def _first_reason(topic: str, error: ValidationError) -> str:
     first = error.errors(include_url=False, include_input=False)[0]
-    place = ".".join(str(part) for part in first["loc"]) or "body"
-    return _one_line(f"{topic}: {place}: {first['msg']}")
+    field = ".".join(str(part) for part in first["loc"]) or "body"
+    return _one_line(f"{topic}: {field}: {first['msg']}")
 
 
 def _one_line(reason: str) -> str:
-    """Return a reason that may quote what it refuses, short and without line breaks."""
+    """Return a reason, which may quote refused data, on one line of at most 400 characters."""
     return " ".join(reason.split())[:400]
 
 
 @cache
 def _tick_schemas() -> dict[bytes, Any]:
-    """Return fingerprint → parsed schema of every version that was ever written."""
+    """Return fingerprint → parsed schema, of every published version."""
     parsed = {}
     for name in _TICK_SCHEMAS:
         schema = json.loads((SCHEMAS / name).read_text())
@@ -183,9 +183,9 @@ def _body(value: bytes) -> io.BytesIO:
 
 
 def _read_in_place(value: bytes) -> tuple[Any, TickColumns] | None:
-    """Read a record of the current schema; its columns stay where they are in the bytes.
+    """Read a record of the current schema without copying: columns are views of the bytes.
 
-    None where a column is not as long as the others: reading the whole record tells why.
+    Returns None if columns differ in length; the ordinary reader then finds the reason.
     """
     stream = _body(value)
     record: Any = fastavro.schemaless_reader(stream, _tick_head(), None)
@@ -214,7 +214,7 @@ def _columns_in_place(value: bytes, at: int, rows: int) -> list[Any] | None:
 
 @lru_cache(maxsize=1024)
 def _avro_long(number: int) -> bytes:
-    """Return a number that is not negative as Avro writes it: zigzag, 7 bits a byte."""
+    """Return a non-negative number in Avro's encoding: zigzag, 7 bits per byte."""
     out, rest = bytearray(), number << 1
     while rest > 0x7F:
         out.append(rest & 0x7F | 0x80)
@@ -225,7 +225,7 @@ def _avro_long(number: int) -> bytes:
 
 @cache
 def _tick_head() -> Any:
-    """Return the current schema's part before the columns, which are its end."""
+    """Return the current schema without its columns, which are its last fields."""
     schema = json.loads((SCHEMAS / _TICK_SCHEMAS[-1]).read_text())
     head = [field for field in schema["fields"] if field["name"] not in COLUMN_TYPES]
     return fastavro.parse_schema({**schema, "fields": head})

@@ -7,18 +7,18 @@ from libs.events.event import Event
 from libs.events.orders import Mode
 
 ChangeableMode = Literal["disabled", "logging_only", "paper"]
-"""The modes that may be changed between while the executor runs; live is not one."""
+"""The modes that can be set while the executor runs; live is not one of them."""
 
 
 class ControlEvent(Event):
-    """An event of one account; `account` is `default` where there is only one."""
+    """An event of one account; `account` is `default` if there is only one."""
 
     account: str = "default"
     reason: str = ""
 
 
 class TradingHalted(ControlEvent):
-    """No new position may be opened until trading is resumed; exits go on."""
+    """No new position may be opened until trading is resumed; exits continue."""
 
     type: Literal["TradingHalted"] = "TradingHalted"
 
@@ -30,9 +30,10 @@ class TradingResumed(ControlEvent):
 
 
 class ModeChanged(ControlEvent):
-    """The executor works in another mode, until it changes again or `settings_mode` does.
+    """The executor's mode was changed.
 
-    `settings_mode` is the mode of the settings at that time: other settings end the change.
+    `settings_mode` is the mode in the settings at that time. The change ends when the settings
+    name another mode.
     """
 
     type: Literal["ModeChanged"] = "ModeChanged"
@@ -50,7 +51,7 @@ class RiskLimitReached(ControlEvent):
 
 
 class HistoryLoaded(ControlEvent):
-    """The backfill of `days` is on `historical_candles`; gaps are told, not hidden."""
+    """The backfill of `days` is on `historical_candles`; gaps are listed."""
 
     type: Literal["HistoryLoaded"] = "HistoryLoaded"
     days: tuple[date, ...]
@@ -59,7 +60,7 @@ class HistoryLoaded(ControlEvent):
 
 
 class StrategyStarted(ControlEvent):
-    """A strategy is warm for so many instruments and acts from now on."""
+    """A strategy has its history for so many instruments and can send signals."""
 
     type: Literal["StrategyStarted"] = "StrategyStarted"
     strategy: str
@@ -68,7 +69,7 @@ class StrategyStarted(ControlEvent):
 
 
 class StrategyStopped(ControlEvent):
-    """A strategy was taken out, for the reason given."""
+    """A strategy was stopped, for the reason given."""
 
     type: Literal["StrategyStopped"] = "StrategyStopped"
     strategy: str
@@ -79,7 +80,7 @@ Outcome = Literal["done", "refused"]
 
 
 class ControlUsed(ControlEvent):
-    """Somebody used the control endpoints; `token` is the name of whose token it was."""
+    """A request to the control endpoints; `token` is the name of its token."""
 
     type: Literal["ControlUsed"] = "ControlUsed"
     action: Action

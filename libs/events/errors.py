@@ -1,14 +1,14 @@
-"""What can go wrong between an event and the bus.
+"""The errors of events and the bus.
 
 EventError                 is_retriable  exit_status
-├── PoisonMessage          no            2  a message that can never be read, or is refused
+├── PoisonMessage          no            2  a message that cannot be read, or is refused
 ├── RecordTooLarge         no            1  an event over the bus's size limit; nothing published
-├── UnknownTopic           no            2  a topic that the table does not name
-├── TopicUnfit             no            2  a topic that the cluster lacks or has otherwise
+├── UnknownTopic           no            2  a topic that is not in the table
+├── TopicUnfit             no            2  a topic that the cluster lacks, or other partitions
 ├── BusUnavailable         yes           2  the broker does not answer
-├── BusRefused             no            2  the broker refuses us: credentials, TLS
-├── BusFailed              no            1  what was published can not be acknowledged: begin anew
-├── Fenced                 no            1  another process took our place
+├── BusRefused             no            2  the broker refuses the connection: credentials, TLS
+├── BusFailed              no            1  the producer failed: restart from the last commit
+├── Fenced                 no            1  another process took the fence
 ├── JournalBusy            no            2  another process uses the journal's folder
 ├── JournalDamaged         no            2  a journal that cannot be continued
 └── BusClosed              no            2  publish or fetch after stop
@@ -18,15 +18,15 @@ from libs.errors import AlphaStocksError
 
 
 class EventError(AlphaStocksError):
-    """Root of the errors of this package; says itself whether trying again can help."""
+    """Root of the errors of this package."""
 
 
 class PoisonMessage(EventError):
-    """A message that can never be read, or that its handler refuses; carries the reason."""
+    """A message that cannot be read, or that its handler refuses; the text is the reason."""
 
 
 class RecordTooLarge(EventError):
-    """An event that is larger than the bus takes: a defect of the service that made it."""
+    """An event over the bus's size limit: a defect of the service that made it."""
 
     exit_status = 1
 
@@ -36,7 +36,7 @@ class UnknownTopic(EventError):
 
 
 class TopicUnfit(EventError):
-    """A topic of the table that the cluster lacks, or that has other partitions there."""
+    """A topic that the cluster lacks, or that has another number of partitions there."""
 
 
 class BusUnavailable(EventError):
@@ -46,17 +46,17 @@ class BusUnavailable(EventError):
 
 
 class BusRefused(EventError):
-    """The broker refuses us, and will refuse us again: wrong credentials, TLS that differs."""
+    """The broker refuses the connection, and a retry cannot help: credentials, TLS."""
 
 
 class BusFailed(EventError):
-    """The producer cannot go on: the process has to begin anew from what is committed."""
+    """The producer failed: the process has to restart from the last commit."""
 
     exit_status = 1
 
 
 class Fenced(EventError):
-    """Another process has taken our place; what we do from now on is refused by the broker."""
+    """Another process took the fence; the broker refuses all writes of this one."""
 
     exit_status = 1
 

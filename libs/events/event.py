@@ -1,4 +1,4 @@
-"""The base of all events, and ids that are pure functions of what makes an event unique."""
+"""The base of all events, and deterministic ids."""
 
 import json
 from datetime import UTC, date, datetime
@@ -13,7 +13,7 @@ NAMESPACE = UUID("6a4f3c52-58a0-5d0e-9a63-0f2f6a1c7b11")
 def identity(kind: str, *parts: object) -> UUID:
     """Return the UUIDv5 of `kind` and `parts`; equal parts always give an equal id.
 
-    Parts are written as JSON text first, so that ("a", "bc") and ("ab", "c") differ.
+    Parts are joined as JSON, so that ("a", "bc") and ("ab", "c") differ.
     """
     return uuid5(NAMESPACE, json.dumps([kind, *(str(part) for part in parts)]))
 
@@ -25,12 +25,12 @@ def utc_from_ms(epoch_ms: int) -> datetime:
 
 
 def ms_from_utc(at: datetime) -> int:
-    """Return epoch milliseconds of an aware time; what is below a millisecond is cut."""
+    """Return an aware time as epoch milliseconds, rounded down."""
     return int(at.timestamp()) * 1000 + at.microsecond // 1000
 
 
 class Envelope(TypedDict):
-    """The fields of every event but its type, to be given to a constructor: `Kind(**envelope, …)`.
+    """The fields that every event has, for its constructor: `Kind(**envelope, …)`.
 
     A type checker sees which fields are still missing.
     """
@@ -43,7 +43,7 @@ class Envelope(TypedDict):
 
 
 class Cause(Protocol):
-    """What an event that led to another one tells of itself; every event does."""
+    """The fields of a cause that its effects copy; every event has them."""
 
     @property
     def event_id(self) -> UUID: ...  # noqa: D102
@@ -56,13 +56,13 @@ class Cause(Protocol):
 
 
 class Event(BaseModel):
-    """An immutable fact. `occurred_at` is event time (UTC), `trading_day` the session's in India.
+    """An immutable fact. `occurred_at` is event time (UTC), `trading_day` India's date.
 
-    `correlation_id` is one id from the candle to the last fill, `causation_id` the event that
-    directly led to this one. Fields that a newer writer added are ignored by an older reader.
+    `correlation_id` stays the same from the candle to the last fill; `causation_id` is the id of
+    the direct cause. Unknown fields, which a newer writer added, are ignored.
     """
 
-    # JSON has no nan: what is not known is None, and a nan is refused where it is made.
+    # JSON has no nan: unknown values are None, and a nan is refused at construction.
     model_config = ConfigDict(
         frozen=True, extra="ignore", arbitrary_types_allowed=True, allow_inf_nan=False
     )
@@ -83,10 +83,10 @@ class Event(BaseModel):
         trading_day: date | None = None,
         correlation_id: UUID | None = None,
     ) -> Envelope:
-        """Return the envelope of an event of this kind that `cause` led to.
+        """Return the envelope of an event of this kind caused by `cause`.
 
-        Its id is `identity(kind, *id_parts)`. Time, trading day and correlation id are the cause's
-        where none are given.
+        Its id is `identity(kind, *id_parts)`. Time, trading day and correlation id default to
+        the cause's.
         """
         return Envelope(
             event_id=identity(cls.__name__, *id_parts),
@@ -98,7 +98,7 @@ class Event(BaseModel):
 
     @classmethod
     def without_cause(cls, *id_parts: object, occurred_at: datetime, trading_day: date) -> Envelope:
-        """Return the envelope of an event that no other led to: it begins a correlation id."""
+        """Return the envelope of an event without a cause, with a new correlation id."""
         event_id = identity(cls.__name__, *id_parts)
         return Envelope(
             event_id=event_id,

@@ -45,7 +45,7 @@ class InstrumentListed(Event):
 
 
 class Contract(BaseModel):
-    """The option that an order is for, as far as an order needs it."""
+    """The option contract of an order."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
 
@@ -71,7 +71,7 @@ class Contract(BaseModel):
 class ChainSnapshot(Event):
     """Quotes, implied volatility and greeks of one underlying and expiry, in columns.
 
-    IV and greeks are None where the premium is outside its bounds. Theta is per day, vega per
+    IV and greeks are None if no volatility explains the premium. Theta is per day, vega per
     1 % of volatility, rho per 1 % of rate.
     """
 

@@ -1,4 +1,4 @@
-"""The life of an order, from plan to fate."""
+"""The events of an order, from its plan to its final status."""
 
 from decimal import Decimal
 from typing import Literal
@@ -13,10 +13,10 @@ Mode = Literal["disabled", "logging_only", "paper", "live"]
 
 
 class OrderEvent(Event):
-    """What each event of an order carries.
+    """The fields of all order events.
 
-    `quantity` is in units, a multiple of the lot; `action` and `tradingsymbol` are the signal's;
-    `stop_loss` and `target` are levels on the premium that an entry hands to its position.
+    `quantity` is in units, a multiple of the lot. `action` and `tradingsymbol` are the signal's.
+    `stop_loss` and `target` are premiums in rupees, which an entry passes on to its position.
     """
 
     order_id: UUID
@@ -42,7 +42,7 @@ class OrderEvent(Event):
 
 
 class OrderPlanned(OrderEvent):
-    """Written and acknowledged before the broker is called."""
+    """An order is to be placed; acknowledged by the bus before the broker is called."""
 
     type: Literal["OrderPlanned"] = "OrderPlanned"
     order_type: Literal["LIMIT", "MARKET"]
@@ -51,14 +51,14 @@ class OrderPlanned(OrderEvent):
 
 
 class OrderPlaced(OrderEvent):
-    """The broker registered the order; its fate comes later."""
+    """The broker accepted the request; the result follows in other events."""
 
     type: Literal["OrderPlaced"] = "OrderPlaced"
     broker_order_id: str
 
 
 class OrderFilled(OrderEvent):
-    """A fill. `fill_quantity` at `fill_price`; the cumulative figures include it."""
+    """One fill: `fill_quantity` at `fill_price`. Cumulative fields include it."""
 
     type: Literal["OrderFilled"] = "OrderFilled"
     broker_order_id: str
@@ -70,19 +70,19 @@ class OrderFilled(OrderEvent):
 
 
 class OrderRejected(OrderEvent):
-    """The broker refused the order; nothing of it was filled after this."""
+    """The broker rejected the order; there are no more fills."""
 
     type: Literal["OrderRejected"] = "OrderRejected"
 
 
 class OrderCancelled(OrderEvent):
-    """What was left of the order was cancelled; `filled_quantity` stays."""
+    """The unfilled rest of the order was cancelled."""
 
     type: Literal["OrderCancelled"] = "OrderCancelled"
     filled_quantity: int
 
 
 class OrderUnresolved(OrderEvent):
-    """The broker's answer is unknown and the look-up did not settle it: quarantined."""
+    """The broker's reply was lost, and the order book does not show the order."""
 
     type: Literal["OrderUnresolved"] = "OrderUnresolved"

@@ -1,4 +1,4 @@
-"""Positions, the exits they ask for, and how they did."""
+"""Positions, requests to exit them, and performance."""
 
 from decimal import Decimal
 from typing import Literal
@@ -23,10 +23,10 @@ ExitReason = Literal[
 
 
 class PositionEvent(Event):
-    """The whole state of a position. Money is rupees; `quantity` is what is still held.
+    """The whole state of a position. Money in rupees; `quantity` is what is held, in units.
 
     `realised` and `unrealised` are before charges, `net` is realised less charges.
-    `highest_price` and `lowest_price` since the opening give the excursions.
+    `highest_price` and `lowest_price` are the extremes since the opening.
     """
 
     position_id: UUID
@@ -80,7 +80,7 @@ class PositionClosed(PositionEvent):
 
 
 class ExitRequested(Event):
-    """A wish to leave: all, or so many lots. Never a quantity to send."""
+    """A request to sell a position, or `lots` of it; the executor decides the quantity."""
 
     type: Literal["ExitRequested"] = "ExitRequested"
     position_id: UUID
@@ -90,10 +90,10 @@ class ExitRequested(Event):
 
 
 class PerformanceMeasured(Event):
-    """How a strategy did on an underlying so far in the trading day, after charges (rupees).
+    """Result of a strategy on an underlying in the trading day so far, after charges (rupees).
 
     `profit_factor` is gross profit over gross loss, None without a loss; `drawdown` is the
-    largest fall of the cumulative net from its peak, as a positive amount.
+    largest fall of the cumulative net from its peak, a positive number.
     """
 
     type: Literal["PerformanceMeasured"] = "PerformanceMeasured"

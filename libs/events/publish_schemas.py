@@ -1,8 +1,8 @@
 """Write the JSON Schemas of the event classes: python -m libs.events.publish_schemas
 
-A published schema is changed only by optional additions; anything else is refused, and needs a
-new version in `VERSIONS` and a decoder that still reads the old bytes. TickBatch travels as Avro:
-its schema is written by hand.
+A published schema may only get optional additions. Any other change needs a new version in
+`VERSIONS`, and a decoder that still reads the old bytes. The Avro schema of TickBatch is written
+by hand.
 """
 
 import json
@@ -20,11 +20,11 @@ from libs.events.topics import TOPICS
 
 FOLDER = Path(__file__).parent / "schemas"
 VERSIONS: dict[str, int] = {}
-"""Event type → version of its schema, where it is no longer 1."""
+"""Event type → version of its schema, if it is not 1."""
 
 
 def published_events() -> list[type[Event]]:
-    """Return every event class of the topic table that travels as JSON, once."""
+    """Return the event classes of the topic table that are encoded as JSON."""
     events = {event: None for topic in TOPICS.values() for event in topic.events}
     return [event for event in events if event is not TickBatch]
 
@@ -35,18 +35,18 @@ def schema_name(event: type[Event]) -> str:
 
 
 def schema_of(event: type[Event]) -> dict[str, Any]:
-    """Return the schema of an event as it travels."""
+    """Return the JSON Schema of an event."""
     schema = event.model_json_schema(mode="serialization", schema_generator=_Generator)
     return {"$schema": GenerateJsonSchema.schema_dialect} | schema
 
 
 def schema_text(event: type[Event]) -> str:
-    """Return what the file of an event's schema holds."""
+    """Return the text of an event's schema file."""
     return json.dumps(schema_of(event), indent=2, ensure_ascii=False) + "\n"
 
 
 def problems_of(event: type[Event], folder: Path = FOLDER) -> list[str]:
-    """Return how a class breaks its published schema; empty when there is none yet."""
+    """Return how a class breaks its published schema; empty if there is none yet."""
     path = folder / schema_name(event)
     if not path.exists():
         return []
@@ -55,7 +55,7 @@ def problems_of(event: type[Event], folder: Path = FOLDER) -> list[str]:
 
 
 def publish(folder: Path = FOLDER) -> list[str]:
-    """Write every schema that changed compatibly; return what was refused, one line each."""
+    """Write the schemas that changed compatibly; return the refusals, one line each."""
     refused = []
     for event in published_events():
         problems = problems_of(event, folder)
@@ -66,7 +66,7 @@ def publish(folder: Path = FOLDER) -> list[str]:
 
 
 def main() -> int:
-    """Publish; on a refusal say what it was and return 1."""
+    """Publish; print refusals and return 1 if there are any."""
     lines = list(_lines(publish()))
     sys.stderr.write("".join(f"{line}\n" for line in lines))
     return 1 if lines else 0
@@ -80,10 +80,10 @@ def _lines(refused: list[str]) -> Iterator[str]:
 
 
 class _Generator(GenerateJsonSchema):
-    """Without titles that repeat the names; a Decimal says that its string is a number."""
+    """Leaves out titles that repeat names; gives Decimal strings the format `decimal`."""
 
     def field_title_should_be_set(self, schema: Any) -> bool:
-        """Return False: a field's name is title enough."""
+        """Return False: the field's name is enough."""
         return False
 
     def decimal_schema(self, schema: Any) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What strategies say, and what becomes of it."""
+"""The signals of strategies, and what happens to them."""
 
 from datetime import date, datetime
 from typing import Literal, Protocol, Self
@@ -13,7 +13,7 @@ Action = Literal["BUY", "SELL"]
 
 
 class SignalFields(Event):
-    """What a strategy signal and a generated signal share. Prices are of the underlying."""
+    """The fields of strategy signals and generated signals. Prices are the underlying's."""
 
     strategy: str
     strategy_version: str
@@ -34,13 +34,13 @@ class SignalFields(Event):
 
 
 class StrategySignal(SignalFields):
-    """A strategy would buy or sell; `expected_move` is in percent, `confidence` 0..1."""
+    """A strategy wants to buy or sell. `expected_move` in percent, `confidence` 0..1."""
 
     type: Literal["StrategySignal"] = "StrategySignal"
 
 
 class SignalGenerated(SignalFields):
-    """A strategy signal that was validated and is no duplicate; its event_id is the signal id."""
+    """A validated strategy signal that is not a duplicate; its event_id is the signal id."""
 
     type: Literal["SignalGenerated"] = "SignalGenerated"
 
@@ -51,7 +51,7 @@ class SignalGenerated(SignalFields):
 
 
 class SignalOrigin(Cause, Protocol):
-    """What tells of a signal: the signal itself, an order or a position that came of it."""
+    """An event that belongs to a signal: the signal itself, its orders or its position."""
 
     @property
     def signal_id(self) -> UUID: ...  # noqa: D102
@@ -66,7 +66,7 @@ class SignalOrigin(Cause, Protocol):
 
 
 class SignalUpdate(Event):
-    """A step in the life of a signal; `numbers` are those that caused it."""
+    """A change of a signal's state; `numbers` are the figures behind it."""
 
     signal_id: UUID
     strategy: str
@@ -86,7 +86,7 @@ class SignalUpdate(Event):
         numbers: dict[str, float | str] | None = None,
         cause: UUID | None = None,
     ) -> Self:
-        """Return the update of this kind, of which a signal has one; `cause`: the origin."""
+        """Return the update of this kind, one per signal; `cause` defaults to the origin."""
         envelope = cls.after(
             origin, origin.signal_id, occurred_at=occurred_at, trading_day=trading_day
         )
@@ -112,43 +112,43 @@ class SignalValidated(SignalUpdate):
 
 
 class SignalRejected(SignalUpdate):
-    """The signal was refused, by the signal service or by the executor."""
+    """The signal service or the executor refused the signal."""
 
     type: Literal["SignalRejected"] = "SignalRejected"
 
 
 class SignalLogged(SignalUpdate):
-    """Everything was computed and logged; the mode opens nothing."""
+    """The decision was made and logged; in this mode nothing is traded."""
 
     type: Literal["SignalLogged"] = "SignalLogged"
 
 
 class SignalActivated(SignalUpdate):
-    """The first fill of the entry opened a position."""
+    """The entry's first fill opened a position."""
 
     type: Literal["SignalActivated"] = "SignalActivated"
 
 
 class SignalCompleted(SignalUpdate):
-    """The position closed, by its target or another planned exit."""
+    """The position was closed by its target or another planned exit."""
 
     type: Literal["SignalCompleted"] = "SignalCompleted"
 
 
 class SignalStopped(SignalUpdate):
-    """The position closed by its stop loss."""
+    """The position was closed by its stop loss."""
 
     type: Literal["SignalStopped"] = "SignalStopped"
 
 
 class SignalExpired(SignalUpdate):
-    """The entry never filled."""
+    """The entry was not filled."""
 
     type: Literal["SignalExpired"] = "SignalExpired"
 
 
 class ExecutionDecided(Event):
-    """Why the executor did, or did not, trade a signal, with the whole table of candidates."""
+    """Why the executor traded a signal or not, with all candidate contracts."""
 
     type: Literal["ExecutionDecided"] = "ExecutionDecided"
     signal_id: UUID

@@ -34,8 +34,8 @@ class TickColumns:
     """Ticks of one frame, one row each; all columns have the same length.
 
     `exchange_timestamp` is epoch milliseconds, prices are rupees or index points,
-    `volume_traded` is the day's cumulative volume in units. A column that the feed does not
-    carry is None for the whole frame.
+    `volume_traded` is the day's cumulative volume in units. A column that the feed lacks is
+    None for the whole frame.
     """
 
     instrument_token: Column
@@ -56,7 +56,7 @@ class TickColumns:
         return len(self.instrument_token)
 
     def take(self, rows: Column | slice) -> Self:
-        """Return the rows chosen by an index array, a mask or a slice."""
+        """Return the rows selected by an index array, a mask or a slice."""
         columns = self.columns().items()
         return type(self)(**{name: column[rows] for name, column in columns if column is not None})
 
@@ -66,7 +66,7 @@ class TickColumns:
 
     @classmethod
     def concat(cls, parts: Sequence[Self]) -> Self:
-        """Join frames row by row; a column that only some parts carry is filled with 0."""
+        """Concatenate frames; a column that only some of them have is filled with 0."""
         if len(parts) == 1:
             return parts[0]
         joined = {name: _joined(name, parts) for name in COLUMN_TYPES}
@@ -74,7 +74,7 @@ class TickColumns:
 
     @classmethod
     def empty(cls) -> Self:
-        """Return no ticks, as a batch that carries nothing but its clock has."""
+        """Return columns without rows, for a batch that only carries its clock."""
         return cls(*(np.empty(0, COLUMN_TYPES[name]) for name in REQUIRED))
 
 
@@ -92,10 +92,9 @@ def _joined(name: str, parts: Sequence[TickColumns]) -> Column | None:
 class TickBatch(Event):
     """The ticks of one feed frame that belong to one partition, and the connection's clock.
 
-    `clock_ms` is the highest exchange time that the connection has seen (epoch ms); it advances
-    only while the feed is alive, so it is a watermark for every instrument of the partition.
-    A batch without rows carries the clock alone. `received_ms` is the arrival (epoch ms);
-    `time_is_arrival` says that the feed carried no exchange time.
+    `clock_ms` is the highest exchange time seen on the connection (epoch ms): a watermark for
+    every instrument of the partition. A batch without rows only carries the clock. `received_ms`
+    is the arrival (epoch ms); `time_is_arrival` is True if the feed has no exchange time.
     """
 
     type: Literal["TickBatch"] = "TickBatch"
@@ -109,7 +108,7 @@ class TickBatch(Event):
     columns: TickColumns
 
     def timely(self, within_ms: int = 600_000) -> TickColumns:
-        """Return the rows that can be a current quote: a price, and a time near the clock's."""
+        """Return the rows that can be current quotes: with a price, and a time near the clock."""
         at_ms, price = self.columns.exchange_timestamp, self.columns.last_price
         is_timely = (at_ms <= self.clock_ms) & (at_ms > self.clock_ms - within_ms) & (price > 0)
         return self.columns if is_timely.all() else self.columns.take(is_timely)

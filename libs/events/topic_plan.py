@@ -1,4 +1,4 @@
-"""What the topics of a cluster should be, and what separates them from it. Pure."""
+"""Compares the topics of a cluster with the topic table and plans the changes. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -7,8 +7,8 @@ from typing import Literal
 from libs.events.topics import DAY_MS, TOPICS, Topic, dead_letter_topic
 
 Keep = Literal["by_time", "by_size"]
-"""A record's stamp is its event time. Where that is the wall's, records are kept for a time; a
-simulated or recorded day would be gone before it is read, so there the bound is a size."""
+"""Retention by time for live feeds; by size for simulated or recorded days, because a record's
+timestamp is its event time and an old day would be deleted before it is read."""
 
 _FOR_EVER = str(2**63 - 1)
 _GIB = 1024**3
@@ -16,12 +16,12 @@ _SIZES = {"ticks": 8 * _GIB}
 _BOUNDS = ("retention.ms", "retention.bytes")
 DEAD_LETTER_MS = 30 * DAY_MS
 MARKET = frozenset({"ticks", "candles", "historical_candles"})
-"""Topics whose partition is that of the instrument: one more would move every instrument."""
+"""Topics partitioned by instrument: another number of partitions would move the instruments."""
 
 
 @dataclass(frozen=True, slots=True)
 class WantedTopic:
-    """A topic as the table says."""
+    """A topic as the table defines it."""
 
     name: str
     partitions: int
@@ -31,7 +31,7 @@ class WantedTopic:
 
 @dataclass(frozen=True, slots=True)
 class FoundTopic:
-    """A topic as the cluster has it: `configs` are in force, `own` were set for it."""
+    """A topic of the cluster: `configs` are effective, `own` are those set for this topic."""
 
     name: str
     partitions: int
@@ -53,7 +53,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to do so that the cluster is as the table says, and what cannot be done."""
+    """The changes that make the cluster match the table, and the ones that are refused."""
 
     creations: tuple[WantedTopic, ...] = ()
     changes: tuple[Change, ...] = ()
@@ -62,25 +62,25 @@ class Plan:
 
     @property
     def is_empty(self) -> bool:
-        """Whether there is nothing to do and nothing refused."""
+        """Whether there is nothing to change and nothing refused."""
         return not (self.creations or self.changes or self.refusals)
 
 
 def wanted_topics(keep: Keep, replication: int, max_bytes: int) -> list[WantedTopic]:
-    """Return the topics of the table and those of their dead letters."""
+    """Return the topics of the table and their dead-letter topics."""
     made = []
     for topic in TOPICS.values():
         shared = _shared(replication, max_bytes)
         own = {**shared, **_retention(topic, keep)}
-        letters = {**shared, **_kept(DEAD_LETTER_MS, _GIB, keep), "cleanup.policy": "delete"}
-        letters_name = dead_letter_topic(topic.name)
+        dead = {**shared, **_kept(DEAD_LETTER_MS, _GIB, keep), "cleanup.policy": "delete"}
+        dead_name = dead_letter_topic(topic.name)
         made.append(WantedTopic(topic.name, topic.partitions, replication, own))
-        made.append(WantedTopic(letters_name, topic.partitions, replication, letters))
+        made.append(WantedTopic(dead_name, topic.partitions, replication, dead))
     return made
 
 
 def plan(wanted: list[WantedTopic], found: Mapping[str, FoundTopic]) -> Plan:
-    """Return what separates a cluster from what is wanted; topics nobody wants are left alone."""
+    """Return the plan for a cluster; topics that are not wanted are left alone."""
     creations, changes, refusals = [], [], []
     for topic in wanted:
         there = found.get(topic.name)
@@ -133,16 +133,16 @@ def _refusals(wanted: WantedTopic, found: FoundTopic) -> list[str]:
     if wanted.partitions < found.partitions:
         reasons.append(
             f"{name}: {found.partitions} partitions, {wanted.partitions} wanted: partitions cannot "
-            "be taken away without their records"
+            "be removed without their records"
         )
     if _would_move(wanted, found):
         reasons.append(
-            f"{name}: {found.partitions} partitions, {wanted.partitions} wanted: its records stand "
-            "in the partitions of their instruments, which would change"
+            f"{name}: {found.partitions} partitions, {wanted.partitions} wanted: instruments would "
+            "move to other partitions than their records"
         )
     reasons += [
-        f"{name}: {key} is {found.configs[key]}, {value} wanted: records would be dropped; if they "
-        "may be, set it with Kafka's kafka-configs"
+        f"{name}: {key} is {found.configs[key]}, {value} wanted: records would be deleted; to "
+        "allow it, set it with Kafka's kafka-configs"
         for key, value in wanted.configs.items()
         if _would_drop(key, value, found)
     ]
@@ -155,7 +155,7 @@ def _refusals(wanted: WantedTopic, found: FoundTopic) -> list[str]:
 
 
 def _would_drop(key: str, value: str, found: FoundTopic) -> bool:
-    """Return whether a setting would take records away that are there."""
+    """Return whether a setting would delete existing records."""
     there = found.configs.get(key)
     if there is None or there == value or not found.has_records:
         return False
@@ -165,6 +165,6 @@ def _would_drop(key: str, value: str, found: FoundTopic) -> bool:
 
 
 def _would_move(wanted: WantedTopic, found: FoundTopic) -> bool:
-    """Return whether more partitions would change where an instrument's records go."""
+    """Return whether more partitions would move instruments to other partitions."""
     is_growing = wanted.partitions > found.partitions
     return is_growing and found.has_records and wanted.name in MARKET

@@ -1,4 +1,4 @@
-"""The topics: one readable table."""
+"""The table of topics."""
 
 import zlib
 from collections.abc import Callable
@@ -11,14 +11,14 @@ from libs.events.event import Event
 
 DAY_MS = 24 * 3600 * 1000
 MARKET_PARTITIONS = 8
-"""The same number for `ticks` and `candles`: an instrument has one partition everywhere."""
+"""The same for `ticks` and `candles`: an instrument has the same partition in both."""
 
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """A topic, who writes it and who reads it, be it only to restore its state after a restart.
+    """A topic, its writers, and its readers (those that only restore state included).
 
-    `retention_ms` None keeps for ever.
+    `retention_ms` None: kept for ever.
     """
 
     name: str
@@ -145,10 +145,10 @@ def topic_named(name: str) -> Topic:
 
 
 def is_business(name: str) -> bool:
-    """Return whether a topic's messages count one by one; of ticks the next one makes good."""
+    """Return whether each message of a topic matters; a lost tick is replaced by the next one."""
     return name != "ticks"
 
 
 def dead_letter_topic(name: str) -> str:
-    """Return the name of the topic for what could not be handled."""
+    """Return the name of a topic's dead-letter topic."""
     return f"{name}.dlq"

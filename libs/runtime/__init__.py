@@ -1,1 +1,1 @@
-"""The shell that all services share: loops, clocks, settings, logs, health."""
+"""What all services share: consumer loops, clocks, settings, logs, health, metrics."""

@@ -1,4 +1,4 @@
-"""Who may do what over HTTP: tokens that are known by their hashes alone, in scopes, at a rate."""
+"""Access control of the HTTP endpoints: hashed tokens, scopes and a rate limit."""
 
 import hashlib
 import hmac
@@ -13,24 +13,26 @@ from libs.runtime.settings import Section
 
 Scope = Literal["read", "operate", "trade"]
 SCOPES: tuple[Scope, ...] = ("read", "operate", "trade")
-"""Each may do what those before it may: look, halt and resume, close positions."""
+"""Each scope includes those before it. read: state; operate: halt, resume; trade: mode, exit."""
 _TOKEN_BYTES = 32
 _MINUTE_MS = 60_000
-_STRANGER = ""
+_UNKNOWN = ""
 
 
 class AccessToken(Section):
-    """Somebody who may use the control endpoints; the token itself is nowhere written down."""
+    """A token of the control endpoints; only its hash is stored."""
 
-    name: str = Field(min_length=1, max_length=40, description="whose it is; shown in the audit")
+    name: str = Field(
+        min_length=1, max_length=40, description="owner of the token, shown in the audit"
+    )
     scope: Scope = Field(description="read, operate or trade")
-    sha256: str = Field(pattern="^[0-9a-f]{64}$", description="hash that `alphastocks token` shows")
+    sha256: str = Field(pattern="^[0-9a-f]{64}$", description="hash printed by `alphastocks token`")
 
 
 class Denied(Exception):
-    """A request that is not admitted: 401 unknown, 403 beyond its scope, 429 too often.
+    """A refused request: 401 unknown token, 403 beyond its scope, 429 over the rate limit.
 
-    `name` is whose token it was, empty for a stranger's.
+    `name` is the token's owner, empty for an unknown token.
     """
 
     def __init__(self, status: Literal[401, 403, 429], reason: str, name: str = "") -> None:
@@ -40,27 +42,27 @@ class Denied(Exception):
 
 
 def new_token() -> str:
-    """Return a fresh token: 256 random bits, so that a plain hash is enough to keep it."""
+    """Return a new token of 256 random bits; so much randomness needs no salted hash."""
     return secrets.token_urlsafe(_TOKEN_BYTES)
 
 
 def hash_of(token: str) -> str:
-    """Return the hash under which a token is kept."""
+    """Return the SHA-256 of a token, in hex."""
     return hashlib.sha256(token.encode()).hexdigest()
 
 
 @dataclass(slots=True)
 class Access:
-    """Admits requests: each token `per_minute` times a minute, strangers together as often."""
+    """Admits `per_minute` requests a minute for each token, and for all unknown tokens together."""
 
     tokens: tuple[AccessToken, ...]
     per_minute: int
     _uses: dict[str, deque[int]] = field(default_factory=lambda: defaultdict(deque))
 
     def admit(self, presented: str, scope: Scope, now_ms: int) -> AccessToken:
-        """Return whose token it is; raise Denied. `now_ms` counts from anywhere."""
+        """Return the token; raise Denied. `now_ms` is a steady clock with any start."""
         known = self._known(presented)
-        name = known.name if known else _STRANGER
+        name = known.name if known else _UNKNOWN
         if self._is_too_often(name, now_ms):
             raise Denied(429, f"more than {self.per_minute} requests a minute", name)
         if known is None:
@@ -70,7 +72,7 @@ class Access:
         return known
 
     def _known(self, presented: str) -> AccessToken | None:
-        """Compare with every token in constant time, so that the time tells nothing."""
+        """Compare with every token in constant time, so that timing reveals nothing."""
         digest, found = hash_of(presented), None
         for token in self.tokens:
             if hmac.compare_digest(digest, token.sha256):

@@ -1,7 +1,6 @@
-"""When to commit, and what: pure bookkeeping of handled messages.
+"""Which offsets to commit, and when.
 
-The order of a checkpoint is written down once, in `consumer.py`: flush sinks, flush the
-producer, commit offsets.
+`consumer.py` does the committing: flush sinks, flush the producer, commit offsets.
 """
 
 from collections.abc import Collection
@@ -12,7 +11,7 @@ from libs.events.bus import Message, TopicPartition
 
 @dataclass(slots=True)
 class Checkpoint:
-    """Handled messages since the last commit; due after so many of them or milliseconds."""
+    """Messages handled since the last commit; due after `every_records` or `every_ms`."""
 
     every_records: int
     every_ms: int
@@ -34,12 +33,12 @@ class Checkpoint:
         return self._records >= self.every_records or now_ms - self._since_ms >= self.every_ms
 
     def take(self) -> dict[TopicPartition, int]:
-        """Return partition → next offset of everything noted, and start afresh."""
+        """Return partition → next offset of all messages noted, and reset."""
         offsets, self._next_offsets = self._next_offsets, {}
         self._records, self._since_ms = 0, None
         return offsets
 
     def forget(self, partitions: Collection[TopicPartition]) -> None:
-        """Drop partitions that were taken away and must no longer be committed."""
-        for place in partitions:
-            self._next_offsets.pop(place, None)
+        """Drop revoked partitions, which must not be committed any more."""
+        for topic_partition in partitions:
+            self._next_offsets.pop(topic_partition, None)

@@ -1,4 +1,4 @@
-"""The one seam through which time enters: the wall's, or the feed's."""
+"""The clocks of a service: the machine's time, or the feed's."""
 
 import time
 from typing import Literal, Protocol
@@ -10,10 +10,10 @@ class Clock(Protocol):
     """Epoch milliseconds, UTC."""
 
     def now_ms(self) -> int:
-        """Return the time that staleness, market hours and square-off are judged by."""
+        """Return the time for staleness, market hours and square-off."""
 
     def observe(self, event_ms: int) -> None:
-        """Tell the clock an exchange time that was seen."""
+        """Note an exchange time that was seen."""
 
 
 class WallClock:
@@ -24,7 +24,7 @@ class WallClock:
         return time.time_ns() // 1_000_000
 
     def observe(self, event_ms: int) -> None:
-        """Ignore the feed: the wall goes on by itself."""
+        """Ignore the feed: the machine's clock runs by itself."""
 
 
 class FeedClock:
@@ -38,15 +38,15 @@ class FeedClock:
         return self._now_ms
 
     def observe(self, event_ms: int) -> None:
-        """Advance to `event_ms`, never back."""
+        """Advance to `event_ms`; never go back."""
         self._now_ms = max(self._now_ms, event_ms)
 
 
 def make_clock(kind: ClockKind) -> Clock:
-    """Return the clock of a setting."""
+    """Return the clock that `runtime.clock` names."""
     return WallClock() if kind == "wall" else FeedClock()
 
 
 def monotonic_ms() -> int:
-    """Return a steady time for durations, backoff and checkpoints; it has no date."""
+    """Return milliseconds for durations, backoff and checkpoints; not a date."""
     return time.monotonic_ns() // 1_000_000

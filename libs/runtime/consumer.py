@@ -1,7 +1,7 @@
-"""The loop that every service and every table writer runs.
+"""The consumer loop of every service and table writer.
 
-For each message: decode → handle → publish what came out (`delivery.py`). Per checkpoint, in this
-order: flush the handler's sinks, flush the producer, commit offset + 1.
+Each message is decoded and handled, and its output is published (`delivery.py`). A checkpoint
+flushes the handler's sinks, flushes the producer, and commits offset + 1, in this order.
 """
 
 import asyncio
@@ -18,22 +18,22 @@ from libs.runtime.clock import Clock, monotonic_ms
 from libs.runtime.dead_letters import DeadLetters
 from libs.runtime.delivery import Delivery
 from libs.runtime.emitter import Emitter
-from libs.runtime.handover import Handover
 from libs.runtime.health import Health
 from libs.runtime.metrics import Metrics
+from libs.runtime.partition_state import StateRestorer
 from libs.runtime.past import past_events
+from libs.runtime.restored_partitions import RestoredPartitions
 from libs.runtime.retry import RetryUntilWell, is_retriable
 from libs.runtime.subscription import CheckpointPolicy, Subscription
-from libs.runtime.takeover import Takeover
 
 FETCH_SECONDS = 0.1
 REVOKE_SECONDS = 10.0
-UNSEEN_MS = 1000
-"""How long what an atomic group made may wait for the messages at hand; a broker gives up too."""
+UNCOMMITTED_OUTPUT_MS = 1000
+"""How long an atomic group's output may wait for its transaction to end."""
 
 
 class ConsumerLoop:
-    """One subscription at work."""
+    """Runs one subscription."""
 
     def __init__(
         self,
@@ -58,7 +58,7 @@ class ConsumerLoop:
             subscription.group, metrics, health, self._pause, self._resume
         )
         self._emitter = Emitter(bus, metrics, self._log, self._retried)
-        self._takeover = self._makes_takeover()
+        self._partitions = self._restored_partitions()
         self._delivery = Delivery(
             subscription,
             bus,
@@ -69,7 +69,7 @@ class ConsumerLoop:
             self._emitter,
             self._retried,
             letters or DeadLetters(bus, subscription.group, policy.dead_letter_limit),
-            self._takeover,
+            self._partitions,
         )
         self._handling = asyncio.Lock()
         self._is_stopping = False
@@ -77,13 +77,15 @@ class ConsumerLoop:
         self._assigned: set[TopicPartition] = set()
         health.starting(subscription.group, required=subscription.is_required)
 
-    def _makes_takeover(self) -> Takeover | None:
+    def _restored_partitions(self) -> RestoredPartitions | None:
         subscription = self.subscription
         if subscription.state is None:
             return None
         topics = subscription.restore_topics
-        handover = Handover(self._bus, self._clock, self._log, subscription.state, topics)
-        return Takeover(subscription.group, handover, self._emitter, self._health, self._log)
+        restorer = StateRestorer(self._bus, self._clock, self._log, subscription.state, topics)
+        return RestoredPartitions(
+            subscription.group, restorer, self._emitter, self._health, self._log
+        )
 
     @property
     def group(self) -> str:
@@ -109,8 +111,8 @@ class ConsumerLoop:
     async def _restore(self) -> None:
         subscription = self.subscription
         await self._delivery.load_failures()
-        if self._takeover is not None:
-            await self._takeover.take(self._joined(), self._assigned)
+        if self._partitions is not None:
+            await self._partitions.restore(self._joined(), self._assigned)
         else:
             async for event in past_events(self._bus, subscription.restore_topics, self._log):
                 self._clock.observe(event.occurred_ms)
@@ -118,10 +120,10 @@ class ConsumerLoop:
         await self._retried(lambda: subscription.handler.begin(self.emit))
 
     async def run(self) -> None:
-        """Handle messages until `stop`; then commit and leave the group.
+        """Handle messages until `stop`, then commit and leave the group.
 
-        Cancelled, or stopped while the outside is in trouble, it leaves without a commit: what
-        was handled since the last one is handled again by the next member.
+        When it is cancelled, or stopped during an outage, it leaves without a commit: the next
+        member handles the uncommitted messages again.
         """
         consumer = self._joined()
         try:
@@ -129,12 +131,12 @@ class ConsumerLoop:
                 await self._step(consumer)
             await self.commit()
         except (Exception, asyncio.CancelledError) as error:
-            is_given_up = self._is_stopping and is_retriable(error)
-            if is_given_up or isinstance(error, asyncio.CancelledError):
+            is_outage = self._is_stopping and is_retriable(error)
+            if is_outage or isinstance(error, asyncio.CancelledError):
                 self._checkpoint.forget(self._assigned)
-            if not is_given_up:
+            if not is_outage:
                 raise
-            self._log.warning("stopped in trouble, uncommitted", reason=str(error))
+            self._log.warning("stopped without a commit", reason=str(error))
         finally:
             await consumer.close()
 
@@ -147,7 +149,7 @@ class ConsumerLoop:
         self._is_stopping = self._retried.is_stopping = True
 
     async def commit(self) -> None:
-        """Flush sinks, flush the producer, commit: the order that loses nothing."""
+        """Flush sinks, flush the producer, commit offsets; this order loses no message."""
         async with self._handling:
             await self._commit()
 
@@ -156,9 +158,9 @@ class ConsumerLoop:
         await self._emitter.emit(*events)
 
     async def on_revoked(self, partitions: Collection[TopicPartition]) -> None:
-        """Finish the message under way and commit before partitions go to another member.
+        """Finish the current message and commit, before another member gets the partitions.
 
-        What cannot be committed in time is left to that member, which handles it again.
+        What cannot be committed within REVOKE_SECONDS is handled again by that member.
         """
         try:
             async with asyncio.timeout(REVOKE_SECONDS), self._handling:
@@ -166,33 +168,33 @@ class ConsumerLoop:
         except Exception as error:
             if not (isinstance(error, TimeoutError) or is_retriable(error)):
                 raise
-            self._log.warning("partitions left uncommitted", reason=str(error) or "out of time")
+            self._log.warning("partitions left uncommitted", reason=str(error) or "timeout")
         self._checkpoint.forget(partitions)
         self._assigned -= set(partitions)
 
     async def on_assigned(self, partitions: Collection[TopicPartition]) -> None:
-        """Take partitions over, with the state that they had at their committed offsets."""
+        """Restore the state of partitions at their committed offsets."""
         self._assigned |= set(partitions)
-        if self._consumer is not None and self._takeover is not None:
-            await self._takeover.take(self._consumer, partitions)
+        if self._consumer is not None and self._partitions is not None:
+            await self._partitions.restore(self._consumer, partitions)
         self._log.debug("partitions assigned", partitions=len(partitions))
 
     async def _step(self, consumer: Consumer) -> None:
         messages = await consumer.fetch(self.subscription.max_records, FETCH_SECONDS)
-        for some in self._together(messages):
-            await self._deliver(some)
+        for batch in self._batches(messages):
+            await self._deliver(batch)
         if messages:
             await self._finish()
         if self._checkpoint.is_due(monotonic_ms()):
             await self.commit()
 
-    def _together(self, messages: list[Message]) -> Iterator[list[Message]]:
-        """Yield what may be handled at once: a partition's messages where there are runs."""
+    def _batches(self, messages: list[Message]) -> Iterator[list[Message]]:
+        """Yield messages to handle together: those of one partition where there are runs."""
         if self.subscription.runs is None:
             yield from ([message] for message in messages)
         else:
-            for _, some in groupby(messages, lambda message: message.topic_partition):
-                yield list(some)
+            for _, batch in groupby(messages, lambda message: message.topic_partition):
+                yield list(batch)
 
     async def _deliver(self, messages: Sequence[Message]) -> None:
         """Handle messages of one partition, in order."""
@@ -205,7 +207,7 @@ class ConsumerLoop:
                 count = await self._delivery.deliver(messages[at:], read[at:])
                 self._note(messages[at : at + count])
                 at += count
-            if self._is_long_unseen():
+            if self._is_output_overdue():
                 await self._finish()
 
     async def _commit(self) -> None:
@@ -224,17 +226,17 @@ class ConsumerLoop:
     def _note(self, messages: Sequence[Message]) -> None:
         for message in messages:
             self._checkpoint.note(message, monotonic_ms())
-            if self._takeover is not None:
-                self._takeover.note(message)
+            if self._partitions is not None:
+                self._partitions.note(message)
 
-    def _is_long_unseen(self) -> bool:
-        """Return whether something waits to appear for so long that the rest has to wait."""
+    def _is_output_overdue(self) -> bool:
+        """Return whether an atomic group's output has waited too long for its flush."""
         if not (self.subscription.is_atomic and self._emitter.has_emitted):
             return False
-        return monotonic_ms() - self._emitter.first_ms > UNSEEN_MS
+        return monotonic_ms() - self._emitter.first_ms > UNCOMMITTED_OUTPUT_MS
 
     async def _finish(self) -> None:
-        """Carry out what was put off while messages were at hand, and let it all appear."""
+        """Call the subscription's `finish`; flush an atomic group's output."""
         async with self._handling:
             finish = self.subscription.finish
             if finish is not None:

@@ -1,15 +1,15 @@
-"""How a message reaches its handler, and what becomes of one that cannot be handled.
+"""Delivery of messages to their handler, and what happens when one cannot be handled.
 
 - A message that cannot be read, or that its handler refuses (PoisonMessage), becomes a dead letter.
 - Any other error is a defect. It may have left state half changed, so it depends on the state:
   - no state: the message becomes a dead letter;
-  - state by partition: the same, and the partition's state is rebuilt as it was before the message;
+  - state by partition: the same, and the partition goes back to its state before the message;
   - state as a whole: the same, and the service ends. The restart restores its state and tries the
-    message once more; a message that fails again is set aside for good.
+    message once more; a message that fails again is set aside.
 
-Errors of the outside (bus, database, broker, settings) are not about the message: retriable ones
-are waited for, the others end the group. In a group that handles money a business message that is
-passed over halts new entries, with the reason, until a person resumes trading.
+Errors of external systems (bus, database, broker) and of settings are not about the message:
+retriable ones are retried, the others end the group. In a group that handles money a business
+message that is skipped halts new entries, with the reason, until a person resumes trading.
 """
 
 import time
@@ -31,26 +31,26 @@ from libs.runtime.clock import Clock
 from libs.runtime.dead_letters import DeadLetters, FailedBefore, Verdict, origin_of
 from libs.runtime.emitter import Emitter
 from libs.runtime.metrics import Metrics
+from libs.runtime.restored_partitions import RestoredPartitions
 from libs.runtime.retry import RetryUntilWell
 from libs.runtime.settings import SettingsError
 from libs.runtime.subscription import Runs, Subscription
-from libs.runtime.takeover import Takeover
 from libs.store.errors import StoreError
 
-OF_THE_OUTSIDE = (EventError, StoreError, BrokerError, SettingsError)
-"""Errors of the bus, the database, the broker and the settings: no message is to blame."""
+EXTERNAL_ERRORS = (EventError, StoreError, BrokerError, SettingsError)
+"""Errors of the bus, the database, the broker and the settings: the message did not cause them."""
 Read = Event | PoisonMessage
-"""A message as it was read: its event, or why it cannot be read."""
+"""A decoded message: its event, or why it cannot be read."""
 
 
 def is_defect(error: Exception) -> bool:
-    """Return whether an error tells of a mistake in the code or of an event that defeats it."""
-    return isinstance(error, RecordTooLarge) or not isinstance(error, OF_THE_OUTSIDE)
+    """Return whether the code, or an event that it cannot cope with, caused the error."""
+    return isinstance(error, RecordTooLarge) or not isinstance(error, EXTERNAL_ERRORS)
 
 
 @dataclass(slots=True)
 class Delivery:
-    """Hands the messages of one group to its handler."""
+    """Delivers the messages of one group to its handler."""
 
     subscription: Subscription
     bus: Bus
@@ -60,16 +60,16 @@ class Delivery:
     decoder: Decoder
     emitter: Emitter
     retried: RetryUntilWell
-    letters: DeadLetters
-    takeover: Takeover | None = None
+    dead_letters: DeadLetters
+    partitions: RestoredPartitions | None = None
     failed_before: FailedBefore = field(init=False)
 
     def __post_init__(self) -> None:
         self.failed_before = FailedBefore(self.subscription.group)
 
     async def load_failures(self) -> None:
-        """Learn which messages this group failed on before a restart."""
-        if self.subscription.has_state and self.takeover is None:
+        """Read which messages this group failed on before a restart."""
+        if self.subscription.has_state and self.partitions is None:
             await self.failed_before.load(self.bus, self.subscription.topics)
 
     def read(self, message: Message) -> Read:
@@ -80,13 +80,13 @@ class Delivery:
             return poison
 
     async def deliver(self, messages: Sequence[Message], read: Sequence[Read]) -> int:
-        """Handle the first message of a partition, or the first run; return how many it was."""
+        """Handle the first message, or the first run; return the number of messages handled."""
         first, event = messages[0], read[0]
         if isinstance(event, PoisonMessage):
-            await self._bury(first, str(event), "poison")
+            await self._to_dead_letters(first, str(event), "poison")
             return 1
         if self.failed_before.is_set_aside(first):
-            self.log.warning("passed over: it was set aside before", origin=origin_of(first))
+            self.log.warning("skipped: it was set aside before", origin=origin_of(first))
             return 1
         if self.subscription.runs is not None:
             return await self._deliver_run(self.subscription.runs, messages, read)
@@ -107,7 +107,7 @@ class Delivery:
     async def _try_run(
         self, runs: Runs, events: Sequence[Event], messages: Sequence[Message]
     ) -> None:
-        """Handle a run; if it fails, message by message, so that the culprit alone is buried."""
+        """Handle a run; if it fails, message by message, so that only the culprit is set aside."""
         try:
             with self._caused_by(messages[-1], events[-1], len(events)):
                 await self.retried(lambda: runs.handle_run(events, self.emitter.emit))
@@ -115,7 +115,7 @@ class Delivery:
             if not (is_defect(error) or isinstance(error, PoisonMessage)):
                 raise
             self.log.error("run failed", topic=messages[0].topic, exc_info=error)
-            await self._rebuild(messages[0])
+            await self._restore_before(messages[0])
             for message, event in zip(messages, events, strict=True):
                 await self._deliver_one(message, event)
 
@@ -125,42 +125,43 @@ class Delivery:
             with self._caused_by(message, event, 1):
                 await self.retried(lambda: handler.handle(event, self.emitter.emit))
         except PoisonMessage as refused:
-            await self._bury(message, str(refused), "poison")
+            await self._to_dead_letters(message, str(refused), "poison")
         except Exception as error:
             if not is_defect(error):
                 raise
             await self._note_defect(message, error)
 
     async def _note_defect(self, message: Message, error: Exception) -> None:
-        """Bury a message that a defect met; raise the error where state may be half changed."""
+        """Set a message aside after a defect; raise the error where state may be half changed."""
         self.log.error("handler failed", topic=message.topic, exc_info=error)
         reason = f"{type(error).__name__}: {error}"
         if not self.subscription.has_state:
-            await self._bury(message, reason, "set aside")
-        elif self.takeover is not None:
-            await self._bury(message, reason, "set aside")
-            await self._rebuild(message)
+            await self._to_dead_letters(message, reason, "set aside")
+        elif self.partitions is not None:
+            await self._to_dead_letters(message, reason, "set aside")
+            await self._restore_before(message)
         else:
             has_failed = self.failed_before.has_failed(message)
-            await self._bury(message, reason, "set aside" if has_failed else "failed")
+            verdict: Verdict = "set aside" if has_failed else "failed"
+            await self._to_dead_letters(message, reason, verdict)
             raise error
 
-    async def _rebuild(self, first: Message) -> None:
-        """Take a partition's state back to where it was before a message."""
-        if self.takeover is None:
+    async def _restore_before(self, first: Message) -> None:
+        """Restore a partition's state as it was before a message."""
+        if self.partitions is None:
             raise RuntimeError(
-                f"group {self.subscription.group} takes runs, but has no state to go back to"
+                f"group {self.subscription.group} handles runs, so its subscription needs a state"
             )
         await self.retried(self.bus.flush)
-        await self.takeover.take_back(first)
+        await self.partitions.restore_before(first)
 
-    async def _bury(self, message: Message, reason: str, verdict: Verdict) -> None:
+    async def _to_dead_letters(self, message: Message, reason: str, verdict: Verdict) -> None:
         self.metrics.dead_letters.labels(message.topic).inc()
         self.log.error("dead letter", origin=origin_of(message), reason=reason, verdict=verdict)
         is_money = self.subscription.handles_money and is_business(message.topic)
         if is_money and verdict != "failed":
             await self.emitter.emit(self._halt(message, reason))
-        await self.retried(lambda: self.letters.bury(message, reason, verdict))
+        await self.retried(lambda: self.dead_letters.write(message, reason, verdict))
 
     def _halt(self, message: Message, reason: str) -> TradingHalted:
         now_ms, group, origin = self.clock.now_ms(), self.subscription.group, origin_of(message)
@@ -171,7 +172,7 @@ class Delivery:
             occurred_at=at,
             trading_day=at.astimezone(IST).date(),
             correlation_id=event_id,
-            reason=f"{group} passed over {origin}: {reason}",
+            reason=f"{group} skipped {origin}: {reason}",
         )
 
     def _caused_by(self, message: Message, event: Event, count: int) -> "_Handling":
@@ -181,13 +182,13 @@ class Delivery:
     def _observe(self, event: Event) -> None:
         at_ms = event.clock_ms if isinstance(event, TickBatch) else event.occurred_ms
         self.clock.observe(at_ms)
-        if self.subscription.is_required:  # a writer's backlog says nothing of the service's age
+        if self.subscription.is_required:  # a writer's backlog does not make the service stale
             self.metrics.note_age(event.type, (self.clock.now_ms() - at_ms) / 1000)
 
 
 @dataclass(slots=True)
 class _Handling:
-    """What is around the work of a handler: the cause of what it publishes, and its time."""
+    """Around one call of a handler: sets the cause of what it publishes, measures its time."""
 
     delivery: Delivery
     message: Message
@@ -197,7 +198,7 @@ class _Handling:
 
     def __enter__(self) -> None:
         delivery = self.delivery
-        delivery.emitter.cause = None if delivery.takeover is None else self.message
+        delivery.emitter.cause = None if delivery.partitions is None else self.message
         self._started = time.perf_counter()
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:

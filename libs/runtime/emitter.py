@@ -1,4 +1,4 @@
-"""How events leave a service: on their topic, counted and logged, tried again in trouble."""
+"""Publishes a service's events on their topics: counted, logged, and retried in an outage."""
 
 from dataclasses import replace
 from uuid import UUID
@@ -11,18 +11,18 @@ from libs.events.codec import record_of
 from libs.events.event import Event
 from libs.events.topics import TOPIC_OF
 from libs.runtime.clock import monotonic_ms
-from libs.runtime.handover import cause_of
 from libs.runtime.metrics import Metrics
+from libs.runtime.partition_state import cause_of
 from libs.runtime.retry import RetryUntilWell
 
 _QUIET = frozenset({"TickBatch", "CandleBatch", "InstrumentListed", "ChainSnapshot"})
 
 
 class Emitter:
-    """Publishes events. `cause`, while it is set, is named in a header of what is published.
+    """Publishes events. While `cause` is set, a header of each record names it.
 
-    An event whose id is in `published` was there before a crash: it is not published again.
-    `first_ms` is when the first was published since `has_emitted` was last False.
+    An event whose id is in `published` was published before a crash, and is left out.
+    `first_ms` is when the first event was published after `has_emitted` was reset.
     """
 
     def __init__(
@@ -45,8 +45,8 @@ class Emitter:
     async def emit(self, *events: Event) -> None:
         """Publish events on their topics, in order.
 
-        All are encoded before the first is published. RecordTooLarge, or what the encoding
-        raises, leaves all of them unpublished.
+        All are encoded before the first is published. RecordTooLarge, or an error of the
+        encoding, leaves all of them unpublished.
         """
         news = [event for event in events if event.event_id not in self.published]
         records = [await self._record_of(event) for event in news]
@@ -79,7 +79,7 @@ class Emitter:
 
 
 def record_topic(event: Event) -> str:
-    """Return the topic of an event: its own, or that of backfill for historical candles."""
+    """Return the topic of an event; backfilled candles have one of their own."""
     if isinstance(event, CandleBatch) and event.source == "backfill":
         return "historical_candles"
     return TOPIC_OF[event.type]

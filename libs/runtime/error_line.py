@@ -1,4 +1,4 @@
-"""How a process ends that cannot go on: one line that says why, and an exit status."""
+"""Ends a process on an expected error: one line that says why, and an exit status."""
 
 import sys
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ from libs.errors import AlphaStocksError
 
 @contextmanager
 def errors_as_one_line(name: str) -> Iterator[None]:
-    """Turn an expected error into one line on stderr, after a name, and its exit status."""
+    """Turn an expected error into `name: reason` on stderr and its exit status."""
     try:
         yield
     except AlphaStocksError as error:

@@ -1,4 +1,4 @@
-"""A consumer group of a service over its failures: a writer's does not end the service."""
+"""Runs a consumer group, and restarts it where its failure must not end the service."""
 
 import asyncio
 from collections.abc import Callable
@@ -14,10 +14,10 @@ FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 1.0, 60.0
 
 
 class Group:
-    """Runs the loop of a subscription; with `may_fail` it is started again after a failure.
+    """Runs the loop of a subscription; with `may_fail` a failed loop is restarted with backoff.
 
-    The new loop begins at the last commit. Between the two the group is shown as unwell, with the
-    reason. An error of the bus itself ends the service all the same: nothing else would work.
+    The new loop begins at the last commit. Until it has started, the group's health shows the
+    error. An error of the bus always ends the service.
     """
 
     def __init__(
@@ -42,12 +42,12 @@ class Group:
         """Handle messages until `stop`."""
         wait_seconds = FIRST_WAIT_SECONDS
         while (error := await self._failure()) is not None:
-            self._tell(error, wait_seconds)
+            self._report(error, wait_seconds)
             if await self._stops_within(wait_seconds):
                 return
             wait_seconds = min(2 * wait_seconds, LONGEST_WAIT_SECONDS)
             self.loop = self._make_loop()
-            self._tell_unwell(error)
+            self._note_unwell(error)
 
     def stop(self) -> None:
         """End `run` after the message that is being handled."""
@@ -55,7 +55,7 @@ class Group:
         self.loop.stop()
 
     async def _failure(self) -> Exception | None:
-        """Run the loop to its end; return what ended it too early, if the service can go on."""
+        """Run the loop to its end; return the error that ended it if the service can go on."""
         try:
             if not self.loop.is_joined:
                 await self.loop.start()
@@ -73,16 +73,16 @@ class Group:
             return False
         return True
 
-    def _tell(self, error: Exception, wait_seconds: float) -> None:
+    def _report(self, error: Exception, wait_seconds: float) -> None:
         self._log.error(
-            "group failed, it is started again",
+            "group failed and will restart",
             group=self.loop.group,
             reason=f"{type(error).__name__}: {error}",
             wait_seconds=wait_seconds,
         )
-        self._tell_unwell(error)
+        self._note_unwell(error)
 
-    def _tell_unwell(self, error: Exception) -> None:
+    def _note_unwell(self, error: Exception) -> None:
         self._health.unwell(self.loop.group, f"{type(error).__name__}: {error}")
 
 

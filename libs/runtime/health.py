@@ -1,4 +1,4 @@
-"""Whether a service lives and is ready, and why not."""
+"""The health of a service: whether it is ready, and why not."""
 
 from dataclasses import dataclass, field
 
@@ -7,10 +7,10 @@ from libs.runtime.metrics import Component
 
 @dataclass(slots=True)
 class Health:
-    """Named components that must all be well for the service to be ready.
+    """Named components; the service is ready when all required ones work.
 
-    A component that is not `required` (a table writer, say) is shown but does not make the
-    service unready: nothing on the event path waits for it.
+    A component that is not `required` (a table writer, for example) is reported but does not
+    make the service unready: nothing on the event path waits for it.
     """
 
     _trouble: dict[str, str] = field(default_factory=dict)
@@ -24,11 +24,11 @@ class Health:
             self._optional.add(component)
 
     def well(self, component: str) -> None:
-        """Say that a component works."""
+        """Report that a component works."""
         self._trouble[component] = ""
 
     def unwell(self, component: str, reason: str) -> None:
-        """Say why a component does not work."""
+        """Report why a component does not work."""
         self._trouble[component] = reason
 
     @property

@@ -21,13 +21,13 @@ HIGHEST_PORT = 65_535
 def make_app(service: Service, health: Health, metrics: Metrics) -> FastAPI:
     """Return the HTTP application of a service.
 
-    Its answers are made on the event loop, never in a thread: they read what the service changes.
+    Handlers run on the event loop, not in threads, because they read the service's state.
     """
     app = FastAPI(title=f"AlphaStocks {service.name}", version=VERSION)
 
     @app.get("/health/live")
     async def live() -> dict[str, str]:
-        """Answer as long as the process runs."""
+        """Answer 200 while the process runs."""
         return {"status": "alive"}
 
     @app.get("/health/ready", responses={503: {"description": "not ready, and why"}})
@@ -39,7 +39,7 @@ def make_app(service: Service, health: Health, metrics: Metrics) -> FastAPI:
 
     @app.get("/metrics", response_class=PlainTextResponse)
     async def render() -> Response:
-        """Answer the metrics in Prometheus' text format."""
+        """Answer with the metrics in Prometheus' text format."""
         metrics.note_components(health.components())
         if service.measure is not None:
             service.measure()
@@ -47,7 +47,7 @@ def make_app(service: Service, health: Health, metrics: Metrics) -> FastAPI:
 
     @app.get("/info")
     async def info() -> dict[str, Any]:
-        """Answer the name, the version and what the service says of itself; no secrets."""
+        """Answer with the name, the version and the service's description; no secrets."""
         return {"service": service.name, "version": VERSION, **service.describe()}
 
     if service.router is not None:
@@ -56,9 +56,9 @@ def make_app(service: Service, health: Health, metrics: Metrics) -> FastAPI:
 
 
 class HttpServer(uvicorn.Server):
-    """A uvicorn server on a socket of our own, which leaves signals to the runner.
+    """A uvicorn server on a bound socket, which leaves signals to the runner.
 
-    Raises SettingsError where the address cannot be had: uvicorn itself would end the process.
+    Raises SettingsError where the address cannot be bound; uvicorn would end the process.
     """
 
     def __init__(self, app: FastAPI, host: str, port: int) -> None:
@@ -74,7 +74,7 @@ class HttpServer(uvicorn.Server):
         await self.serve(sockets=[self._socket])
 
     def close(self) -> None:
-        """End `run_until_stopped`; what is being answered gets a few seconds."""
+        """End `run_until_stopped`; open requests get STOP_SECONDS."""
         self.should_exit = True
 
     @contextlib.contextmanager

@@ -1,4 +1,4 @@
-"""Kite's parts as the settings name them."""
+"""Kite's address and REST client, made from the settings."""
 
 from libs.broker.kite.address import KiteAddress
 from libs.broker.kite.connector import KiteConnector
@@ -17,6 +17,6 @@ def kite_address(settings: KiteSettings) -> KiteAddress:
 
 
 def kite_rest(settings: KiteSettings, kind: ClockKind) -> KiteRest:
-    """Return the REST client, kept within the limits that hold today."""
+    """Return the REST client, limited by the rate limits of today."""
     kite_address(settings)
     return KiteConnector(settings, surroundings("local", kind, WallClock())).rest()

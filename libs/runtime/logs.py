@@ -37,7 +37,7 @@ def configure_logs(level: LogLevel, format: LogFormat, stream: TextIO | None = N
 def hide_secrets(
     _logger: object, _method: str, event: structlog.typing.EventDict
 ) -> structlog.typing.EventDict:
-    """Replace the value of every field whose name says that it is a secret, also within others."""
+    """Replace the value of every field with a secret's name, nested ones too."""
     return {name: _shown(name, value) for name, value in event.items()}
 
 

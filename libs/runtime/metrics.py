@@ -1,7 +1,7 @@
-"""Every metric of the services, each defined once, in a registry of its own per service.
+"""All metrics, each defined once; each service has its own registry.
 
-What all services have is in `Metrics`. What one alone has is in a class of its own, made when that
-service asks for it, so that no other shows a number that it does not know.
+`Metrics` holds those of all services. A class of its own holds those of one service; it is made
+when that service asks for it, so that other services do not export it.
 """
 
 from collections.abc import Mapping
@@ -40,65 +40,65 @@ class _Definitions:
 
 
 class FeedMetrics(_Definitions):
-    """What ingest alone knows: whether the market's data comes."""
+    """Metrics of ingest: whether market data arrives."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         super().__init__(registry)
-        # Wall seconds since the feed last brought a tick: in a session, some seconds mean death.
+        # Wall-clock seconds since the last tick: more than a few in a session mean a dead feed.
         self.age = self._gauge("feed_age_seconds", "Time since the last tick arrived.")
-        # 1 while the followed exchange trades by the service's clock: a quiet feed then alarms.
+        # 1 during the trading session by the service's clock: a silent feed is an alarm then.
         self.is_open = self._gauge("market_open", "Whether the market is in session.")
-        # Frames and ticks of the feed: the pulse of the market's data.
+        # Frames and ticks of the feed.
         self.frames = self._counter("feed_frames", "Frames taken from the feed.")
         self.ticks = self._counter("feed_ticks", "Ticks taken from the feed.")
 
 
 class StrategyMetrics(_Definitions):
-    """What the strategy service alone knows."""
+    """Metrics of the strategy service."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         super().__init__(registry)
-        # Time of one strategy on one candle: which one is slow.
+        # Time of one strategy for one candle, to find the slow one.
         self.seconds = self._seconds(
             "strategy_seconds", "Time of a strategy for one candle.", "strategy"
         )
 
 
 class TradingMetrics(_Definitions):
-    """What the executor alone knows: may it trade, and what is under way."""
+    """Metrics of the executor: whether it may trade, and its working orders."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         super().__init__(registry)
         # 1 while no position may be opened: a person or a limit has halted trading.
         self.is_halted = self._gauge("trading_halted", "Whether trading is halted.")
-        # 1 for the mode that is in force: disabled, logging_only, paper.
+        # 1 for the current mode: disabled, logging_only, paper.
         self.mode = self._gauge("executor_mode", "The mode of the executor.", "mode")
         # Orders that may still fill.
         self.working = self._gauge("orders_working", "Orders that may still fill.")
-        # Orders of which nobody knows whether they reached the broker: look at the order book.
+        # Orders that may or may not have reached the broker: look at the order book.
         self.unresolved = self._gauge("orders_unresolved", "Orders that are in doubt.")
-        # Net loss of the positions closed today, 0 in profit, beside what ends the day.
+        # Net loss of the positions closed today (0 in profit), and the loss that ends the day.
         self.day_loss = self._gauge("day_loss_rupees", "Net loss of the day's closed positions.")
         self.day_loss_limit = self._gauge("day_loss_limit_rupees", "Loss that ends the day.")
-        # Rupees at the stops of what is held and ordered, beside the most that may be.
+        # Rupees lost if every stop of positions and working entries is hit, and the limit.
         self.at_risk = self._gauge("at_risk_rupees", "Rupees lost if every stop is hit.")
         self.at_risk_limit = self._gauge("at_risk_limit_rupees", "Most rupees at risk.")
-        # Requests that place, modify or cancel which Kite takes right now, by the span counted.
+        # Order requests (place, modify, cancel) that Kite's rate limits still allow, by span.
         self.budget = self._gauge(
             "order_budget_left", "Order requests left in a span of time.", "span_seconds"
         )
 
 
 class PositionMetrics(_Definitions):
-    """What the position service alone knows."""
+    """Metrics of the position service."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         super().__init__(registry)
-        # Positions that are open now.
+        # Positions that are open.
         self.open = self._gauge("positions_open", "Open positions.")
-        # Open positions that no stop guards: none is set, or their contract is not quoted.
+        # Open positions without a stop, or whose contract is not quoted.
         self.unguarded = self._gauge("positions_unguarded", "Open positions without a live stop.")
-        # Rupees of today: closed positions after charges, and open ones at their last price.
+        # Today's rupees: closed positions after charges, and open ones at the last price.
         self.realised = self._gauge(
             "realised_pnl_rupees", "Net result of today's closed positions."
         )
@@ -113,10 +113,10 @@ class Metrics(_Definitions):
     def __init__(self, service: str) -> None:
         self.registry = CollectorRegistry()
         super().__init__(self.registry)
-        # Which version runs where.
+        # The version that runs.
         self.service_info = self._gauge(
             "service_info",
-            "Always 1; the labels tell the service and its version.",
+            "Always 1; the labels are the service and its version.",
             "service",
             "version",
         )
@@ -124,45 +124,45 @@ class Metrics(_Definitions):
         self.component_up = self._gauge(
             "component_up", "Whether a part of the service works.", "component", "required"
         )
-        # What was published, by type: the pulse of each service, and of each kind of signal.
+        # Published events, by type.
         self.events_published = self._counter("events_published", "Events published.", "type")
-        # What was handled, by type: compare with what upstream published.
+        # Handled events, by type: compare with what upstream published.
         self.events_handled = self._counter("events_handled", "Events handled.", "type")
-        # How long one event takes in the handler, without waiting for it.
+        # Time of one event in the handler, without its time in the queue.
         self.handler_seconds = self._seconds(
             "handler_seconds", "Time in the handler for one event.", "type"
         )
-        # Time until the bus has what was published and knows what was handled.
+        # Time to flush sinks and producer and to commit offsets.
         self.checkpoint_seconds = self._seconds(
             "checkpoint_seconds", "Time to flush and commit.", "group"
         )
-        # Messages that can never be handled: any increase deserves a look.
+        # Messages that could not be handled: look at every increase.
         self.dead_letters = self._counter("dead_letters", "Messages sent to dead letters.", "topic")
-        # Retries of transient trouble: bus, database, broker.
+        # Retries of transient errors of bus, database or broker.
         self.retries = self._counter("retries", "Retries of a retriable error.", "what")
-        # How many messages a group has not committed yet: what grows is not kept up with.
+        # Messages that a group has not committed yet: a growing number means a slow consumer.
         self.consumer_lag = self._gauge(
             "consumer_lag", "Messages that a group has not committed.", "group", "topic"
         )
-        # Ticks refused, by reason: SPEC of the candle service.
+        # Ticks refused, by reason; see the candle service's README.
         self.ticks_rejected = self._counter("ticks_rejected", "Ticks refused.", "reason")
         # Ticks accepted although they stepped back in time or volume.
         self.ticks_flagged = self._counter(
             "ticks_flagged", "Ticks accepted with a defect.", "reason"
         )
-        # How far the newest event of a type lies behind the service's clock: the age per hop.
+        # Age of the newest event of a type by the service's clock, on arrival at this service.
         self.data_age_seconds = self._gauge(
             "data_age_seconds", "Age of the newest event handled, by the service's clock.", "type"
         )
-        # Time of one batch insert, and the rows that reached a table.
+        # Time of one insert, and the rows inserted.
         self.insert_seconds = self._seconds("insert_seconds", "Time of one insert.", "table")
         self.rows_inserted = self._counter("rows_inserted", "Rows inserted.", "table")
-        # Time of a request to Kite by its class (quote, historical, orders, other) and outcome.
+        # Time of a request to Kite, by class (quote, historical, orders, other) and outcome.
         self.kite_request_seconds = self._seconds(
             "kite_request_seconds", "Time of one request to Kite.", "request_class", "outcome"
         )
         self.service_info.labels(service, VERSION).set(1)
-        # Looking a label up costs more than counting: these are asked for with each event.
+        # Cached, because looking a label up costs more than counting, once per event.
         self._handled = cache(
             lambda kind: (self.events_handled.labels(kind), self.handler_seconds.labels(kind))
         )
@@ -170,7 +170,7 @@ class Metrics(_Definitions):
         self._age = cache(self.data_age_seconds.labels)
 
     def note_handled(self, kind: str, seconds: float, count: int = 1) -> None:
-        """Count handled events, and the time that they took together."""
+        """Count handled events, and their total time."""
         counted, timed = self._handled(kind)
         counted.inc(count)
         timed.observe(seconds)
@@ -189,7 +189,7 @@ class Metrics(_Definitions):
         self.insert_seconds.labels(table).observe(seconds)
 
     def note_request(self, request_class: str, outcome: str, seconds: float) -> None:
-        """Count one request to Kite; threads may do so at once."""
+        """Count one request to Kite; safe to call from several threads."""
         self.kite_request_seconds.labels(request_class, outcome).observe(seconds)
 
     def note_components(self, components: Mapping[str, Component]) -> None:

@@ -1,4 +1,4 @@
-"""What topics hold, as events."""
+"""Reads the events that topics hold."""
 
 from collections.abc import AsyncIterator, Sequence
 
@@ -13,10 +13,10 @@ from libs.events.event import Event
 async def past_events(
     bus: Bus, topics: Sequence[str], log: structlog.typing.FilteringBoundLogger
 ) -> AsyncIterator[Event]:
-    """Yield the events of topics, one topic after the other: no bus keeps an order between them.
+    """Yield the events of topics, one topic after the other: there is no order between topics.
 
-    What cannot be read is logged and passed over: whoever handles it buries it, and it must not
-    keep a service from starting.
+    A message that cannot be read is logged and skipped: the group that handles it writes a dead
+    letter, and it must not keep a service from starting.
     """
     for topic in topics:
         async for message in bus.read([topic]):

@@ -1,4 +1,4 @@
-"""One service as a process of its own: what every `python -m services.<name>` does."""
+"""Runs one service as a process: `python -m services.<name>`."""
 
 import argparse
 import asyncio
@@ -57,7 +57,7 @@ def kafka_address(settings: BusSettings) -> KafkaAddress:
 
 
 def make_bus(settings: BusSettings, fence: str | None = None) -> Bus:
-    """Return the bus that the settings name; `fence` is for services of which one may run."""
+    """Return the bus of the settings; with `fence` only one process of the service may run."""
     if settings.kind == "kafka":
         return KafkaBus(kafka_address(settings), fence)
     return LocalBus(partitions=dict.fromkeys(MARKET_TOPICS, settings.market_partitions))
@@ -86,7 +86,8 @@ def checkpoint_policy(settings: RuntimeSettings) -> CheckpointPolicy:
 def run_process(spec: ServiceSpec[P]) -> None:
     """Read the settings and run the service until SIGTERM.
 
-    Exit status 2 for what the user has to mend, 1 for a service that failed.
+    Exit status 2: the user has to fix something; 1: the service failed. A fenced service shuts out
+    any other process of its kind.
     """
     parser = argparse.ArgumentParser(prog=f"python -m services.{spec.name}")
     parser.add_argument("--config", type=Path, help="settings file, config/alphastocks.toml say")
@@ -101,11 +102,11 @@ async def _run(spec: ServiceSpec[P], settings: P) -> None:
     configure_logs(runtime.log_level, runtime.log_format)
     store = ClickHouseStore(store_address(settings.store)) if settings.store.host else None
     bus, clock = make_bus(settings.bus, spec.fence), make_clock(runtime.clock)
-    policy, patience = checkpoint_policy(runtime), settings.bus.connect_seconds
-    around = Surroundings(bus, clock, policy, connect_seconds=patience)
+    policy, connect_seconds = checkpoint_policy(runtime), settings.bus.connect_seconds
+    around = Surroundings(bus, clock, policy, connect_seconds=connect_seconds)
     if settings.bus.kind == "local":
-        said = "the local bus joins the services of one process only"
-        logger_of(spec.name).warning(said, bus="local")
+        only_one = "the local bus connects the services of one process only"
+        logger_of(spec.name).warning(only_one, bus="local")
     try:
         service = spec.make(settings, Parts(bus, clock, metrics, store))
         await run_alone(service, metrics, around, runtime.host, runtime.port)

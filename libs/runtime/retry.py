@@ -1,4 +1,4 @@
-"""Again, with backoff and a cap, for errors that say of themselves that it can help."""
+"""Retries with backoff, for errors that declare themselves retriable."""
 
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
@@ -13,24 +13,24 @@ Call = Callable[[], Awaitable[None]]
 
 
 def is_retriable(error: BaseException) -> bool:
-    """Return what the error says of itself; errors that say nothing are not retriable."""
+    """Return the error's `is_retriable`, False where it has none."""
     return bool(getattr(error, "is_retriable", False))
 
 
 async def retrying(
     call: Callable[[], Awaitable[T]],
-    on_trouble: Callable[[Exception], None],
+    on_error: Callable[[Exception], None],
     is_given_up: Callable[[], bool],
 ) -> T:
-    """Call until it succeeds, waiting 0.1 s to 5 s in between; other errors are raised at once.
+    """Call until it succeeds, with a backoff of 0.1 s to 5 s; other errors are raised at once.
 
-    `on_trouble` is told each retriable error before the wait, to report "not ready". Once
-    `is_given_up` says so, a retriable error is raised too.
+    `on_error` gets each retriable error before the wait. When `is_given_up` returns True a
+    retriable error is raised too.
     """
 
     def judge(error: Exception) -> bool:
         if is_retriable(error) and not is_given_up():
-            on_trouble(error)
+            on_error(error)
             return True
         return False
 
@@ -43,10 +43,10 @@ async def retrying(
 
 
 class RetryUntilWell:
-    """Calls again while the outside is in trouble, and reports the trouble as health.
+    """Retries during an outage of an external system, and reports the outage as health.
 
-    `pause` and `resume` hold the input meanwhile. Once `is_stopping` is set it does not wait any
-    more: it raises what the trouble is.
+    `pause` and `resume` stop the input meanwhile. When `is_stopping` is set it raises the error
+    instead of waiting.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class RetryUntilWell:
         self.is_stopping = False
 
     async def __call__(self, call: Call) -> None:
-        """Call until it succeeds; raise what is not retriable at once."""
+        """Call until it succeeds; raise an error that is not retriable at once."""
         try:
             await call()
         except Exception as error:
@@ -74,9 +74,9 @@ class RetryUntilWell:
             await self._until_well(call, error)
 
     async def _until_well(self, call: Call, error: Exception) -> None:
-        def report(trouble: Exception) -> None:
+        def report(outage: Exception) -> None:
             self._metrics.retries.labels(self._name).inc()
-            self._health.unwell(self._name, str(trouble))
+            self._health.unwell(self._name, str(outage))
 
         report(error)
         self._pause()

@@ -1,4 +1,4 @@
-"""Start a service, keep it running, stop it without losing anything."""
+"""Starts a service, keeps it running, and stops it without losing a message."""
 
 import asyncio
 import gc
@@ -33,10 +33,10 @@ CONNECT_EVERY_SECONDS = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What the process gives to each of its services.
+    """What a process gives to each of its services.
 
-    `writers_may_fail`: a group that the service can do without is started again when it fails. A
-    run that comes to an end (demo, replay) wants its writers to fail it instead.
+    With `writers_may_fail` a table writer that fails is restarted. Without it (demo, replay) the
+    failure ends the run.
     """
 
     bus: Bus
@@ -48,7 +48,7 @@ class Surroundings:
 
 
 class ServiceRunner:
-    """One service at work: its loops, its health, its end."""
+    """Runs one service: its loops, its health, its shutdown."""
 
     def __init__(self, service: Service, metrics: Metrics, surroundings: Surroundings) -> None:
         self.service = service
@@ -90,7 +90,7 @@ class ServiceRunner:
         )
 
     async def start(self) -> None:
-        """Prepare, restore, subscribe, and let the loops run."""
+        """Prepare, restore, subscribe, and start the loops."""
         if self.service.prepare is not None:
             await self.service.prepare(self._outlet.emit)
         for group in self._groups:
@@ -100,7 +100,7 @@ class ServiceRunner:
         self._log.info("service started", subscriptions=len(self._groups))
 
     def start_tasks(self) -> None:
-        """Let the service's own loops run, once every service has started."""
+        """Start the service's own tasks; to be called when every service has started."""
         emit = self._outlet.emit
         self._own_tasks = [asyncio.ensure_future(task(emit)) for task in self.service.tasks]
         self._background = [
@@ -123,15 +123,15 @@ class ServiceRunner:
         total = 0
         for group in self._groups:
             by_topic: Counter[str] = Counter()
-            for place, behind in (await group.loop.lag()).items():
-                by_topic[place.topic] += behind
-            for topic, behind in by_topic.items():
-                self.metrics.consumer_lag.labels(group.loop.group, topic).set(behind)
+            for topic_partition, lag in (await group.loop.lag()).items():
+                by_topic[topic_partition.topic] += lag
+            for topic, lag in by_topic.items():
+                self.metrics.consumer_lag.labels(group.loop.group, topic).set(lag)
             total += by_topic.total()
         return total
 
     async def watch_bus(self) -> None:
-        """Ask the bus every few seconds whether it is there, and how far behind the groups are."""
+        """Ping the bus and measure the lag, every WATCH_SECONDS."""
         name = "bus"
         while True:
             try:
@@ -150,7 +150,7 @@ class ServiceRunner:
         await asyncio.gather(*self._own_tasks)
 
     async def stop(self) -> None:
-        """Cancel own tasks, let the loops finish their message, commit and leave; then close."""
+        """Cancel own tasks, let the loops finish their message and commit; then close."""
         self.health.is_stopping = self._retried.is_stopping = True
         own = [*self._own_tasks, *self._background]
         for task in own:
@@ -166,17 +166,17 @@ class ServiceRunner:
             if isinstance(outcome, Exception):
                 raise outcome
 
-    def tell_waiting(self, error: Exception) -> None:
+    def log_waiting(self, error: Exception) -> None:
         """Log that the service waits for the bus, and why."""
         self._log.warning("waiting for the bus", reason=str(error))
 
     async def report_failure(self, error: BaseException) -> None:
-        """Tell the control topic that the service failed."""
+        """Log that the service failed, and publish ServiceFailed."""
         now_ms = self._around.clock.now_ms()
         at = utc_from_ms(now_ms)
         event_id = identity("ServiceFailed", self.service.name, now_ms, error)
         self._log.error("service failed", reason=str(error))
-        if isinstance(error, Fenced | BusFailed):  # nobody can be told by this bus
+        if isinstance(error, Fenced | BusFailed):  # the bus cannot be used any more
             return
         await self._outlet.emit(
             ServiceFailed(
@@ -191,7 +191,7 @@ class ServiceRunner:
 
 
 async def watch(runners: Sequence[ServiceRunner], until: asyncio.Event) -> None:
-    """Return when `until` is set; raise the first error of any service, after reporting it."""
+    """Return when `until` is set; report and raise the first error of any service."""
     waiter = asyncio.create_task(until.wait())
     owners = {task: runner for runner in runners for task in runner.running}
     try:
@@ -219,7 +219,7 @@ def stop_on_signals(stopping: asyncio.Event) -> None:
 
 @asynccontextmanager
 async def endpoints(runner: ServiceRunner, host: str, port: int) -> AsyncIterator[None]:
-    """Answer at the endpoints of a service; raise SettingsError for a port that is taken."""
+    """Serve the HTTP endpoints of a service; raise SettingsError for a port that is taken."""
     server = HttpServer(make_app(runner.service, runner.health, runner.metrics), host, port)
     serving = asyncio.create_task(server.run_until_stopped())
     try:
@@ -232,7 +232,7 @@ async def endpoints(runner: ServiceRunner, host: str, port: int) -> AsyncIterato
 async def run_alone(
     service: Service, metrics: Metrics, surroundings: Surroundings, host: str, port: int
 ) -> None:
-    """Run one service as a process of its own until SIGTERM: `python -m services.<name>`."""
+    """Run one service until SIGTERM or SIGINT."""
     stopping = asyncio.Event()
     stop_on_signals(stopping)
     runner = ServiceRunner(service, metrics, surroundings)
@@ -242,22 +242,22 @@ async def run_alone(
         await stack.enter_async_context(endpoints(runner, host, port))
         stack.push_async_callback(runner.stop)
         if await _started(runner, stopping):
-            _keep()
+            _exempt_from_collection()
             runner.start_tasks()
             await watch([runner], stopping)
 
 
-def _keep() -> None:
-    """Tell the collector that what is there by now stays: modules, and the state of before.
+def _exempt_from_collection() -> None:
+    """Exempt modules and restored state from garbage collection: they stay for ever.
 
-    A full collection stops the order path too; the modules alone are 30 ms of each.
+    A full collection pauses the order path; the modules alone would cost 30 ms each time.
     """
     gc.collect()
     gc.freeze()
 
 
 async def _connect(around: Surroundings, runner: ServiceRunner, stopping: asyncio.Event) -> None:
-    """Start the bus, waiting for a broker that is not there yet; raise what keeps it away."""
+    """Start the bus; wait for it up to `connect_seconds`, then raise BusUnavailable."""
     loop = asyncio.get_running_loop()
     deadline = loop.time() + around.connect_seconds
     while True:
@@ -266,12 +266,12 @@ async def _connect(around: Surroundings, runner: ServiceRunner, stopping: asynci
         except BusUnavailable as error:
             if loop.time() > deadline or stopping.is_set():
                 raise
-            runner.tell_waiting(error)
+            runner.log_waiting(error)
             await asyncio.sleep(CONNECT_EVERY_SECONDS)
 
 
 async def _started(runner: ServiceRunner, stopping: asyncio.Event) -> bool:
-    """Start a service; return False where it is to stop before it has."""
+    """Start a service; return False if it was stopped meanwhile."""
     starting = asyncio.create_task(runner.start())
     waiting = asyncio.create_task(stopping.wait())
     try:

@@ -1,4 +1,4 @@
-"""What a service is, for the shell: a name, subscriptions, and work of its own."""
+"""What a service is: a name, subscriptions, and tasks of its own."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ Task = Callable[[Emit], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What a service is built from besides its settings; no store: nothing is stored."""
+    """What a service is built from besides its settings; without a store nothing is stored."""
 
     bus: Bus
     clock: Clock
@@ -46,14 +46,13 @@ class Parts:
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """A service as `runner.py` runs it.
+    """A service, to be run by `ServiceRunner`.
 
-    `prepare` runs before anything is subscribed (warm-up, say). `tasks` are work of the service's
-    own beside its subscriptions that comes to an end (the feed of ingest); `background` goes on
-    until the service stops (the broker's order updates). The runner cancels both first when it
-    stops; last of all it awaits `close`, which lets go of connections. `looks_up` names topics that
-    are read whole when something of them is needed. `describe` is shown at /info; `measure` sets
-    the gauges of the service's own state before /metrics shows them.
+    `prepare` runs before the subscriptions start (warm-up, for example). `tasks` come to an end by
+    themselves (the feed of ingest); `background` tasks run until the service stops (the broker's
+    order updates). At a stop both are cancelled first, and `close` is awaited last to release
+    connections. `looks_up` names topics that are read whole when something in them is needed.
+    `describe` is shown at /info; `measure` sets the service's own gauges before /metrics is read.
     """
 
     name: str

@@ -1,10 +1,10 @@
 """Settings: frozen, typed objects from a TOML file and the environment.
 
-A process reads the sections it needs from one shared file; a key that nobody knows, or a value
-that does not fit, refuses to start and names the key. The environment overrides the file:
-ALPHASTOCKS_EXECUTOR__CAPITAL=500000 sets `capital` in `[executor]`. Between the two come files of
-secrets: ALPHASTOCKS_SECRETS names their folders, and `store__password` in one of them sets
-`password` in `[store]`.
+A process reads the sections it needs from one shared file. It refuses to start on an unknown key
+or an invalid value, and names the key. The environment overrides the file:
+ALPHASTOCKS_EXECUTOR__CAPITAL=500000 sets `capital` in `[executor]`. Secret files come between the
+two: ALPHASTOCKS_SECRETS names their folders, and a file `store__password` there sets `password`
+in `[store]`.
 """
 
 import os
@@ -32,7 +32,7 @@ from libs.runtime.logs import LogFormat, LogLevel
 
 PREFIX = "ALPHASTOCKS_"
 SECRETS = f"{PREFIX}SECRETS"
-"""The variable that names the folders of secret files, with a colon in between."""
+"""The variable that names the folders of secret files, separated by colons."""
 _DELIMITER = "__"
 _SERVICES = Path(__file__).parents[2] / "services"
 SECTIONS = frozenset(
@@ -45,11 +45,11 @@ SECTIONS = frozenset(
 
 
 class SettingsError(AlphaStocksError):
-    """A settings file or variable that cannot be used; one line that names the key."""
+    """Settings that cannot be used; one line that names the key."""
 
 
 class Section(BaseModel):
-    """A section of the settings: frozen, and refusing unknown keys."""
+    """A section of the settings: frozen, without unknown keys."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -61,16 +61,20 @@ class RuntimeSettings(Section):
     log_level: LogLevel = Field("info", description="lowest level that is logged")
     log_format: LogFormat = Field("json", description="json, or text for a terminal")
     host: str = Field("127.0.0.1", description="address of the health endpoints")
-    port: int = Field(8100, ge=1, le=65535, description="first port; each service has the next")
+    port: int = Field(
+        8100, ge=1, le=65535, description="first port; each further service has the next one"
+    )
     checkpoint_records: int = Field(2000, ge=1, description="commit after so many messages")
     checkpoint_ms: int = Field(1000, ge=1, description="commit after so many milliseconds")
     dead_letter_limit: int = Field(100, ge=0, description="stop past so many dead letters")
 
 
 class BusSettings(Section):
-    """Which bus, where it is, and how it is divided."""
+    """The bus and its address."""
 
-    kind: Literal["local", "kafka"] = Field("local", description="local: inside one process; kafka")
+    kind: Literal["local", "kafka"] = Field(
+        "local", description="local (inside one process) or kafka"
+    )
     market_partitions: int = Field(
         1, ge=1, le=1024, description="partitions of ticks and candles on the local bus"
     )
@@ -83,11 +87,15 @@ class BusSettings(Section):
     )
     user: str = Field("", description="user for SASL")
     password: SecretStr = Field(SecretStr(""), description="its password; never logged")
-    ca_file: Path | None = Field(None, description="PEM file of the CA that signed the brokers")
-    prefix: str = Field("", description="before the name of each topic and group")
-    instance: str = Field("", description="name of this member over restarts; empty: the host's")
+    ca_file: Path | None = Field(
+        None, description="PEM file of the CA that signed the brokers' certificates"
+    )
+    prefix: str = Field("", description="prefix of the names of all topics and groups")
+    instance: str = Field(
+        "", description="name of this member that stays over restarts; empty: the host's"
+    )
     session_timeout_ms: int = Field(
-        10_000, ge=1000, description="a member silent for so long loses its partitions"
+        10_000, ge=1000, description="a member that is silent for so long loses its partitions"
     )
     connect_seconds: float = Field(
         30.0, ge=0, description="how long to wait for the broker at the start"
@@ -97,15 +105,15 @@ class BusSettings(Section):
 
 
 class StoreSettings(Section):
-    """Where ClickHouse is; without a host, a server of our own is started."""
+    """The address of ClickHouse; without a host a server is started as a child process."""
 
-    host: str = Field("", description="address of a ClickHouse server; empty: start our own")
+    host: str = Field("", description="address of a ClickHouse server; empty: start one")
     port: int = Field(9000, ge=1, le=65535, description="its native port")
     user: str = Field("default", description="its user")
     password: SecretStr = Field(SecretStr(""), description="the password; never logged")
     database: str = Field("", description="database; empty: named after the run")
     ttl: bool = Field(False, description="delete old rows by the tables' TTL")
-    cluster: str = Field("", description="cluster on whose replicas `migrate` makes the tables")
+    cluster: str = Field("", description="cluster on whose replicas `migrate` creates the tables")
 
 
 class ProcessSettings(BaseSettings):
@@ -124,7 +132,7 @@ class ProcessSettings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Read the environment first, then the secret files, then what the file said."""
+        """Return the sources, the strongest first: environment, secret files, settings file."""
         secrets = NestedSecretsSettingsSource(
             file_secret_settings,
             secrets_dir=secret_folders(),
@@ -136,7 +144,7 @@ class ProcessSettings(BaseSettings):
 
 
 def secret_folders() -> list[Path]:
-    """Return the folders of secret files that the environment names, none if it does not."""
+    """Return the folders of secret files that the environment names."""
     return [Path(folder) for folder in os.environ.get(SECRETS, "").split(":") if folder]
 
 
@@ -199,9 +207,9 @@ def _refuse_unknown_secrets(folders: Iterable[Path]) -> None:
 
 
 def _why(error: OSError | UnicodeDecodeError) -> str:
-    """Return why a file cannot be read, without anything of what is in it."""
+    """Return why a file cannot be read, without its content."""
     if isinstance(error, UnicodeDecodeError):
-        return "it is no text"
+        return "it is not text"
     return f"{error.filename}: {error.strerror}"
 
 
@@ -217,7 +225,7 @@ def _first_reason(error: ValidationError, file: Path | None) -> str:
 
 
 def _origin(key: str, file: Path | None) -> str:
-    """Return where a key was said: a variable, a secret file, or the settings file."""
+    """Return where a key was set: a variable, a secret file, or the settings file."""
     name = key.lower().replace(".", _DELIMITER)
     variable = PREFIX + name.upper()
     if variable in os.environ:

@@ -1,18 +1,18 @@
-"""What a service says to the shell: which topics it reads, and who handles their events."""
+"""Subscriptions: which topics a service reads, and which handler gets their events."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from libs.events.event import Event
-from libs.runtime.handover import PartitionState
+from libs.runtime.partition_state import PartitionState
 
 
 class Emit(Protocol):
     """Publishes events, each on its topic, in order."""
 
     async def __call__(self, *events: Event) -> None:
-        """Encode every event, then publish the first: one that cannot be encoded stops all."""
+        """Encode all events, then publish them; if one cannot be encoded none is published."""
 
 
 Finish = Callable[[Emit], Awaitable[None]]
@@ -21,8 +21,8 @@ Finish = Callable[[Emit], Awaitable[None]]
 class Handler(Protocol):
     """What a service does with events.
 
-    `handle` raises PoisonMessage for an event that it refuses, with its state untouched. Any other
-    error that does not say of itself whether it is retriable is a defect (see `delivery.py`).
+    `handle` raises PoisonMessage for an event that it refuses, and leaves its state unchanged.
+    Other errors are retriable or defects (see `delivery.py`).
     """
 
     async def handle(self, event: Event, emit: Emit) -> None:
@@ -32,23 +32,24 @@ class Handler(Protocol):
         """Write out what is buffered, before offsets are committed."""
 
     def restore(self, event: Event) -> None:
-        """Rebuild state from an event of the past, with no output."""
+        """Restore state from a past event, without output."""
 
     async def begin(self, emit: Emit) -> None:
         """Act on the restored state, before the first message is delivered."""
 
 
 class Runs(Protocol):
-    """A handler that takes several events of a partition at once, with the same outcome.
+    """A handler of several events of a partition at once, with the same outcome as one by one.
 
-    Its subscription has `state`: a run that fails is taken back, and handled event by event.
+    Its subscription needs `state`: when a run fails, the state before it is restored and the
+    events are handled one by one.
     """
 
     def run_length(self, events: Sequence[Event]) -> int:
-        """Return how many of the events, from the first on, may be taken at once."""
+        """Return how many of the first events may be handled at once."""
 
     async def handle_run(self, events: Sequence[Event], emit: Emit) -> None:
-        """React to a run; what comes out is caused by its last event."""
+        """React to a run; the cause of its output is its last event."""
 
 
 class Reaction:
@@ -76,7 +77,7 @@ class Reaction:
         """Do nothing: pure functions buffer nothing."""
 
     def restore(self, event: Event) -> None:
-        """Hand a past event to the restoring function, if there is one."""
+        """Call the restoring function, if there is one."""
         if self._restore is not None:
             self._restore(event)
 
@@ -90,14 +91,13 @@ class Reaction:
 class Subscription:
     """A consumer group of a service: which topics, and who handles them.
 
-    `restore_topics` are read one after the other, each from its beginning as far as it reaches,
-    before the first message is delivered: no bus keeps an order between topics. A service whose
-    state belongs to partitions names it as `state`: it is then rebuilt for exactly the partitions
-    that the member gets, whenever it gets them. `finish` is called when the messages at hand are
-    handled; with `is_atomic` what they made is then acknowledged, so that it appears together.
-    `runs` takes several events of a partition at once. `is_required` False keeps the service
-    ready without this group, and starts the group again when it fails. `handles_money` halts new
-    entries when a business message is set aside.
+    `restore_topics` are read whole, one after the other, before the first message is delivered;
+    there is no order between topics. `state` is for a service whose state is divided by partition:
+    it is restored for the partitions that are assigned, whenever they are. `finish` is called when
+    all fetched messages are handled; with `is_atomic` their output is then flushed, so that it
+    becomes visible together. `runs` handles several events of a partition at once. With
+    `is_required` False the service is ready without this group, and a failed group is restarted.
+    `handles_money` halts new entries when a business message is set aside.
     """
 
     group: str
@@ -114,7 +114,7 @@ class Subscription:
 
     @property
     def has_state(self) -> bool:
-        """Whether a failure in the middle of an event may leave something half changed."""
+        """Whether an error in the middle of an event may leave state half changed."""
         return bool(self.restore_topics) or self.state is not None
 
 

@@ -1,4 +1,4 @@
-"""A harness for services: the real shell on a bus in memory, one message at a time.
+"""A test harness for services: the real runner on a bus in memory, one message at a time.
 
 async with ServiceHarness(lambda parts: make_service(settings, parts)) as harness:
     await harness.publish(signal)
@@ -24,10 +24,10 @@ from libs.store.store import Store
 
 
 class ServiceHarness:
-    """Runs one service in lockstep; `publish` returns when everything has been handled.
+    """Runs one service in lockstep; `publish` returns when all messages are handled.
 
-    Hand the `bus` of one harness to the next to see a restart: the second begins where the
-    first committed.
+    Pass the `bus` of one harness to another one to test a restart: the second begins where
+    the first committed.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class ServiceHarness:
         self.runner = ServiceRunner(service, self.metrics, around)
 
     async def __aenter__(self) -> Self:
-        """Start the bus, unless it came from outside, and the service."""
+        """Start the service, and the bus unless it was passed in."""
         if self._owns_bus:
             await self.bus.start()
         await self.runner.start()
@@ -59,7 +59,7 @@ class ServiceHarness:
         await self.runner.stop()
 
     async def publish(self, *events: Event) -> None:
-        """Publish events on their topics and wait until they, and what follows, are handled."""
+        """Publish events on their topics and wait until they and their output are handled."""
         for event in events:
             topic = record_topic(event)
             await self.bus.publish(record_of(event, topic, await self.bus.partitions(topic)))
@@ -68,7 +68,7 @@ class ServiceHarness:
             await self.bus.idle()
 
     async def published(self, topic: str) -> list[Event]:
-        """Return what others than this harness published on a topic, in order."""
+        """Return what the service published on a topic, in order."""
         messages = await self.messages(topic)
         return [
             event_of(message)
@@ -77,7 +77,7 @@ class ServiceHarness:
         ]
 
     def measured(self, name: str, label: str = "") -> float | None:
-        """Return a metric without its namespace, by its first label's value; None without it."""
+        """Return the value of a metric by its name without namespace and its first label."""
         if self.runner.service.measure is not None:
             self.runner.service.measure()
         for family in self.metrics.registry.collect():
@@ -89,11 +89,11 @@ class ServiceHarness:
 
     async def dead_letters(self, topic: str) -> list[tuple[str, Event | bytes]]:
         """Return (reason, event or bytes) of each dead letter of a topic."""
-        letters = []
+        found = []
         for message in await self.messages(dead_letter_topic(topic)):
             reason = dict(message.headers)["reason"].decode()
-            letters.append((reason, decode_or_bytes(topic, message.value)))
-        return letters
+            found.append((reason, decode_or_bytes(topic, message.value)))
+        return found
 
     async def messages(self, topic: str) -> list[Message]:
         """Return everything on a topic, in the order of publishing."""
@@ -101,7 +101,7 @@ class ServiceHarness:
 
 
 def decode_or_bytes(topic: str, value: bytes) -> Event | bytes:
-    """Return the event of a dead letter, or its bytes where it is none."""
+    """Return the event of a dead letter, or its bytes if they cannot be decoded."""
     try:
         return decode(topic, value)
     except PoisonMessage:

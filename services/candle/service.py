@@ -14,9 +14,9 @@ from libs.events.event import Event
 from libs.events.instruments import InstrumentListed
 from libs.events.ticks import TickBatch
 from libs.market.calendar import load_calendar, midnight_ms
-from libs.runtime.handover import Since
 from libs.runtime.logs import logger_of
 from libs.runtime.metrics import Metrics
+from libs.runtime.partition_state import Since
 from libs.runtime.past import past_events
 from libs.runtime.service import Parts, Service
 from libs.runtime.subscription import Emit, Subscription

@@ -8,8 +8,8 @@ import structlog
 from libs.events.control import HistoryLoaded
 from libs.events.event import Event, utc_from_ms
 from libs.market.calendar import IST
-from libs.runtime.handover import Since
 from libs.runtime.logs import logger_of
+from libs.runtime.partition_state import Since
 from libs.runtime.service import Parts, Service
 from libs.runtime.subscription import Emit, Reaction, Subscription
 from libs.strategy.strategy import Strategy

@@ -145,4 +145,4 @@ class Diary:
 
     def _write(self, what: str, partitions: object) -> None:
         assert isinstance(partitions, frozenset | set | list | tuple)
-        self.entries += [(self.name, what, place.partition) for place in sorted(partitions)]
+        self.entries += [(self.name, what, p.partition) for p in sorted(partitions)]

@@ -207,7 +207,7 @@ def test_a_dead_letter_tells_where_from_and_why(bus_factory: BusFactory) -> None
     async def story(bus: Bus) -> None:
         await publish(bus, record("fine", 1), Record("orders", "k", b"\xff", 7, 1, (("a", b"b"),)))
         _, poison = await take(await joined(bus, "readers"), 2)
-        await DeadLetters(bus, "executor", limit=1).bury(poison, "orders: not JSON")
+        await DeadLetters(bus, "executor", limit=1).write(poison, "orders: not JSON")
         (letter,) = await everything(bus, "orders.dlq")
         assert (letter.topic, letter.partition, letter.key) == ("orders.dlq", 1, "k")
         assert (letter.value, letter.timestamp_ms) == (b"\xff", 7)
@@ -216,6 +216,7 @@ def test_a_dead_letter_tells_where_from_and_why(bus_factory: BusFactory) -> None
             ("origin", b"orders/1/1"),
             ("service", b"executor"),
             ("reason", b"orders: not JSON"),
+            ("verdict", b"poison"),
         )
 
     play(bus_factory, story)
@@ -228,9 +229,9 @@ def test_dead_letters_past_the_limit_are_written_and_stop_the_service(
         await publish(bus, record("bad"))
         (message,) = await everything(bus, "orders")
         letters = DeadLetters(bus, "executor", limit=1)
-        await letters.bury(message, "first")
-        with pytest.raises(TooManyDeadLetters, match=r"2 dead letters, more than 1.*second"):
-            await letters.bury(message, "second")
+        await letters.write(message, "first")
+        with pytest.raises(TooManyDeadLetters, match=r"2 dead letters, the limit is 1.*second"):
+            await letters.write(message, "second")
         assert len(await everything(bus, "orders.dlq")) == 2
 
     play(bus_factory, story)
@@ -312,7 +313,7 @@ def test_dead_letters_survive_a_restart(durable_bus_factory: BusFactory) -> None
     async def before(bus: Bus) -> None:
         await publish(bus, record("bad"))
         (message,) = await everything(bus, "orders")
-        await DeadLetters(bus, "executor", limit=5).bury(message, "why")
+        await DeadLetters(bus, "executor", limit=5).write(message, "why")
 
     async def after(bus: Bus) -> None:
         (letter,) = await everything(bus, "orders.dlq")

@@ -177,7 +177,7 @@ def test_a_partition_is_revoked_before_another_member_gets_it(bus_factory: BusFa
         first = await joined(bus, "readers", "candles", Diary("first", entries))
         second = await bus.subscribe("readers", ["candles"], Diary("second", entries))
         await shared(PARTITIONS["candles"], first, second)
-        for partition in (place.partition for place in second.assignment()):
+        for partition in (p.partition for p in second.assignment()):
             story_of_it = [entry[:2] for entry in entries if entry[2] == partition]
             assert story_of_it == [
                 ("first", "assigned"),

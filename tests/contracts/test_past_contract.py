@@ -85,10 +85,10 @@ def test_a_member_knows_where_its_group_stands(bus_factory: BusFactory) -> None:
         assert set((await consumer.committed(consumer.assignment())).values()) == {0}
         taken = [one for one in await take(consumer, 6) if one.partition == 0]
         await consumer.commit(next_offsets(taken[:3]))
-        places = [PLACE, TopicPartition("orders", 1)]
+        both = [PLACE, TopicPartition("orders", 1)]
 
         async def stands_there() -> bool:
-            return await consumer.committed(places) == {places[0]: 3, places[1]: 0}
+            return await consumer.committed(both) == {both[0]: 3, both[1]: 0}
 
         await eventually(stands_there, "the commit is seen")
 

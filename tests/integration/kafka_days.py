@@ -121,7 +121,7 @@ class KafkaDay:
             await fleet.start(service, INGEST if service == "ingest" else "")
 
     async def events(self, topic: str) -> list[Event]:
-        """What a topic holds; poison is passed over."""
+        """What a topic holds; poison is skipped."""
         async with self.bus() as bus:
             events = []
             async for message in bus.read([topic]):

@@ -140,8 +140,8 @@ def test_settings_and_partitions_are_changed_and_others_settings_stay(cluster: C
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"partitions": 99}, "partitions cannot be taken away"),
-        ({"partitions": 2}, "records stand in the partitions of their instruments"),
+        ({"partitions": 99}, "partitions cannot be removed"),
+        ({"partitions": 2}, "instruments would move to other partitions"),
         ({"configs": {"cleanup.policy": "compact"}}, "cleanup.policy is compact, delete wanted"),
         ({"configs": {"retention.bytes": "-1"}}, "retention.bytes is -1"),
     ],
@@ -200,11 +200,11 @@ def test_the_last_rows_are_shown_filtered_and_poison_among_them(applied: Cluster
 def test_a_letter_is_listed_shown_and_retried_once(applied: Cluster) -> None:
     applied.publish(record_of(halted(7)))
 
-    async def bury(bus: KafkaBus) -> None:
+    async def set_aside(bus: KafkaBus) -> None:
         (message,) = [message async for message in bus.read(["control"])]
-        await DeadLetters(bus, "signal", 10).bury(message, "it was a bad day")
+        await DeadLetters(bus, "signal", 10).write(message, "it was a bad day")
 
-    applied.on_bus(bury)
+    applied.on_bus(set_aside)
     status, said = applied.run("dlq", "list")
     assert (status, "it was a bad day" in said, "control/0/0" in said) == (0, True, True)
     status, said = applied.run("dlq", "show", "control", "0/0")

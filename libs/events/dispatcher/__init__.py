@@ -1,1 +1,1 @@
-"""Events to handlers inside one process, by type, by filter or all of them."""
+"""Dispatches events to handlers inside one process, by type and filter."""

@@ -1,8 +1,8 @@
-"""Events to handlers inside one process: the event bus of types, over any bus of messages.
+"""Dispatches events to handlers inside one process.
 
-Each subscriber has a queue and a task of its own and is given events in the order of dispatch, so
-a slow, failing or hanging handler holds up no other. A plain function is called in a thread, so it
-may block. Nothing disappears silently: what was not handled becomes a dead letter with its reason.
+Each subscriber has its own queue and task and gets events in the order of dispatch, so a slow,
+failing or hanging handler does not delay others. A plain function is called in a thread, so it
+may block. An event that was not handled becomes a dead letter with the reason.
 """
 
 import asyncio
@@ -35,7 +35,7 @@ _FETCH_RECORDS = 500
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """An event that a subscriber did not handle (or a message that a group cannot read)."""
+    """An event that a subscriber did not handle, or a message that cannot be read."""
 
     subject: Event | Message
     subscriber: str
@@ -43,10 +43,10 @@ class DeadLetter:
 
 
 class Dispatcher:
-    """Hands events to subscribers by kind; keeps the last ones, counts and dead letters.
+    """Dispatches events to subscribers by kind; keeps a history, counts and dead letters.
 
-    The last dead letters are kept, and each is handed to `on_dead_letter`, whose own error is
-    raised by `dispatch`, `drain` and `stop`. `clock` gives the seconds that durations are of.
+    The last dead letters are kept, and each is passed to `on_dead_letter`; an error of that
+    function is raised by `dispatch`, `drain` and `stop`. `clock` returns seconds.
     """
 
     def __init__(
@@ -85,12 +85,12 @@ class Dispatcher:
         capacity: int | None = None,
         off_loop: bool = False,
     ) -> Subscriber:
-        """Give `handler` the events of these kinds (none: all) for which `where` is true.
+        """Call `handler` for the events of these kinds (none: all) for which `where` is true.
 
-        A higher priority is offered an event first. A full queue refuses, it never waits.
-        An `async def` and `where` run on the loop and must not block it; `off_loop` runs an
-        `async def` in a thread, on a loop of its own. After a timeout nobody can end a thread: the
-        next event is handled while the call still runs, and STUCK_CALLS such calls are the most.
+        Higher priorities get an event first. A full queue refuses events. An `async def` and
+        `where` run on the loop and must not block it; `off_loop` runs an `async def` in a thread,
+        on a loop of its own. A thread cannot be ended: after a timeout the next event is handled
+        while the call still runs. With STUCK_CALLS such calls events are refused.
         """
         _refuse_unknown_names(kinds)
         name = name or str(getattr(handler, "__qualname__", type(handler).__name__))
@@ -103,14 +103,14 @@ class Dispatcher:
         return subscriber
 
     def unsubscribe(self, subscriber: Subscriber) -> None:
-        """Offer a subscriber nothing more; it still handles what it was offered before."""
+        """Offer no more events to a subscriber; it still handles its queue."""
         self._subscribers.remove(subscriber)
         subscriber.leave()
         self._leaving = [each for each in self._leaving if each.is_working]
         self._leaving.append(subscriber)
 
     async def start(self) -> None:
-        """Let the subscribers work; events can be dispatched from now on."""
+        """Start the subscribers; events can be dispatched from now on."""
         if self._is_running:
             return
         self._is_running = True
@@ -118,9 +118,9 @@ class Dispatcher:
             subscriber.start()
 
     async def stop(self) -> None:
-        """End all tasks at once; what was not handled becomes dead letters (`drain` waits).
+        """End all tasks at once; unhandled events become dead letters. `drain` waits for them.
 
-        Not for handlers, which would end themselves.
+        Must not be called by a handler, which would end itself.
         """
         self._is_running = False
         for follower in self._followers:
@@ -138,8 +138,8 @@ class Dispatcher:
             self._followers, self._leaving = {}, []
 
     async def dispatch(self, event: Event) -> None:
-        """Offer an event to all who want it, without waiting until they have handled it."""
-        await asyncio.sleep(0)  # new workers get ready, and a loop of dispatches lets them work
+        """Queue an event for all matching subscribers; do not wait for them."""
+        await asyncio.sleep(0)  # let the subscribers' tasks run
         if not self._is_running:
             raise BusClosed(f"dispatch of {event.type} on a dispatcher that is not started")
         self._history.append(event)
@@ -149,9 +149,9 @@ class Dispatcher:
             await self._note(subscriber, Report(event, "refused", reason="its queue is full"))
 
     async def drain(self) -> None:
-        """Return when everything is handled, also what handlers dispatched meanwhile.
+        """Return when all events are handled, those dispatched by handlers included.
 
-        Not for handlers, which would wait for themselves.
+        Must not be called by a handler, which would wait for itself.
         """
         while busy := [each for each in self._everyone() if each.pending]:
             for subscriber in busy:
@@ -159,9 +159,9 @@ class Dispatcher:
         self._check()
 
     async def follow(self, bus: Bus, group: str, topics: Sequence[str]) -> None:
-        """Join a group and dispatch what it is given until `stop`, in a task of its own.
+        """Join a consumer group and dispatch its events until `stop`, in a task of its own.
 
-        Offsets are committed when all that was fetched is handled or a dead letter. An error of
+        Offsets are committed when all fetched events are handled or dead letters. An error of
         the bus ends the task and is raised by `drain` and `stop`.
         """
         if not self._is_running:
@@ -176,7 +176,7 @@ class Dispatcher:
 
     @property
     def subscribers(self) -> tuple[Subscriber, ...]:
-        """The subscribers, highest priority first; each has its own `statistics`."""
+        """The subscribers, highest priority first."""
         return tuple(self._subscribers)
 
     @property
@@ -201,7 +201,7 @@ class Dispatcher:
         try:
             event = event_of(message)
         except PoisonMessage as poison:
-            await self._bury(DeadLetter(message, group, str(poison)))
+            await self._keep(DeadLetter(message, group, str(poison)))
         else:
             await self.dispatch(event)
 
@@ -209,9 +209,9 @@ class Dispatcher:
         for counts in (subscriber, self._counts_of(report.event)):
             counts.count(report.outcome, report.seconds)
         if report.reason:
-            await self._bury(DeadLetter(report.event, subscriber.terms.name, report.reason))
+            await self._keep(DeadLetter(report.event, subscriber.terms.name, report.reason))
 
-    async def _bury(self, letter: DeadLetter) -> None:
+    async def _keep(self, letter: DeadLetter) -> None:
         self._letters.append(letter)
         if self._on_dead_letter is not None:
             await self._on_dead_letter(letter)

@@ -1,7 +1,7 @@
-"""Calls in threads of their own, for handlers that may block.
+"""Runs handlers that may block in threads.
 
-Nobody can end a thread. A call whose caller has given it up goes on by itself: it is stuck until it
-comes back. The threads are daemons, so that a stuck call does not keep the process from ending.
+A thread cannot be ended. A call that runs on after its timeout is stuck until it returns. The
+threads are daemons, so that a stuck call does not keep the process from ending.
 """
 
 import asyncio
@@ -14,11 +14,11 @@ from threading import Thread
 from typing import Any
 
 STUCK_CALLS = 4
-"""How many stuck calls a handler may have before it is given nothing more."""
+"""The number of stuck calls at which a handler gets no more events."""
 
 
 class OffLoop:
-    """Runs calls in daemon threads; each caller awaits its own."""
+    """Runs calls in daemon threads."""
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -26,7 +26,7 @@ class OffLoop:
 
     @property
     def stuck(self) -> int:
-        """How many calls still run although their callers have given them up."""
+        """The number of calls that still run after their timeout."""
         return sum(call.cancelled() for call in tuple(self._calls))
 
     async def call(self, function: Callable[[Any], Any], argument: object) -> Any:
@@ -38,7 +38,7 @@ class OffLoop:
         def run() -> None:
             outcome = _outcome(work, result)
             self._calls.discard(result)
-            with suppress(RuntimeError):  # the loop has closed: nobody waits any more
+            with suppress(RuntimeError):  # the loop is closed
                 loop.call_soon_threadsafe(_unless_given_up, result, outcome)
 
         self._calls.add(result)
@@ -47,7 +47,7 @@ class OffLoop:
 
 
 def is_async(handler: Callable[[Any], object]) -> bool:
-    """Tell whether a handler is written as `async def`; its code runs on the loop."""
+    """Return whether a handler is an `async def`."""
     return iscoroutinefunction(handler) or iscoroutinefunction(type(handler).__call__)
 
 
@@ -63,10 +63,10 @@ async def _awaited(result: Awaitable[object]) -> None:
 
 
 def _outcome(work: Callable[[], Any], result: asyncio.Future[Any]) -> Callable[[], None]:
-    """Do the work; return what gives its outcome to the future, for the loop to call."""
+    """Do the work; return the function that sets its outcome on the future, on the loop."""
     try:
         return partial(result.set_result, work())
-    except StopIteration as error:  # no future takes it
+    except StopIteration as error:  # a future cannot hold it
         return partial(result.set_exception, RuntimeError(f"the handler raised {error!r}"))
     except BaseException as error:  # noqa: BLE001  raised where the call is awaited
         return partial(result.set_exception, error)

@@ -1,4 +1,4 @@
-"""One handler of the dispatcher, with a queue, a task and, where it may block, threads."""
+"""One subscriber of the dispatcher: a handler with a queue, a task and threads."""
 
 import asyncio
 from collections import deque
@@ -22,11 +22,11 @@ Outcome = Literal["handled", "failed", "timed_out", "filtered", "refused", "aban
 
 @dataclass(slots=True)
 class Statistics:
-    """What became of events: `dispatched` is the sum of the outcomes and of what is pending.
+    """Counts of events by outcome; `dispatched` is their sum plus the pending ones.
 
-    `refused`: the queue was full, or too many calls are stuck; `abandoned`: stopped before;
-    `seconds`: time in handlers; `stuck` (of a subscriber only): calls in threads that nobody waits
-    for any more and that have not come back.
+    `refused`: the queue was full, or too many calls are stuck; `abandoned`: stopped before it
+    was handled; `seconds`: time in handlers; `stuck` (of a subscriber only): calls in threads
+    that still run after their timeout.
     """
 
     dispatched: int = 0
@@ -47,7 +47,7 @@ class Statistics:
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What a subscriber asked for. No kinds: everything. No capacity: an unbounded queue."""
+    """The arguments of `subscribe`. No kinds: all events. No capacity: an unbounded queue."""
 
     name: str
     handler: Handler
@@ -61,7 +61,7 @@ class Terms:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What became of an event at a subscriber, and why where it was not handled."""
+    """The outcome of an event at a subscriber, and why it was not handled."""
 
     event: Event
     outcome: Outcome
@@ -70,7 +70,7 @@ class Report:
 
 
 class Subscriber:
-    """Handles what it is offered, one event at a time, in the order of the offers.
+    """Handles the events offered to it, one at a time, in order.
 
     An error of `report` ends the task and is raised by `check`.
     """
@@ -95,7 +95,7 @@ class Subscriber:
 
     @property
     def statistics(self) -> Statistics:
-        """What became of the events offered so far."""
+        """The counts of the events offered so far."""
         return replace(self._counts, stuck=self._threads.stuck)
 
     def count(self, outcome: Outcome, seconds: float) -> None:
@@ -104,7 +104,7 @@ class Subscriber:
 
     @property
     def pending(self) -> int:
-        """How many events wait or are being handled."""
+        """The number of events that wait or are being handled."""
         return len(self._due)
 
     @property
@@ -113,16 +113,16 @@ class Subscriber:
         return self._worker is not None and not self._worker.done()
 
     def start(self) -> None:
-        """Begin to handle, in a task of its own."""
+        """Start the task."""
         self._worker = asyncio.create_task(self._work(), name=f"subscriber {self.terms.name}")
         self._worker.add_done_callback(lambda _: self._is_idle.set())
 
     def wants(self, event: Event) -> bool:
-        """Return whether the event is of the kinds asked for."""
+        """Return whether the event is of the subscribed kinds."""
         return is_of(event, self.terms.kinds)
 
     def offer(self, event: Event) -> bool:
-        """Queue an event; return False where the queue is full."""
+        """Queue an event; return False if the queue is full."""
         self.check()
         self._counts.dispatched += 1
         if self.terms.capacity is not None and len(self._due) >= self.terms.capacity:
@@ -133,12 +133,12 @@ class Subscriber:
         return True
 
     def leave(self) -> None:
-        """End the task after what was offered so far."""
+        """End the task after the events offered so far."""
         self._is_leaving = True
         self._has_work.set()
 
     async def idle(self) -> None:
-        """Return when nothing waits; raise the error that ended the task, if one did."""
+        """Return when the queue is empty; raise the error that ended the task, if one did."""
         if self._due:
             await self._is_idle.wait()
         self.check()
@@ -149,7 +149,7 @@ class Subscriber:
             self._worker.result()
 
     async def end(self) -> list[Report]:
-        """End the task at once and return what was not handled."""
+        """End the task at once; return reports of the unhandled events."""
         stuck = self._threads.stuck
         if self._worker is not None:
             self._worker.cancel()
@@ -204,7 +204,7 @@ class Subscriber:
         return result
 
     def _reason(self, reason: str, stuck: int) -> str:
-        """Add whether the call still runs: more are stuck than before it."""
+        """Add a note if the call still runs, which is so if more calls are stuck than before."""
         return f"{reason}, its call still runs" if self._threads.stuck > stuck else reason
 
 

@@ -1,1 +1,1 @@
-"""The bus inside one process: partitions, groups and a journal on disk."""
+"""The embedded bus: partitions, groups and a journal on disk, inside one process."""

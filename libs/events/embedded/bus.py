@@ -1,8 +1,8 @@
 """The embedded bus: partitions, groups, offsets and redelivery inside one process.
 
-Free-running by default; in lockstep it delivers one message at a time in publish order, so
-that a replay has the same outcome each time. With a journal, business topics and committed
-offsets are on disk and a restart resumes; ticks stay in memory.
+In lockstep it delivers one message at a time in publish order, so that a replay always has the
+same outcome. With a journal, business topics and committed offsets are kept on disk and a restart
+resumes; ticks stay in memory.
 """
 
 from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
@@ -19,7 +19,7 @@ IN_MEMORY = frozenset({"ticks"})
 
 
 class LocalBus:
-    """A bus for one process. `partitions` overrides the table's numbers by topic."""
+    """A bus for one process. `partitions` overrides the table's partition counts by topic."""
 
     def __init__(
         self,
@@ -45,7 +45,7 @@ class LocalBus:
         self._is_open = False
 
     async def start(self) -> None:
-        """Open the journal, if there is one, and load what it holds."""
+        """Open and load the journal, if there is one."""
         self._is_open = True
         if self._journal is None:
             return
@@ -65,26 +65,26 @@ class LocalBus:
             self._journal.close()
 
     def check(self, record: Record) -> None:
-        """Take records of any size."""
+        """Accept records of any size."""
 
     async def publish(self, record: Record) -> None:
-        """Append a record and tell the groups that read its topic."""
+        """Append a record and notify the groups that read its topic."""
         if not self._is_open:
             raise BusClosed("publish on a bus that is not started")
-        place = self._place(record)
-        log = self.log(place)
-        if self._journal is not None and place.topic not in IN_MEMORY:
-            self._journal.append(place, record)
-        message = _message(record, place, log.end)
+        topic_partition = self._partition_for(record)
+        log = self.log(topic_partition)
+        if self._journal is not None and topic_partition.topic not in IN_MEMORY:
+            self._journal.append(topic_partition, record)
+        message = _message(record, topic_partition, log.end)
         sequence = self._next_sequence()
         log.append(message, sequence)
-        if place.topic in IN_MEMORY and self.turns is None:  # a turn is never skipped
+        if topic_partition.topic in IN_MEMORY and self.turns is None:  # lockstep drops nothing
             log.retain(self._retained_bytes)
-        for group in self._readers(place.topic):
-            self._announce(group, place, sequence, message.offset)
+        for group in self._readers(topic_partition.topic):
+            self._announce(group, topic_partition, sequence, message.offset)
 
     async def flush(self) -> None:
-        """Return when all that was published is on disk (or at once, without a journal)."""
+        """Return when all records are on disk; without a journal at once."""
         if self._journal is not None:
             self._journal.sync()
 
@@ -106,33 +106,33 @@ class LocalBus:
     async def read(
         self, topics: Sequence[str], partitions: Collection[int] | None = None
     ) -> AsyncIterator[Message]:
-        """Yield what the topics hold now, in publish order, and end."""
+        """Yield all messages of the topics up to now, in publish order."""
         for topic in topics:
             await self.partitions(topic)
-        places = [
-            place
+        chosen = [
+            p
             for topic in topics
-            for place in self._places(topic)
-            if partitions is None or place.partition in partitions
+            for p in self._partitions_of(topic)
+            if partitions is None or p.partition in partitions
         ]
-        entries = [entry for place in places for entry in self.log(place).entries()]
+        entries = [entry for p in chosen for entry in self.log(p).entries()]
         for _, message in sorted(entries, key=lambda entry: entry[0]):
             yield message
 
     async def read_span(
-        self, place: TopicPartition, start: int, stop: int | None = None
+        self, topic_partition: TopicPartition, start: int, stop: int | None = None
     ) -> AsyncIterator[Message]:
-        """Yield what a partition holds from one offset up to another, excluded, and end."""
-        await self.partitions(place.topic)
-        log = self.log(place)
+        """Yield a partition's messages from offset `start` up to `stop`, excluded."""
+        await self.partitions(topic_partition.topic)
+        log = self.log(topic_partition)
         end = log.end if stop is None else stop
         for message in log.slice(start, max(0, end - max(start, log.base))):
             yield message
 
-    async def offset_at(self, place: TopicPartition, at_ms: int) -> int:
-        """Return the first offset stamped `at_ms` or later, the end where there is none."""
-        await self.partitions(place.topic)
-        log = self.log(place)
+    async def offset_at(self, topic_partition: TopicPartition, at_ms: int) -> int:
+        """Return the first offset with a timestamp of `at_ms` or later, else the end offset."""
+        await self.partitions(topic_partition.topic)
+        log = self.log(topic_partition)
         held = (message for _, message in log.entries())
         return next((m.offset for m in held if m.timestamp_ms >= at_ms), log.end)
 
@@ -148,36 +148,36 @@ class LocalBus:
             raise UnknownTopic(f"no topic is called {topic!r}") from None
 
     async def ping(self) -> None:
-        """Return: what is in the process is there."""
+        """Return: the bus is in this process."""
 
     async def idle(self) -> None:
-        """In lockstep: return when every group has handled everything."""
+        """In lockstep: return when every group has handled all messages."""
         if self.turns is not None:
             await self.turns.idle()
 
     @property
     def dropped(self) -> int:
-        """How many in-memory records were dropped before every group had read them."""
+        """The number of in-memory records dropped before every group had read them."""
         return sum(log.dropped for log in self._logs.values())
 
-    def committed(self, group: str, place: TopicPartition) -> int:
-        """Return the next offset that the group would read after a restart."""
-        log = self.log(place)  # a dead machine may have lost records, and kept their commit
-        return min(max(self._committed.get((group, place), 0), log.base), log.end)
+    def committed(self, group: str, topic_partition: TopicPartition) -> int:
+        """Return the group's next offset, as a restart would read it."""
+        log = self.log(topic_partition)  # a crash may keep a commit and lose its records
+        return min(max(self._committed.get((group, topic_partition), 0), log.base), log.end)
 
     def commit_offsets(self, group: Group, offsets: Mapping[TopicPartition, int]) -> None:
-        """Record the offsets of a group, and forget what every group has read."""
-        self._committed |= {(group.name, place): offset for place, offset in offsets.items()}
+        """Record the offsets of a group; drop in-memory records that every group has read."""
+        self._committed |= {(group.name, p): offset for p, offset in offsets.items()}
         if self._journal is not None:
-            kept = {place: at for place, at in offsets.items() if place.topic not in IN_MEMORY}
+            kept = {p: at for p, at in offsets.items() if p.topic not in IN_MEMORY}
             self._journal.commit(group.name, kept)
-        for place in offsets:
-            if place.topic in IN_MEMORY:
-                self.log(place).forget_before(self._lowest_committed(place))
+        for p in offsets:
+            if p.topic in IN_MEMORY:
+                self.log(p).forget_before(self._lowest_committed(p))
 
-    def _lowest_committed(self, place: TopicPartition) -> int:
-        readers = self._readers(place.topic)
-        return min((self.committed(group.name, place) for group in readers), default=0)
+    def _lowest_committed(self, topic_partition: TopicPartition) -> int:
+        readers = self._readers(topic_partition.topic)
+        return min((self.committed(group.name, topic_partition) for group in readers), default=0)
 
     def _readers(self, topic: str) -> list[Group]:
         """Return the groups with a member that reads the topic."""
@@ -187,26 +187,28 @@ class LocalBus:
             self._readers_of[topic] = readers
         return readers
 
-    def _announce(self, group: Group, place: TopicPartition, sequence: int, offset: int) -> None:
+    def _announce(
+        self, group: Group, topic_partition: TopicPartition, sequence: int, offset: int
+    ) -> None:
         if self.turns is None:
-            owner = group.owner_of(place)
+            owner = group.owner_of(topic_partition)
             if owner is not None:
                 owner.wake()
         else:
-            self.turns.add(Turn(sequence, group.index, group.name, place, offset))
+            self.turns.add(Turn(sequence, group.index, group.name, topic_partition, offset))
 
     def _offer(self, turn: Turn) -> bool:
-        owner = self._groups[turn.group].owner_of(turn.place)
-        return owner is not None and owner.accept(self.log(turn.place).at(turn.offset))
+        owner = self._groups[turn.group].owner_of(turn.partition)
+        return owner is not None and owner.accept(self.log(turn.partition).at(turn.offset))
 
     async def rebalance(self, group: Group) -> None:
-        """Deal the partitions out anew among a group's members."""
+        """Reassign the partitions among a group's members."""
         async with group.changing:
-            await self._deal_out(group)
+            await self._reassign(group)
 
-    async def _deal_out(self, group: Group) -> None:
+    async def _reassign(self, group: Group) -> None:
         self._readers_of.clear()
-        shares = group.shares({p for topic in group.topics() for p in self._places(topic)})
+        shares = group.shares({p for topic in group.topics() for p in self._partitions_of(topic)})
         for member, share in shares.items():
             await member.revoke(member.assignment() - share)
         for member, share in shares.items():
@@ -216,11 +218,11 @@ class LocalBus:
 
     def _due_turns(self, group: Group) -> Iterator[Turn]:
         for member in group.members:
-            for place in member.assignment():
-                for sequence, message in self.log(place).entries(member.position(place)):
-                    yield Turn(sequence, group.index, group.name, place, message.offset)
+            for p in member.assignment():
+                for sequence, message in self.log(p).entries(member.position(p)):
+                    yield Turn(sequence, group.index, group.name, p, message.offset)
 
-    def _place(self, record: Record) -> TopicPartition:
+    def _partition_for(self, record: Record) -> TopicPartition:
         if record.topic not in self._partitions:
             raise UnknownTopic(f"no topic is called {record.topic!r}")
         count = self._partitions[record.topic]
@@ -229,14 +231,14 @@ class LocalBus:
             partition = partition_of_key(record.key, count)
         return TopicPartition(record.topic, partition)
 
-    def _places(self, topic: str) -> list[TopicPartition]:
+    def _partitions_of(self, topic: str) -> list[TopicPartition]:
         return [TopicPartition(topic, number) for number in range(self._partitions[topic])]
 
-    def log(self, place: TopicPartition) -> PartitionLog:
+    def log(self, topic_partition: TopicPartition) -> PartitionLog:
         """Return the log of a partition, empty before the first record."""
-        log = self._logs.get(place)
+        log = self._logs.get(topic_partition)
         if log is None:
-            log = self._logs[place] = PartitionLog()
+            log = self._logs[topic_partition] = PartitionLog()
         return log
 
     def _next_sequence(self) -> int:
@@ -244,10 +246,10 @@ class LocalBus:
         return self._sequence
 
 
-def _message(record: Record, place: TopicPartition, offset: int) -> Message:
+def _message(record: Record, topic_partition: TopicPartition, offset: int) -> Message:
     return Message(
-        topic=place.topic,
-        partition=place.partition,
+        topic=topic_partition.topic,
+        partition=topic_partition.partition,
         offset=offset,
         key=record.key,
         value=record.value,

@@ -1,4 +1,4 @@
-"""The members of a group on the embedded bus: what each is given, and where it stands."""
+"""The members of a group on the embedded bus: their partitions and positions."""
 
 import asyncio
 from collections.abc import Collection, Mapping
@@ -11,25 +11,25 @@ from libs.events.errors import BusClosed
 
 
 class Host(Protocol):
-    """What a member needs of the bus that it belongs to."""
+    """What a member needs of its bus."""
 
     turns: Turns | None
 
-    def log(self, place: TopicPartition) -> PartitionLog:
+    def log(self, partition: TopicPartition) -> PartitionLog:
         """Return the log of a partition."""
 
-    def committed(self, group: str, place: TopicPartition) -> int:
-        """Return the next offset that the group would read after a restart."""
+    def committed(self, group: str, partition: TopicPartition) -> int:
+        """Return the group's next offset, as a restart would read it."""
 
     def commit_offsets(self, group: "Group", offsets: Mapping[TopicPartition, int]) -> None:
         """Record the offsets of a group."""
 
     async def rebalance(self, group: "Group") -> None:
-        """Deal the partitions out anew."""
+        """Reassign the partitions."""
 
 
 class Group:
-    """The members of a group, in the order in which they joined."""
+    """The members of a group, in the order of joining."""
 
     def __init__(self, name: str, index: int) -> None:
         self.name = name
@@ -38,26 +38,26 @@ class Group:
         self.changing = asyncio.Lock()
 
     def topics(self) -> set[str]:
-        """Return the topics that any member asked for."""
+        """Return the topics that any member subscribed to."""
         return {topic for member in self.members for topic in member.topics}
 
     def reads(self, topic: str) -> bool:
-        """Return whether any member asked for the topic."""
+        """Return whether any member subscribed to the topic."""
         return any(topic in member.topics for member in self.members)
 
-    def owner_of(self, place: TopicPartition) -> "LocalConsumer | None":
-        """Return the member that has the partition now."""
-        return next((member for member in self.members if member.has(place)), None)
+    def owner_of(self, partition: TopicPartition) -> "LocalConsumer | None":
+        """Return the member that the partition is assigned to."""
+        return next((member for member in self.members if member.has(partition)), None)
 
     def shares(
-        self, places: set[TopicPartition]
+        self, partitions: set[TopicPartition]
     ) -> "dict[LocalConsumer, frozenset[TopicPartition]]":
-        """Deal partitions out in turn, to members that asked for the topic."""
+        """Assign partitions round robin to members that subscribed to the topic."""
         dealt: dict[LocalConsumer, set[TopicPartition]] = {m: set() for m in self.members}
-        for place in sorted(places):
-            takers = [member for member in self.members if place.topic in member.topics]
+        for p in sorted(partitions):
+            takers = [member for member in self.members if p.topic in member.topics]
             if takers:
-                dealt[takers[place.partition % len(takers)]].add(place)
+                dealt[takers[p.partition % len(takers)]].add(p)
         return {member: frozenset(share) for member, share in dealt.items()}
 
 
@@ -89,15 +89,15 @@ class LocalConsumer:
             raise BusClosed(f"fetch on a closed consumer of group {self._group.name}")
         if self._bus.turns is not None:
             return await self._fetch_in_turn(self._bus.turns, timeout_seconds)
-        await asyncio.sleep(0)  # a consumer with a backlog must let the others run
+        await asyncio.sleep(0)  # a consumer with a backlog must let others run
         if not (messages := self._take(max_records)):
             await self._wait(timeout_seconds)
             messages = self._take(max_records)
         return messages
 
     async def commit(self, offsets: Mapping[TopicPartition, int]) -> None:
-        """Record the next offsets; those of partitions that were taken away are left out."""
-        mine = {place: at for place, at in offsets.items() if place in self._positions}
+        """Record the next offsets; revoked partitions are left out."""
+        mine = {p: at for p, at in offsets.items() if p in self._positions}
         self._bus.commit_offsets(self._group, mine)
 
     def assignment(self) -> frozenset[TopicPartition]:
@@ -105,11 +105,11 @@ class LocalConsumer:
         return frozenset(self._positions)
 
     def pause(self, partitions: Collection[TopicPartition]) -> None:
-        """Deliver nothing of these partitions until they are resumed."""
+        """Stop delivery from these partitions until `resume`."""
         self._paused |= set(partitions)
 
     def resume(self, partitions: Collection[TopicPartition]) -> None:
-        """Deliver these partitions again."""
+        """Continue delivery from these partitions."""
         self._paused -= set(partitions)
         if self._bus.turns is not None:
             self._bus.turns.advance()
@@ -118,14 +118,11 @@ class LocalConsumer:
     async def lag(self) -> dict[TopicPartition, int]:
         """Return the records of each partition that are not committed yet."""
         name = self._group.name
-        return {
-            place: self._bus.log(place).end - self._bus.committed(name, place)
-            for place in self._positions
-        }
+        return {p: self._bus.log(p).end - self._bus.committed(name, p) for p in self._positions}
 
     async def committed(self, partitions: Collection[TopicPartition]) -> dict[TopicPartition, int]:
         """Return the next offset of the group in each partition."""
-        return {place: self._bus.committed(self._group.name, place) for place in partitions}
+        return {p: self._bus.committed(self._group.name, p) for p in partitions}
 
     async def close(self) -> None:
         """Leave the group without committing."""
@@ -138,13 +135,13 @@ class LocalConsumer:
         self.wake()
         await self._bus.rebalance(self._group)
 
-    def has(self, place: TopicPartition) -> bool:
-        """Return whether this member may be given messages of the partition."""
-        return place in self._positions and place not in self._revoking
+    def has(self, partition: TopicPartition) -> bool:
+        """Return whether messages of the partition may be delivered to this member."""
+        return partition in self._positions and partition not in self._revoking
 
-    def position(self, place: TopicPartition) -> int:
+    def position(self, partition: TopicPartition) -> int:
         """Return the next offset to deliver."""
-        return self._positions[place]
+        return self._positions[partition]
 
     def wake(self) -> None:
         """End a wait in `fetch`."""
@@ -152,7 +149,7 @@ class LocalConsumer:
             self._waiting.set_result(None)
 
     def accept(self, message: Message | None) -> bool:
-        """Take a message whose turn it is, if this member waits for one and is not paused."""
+        """Take the message that is due, if this member waits for one and is not paused."""
         is_waiting = self._waiting is not None and not self._waiting.done()
         if message is None or not is_waiting or message.topic_partition in self._paused:
             return False
@@ -161,25 +158,25 @@ class LocalConsumer:
         self.wake()
         return True
 
-    async def revoke(self, places: frozenset[TopicPartition]) -> None:
-        """Give partitions up, once the listener has finished with them."""
-        if not places:
+    async def revoke(self, partitions: frozenset[TopicPartition]) -> None:
+        """Give up partitions after the listener has finished with them."""
+        if not partitions:
             return
-        self._revoking = places
+        self._revoking = partitions
         if self._listener is not None:
-            await self._listener.on_revoked(places)
-        for place in places:
-            del self._positions[place]
-        self._paused -= places
+            await self._listener.on_revoked(partitions)
+        for partition in partitions:
+            del self._positions[partition]
+        self._paused -= partitions
         self._revoking = frozenset()
 
-    async def assign(self, places: frozenset[TopicPartition]) -> None:
-        """Take partitions over, from their committed offsets, once the listener is ready."""
-        if not places:
+    async def assign(self, partitions: frozenset[TopicPartition]) -> None:
+        """Start reading partitions at their committed offsets when the listener is ready."""
+        if not partitions:
             return
         if self._listener is not None:
-            await self._listener.on_assigned(places)
-        self._positions |= {p: self._bus.committed(self._group.name, p) for p in places}
+            await self._listener.on_assigned(partitions)
+        self._positions |= {p: self._bus.committed(self._group.name, p) for p in partitions}
         self.wake()
 
     async def _fetch_in_turn(self, turns: Turns, timeout_seconds: float) -> list[Message]:
@@ -197,19 +194,19 @@ class LocalConsumer:
 
     def _take(self, max_records: int) -> list[Message]:
         taken: list[Message] = []
-        for place in self._places_in_rotation():
-            log = self._bus.log(place)
-            messages = log.slice(self._positions[place], max_records - len(taken))
+        for partition in self._partitions_in_rotation():
+            log = self._bus.log(partition)
+            messages = log.slice(self._positions[partition], max_records - len(taken))
             if messages:
-                self._positions[place] = messages[-1].offset + 1
+                self._positions[partition] = messages[-1].offset + 1
                 taken += messages
         return taken
 
-    def _places_in_rotation(self) -> list[TopicPartition]:
-        places = sorted(set(self._positions) - self._paused - self._revoking)
+    def _partitions_in_rotation(self) -> list[TopicPartition]:
+        partitions = sorted(set(self._positions) - self._paused - self._revoking)
         self._rounds += 1
-        start = self._rounds % len(places) if places else 0
-        return places[start:] + places[:start]
+        start = self._rounds % len(partitions) if partitions else 0
+        return partitions[start:] + partitions[:start]
 
     async def _wait(self, timeout_seconds: float) -> None:
         loop = asyncio.get_running_loop()

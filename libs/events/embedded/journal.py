@@ -1,10 +1,10 @@
 """The local bus's journal: one append-only file per business partition, and one of offsets.
 
-A record is a fixed header (lengths, checksum, event time, and a checksum of the header itself, so
-that a damaged length is not taken for a cut), then key, headers and value. Each record is handed
-to the operating system when it is published, so it survives the death of the process; `sync`
-makes it survive the machine's. A record that was cut off by a crash at the end of a file was
-never acknowledged, and is removed when the file is opened again.
+A record is a fixed header (lengths, checksum, event time, and a checksum of the header itself, to
+tell a damaged length from a truncated file), then key, headers and value. Each record is written
+to the operating system when it is published, so it survives a crash of the process; after `sync`
+it survives a crash of the machine. A record truncated by a crash at the end of a file was never
+acknowledged, and is removed when the file is opened again.
 """
 
 import errno
@@ -36,7 +36,7 @@ class Journal:
         self._lock: BinaryIO | None = None
 
     def open(self) -> None:
-        """Take the folder; raise JournalBusy where another process has it."""
+        """Lock the folder; raise JournalBusy if another process has it."""
         self._folder.mkdir(parents=True, exist_ok=True)
         self._lock = (self._folder / "lock").open("a+b")
         try:
@@ -49,7 +49,7 @@ class Journal:
         self._offsets = (self._folder / "offsets.jsonl").open("a+b", buffering=0)
 
     def messages(self) -> Iterator[Message]:
-        """Yield everything that was journaled, partition by partition, in order."""
+        """Yield all messages, partition by partition, in order."""
         for path in sorted(self._folder.glob("*.log")):
             topic, _, partition = path.stem.rpartition("-")
             yield from _messages_of(path, TopicPartition(topic, int(partition)))
@@ -66,9 +66,9 @@ class Journal:
             committed[group, TopicPartition(topic, partition)] = offset
         return committed
 
-    def append(self, place: TopicPartition, record: Record) -> None:
-        """Write one record at the end of its partition."""
-        file = self._files.get(place) or self._open_file(place)
+    def append(self, partition: TopicPartition, record: Record) -> None:
+        """Append one record to its partition."""
+        file = self._files.get(partition) or self._open_file(partition)
         key = record.key.encode()
         headers = json.dumps([[name, value.hex()] for name, value in record.headers]).encode()
         body = key + headers + record.value
@@ -81,20 +81,20 @@ class Journal:
     def commit(self, group: str, offsets: Mapping[TopicPartition, int]) -> None:
         """Write the offsets that a group committed."""
         lines = [
-            json.dumps([group, place.topic, place.partition, offset])
-            for place, offset in offsets.items()
+            json.dumps([group, partition.topic, partition.partition, offset])
+            for partition, offset in offsets.items()
         ]
         if lines and self._offsets is not None:
             _write_whole(self._offsets, ("\n".join(lines) + "\n").encode())
 
     def sync(self) -> None:
-        """Return when all that was appended is on the disk."""
+        """Return when all records are on disk."""
         for file in self._dirty:
             os.fsync(file.fileno())
         self._dirty.clear()
 
     def close(self) -> None:
-        """Sync, close and give the folder back."""
+        """Sync, close and unlock the folder."""
         self.sync()
         for file in (*self._files.values(), self._offsets, self._lock):
             if file is not None:
@@ -102,13 +102,13 @@ class Journal:
         self._files.clear()
         self._offsets = self._lock = None
 
-    def _open_file(self, place: TopicPartition) -> BinaryIO:
-        path = self._folder / f"{place.topic}-{place.partition}.log"
-        self._files[place] = path.open("ab", buffering=0)
-        return self._files[place]
+    def _open_file(self, partition: TopicPartition) -> BinaryIO:
+        path = self._folder / f"{partition.topic}-{partition.partition}.log"
+        self._files[partition] = path.open("ab", buffering=0)
+        return self._files[partition]
 
 
-def _messages_of(path: Path, place: TopicPartition) -> Iterator[Message]:
+def _messages_of(path: Path, partition: TopicPartition) -> Iterator[Message]:
     content = path.read_bytes()
     position = offset = 0
     while position < len(content):
@@ -116,12 +116,12 @@ def _messages_of(path: Path, place: TopicPartition) -> Iterator[Message]:
         if end > len(content):
             os.truncate(path, position)
             return
-        yield _message(path, content, position, place, offset)
+        yield _message(path, content, position, partition, offset)
         position, offset = end, offset + 1
 
 
 def _end_of_record(path: Path, content: bytes, position: int, offset: int) -> int:
-    """Return where a record ends; beyond the content when it was cut off."""
+    """Return where a record ends; beyond the content if it is truncated."""
     body = position + _HEADER_SIZE
     if body > len(content):
         return body
@@ -129,12 +129,12 @@ def _end_of_record(path: Path, content: bytes, position: int, offset: int) -> in
     if _CHECKSUM.unpack_from(content, position + _FIELDS.size)[0] == zlib.crc32(fields):
         return body + int(_FIELDS.unpack(fields)[0])
     if content.count(0, position) == len(content) - position:
-        return len(content) + 1  # the machine died: the file had grown, its content was not written
+        return len(content) + 1  # the machine crashed after the file grew, before it was written
     raise JournalDamaged(f"{path}: record {offset} at byte {position} has a damaged header")
 
 
 def _message(
-    path: Path, content: bytes, position: int, place: TopicPartition, offset: int
+    path: Path, content: bytes, position: int, partition: TopicPartition, offset: int
 ) -> Message:
     length, checksum, timestamp_ms, key_length, headers_length = _FIELDS.unpack_from(
         content, position
@@ -145,8 +145,8 @@ def _message(
         raise JournalDamaged(f"{path}: record {offset} at byte {position} fails its checksum")
     headers = json.loads(body[key_length : key_length + headers_length])
     return Message(
-        topic=place.topic,
-        partition=place.partition,
+        topic=partition.topic,
+        partition=partition.partition,
         offset=offset,
         key=body[:key_length].decode(),
         value=body[key_length + headers_length :],
@@ -156,7 +156,7 @@ def _message(
 
 
 def _whole_lines(path: Path) -> list[bytes]:
-    """Return the lines of a file; a last one that was cut off by a crash is removed from it."""
+    """Return the lines of a file; remove a last line that a crash truncated."""
     content = path.read_bytes()
     end = content.rfind(b"\n") + 1
     if end < len(content):
@@ -165,7 +165,7 @@ def _whole_lines(path: Path) -> list[bytes]:
 
 
 def _write_whole(file: BinaryIO, content: bytes) -> None:
-    """Append all or nothing: a full disk must not leave half a record before the next one."""
+    """Append all or nothing; raise OSError if the disk is full."""
     written = file.write(content)
     if written != len(content):
         file.truncate(file.tell() - written)

@@ -1,4 +1,4 @@
-"""One partition of the local bus: messages in order, from a base offset on."""
+"""The log of one partition of the embedded bus."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,7 @@ _COMPACT_AFTER = 1024
 
 
 class PartitionLog:
-    """An append-only log whose oldest messages can be forgotten."""
+    """An append-only log whose oldest messages can be dropped."""
 
     def __init__(self) -> None:
         self._entries: list[tuple[int, Message] | None] = []
@@ -24,21 +24,21 @@ class PartitionLog:
 
     @property
     def end(self) -> int:
-        """The offset that the next message gets."""
+        """The offset of the next message."""
         return self._first + len(self._entries)
 
     def append(self, message: Message, sequence: int) -> None:
-        """Add a message; `sequence` is its place in the publish order of the whole bus."""
+        """Add a message; `sequence` is its number in the publish order of the whole bus."""
         self._entries.append((sequence, message))
         self._bytes += len(message.value)
 
     def at(self, offset: int) -> Message | None:
-        """Return the message at an offset, None when it was forgotten."""
+        """Return the message at an offset, None if it was dropped."""
         entry = self._entries[offset - self._first] if offset >= self.base else None
         return entry[1] if entry else None
 
     def slice(self, offset: int, count: int) -> list[Message]:
-        """Return up to `count` messages from an offset on, later ones where it was forgotten."""
+        """Return up to `count` messages from an offset on; dropped ones are skipped."""
         return [message for _, message in self.entries(offset, count)]
 
     def entries(self, offset: int = 0, count: int | None = None) -> Sequence[tuple[int, Message]]:
@@ -48,12 +48,12 @@ class PartitionLog:
         return [entry for entry in self._entries[start:stop] if entry is not None]
 
     def forget_before(self, offset: int) -> None:
-        """Forget messages that every group has committed."""
+        """Drop messages before an offset, which every group has committed."""
         while self.base < min(offset, self.end):
             self._drop_oldest()
 
     def retain(self, limit_bytes: int) -> None:
-        """Drop the oldest messages beyond a number of bytes, read or not, and count them."""
+        """Drop and count the oldest messages beyond `limit_bytes`, read or not."""
         while self._bytes > limit_bytes and self.end - self.base > 1:
             self._drop_oldest()
             self.dropped += 1

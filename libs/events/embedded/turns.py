@@ -1,6 +1,6 @@
-"""Whose turn it is: delivery of one message at a time, in publish order, to each group.
+"""Lockstep: delivers one message at a time, in publish order, to each group.
 
-Used by the local bus in lockstep, where the outcome of a run must be the same each time.
+So the outcome of a run is always the same.
 """
 
 import asyncio
@@ -12,19 +12,19 @@ from libs.events.bus import TopicPartition
 
 
 class Turn(NamedTuple):
-    """One delivery that is due. Sorted by publish order, then by the order of the groups."""
+    """One delivery that is due. Sorted by publish order, then by the groups' order of joining."""
 
     sequence: int
     group_index: int
     group: str
-    place: TopicPartition
+    partition: TopicPartition
     offset: int
 
 
 class Turns:
-    """The queue of deliveries and the one that is under way.
+    """The queue of deliveries, and the current one.
 
-    `offer` hands a turn to its consumer and returns whether that consumer took it.
+    `offer` passes a turn to its consumer and returns whether the consumer took it.
     """
 
     def __init__(self, offer: Callable[[Turn], bool]) -> None:
@@ -40,22 +40,22 @@ class Turns:
         self._idle.clear()
         self.advance()
 
-    def finish(self, group: str, places: frozenset[TopicPartition]) -> None:
-        """End the turn under way if it belongs to this member."""
+    def finish(self, group: str, partitions: frozenset[TopicPartition]) -> None:
+        """End the current turn if it belongs to this member."""
         current = self._current
-        if current is not None and current.group == group and current.place in places:
+        if current is not None and current.group == group and current.partition in partitions:
             self._current = None
             self.advance()
 
     def advance(self) -> None:
-        """Offer the next turn, if none is under way."""
+        """Offer the next turn, if there is no current one."""
         if self._current is None and self._due and self._offer(self._due[0]):
             self._current = self._due.popleft()
         if self._current is None and not self._due:
             self._idle.set()
 
     def replace(self, group: str, turns: list[Turn]) -> None:
-        """Give a group the deliveries it has ahead of it, after its members changed."""
+        """Replace a group's queued deliveries after its members changed."""
         if self._current is not None and self._current.group == group:
             self._current = None
         others = [turn for turn in self._due if turn.group != group]
@@ -65,5 +65,5 @@ class Turns:
         self.advance()
 
     async def idle(self) -> None:
-        """Return when no delivery is due or under way."""
+        """Return when no delivery is queued or current."""
         await self._idle.wait()

@@ -1,1 +1,1 @@
-"""The bus on Apache Kafka, by aiokafka: the only place that imports it."""
+"""The bus on Apache Kafka; only this package imports aiokafka."""

@@ -1,4 +1,4 @@
-"""Where a Kafka cluster is, who we are there, and how names are written there."""
+"""The address of a Kafka cluster, the credentials, and the prefix of names."""
 
 import ssl
 from dataclasses import dataclass, field
@@ -13,11 +13,11 @@ SaslMechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
 
 @dataclass(frozen=True, slots=True)
 class KafkaAddress:
-    """A cluster as a client sees it; the password is not shown.
+    """A cluster as a client sees it; `repr` hides the password.
 
     `prefix` goes before the name of each topic, group and fence, so that several systems can
-    share a cluster. `instance` names a member over its restarts: the broker then gives it its
-    partitions back at once. `max_bytes` is the largest record that is sent or fetched.
+    share a cluster. `instance` is Kafka's static member id: after a restart the member gets its
+    partitions back without a rebalance. `max_bytes` limits a record that is sent or fetched.
     """
 
     bootstrap: str
@@ -32,15 +32,15 @@ class KafkaAddress:
     max_bytes: int = 8 * 1024 * 1024
 
     def named(self, name: str) -> str:
-        """Return the name that a topic, a group or a fence has at the cluster."""
+        """Return the name of a topic, a group or a fence with the prefix."""
         return f"{self.prefix}{name}"
 
     def unnamed(self, name: str) -> str:
-        """Return our name of something at the cluster; other systems' names stay as they are."""
+        """Return a name without the prefix; names of other systems stay as they are."""
         return name.removeprefix(self.prefix)
 
     def options(self) -> dict[str, Any]:
-        """Return what every aiokafka client is given; raise BusRefused for an unusable CA file."""
+        """Return the options of every aiokafka client; raise BusRefused for an unusable CA file."""
         options: dict[str, Any] = {
             "bootstrap_servers": self.bootstrap,
             "client_id": "alphastocks",

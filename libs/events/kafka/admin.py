@@ -1,4 +1,4 @@
-"""What a cluster has, how far its groups are, and changes of its topics."""
+"""The topics and groups of a cluster, and changes to its topics."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Iterable, Mapping
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeVar
 
 from aiokafka import AIOKafkaConsumer
-from aiokafka import TopicPartition as KafkaPlace
+from aiokafka import TopicPartition as KafkaPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import for_code
@@ -16,7 +16,7 @@ from libs.events.bus import TopicPartition
 from libs.events.errors import BusFailed, BusUnavailable, EventError
 from libs.events.kafka.address import KafkaAddress
 from libs.events.kafka.consumer import raw_consumer
-from libs.events.kafka.messages import our_errors, our_place, within
+from libs.events.kafka.messages import our_errors, our_partition, within
 from libs.events.kafka.publisher import REPLY_TIMEOUT_SECONDS
 from libs.events.kafka.reasons import why_not
 from libs.events.topic_plan import FoundTopic, Plan, WantedTopic, plan
@@ -28,7 +28,7 @@ _POLL_SECONDS = 0.05
 
 @dataclass(frozen=True, slots=True)
 class GroupStanding:
-    """How far a group is: the next offset of each partition, and the partition's end."""
+    """The next offset of a group in each partition, and the partition's end."""
 
     group: str
     committed: Mapping[TopicPartition, int]
@@ -36,8 +36,8 @@ class GroupStanding:
 
     def lag(self, topic: str) -> int:
         """Return how many records of a topic are not committed yet."""
-        places = [place for place in self.committed if place.topic == topic]
-        return sum(max(0, self.ends[place] - self.committed[place]) for place in places)
+        partitions = [p for p in self.committed if p.topic == topic]
+        return sum(max(0, self.ends[p] - self.committed[p]) for p in partitions)
 
 
 class _Config(NamedTuple):
@@ -47,7 +47,7 @@ class _Config(NamedTuple):
 
 
 class KafkaAdmin:
-    """A connection for questions and changes; made by `kafka_admin`."""
+    """An admin connection; made by `kafka_admin`."""
 
     def __init__(
         self, address: KafkaAddress, client: AIOKafkaAdminClient, reader: AIOKafkaConsumer
@@ -57,7 +57,7 @@ class KafkaAdmin:
         self._reader = reader
 
     async def topics(self) -> dict[str, FoundTopic]:
-        """Return the topics of the prefix, by our names."""
+        """Return the topics with the prefix, by name without it."""
         described = await self._within(self._client.describe_topics(), "list topics")
         ours = [t for t in described if t["topic"].startswith(self._address.prefix)]
         ours = [topic for topic in ours if not topic["topic"].startswith("__")]
@@ -76,7 +76,7 @@ class KafkaAdmin:
         }
 
     async def carry_out(self, agreed: Plan, found: Mapping[str, FoundTopic]) -> None:
-        """Create and change what a plan says; the cluster shows it when this returns."""
+        """Carry out a plan; return when the cluster shows its changes."""
         if agreed.creations:
             await self._create(agreed.creations)
         grown = {c.topic: int(c.wanted) for c in agreed.changes if c.what == "partitions"}
@@ -90,7 +90,7 @@ class KafkaAdmin:
         await self._within(self._shown(agreed), "wait for the changes")
 
     async def standings(self) -> list[GroupStanding]:
-        """Return how far each group of the prefix is, by our names."""
+        """Return the offsets of each group with the prefix, by name without it."""
         listed = await self._within(self._client.list_consumer_groups(), "list groups")
         groups = sorted(name for name, *_ in listed if name.startswith(self._address.prefix))
         return [await self._standing(group) for group in groups]
@@ -98,12 +98,12 @@ class KafkaAdmin:
     async def _standing(self, group: str) -> GroupStanding:
         asking = self._client.list_consumer_group_offsets(group)
         offsets = await self._within(asking, f"ask where {group} is")
-        places = [place for place, at in offsets.items() if at.offset >= 0]
-        ends = await self._within(self._reader.end_offsets(places), "ask for the end")
+        partitions = [p for p, at in offsets.items() if at.offset >= 0]
+        ends = await self._within(self._reader.end_offsets(partitions), "ask for the end")
         return GroupStanding(
             group=self._address.unnamed(group),
-            committed={self._ours(place): offsets[place].offset for place in places},
-            ends={self._ours(place): ends[place] for place in places},
+            committed={self._ours(p): offsets[p].offset for p in partitions},
+            ends={self._ours(p): ends[p] for p in partitions},
         )
 
     async def _configs(self, names: list[str]) -> dict[str, list[_Config]]:
@@ -125,17 +125,17 @@ class KafkaAdmin:
         }
 
     async def _filled(self, topics: Iterable[Mapping[str, Any]]) -> set[str]:
-        """Return the topics that hold records."""
-        places = [
-            KafkaPlace(topic["topic"], part["partition"])
+        """Return the topics that have records."""
+        partitions = [
+            KafkaPartition(topic["topic"], part["partition"])
             for topic in topics
             for part in topic["partitions"]
         ]
         asking = asyncio.gather(
-            self._reader.beginning_offsets(places), self._reader.end_offsets(places)
+            self._reader.beginning_offsets(partitions), self._reader.end_offsets(partitions)
         )
         first, ends = await self._within(asking, "ask for offsets")
-        return {place.topic for place in places if ends[place] > first[place]}
+        return {p.topic for p in partitions if ends[p] > first[p]}
 
     async def _create(self, topics: Iterable[WantedTopic]) -> None:
         asked = [
@@ -153,7 +153,7 @@ class KafkaAdmin:
         await self._within(self._led([topic.name for topic in asked]), "wait for new topics")
 
     async def _led(self, names: list[str]) -> None:
-        """Return when each partition has a leader: before, whoever publishes has to try again."""
+        """Return when each partition has a leader, so that it accepts records."""
         while True:
             described = await self._client.describe_topics(names)
             parts = [part for topic in described for part in topic["partitions"]]
@@ -162,7 +162,7 @@ class KafkaAdmin:
             await asyncio.sleep(_POLL_SECONDS)
 
     async def _shown(self, carried_out: Plan) -> None:
-        """Return when the brokers know what their controller has agreed to."""
+        """Return when the brokers show the changes that the controller accepted."""
         wanted = [carried_out.wanted[change.topic] for change in carried_out.changes]
         while True:
             if not plan(wanted, await self.topics()).changes:
@@ -170,7 +170,7 @@ class KafkaAdmin:
             await asyncio.sleep(_POLL_SECONDS)
 
     async def _configure(self, configs: Mapping[str, Mapping[str, str]]) -> None:
-        """Set all settings of topics: what is not named goes back to the cluster's default."""
+        """Set all configs of topics; a config that is left out returns to the cluster's default."""
         asked = [
             ConfigResource(ConfigResourceType.TOPIC, self._address.named(name), dict(own))
             for name, own in configs.items()
@@ -186,8 +186,8 @@ class KafkaAdmin:
             reason = message or for_code(code).__name__
             raise BusFailed(f"{name}: Kafka at {self._address.bootstrap}: {reason}")
 
-    def _ours(self, place: KafkaPlace) -> TopicPartition:
-        return our_place(self._address, place)
+    def _ours(self, partition: KafkaPartition) -> TopicPartition:
+        return our_partition(self._address, partition)
 
     async def _within(self, work: Awaitable[T], doing: str) -> T:
         return await within(REPLY_TIMEOUT_SECONDS, work, self._address, doing)
@@ -195,7 +195,7 @@ class KafkaAdmin:
 
 @asynccontextmanager
 async def kafka_admin(address: KafkaAddress) -> AsyncIterator[KafkaAdmin]:
-    """Yield a connection; raise BusUnavailable or BusRefused in one line that says why."""
+    """Yield a connection; raise BusUnavailable or BusRefused, in one line with the reason."""
     client = AIOKafkaAdminClient(**address.options(), retry_backoff_ms=100)
     reader = raw_consumer(address)
     try:

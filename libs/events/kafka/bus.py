@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 
 from aiokafka import AIOKafkaConsumer
-from aiokafka import TopicPartition as KafkaPlace
+from aiokafka import TopicPartition as KafkaPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
 from libs.events.bus import Message, RebalanceListener, Record, TopicPartition
@@ -18,7 +18,13 @@ from libs.events.errors import (
 )
 from libs.events.kafka.address import KafkaAddress
 from libs.events.kafka.consumer import KafkaConsumer, raw_consumer
-from libs.events.kafka.messages import messages_of, our_errors, record_size, within
+from libs.events.kafka.messages import (
+    kafka_partition,
+    messages_of,
+    our_errors,
+    record_size,
+    within,
+)
 from libs.events.kafka.publisher import (
     REPLY_TIMEOUT_SECONDS,
     FencedPublisher,
@@ -33,11 +39,11 @@ _STILL_SECONDS = 30.0
 
 
 class KafkaBus:
-    """Publish, subscribe in a group, and read a topic from its beginning, on a cluster.
+    """The bus on a cluster.
 
-    With a `fence` this process is the only one of its kind: a second one with the same fence
-    ends the first. Its records appear at each flush, all or none, and its consumers take all
-    partitions. `partitions` overrides the table's numbers by topic.
+    With a `fence` this process is the only one of its kind: a second process with the same fence
+    ends the first. Its records become visible at each flush, all or none, and its consumers read
+    all partitions. `partitions` overrides the table's partition counts by topic.
     """
 
     def __init__(
@@ -56,8 +62,8 @@ class KafkaBus:
         self._consumers: list[KafkaConsumer] = []
 
     async def start(self) -> None:
-        """Connect; raise BusUnavailable or BusRefused, in one line that says what to mend."""
-        # aiokafka's clients belong to the loop that they are made in
+        """Connect; raise BusUnavailable or BusRefused, in one line that says what to fix."""
+        # aiokafka's clients are bound to the loop in which they are made
         publisher = self._fenced_or_plain()
         try:
             with our_errors(self.address, "connect"):
@@ -85,7 +91,7 @@ class KafkaBus:
             )
 
     async def publish(self, record: Record) -> None:
-        """Hand a record over, in order; it is acknowledged by the next `flush`."""
+        """Queue a record, in order; the next `flush` acknowledges it."""
         publisher = self._started()
         count = self._counts.get(record.topic) or await self.partitions(record.topic)
         partition = record.partition
@@ -94,11 +100,11 @@ class KafkaBus:
         await publisher.send(record, partition)
 
     async def flush(self) -> None:
-        """Return when everything published before is acknowledged; raise if something is not."""
+        """Return when all records published before are acknowledged; raise if one cannot be."""
         await self._started().flush()
 
     async def confirm(self) -> None:
-        """Ask the broker whether the fence is still ours; raise Fenced when it is not."""
+        """Ask the broker whether this process still holds the fence; raise Fenced if not."""
         publisher = self._started()
         if isinstance(publisher, FencedPublisher):
             await publisher.confirm()
@@ -106,58 +112,58 @@ class KafkaBus:
     async def subscribe(
         self, group: str, topics: Sequence[str], listener: RebalanceListener | None = None
     ) -> KafkaConsumer:
-        """Join a group; a group without committed offsets begins at the beginning."""
+        """Join a group; without committed offsets it reads from the beginning."""
         publisher = self._started()
-        places = [place for topic in topics for place in await self._places(topic)]
+        assigned = await self._partitions_of(topics)
         fence = publisher if isinstance(publisher, FencedPublisher) else None
         consumer = KafkaConsumer(self.address, group, listener, fence, self._consumers.remove)
         self._consumers.append(consumer)
-        await consumer.start(topics, places)
+        await consumer.start(topics, assigned)
         return consumer
 
     async def read(
         self, topics: Sequence[str], partitions: Collection[int] | None = None
     ) -> AsyncIterator[Message]:
-        """Yield what the topics hold now, each partition from its beginning, and end."""
-        places = [place for topic in topics for place in await self._places(topic)]
-        chosen = [p for p in places if partitions is None or p.partition in partitions]
+        """Yield all messages of the topics up to now, each partition in order."""
+        found = await self._partitions_of(topics)
+        chosen = [p for p in found if partitions is None or p.partition in partitions]
         async for message in self._read_spans(dict.fromkeys(chosen, (0, None))):
             yield message
 
     async def read_span(
-        self, place: TopicPartition, start: int, stop: int | None = None
+        self, topic_partition: TopicPartition, start: int, stop: int | None = None
     ) -> AsyncIterator[Message]:
-        """Yield a partition's messages from one offset up to another, excluded."""
-        await self.partitions(place.topic)
-        async for message in self._read_spans({place: (start, stop)}):
+        """Yield a partition's messages from offset `start` up to `stop`, excluded."""
+        await self.partitions(topic_partition.topic)
+        async for message in self._read_spans({topic_partition: (start, stop)}):
             yield message
 
     async def ends(self, topics: Sequence[str]) -> dict[TopicPartition, int]:
         """Return the next offset of each partition."""
-        places = [place for topic in topics for place in await self._places(topic)]
-        theirs = {p: KafkaPlace(self.address.named(p.topic), p.partition) for p in places}
+        found = await self._partitions_of(topics)
+        theirs = {p: kafka_partition(self.address, p) for p in found}
         _, ends = await self._bounds(list(theirs.values()))
-        return {place: ends[theirs[place]] for place in places}
+        return {p: ends[theirs[p]] for p in found}
 
     async def follow(self, starts: Mapping[TopicPartition, int]) -> AsyncIterator[Message]:
-        """Yield partitions from these offsets on, then what is published, for ever."""
+        """Yield messages from these offsets on, and new ones for ever."""
         async with _reading(self.address) as consumer:
-            theirs = {KafkaPlace(self.address.named(p.topic), p.partition): p for p in starts}
+            theirs = {kafka_partition(self.address, p): p for p in starts}
             consumer.assign(list(theirs))
-            for place, ours in theirs.items():
-                consumer.seek(place, starts[ours])
+            for partition, ours in theirs.items():
+                consumer.seek(partition, starts[ours])
             while True:
                 with our_errors(self.address, "read"):
                     fetched = await consumer.getmany(timeout_ms=int(_READ_SECONDS * 1000))
                 for message in messages_of(self.address, fetched):
                     yield message
 
-    async def offset_at(self, place: TopicPartition, at_ms: int) -> int:
-        """Return the first offset stamped at a time or later, the end where there is none.
+    async def offset_at(self, topic_partition: TopicPartition, at_ms: int) -> int:
+        """Return the first offset with a timestamp of `at_ms` or later, else the end offset.
 
-        What is being committed counts: it may be read as soon as somebody reads from there.
+        Records of open transactions count too: they may be committed by the time they are read.
         """
-        theirs = KafkaPlace(self.address.named(place.topic), place.partition)
+        theirs = kafka_partition(self.address, topic_partition)
         async with _reading(self.address, "read_uncommitted") as consumer:
             found = await within(
                 REPLY_TIMEOUT_SECONDS,
@@ -179,7 +185,7 @@ class KafkaBus:
         return self._counts[topic]
 
     def keeps(self, topic: str) -> bool:
-        """Return whether a topic's records outlive the process: here all do."""
+        """Return True: all records survive the process."""
         return True
 
     async def ping(self) -> None:
@@ -218,20 +224,23 @@ class KafkaBus:
         self._started()
         if not spans:
             return
-        theirs = {KafkaPlace(self.address.named(p.topic), p.partition): s for p, s in spans.items()}
+        theirs = {kafka_partition(self.address, p): span for p, span in spans.items()}
         async with _reading(self.address) as consumer:
             consumer.assign(list(theirs))
             first, ends = await self._bounds(list(theirs))
             stops = {p: ends[p] if s is None else min(ends[p], s) for p, (_, s) in theirs.items()}
             starts = {p: max(first[p], start) for p, (start, _) in theirs.items()}
-            for place, start in starts.items():
-                consumer.seek(place, start)
-            left = {place for place in theirs if starts[place] < stops[place]}
+            for partition, start in starts.items():
+                consumer.seek(partition, start)
+            left = {p for p in theirs if starts[p] < stops[p]}
             async for message in self._until(consumer, left, stops):
                 yield message
 
     async def _until(
-        self, consumer: AIOKafkaConsumer, left: set[KafkaPlace], stops: Mapping[KafkaPlace, int]
+        self,
+        consumer: AIOKafkaConsumer,
+        left: set[KafkaPartition],
+        stops: Mapping[KafkaPartition, int],
     ) -> AsyncIterator[Message]:
         loop = asyncio.get_running_loop()
         moved_at = loop.time()
@@ -239,10 +248,10 @@ class KafkaBus:
             with our_errors(self.address, "read"):
                 fetched = await consumer.getmany(*left, timeout_ms=int(_READ_SECONDS * 1000))
             for message in messages_of(self.address, fetched):
-                place = KafkaPlace(self.address.named(message.topic), message.partition)
-                if message.offset < stops[place]:
+                partition = kafka_partition(self.address, message.topic_partition)
+                if message.offset < stops[partition]:
                     yield message
-            done = {place for place in left if await consumer.position(place) >= stops[place]}
+            done = {p for p in left if await consumer.position(p) >= stops[p]}
             moved_at = loop.time() if fetched or done else moved_at
             left -= done
             if loop.time() - moved_at > _STILL_SECONDS:
@@ -252,11 +261,11 @@ class KafkaBus:
                 )
 
     async def _bounds(
-        self, places: list[KafkaPlace]
-    ) -> tuple[dict[KafkaPlace, int], dict[KafkaPlace, int]]:
-        """Return the first and the next offset of each; what is being committed is waited for."""
+        self, partitions: list[KafkaPartition]
+    ) -> tuple[dict[KafkaPartition, int], dict[KafkaPartition, int]]:
+        """Return the first and the end offsets, records of open transactions included."""
         async with _reading(self.address, "read_uncommitted") as consumer:
-            ask = (consumer.beginning_offsets(places), consumer.end_offsets(places))
+            ask = (consumer.beginning_offsets(partitions), consumer.end_offsets(partitions))
             first, ends = await within(
                 REPLY_TIMEOUT_SECONDS,
                 asyncio.gather(*ask),
@@ -265,8 +274,9 @@ class KafkaBus:
             )
         return first, ends
 
-    async def _places(self, topic: str) -> list[TopicPartition]:
-        return [TopicPartition(topic, number) for number in range(await self.partitions(topic))]
+    async def _partitions_of(self, topics: Sequence[str]) -> list[TopicPartition]:
+        counts = {topic: await self.partitions(topic) for topic in topics}
+        return [TopicPartition(topic, n) for topic, count in counts.items() for n in range(count)]
 
     def _fenced_or_plain(self) -> Publisher:
         if self._fence is None:
@@ -279,8 +289,8 @@ class KafkaBus:
         return self._publisher
 
 
-class _reading:  # noqa: N801  reads as a word
-    """A consumer of no group, for as long as it is needed."""
+class _reading:  # noqa: N801  used like a function
+    """A consumer without a group, as a context manager."""
 
     def __init__(self, address: KafkaAddress, isolation: str = "read_committed") -> None:
         self._address = address

@@ -1,8 +1,8 @@
 """One member of a group on Kafka.
 
-Two kinds. A member of a shared group is given partitions by the broker, which takes all of them
-back whenever members come or go. The only reader of a fenced process takes all partitions by
-itself, at once, and commits through the fence.
+There are two kinds. A member of a shared group gets its partitions from the broker, which revokes
+all of them at each rebalance. The reader of a fenced process assigns itself all partitions, and
+commits in the transactions of the fence.
 """
 
 import asyncio
@@ -10,24 +10,30 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener
-from aiokafka import TopicPartition as KafkaPlace
+from aiokafka import TopicPartition as KafkaPartition
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.errors import CommitFailedError
 
 from libs.events.bus import Message, RebalanceListener, TopicPartition
 from libs.events.errors import BusClosed
 from libs.events.kafka.address import KafkaAddress
-from libs.events.kafka.messages import kafka_place, messages_of, our_errors, our_place, within
+from libs.events.kafka.messages import (
+    kafka_partition,
+    messages_of,
+    our_errors,
+    our_partition,
+    within,
+)
 from libs.events.kafka.publisher import REPLY_TIMEOUT_SECONDS, FencedPublisher
 
 _IDLE_MS = 24 * 3600 * 1000
-"""A member that waits for a database is alive: heartbeats tell, not fetches."""
+"""A member that waits for a database does not fetch; heartbeats show that it is alive."""
 _REBALANCE_MS = 30_000
 _FETCH_BYTES = 4 * 1024 * 1024
 
 
 class KafkaConsumer:
-    """A member of a group; `fence` makes it the only reader, of all partitions of its topics."""
+    """A member of a group; with `fence` it reads all partitions of its topics."""
 
     def __init__(
         self,
@@ -51,77 +57,77 @@ class KafkaConsumer:
         self._failure: BaseException | None = None
         self._is_closed = False
 
-    async def start(self, topics: Sequence[str], places: Iterable[TopicPartition]) -> None:
-        """Join the group; the only reader has its partitions when this returns."""
+    async def start(self, topics: Sequence[str], partitions: Iterable[TopicPartition]) -> None:
+        """Join the group; a fenced reader has its partitions when this returns."""
         await within(REPLY_TIMEOUT_SECONDS, self._raw.start(), self._address, "connect")
         if self._fence is not None:
-            mine = frozenset(places)
-            self._raw.assign([self._theirs(place) for place in mine])
+            mine = frozenset(partitions)
+            self._raw.assign([self._theirs(p) for p in mine])
             await self._prepare(mine)
         else:
             names = [self._address.named(topic) for topic in topics]
             self._raw.subscribe(names, listener=_Rebalances(self))
 
     async def fetch(self, max_records: int, timeout_seconds: float) -> list[Message]:
-        """Return the next messages; none after the timeout, or while members come and go."""
+        """Return the next messages; none after the timeout, or during a rebalance."""
         self._check()
         if not self._ready or self._is_rebalancing:
             await self._wait_for_news(timeout_seconds)
             return []
-        await asyncio.sleep(0)  # a consumer with a backlog must let the others run
-        places = [self._theirs(place) for place in self._ready]
+        await asyncio.sleep(0)  # a consumer with a backlog must let others run
+        partitions = [self._theirs(p) for p in self._ready]
         with our_errors(self._address, f"fetch for {self.group}"):
             fetched = await self._raw.getmany(
-                *places, timeout_ms=int(timeout_seconds * 1000), max_records=max_records
+                *partitions, timeout_ms=int(timeout_seconds * 1000), max_records=max_records
             )
         return list(messages_of(self._address, fetched))
 
     async def commit(self, offsets: Mapping[TopicPartition, int]) -> None:
-        """Record the next offsets; those of partitions that were taken away are left out."""
+        """Record the next offsets; revoked partitions are left out."""
         if self._fence is not None:
             await self._fence.commit(self.group, offsets)
             return
         held = self._raw.assignment()
-        mine = {self._theirs(place): at for place, at in offsets.items()}
-        mine = {place: at for place, at in mine.items() if place in held}
+        mine = {self._theirs(p): at for p, at in offsets.items()}
+        mine = {p: at for p, at in mine.items() if p in held}
         try:
             await within(REPLY_TIMEOUT_SECONDS, self._commit_raw(mine), self._address, "commit")
         except _Moved:
             return  # the member that has the partitions now handles them again
 
     def assignment(self) -> frozenset[TopicPartition]:
-        """Return the partitions of this member that are prepared."""
+        """Return the partitions of this member whose state is ready."""
         return self._ready
 
     def pause(self, partitions: Collection[TopicPartition]) -> None:
-        """Deliver nothing of these partitions until they are resumed."""
+        """Stop delivery from these partitions until `resume`."""
         self._paused |= set(partitions)
-        self._raw.pause(*(self._theirs(place) for place in self._ready & set(partitions)))
+        self._raw.pause(*(self._theirs(p) for p in self._ready & set(partitions)))
 
     def resume(self, partitions: Collection[TopicPartition]) -> None:
-        """Deliver these partitions again."""
+        """Continue delivery from these partitions."""
         self._paused -= set(partitions)
-        self._raw.resume(*(self._theirs(place) for place in self._ready & set(partitions)))
+        self._raw.resume(*(self._theirs(p) for p in self._ready & set(partitions)))
 
     async def lag(self) -> dict[TopicPartition, int]:
         """Return the records of each partition that are not committed yet.
 
-        The marks that end a transaction count as records.
+        Transaction markers count as records.
         """
-        places = [self._theirs(place) for place in self._ready]
-        if not places:
+        partitions = [self._theirs(p) for p in self._ready]
+        if not partitions:
             return {}
-        asking = self._raw.end_offsets(places)
+        asking = self._raw.end_offsets(partitions)
         ends = await within(REPLY_TIMEOUT_SECONDS, asking, self._address, "ask for the end")
         standing = await self.committed(self._ready)
-        return {place: ends[self._theirs(place)] - standing[place] for place in standing}
+        return {p: ends[self._theirs(p)] - standing[p] for p in standing}
 
     async def committed(self, partitions: Collection[TopicPartition]) -> dict[TopicPartition, int]:
-        """Return the next offset of the group, which is the log's first before any commit."""
-        theirs = {place: self._theirs(place) for place in partitions}
+        """Return the group's next offsets; the log's first one before any commit."""
+        theirs = {p: self._theirs(p) for p in partitions}
         asking = self._raw.beginning_offsets(list(theirs.values()))
         first = await within(REPLY_TIMEOUT_SECONDS, asking, self._address, "ask for the beginning")
-        return {place: await self._standing(t, first[t]) for place, t in theirs.items()}
+        return {p: await self._standing(t, first[t]) for p, t in theirs.items()}
 
     async def close(self) -> None:
         """Leave the group without committing."""
@@ -134,23 +140,23 @@ class KafkaConsumer:
         self._on_close(self)
 
     async def on_revoked(self) -> None:
-        """Give all partitions up, once the listener has finished with them."""
+        """Give up all partitions after the listener has finished with them."""
         self._is_rebalancing = True
         if not self._is_closed:
             await self._guarded(self._revoke())
 
-    def on_assigned(self, places: frozenset[TopicPartition]) -> None:
-        """Begin to prepare partitions; the broker is not kept waiting meanwhile."""
+    def on_assigned(self, partitions: frozenset[TopicPartition]) -> None:
+        """Start to prepare partitions in a task, so that the broker does not wait."""
         self._is_rebalancing = False
-        if places and not self._is_closed:
-            self._raw.pause(*(self._theirs(place) for place in places))
-            self._preparing = asyncio.create_task(self._guarded(self._prepare(places)))
+        if partitions and not self._is_closed:
+            self._raw.pause(*(self._theirs(p) for p in partitions))
+            self._preparing = asyncio.create_task(self._guarded(self._prepare(partitions)))
 
-    async def _prepare(self, places: frozenset[TopicPartition]) -> None:
+    async def _prepare(self, partitions: frozenset[TopicPartition]) -> None:
         if self._listener is not None:
-            await self._listener.on_assigned(places)
-        self._ready = places
-        self._raw.resume(*(self._theirs(place) for place in places - self._paused))
+            await self._listener.on_assigned(partitions)
+        self._ready = partitions
+        self._raw.resume(*(self._theirs(p) for p in partitions - self._paused))
         self._news.set()
 
     async def _revoke(self) -> None:
@@ -158,14 +164,14 @@ class KafkaConsumer:
         if preparing is not None and not preparing.done():
             preparing.cancel()
             await asyncio.wait([preparing])
-        places = self._ready
-        if places and self._listener is not None:
-            await self._listener.on_revoked(places)
+        partitions = self._ready
+        if partitions and self._listener is not None:
+            await self._listener.on_revoked(partitions)
         self._ready = frozenset()
-        self._paused -= places
+        self._paused -= partitions
 
     async def _guarded(self, work: Any) -> None:
-        """Keep an error for the next fetch: aiokafka would log it and go on."""
+        """Raise an error in the next fetch: aiokafka would only log it."""
         try:
             await work
         except Exception as error:  # noqa: BLE001  raised by the next fetch
@@ -179,23 +185,23 @@ class KafkaConsumer:
         except TimeoutError:
             return
 
-    async def _commit_raw(self, offsets: dict[KafkaPlace, int]) -> None:
+    async def _commit_raw(self, offsets: dict[KafkaPartition, int]) -> None:
         try:
             await self._raw.commit(offsets)
         except CommitFailedError:
             raise _Moved from None
 
-    async def _standing(self, place: KafkaPlace, first: int) -> int:
-        asking = self._raw.committed(place)
+    async def _standing(self, partition: KafkaPartition, first: int) -> int:
+        asking = self._raw.committed(partition)
         at = await within(REPLY_TIMEOUT_SECONDS, asking, self._address, "ask for the commit")
         return max(first, at or 0)
 
-    def _theirs(self, place: TopicPartition) -> KafkaPlace:
-        return kafka_place(self._address, place)
+    def _theirs(self, partition: TopicPartition) -> KafkaPartition:
+        return kafka_partition(self._address, partition)
 
-    def ours(self, places: Iterable[KafkaPlace]) -> frozenset[TopicPartition]:
-        """Return partitions as we name them."""
-        return frozenset(our_place(self._address, place) for place in places)
+    def ours(self, partitions: Iterable[KafkaPartition]) -> frozenset[TopicPartition]:
+        """Return partitions with their names without the prefix."""
+        return frozenset(our_partition(self._address, p) for p in partitions)
 
     def _check(self) -> None:
         if self._is_closed:
@@ -205,21 +211,21 @@ class KafkaConsumer:
 
 
 class _Moved(Exception):
-    """The group has moved on: these partitions may be another member's by now."""
+    """A rebalance has begun: the partitions may belong to another member by now."""
 
 
 class _Rebalances(ConsumerRebalanceListener):  # type: ignore[misc]
-    """Tells a consumer what the broker says."""
+    """Passes the broker's rebalances on to a consumer."""
 
     def __init__(self, consumer: KafkaConsumer) -> None:
         self._consumer = consumer
 
-    async def on_partitions_revoked(self, revoked: Iterable[KafkaPlace]) -> None:
-        """Give up everything: the broker takes all back, and then deals out anew."""
+    async def on_partitions_revoked(self, revoked: Iterable[KafkaPartition]) -> None:
+        """Give up all partitions: the broker revokes all before it assigns again."""
         await self._consumer.on_revoked()
 
-    async def on_partitions_assigned(self, assigned: Iterable[KafkaPlace]) -> None:
-        """Take over what was dealt out."""
+    async def on_partitions_assigned(self, assigned: Iterable[KafkaPartition]) -> None:
+        """Prepare the assigned partitions."""
         self._consumer.on_assigned(self._consumer.ours(assigned))
 
 
@@ -229,7 +235,7 @@ def raw_consumer(
     fence: FencedPublisher | None = None,
     isolation: str = "read_committed",
 ) -> AIOKafkaConsumer:
-    """Return aiokafka's consumer: of a group, or of none to read what is there."""
+    """Return aiokafka's consumer, of a group or of none."""
     instance = f"{group}.{address.instance}" if group and address.instance and not fence else None
     return AIOKafkaConsumer(
         **address.options(),
@@ -244,6 +250,6 @@ def raw_consumer(
         rebalance_timeout_ms=_REBALANCE_MS,
         max_poll_interval_ms=_IDLE_MS,
         max_partition_fetch_bytes=max(_FETCH_BYTES, address.max_bytes),
-        # One of no group lives for one question: it knows no leader yet, and asks again at once.
+        # A consumer without a group is short-lived: it knows no leader yet, so it retries at once.
         retry_backoff_ms=100 if group else 5,
     )

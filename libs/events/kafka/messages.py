@@ -1,4 +1,4 @@
-"""Records of Kafka to messages and back, and its errors to ours."""
+"""Converts Kafka's records to messages, partitions both ways, and errors to the bus's."""
 
 import asyncio
 from collections.abc import Awaitable, Iterator, Mapping
@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from aiokafka import ConsumerRecord
-from aiokafka import TopicPartition as KafkaPlace
+from aiokafka import TopicPartition as KafkaPartition
 from aiokafka import errors as kafka_errors
 
 from libs.events.bus import Message, Record, TopicPartition
@@ -15,7 +15,7 @@ from libs.events.kafka.address import KafkaAddress
 
 T = TypeVar("T")
 _AROUND_A_RECORD = 100
-"""Bytes of a record besides its key, value and headers: no less than Kafka adds itself."""
+"""Upper bound of the bytes that Kafka adds to key, value and headers of a record."""
 _REFUSED = (
     kafka_errors.TopicAuthorizationFailedError,
     kafka_errors.GroupAuthorizationFailedError,
@@ -24,22 +24,22 @@ _REFUSED = (
 )
 
 
-def kafka_place(address: KafkaAddress, place: TopicPartition) -> KafkaPlace:
-    """Return a partition as aiokafka names it."""
-    return KafkaPlace(address.named(place.topic), place.partition)
+def kafka_partition(address: KafkaAddress, partition: TopicPartition) -> KafkaPartition:
+    """Return aiokafka's partition, with the prefix."""
+    return KafkaPartition(address.named(partition.topic), partition.partition)
 
 
-def our_place(address: KafkaAddress, place: KafkaPlace) -> TopicPartition:
-    """Return a partition as we name it."""
-    return TopicPartition(address.unnamed(place.topic), place.partition)
+def our_partition(address: KafkaAddress, partition: KafkaPartition) -> TopicPartition:
+    """Return a partition of the bus, without the prefix."""
+    return TopicPartition(address.unnamed(partition.topic), partition.partition)
 
 
 def messages_of(
-    address: KafkaAddress, fetched: Mapping[KafkaPlace, list[ConsumerRecord[Any, Any]]]
+    address: KafkaAddress, fetched: Mapping[KafkaPartition, list[ConsumerRecord[Any, Any]]]
 ) -> Iterator[Message]:
-    """Yield what was fetched, in order within each partition."""
-    for place, records in fetched.items():
-        topic = address.unnamed(place.topic)
+    """Yield fetched records as messages, in order within each partition."""
+    for partition, records in fetched.items():
+        topic = address.unnamed(partition.topic)
         for record in records:
             yield Message(
                 topic=topic,
@@ -53,20 +53,20 @@ def messages_of(
 
 
 def record_size(record: Record) -> int:
-    """Return the bytes that a record takes in a request, at most."""
+    """Return the most bytes that a record can take in a request."""
     headers = sum(len(name.encode()) + len(value) + 10 for name, value in record.headers)
     return len(record.key.encode()) + len(record.value) + headers + _AROUND_A_RECORD
 
 
 @contextmanager
 def our_errors(address: KafkaAddress, doing: str) -> Iterator[None]:
-    """Raise our errors for Kafka's; `doing` says in the message what was tried."""
+    """Translate Kafka's errors; `doing` names the operation in the message."""
     try:
         yield
     except kafka_errors.ProducerFenced:
         raise Fenced(
-            f"{doing}: fenced: another process with this fence has started, or the broker gave up "
-            "a transaction that took too long; this one must not go on"
+            f"{doing}: fenced: another process with this fence has started, or the broker aborted "
+            "a transaction that took too long; this process must end"
         ) from None
     except kafka_errors.MessageSizeTooLargeError as error:
         raise RecordTooLarge(f"{doing}: {error}") from None
@@ -80,7 +80,7 @@ def our_errors(address: KafkaAddress, doing: str) -> Iterator[None]:
 
 
 async def within(seconds: float, work: Awaitable[T], address: KafkaAddress, doing: str) -> T:
-    """Await something for so long, then raise BusUnavailable; it may be asked for again."""
+    """Await a call; raise BusUnavailable, which is retriable, after the timeout."""
     try:
         with our_errors(address, doing):
             return await asyncio.wait_for(work, seconds)

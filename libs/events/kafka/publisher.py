@@ -1,7 +1,7 @@
-"""How records get to the broker: at once and in order, or in transactions behind a fence.
+"""Producers: plain, or in the transactions of a fence.
 
-aiokafka's idempotent producer never gives a batch up for being old: what was handed over is sent
-again until the broker is back, in order and once.
+aiokafka's idempotent producer retries until the broker is back; each record is written once, in
+order.
 """
 
 import asyncio
@@ -13,12 +13,12 @@ from aiokafka import AIOKafkaProducer
 from libs.events.bus import Record, TopicPartition
 from libs.events.errors import EventError
 from libs.events.kafka.address import KafkaAddress
-from libs.events.kafka.messages import kafka_place, our_errors, within
+from libs.events.kafka.messages import kafka_partition, our_errors, within
 
 REPLY_TIMEOUT_SECONDS = 10.0
-"""How long an acknowledgement may take before the bus is said to be away."""
+"""Timeout of an acknowledgement; then BusUnavailable is raised."""
 TRANSACTION_MS = 10_000
-"""The broker ends an older one, and fences whoever left it open: none of ours lasts so long."""
+"""The broker aborts a transaction that is open for longer, and fences its producer."""
 _LEASE = TopicPartition("control", 0)
 _BATCH_BYTES = 1024 * 1024
 
@@ -30,17 +30,17 @@ class Publisher(Protocol):
         """Connect."""
 
     async def stop(self) -> None:
-        """Send what is left and close."""
+        """Send the queued records and close."""
 
     async def send(self, record: Record, partition: int) -> None:
-        """Hand a record over."""
+        """Queue a record."""
 
     async def flush(self) -> None:
-        """Return when everything handed over is acknowledged."""
+        """Return when all queued records are acknowledged."""
 
 
 class PlainPublisher:
-    """Records are sent at once; readers see each as soon as it is there."""
+    """Sends records at once; each is visible to readers when it is written."""
 
     def __init__(self, address: KafkaAddress) -> None:
         self._address = address
@@ -52,16 +52,16 @@ class PlainPublisher:
         await self._producer.start()
 
     async def stop(self) -> None:
-        """Send what is left and close."""
+        """Send the queued records and close."""
         await _stopped(self._producer)
 
     async def send(self, record: Record, partition: int) -> None:
-        """Hand a record over; wait while too much is under way to the partition."""
+        """Queue a record; wait while the partition's queue is full."""
         future = await _sent(self._address, self._producer, record, partition)
         future.add_done_callback(self._note)
 
     async def flush(self) -> None:
-        """Return when everything handed over is acknowledged; raise if something cannot be."""
+        """Return when all queued records are acknowledged; raise if one cannot be."""
         await within(REPLY_TIMEOUT_SECONDS, self._producer.flush(), self._address, "flush")
         if self._failure is not None:
             with our_errors(self._address, "flush"):
@@ -73,11 +73,11 @@ class PlainPublisher:
 
 
 class FencedPublisher:
-    """Records are sent in transactions: readers see those between two flushes together or never.
+    """Sends records in transactions: those between two flushes become visible together or never.
 
-    Starting one with a fence ends whatever another began with the same fence, and the broker
-    refuses the other from then on. Offsets are committed in transactions too, so that a process
-    that was replaced learns it within a checkpoint.
+    Its start aborts the open transaction of an earlier process with the same fence; the broker
+    refuses that process from then on. Offsets are committed in transactions too, so a fenced
+    process notices within one checkpoint.
     """
 
     def __init__(self, address: KafkaAddress, fence: str) -> None:
@@ -99,30 +99,30 @@ class FencedPublisher:
         await self._producer.start()
 
     async def stop(self) -> None:
-        """Commit what is left and close."""
+        """Commit the open transaction and close."""
         if self._failure is None and self._is_open:
             await self.flush()
         await _stopped(self._producer)
 
     async def send(self, record: Record, partition: int) -> None:
-        """Hand a record over, in a transaction that the next flush ends."""
+        """Queue a record in the transaction that the next flush commits."""
         async with self._turn:
             await self._begun()
             await _sent(self._address, self._producer, record, partition)
 
     async def flush(self) -> None:
-        """End the transaction; raise Fenced when another process has taken our place."""
+        """Commit the transaction; raise Fenced if another process took the fence."""
         async with self._turn:
             await self._end()
 
     async def confirm(self) -> None:
-        """Return while the fence is ours: a commit of a group that says nothing but this."""
+        """Check the fence, by committing an offset of a group of its own; raise Fenced."""
         self._confirmed += 1
         await self.commit(f"{self._fence}.lease", {_LEASE: self._confirmed})
 
     async def commit(self, group: str, offsets: Mapping[TopicPartition, int]) -> None:
-        """Commit a group's offsets together with what was handed over."""
-        theirs = {kafka_place(self._address, place): at for place, at in offsets.items()}
+        """Commit a group's offsets together with the queued records."""
+        theirs = {kafka_partition(self._address, p): at for p, at in offsets.items()}
         async with self._turn:
             await self._begun()
             named = self._address.named(group)
@@ -139,7 +139,7 @@ class FencedPublisher:
             self._is_open = True
 
     async def _end(self) -> None:
-        """Commit; a commit whose answer is late is waited for again by the next call."""
+        """Commit; after a timeout the next call waits for the same commit."""
         if not self._is_open:
             self._check()
             return
@@ -191,7 +191,7 @@ async def _sent(
 async def _stopped(producer: AIOKafkaProducer) -> None:
     stopping = asyncio.ensure_future(producer.stop())
     done, _ = await asyncio.wait([stopping], timeout=REPLY_TIMEOUT_SECONDS)
-    if not done:  # the broker is away: what was not acknowledged is made again from the input
+    if not done:  # the broker is away; unacknowledged records are made again from the input
         stopping.cancel()
         await asyncio.wait([stopping])
         await producer.client.close()

@@ -1,7 +1,7 @@
-"""Why a cluster does not have us, in one line that says what to mend.
+"""Why a connection to the cluster fails, in one line that says what to fix.
 
-aiokafka tries each broker, logs what went wrong there and raises something vague: here one
-connection is made by hand, and its error told.
+aiokafka logs the errors of each broker and raises a vague one. So one connection is made by hand
+and its error reported.
 """
 
 import asyncio
@@ -19,16 +19,16 @@ from aiokafka.protocol.metadata import MetadataRequest
 from libs.events.errors import BusRefused, BusUnavailable, EventError
 from libs.events.kafka.address import KafkaAddress
 
-_PATIENCE_SECONDS = 5.0
-_BREAKS_OFF = (
-    "it breaks off: it may speak another protocol than {address.security_protocol}: "
+_TIMEOUT_SECONDS = 5.0
+_CLOSED = (
+    "it closed the connection, maybe because it does not use {address.security_protocol}: "
     "see bus.security_protocol"
 )
 _REASONS: tuple[tuple[type[BaseException], type[EventError], str], ...] = (
     (socket.gaierror, BusUnavailable, "no such host: see bus.bootstrap"),
-    (ConnectionRefusedError, BusUnavailable, "nobody listens: start it, or see bus.bootstrap"),
-    (ssl.SSLCertVerificationError, BusRefused, "no trust in its certificate: see bus.ca_file"),
-    (ssl.SSLError, BusRefused, "it speaks no TLS there: see bus.security_protocol"),
+    (ConnectionRefusedError, BusUnavailable, "connection refused: start it, or see bus.bootstrap"),
+    (ssl.SSLCertVerificationError, BusRefused, "its certificate is not trusted: see bus.ca_file"),
+    (ssl.SSLError, BusRefused, "TLS failed: see bus.security_protocol"),
     (
         SaslAuthenticationFailed,
         BusRefused,
@@ -39,15 +39,14 @@ _REASONS: tuple[tuple[type[BaseException], type[EventError], str], ...] = (
         BusRefused,
         "it does not offer {address.sasl_mechanism}: see bus.sasl_mechanism",
     ),
-    # The other side ended the connection, or did not understand us at all.
-    (ConnectionError, BusRefused, _BREAKS_OFF),
-    (KafkaError, BusRefused, _BREAKS_OFF),
+    (ConnectionError, BusRefused, _CLOSED),
+    (KafkaError, BusRefused, _CLOSED),
 )
-"""Error → ours, and what to mend; the first that fits."""
+"""Python's error → the bus's error, and what to fix; the first match counts."""
 
 
 async def why_not(address: KafkaAddress) -> EventError:
-    """Return the error of the first broker that has one to tell."""
+    """Return the error of the first broker, a refusal before an outage."""
     reasons = [await _why_not_at(address, server) for server in address.bootstrap.split(",")]
     refusals = [reason for reason in reasons if isinstance(reason, BusRefused)]
     return (refusals or reasons)[0]
@@ -56,9 +55,9 @@ async def why_not(address: KafkaAddress) -> EventError:
 async def _why_not_at(address: KafkaAddress, server: str) -> EventError:
     host, _, port = server.strip().rpartition(":")
     if not host or not port.isdigit():
-        return BusRefused(f"bus.bootstrap: {server!r} is no host:port")
+        return BusRefused(f"bus.bootstrap: {server!r} is not host:port")
     try:
-        await asyncio.wait_for(_connect(address, host, int(port)), _PATIENCE_SECONDS)
+        await asyncio.wait_for(_connect(address, host, int(port)), _TIMEOUT_SECONDS)
     except (OSError, KafkaError, TimeoutError) as error:
         return _reason(address, server.strip(), error)
     return BusUnavailable(f"Kafka at {server} answers, but the cluster is not ready yet")
@@ -71,7 +70,7 @@ async def _connect(address: KafkaAddress, host: str, port: int) -> None:
     try:
         await connection.send(MetadataRequest([]).prepare({}))
     except (KeyError, AttributeError, TypeError):
-        return  # connected and let in: what else it can do is asked elsewhere
+        return  # connected and logged in: other requests are not tested here
     finally:
         connection.close()
 

@@ -1,4 +1,4 @@
-"""Whether a schema still reads what an older one wrote: pure comparison, told in words.
+"""Compares schemas: whether a newer one can still read what an older one wrote. Pure.
 
 Within a version only optional additions are allowed: no field removed, renamed or retyped, no
 new required field, no narrowed enum.
@@ -23,7 +23,7 @@ def json_problems(old: Schema, new: Schema) -> list[str]:
 
 
 def avro_problems(old: Schema, new: Schema) -> list[str]:
-    """Return what makes an Avro record unable to read the records of an older one."""
+    """Return why an Avro schema cannot read the records of an older one; empty if it can."""
     was, now = ({field["name"]: field for field in each["fields"]} for each in (old, new))
     problems = [f"{name}: removed" for name in was if name not in now]
     for name, field in now.items():
@@ -35,7 +35,7 @@ def avro_problems(old: Schema, new: Schema) -> list[str]:
 
 
 class _Node:
-    """A part of a schema, with the references to `$defs` of the whole followed."""
+    """A part of a schema, with references to `$defs` resolved."""
 
     def __init__(self, part: Any, whole: Schema) -> None:
         while isinstance(part, Mapping) and "$ref" in part:
@@ -60,7 +60,7 @@ class _Node:
 
     @property
     def allowed(self) -> list[Any] | None:
-        """The values of an enum, None where any value is allowed."""
+        """The values of an enum, None if any value is allowed."""
         if "const" in self.part:
             return [self.part["const"]]
         values: list[Any] | None = self.part.get("enum")

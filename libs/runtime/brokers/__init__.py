@@ -1,1 +1,1 @@
-"""Which broker: names in the settings become connectors here, and nowhere else."""
+"""Maps broker names in the settings to connectors; nothing else chooses a broker."""

@@ -1,4 +1,4 @@
-"""Where market data come from."""
+"""The source of market data."""
 
 from libs.broker.connector import MarketConnector, Surroundings
 from libs.runtime.brokers.registry import BrokerSections, connector
@@ -6,7 +6,7 @@ from libs.runtime.settings import SettingsError
 
 
 def connect_market(name: str, sections: BrokerSections, around: Surroundings) -> MarketConnector:
-    """Return the connector of a broker that has a market; SettingsError for one that has none."""
+    """Return the connector of a broker with market data; SettingsError for one without."""
     found = connector(name, sections, around)
     if not isinstance(found, MarketConnector):
         raise SettingsError(f"ingest.source: {name} has no market data: name another broker")

@@ -1,4 +1,4 @@
-"""Where orders go. Only the executor may import this."""
+"""The venue for orders. Only the executor may import this."""
 
 from libs.broker.connector import Surroundings
 from libs.broker.port.venue import Venue
@@ -6,5 +6,5 @@ from libs.runtime.brokers.registry import BrokerSections, connector
 
 
 def connect_venue(name: str, sections: BrokerSections, around: Surroundings) -> Venue:
-    """Return the venue of a broker; SettingsError for settings that it cannot work with."""
+    """Return the venue of a broker; raise SettingsError for unusable settings."""
     return connector(name, sections, around).venue()

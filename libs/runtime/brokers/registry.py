@@ -1,6 +1,6 @@
 """The brokers by name. A new one is a folder under libs/broker and a line in CONNECTORS.
 
-Who chooses a name loads its modules, and no other's.
+Only the modules of the chosen broker are loaded.
 """
 
 from collections.abc import Callable, Mapping
@@ -47,7 +47,7 @@ CONNECTORS: Mapping[str, Callable[[BrokerSections, Surroundings], Connector]] = 
 
 
 def connector(name: str, sections: BrokerSections, around: Surroundings) -> Connector:
-    """Return the connector of a name; SettingsError for settings that it cannot work with."""
+    """Return the connector of a name; raise SettingsError for unusable settings."""
     try:
         return CONNECTORS[known(name)](sections, around)
     except ValueError as error:
@@ -55,7 +55,7 @@ def connector(name: str, sections: BrokerSections, around: Surroundings) -> Conn
 
 
 def known(name: str) -> str:
-    """Return the name; ValueError where no broker has it."""
+    """Return the name; raise ValueError if no broker has it."""
     if name not in CONNECTORS:
         raise ValueError(f"no broker is called {name!r}; known: {', '.join(CONNECTORS)}")
     return name

@@ -9,7 +9,7 @@ from libs.runtime.metrics import Metrics
 def surroundings(
     service: str, kind: ClockKind, clock: Clock, metrics: Metrics | None = None
 ) -> Surroundings:
-    """Return the surroundings of a service; its requests are counted where there are metrics."""
+    """Return the surroundings of a service; with metrics its requests are counted."""
     return Surroundings(
         now_ms=clock.now_ms,
         wall_ms=WallClock().now_ms,

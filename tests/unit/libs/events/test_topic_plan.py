@@ -90,7 +90,7 @@ def test_fewer_partitions_are_refused() -> None:
     topic = BY_NAME["orders"]
     made = plan([topic], {"orders": as_found(topic, partitions=9)})
     assert made.refusals == (
-        "orders: 9 partitions, 4 wanted: partitions cannot be taken away without their records",
+        "orders: 9 partitions, 4 wanted: partitions cannot be removed without their records",
     )
 
 

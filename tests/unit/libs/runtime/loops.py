@@ -116,12 +116,12 @@ class WatchedBus:
         return self._bus.read(topics, partitions)
 
     def read_span(
-        self, place: TopicPartition, start: int, stop: int | None = None
+        self, topic_partition: TopicPartition, start: int, stop: int | None = None
     ) -> AsyncIterator[Message]:
-        return self._bus.read_span(place, start, stop)
+        return self._bus.read_span(topic_partition, start, stop)
 
-    async def offset_at(self, place: TopicPartition, at_ms: int) -> int:
-        return await self._bus.offset_at(place, at_ms)
+    async def offset_at(self, topic_partition: TopicPartition, at_ms: int) -> int:
+        return await self._bus.offset_at(topic_partition, at_ms)
 
     def keeps(self, topic: str) -> bool:
         return self._bus.keeps(topic)

@@ -9,28 +9,34 @@ PLACES = st.sampled_from(
 )
 
 
-def message(place: TopicPartition, offset: int) -> Message:
-    return Message(place.topic, place.partition, offset, "key", b"", 0)
+def message(partition: TopicPartition, offset: int) -> Message:
+    return Message(partition.topic, partition.partition, offset, "key", b"", 0)
 
 
 @given(st.lists(PLACES))
-def test_taken_are_exactly_the_next_offsets_of_what_was_noted(places: list[TopicPartition]) -> None:
+def test_taken_are_exactly_the_next_offsets_of_what_was_noted(
+    partitions: list[TopicPartition],
+) -> None:
     checkpoint = Checkpoint(1000, 1000)
-    for at, place in enumerate(places):
-        checkpoint.note(message(place, places[:at].count(place)), now_ms=at)
-    assert checkpoint.take() == {place: places.count(place) for place in set(places)}
+    for at, partition in enumerate(partitions):
+        checkpoint.note(message(partition, partitions[:at].count(partition)), now_ms=at)
+    assert checkpoint.take() == {
+        partition: partitions.count(partition) for partition in set(partitions)
+    }
     assert checkpoint.take() == {}
 
 
 @given(st.lists(PLACES), st.sets(PLACES))
 def test_partitions_that_were_forgotten_are_not_taken_and_the_others_are(
-    places: list[TopicPartition], lost: set[TopicPartition]
+    partitions: list[TopicPartition], lost: set[TopicPartition]
 ) -> None:
     checkpoint = Checkpoint(1000, 1000)
-    for at, place in enumerate(places):
-        checkpoint.note(message(place, places[:at].count(place)), now_ms=at)
+    for at, partition in enumerate(partitions):
+        checkpoint.note(message(partition, partitions[:at].count(partition)), now_ms=at)
     checkpoint.forget(lost)
-    assert checkpoint.take() == {place: places.count(place) for place in set(places) - lost}
+    assert checkpoint.take() == {
+        partition: partitions.count(partition) for partition in set(partitions) - lost
+    }
 
 
 @given(st.integers(1, 20), st.integers(0, 40))

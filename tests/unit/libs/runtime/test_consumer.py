@@ -237,7 +237,9 @@ def test_past_the_limit_of_dead_letters_the_loop_ends_and_says_so() -> None:
             await bench.local.publish(Record("control", "key", b"no json", NOW, 0))
         loop = bench.loop(echo)
         await loop.start()
-        with pytest.raises(TooManyDeadLetters, match=r"echo: 3 dead letters, more than 2.*control"):
+        with pytest.raises(
+            TooManyDeadLetters, match=r"echo: 3 dead letters, the limit is 2.*control"
+        ):
             await loop.run()
         assert len(await letters(bench)) == 3
         await bench.local.stop()
@@ -565,16 +567,16 @@ def test_the_clock_hears_the_time_of_what_is_handled_and_the_age_is_told() -> No
 
 
 @pytest.mark.parametrize(
-    ("unseen_ms", "appears"),
+    ("wait_ms", "appears"),
     [
         (60_000, ["publish exit_requests", "publish exit_requests", "flush producer"]),
         (-1, ["publish exit_requests", "flush producer"] * 2),
     ],
 )
 def test_what_an_atomic_group_made_appears_after_the_messages_at_hand_or_when_it_takes_long(
-    monkeypatch: pytest.MonkeyPatch, unseen_ms: int, appears: list[str]
+    monkeypatch: pytest.MonkeyPatch, wait_ms: int, appears: list[str]
 ) -> None:
-    monkeypatch.setattr(consumer, "UNSEEN_MS", unseen_ms)
+    monkeypatch.setattr(consumer, "UNCOMMITTED_OUTPUT_MS", wait_ms)
 
     async def story() -> None:
         bench, echo = Bench(), Echo()

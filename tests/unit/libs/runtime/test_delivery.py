@@ -89,7 +89,7 @@ def test_a_defect_in_a_group_with_state_ends_it_and_the_message_is_tried_again(
         await life(bench, second, money(second), 2)
         assert second.handled[-2:] == [1, 2], "the message that failed once is handled now"
         assert len(await letters(bench)) == 1
-        assert await halts(bench) == [], "nothing was passed over"
+        assert await halts(bench) == [], "nothing was skipped"
         await bench.local.stop()
 
     asyncio.run(story())
@@ -117,7 +117,7 @@ def test_a_message_that_fails_after_the_restart_too_is_set_aside_once_and_entrie
             ("exit_requests/0/1", "failed"),
             ("exit_requests/0/1", "set aside"),
         ]
-        reason = "position passed over exit_requests/0/1: TypeError: a defect"
+        reason = "position skipped exit_requests/0/1: TypeError: a defect"
         assert await halts(bench) == [reason]
         await bench.local.stop()
 
@@ -131,7 +131,7 @@ def test_another_message_at_the_place_of_one_that_was_set_aside_is_handled(tmp_p
         handler = Counts(bad=0)
         subscription = money(handler)
         other = Message("exit_requests", 0, 0, "", b"other bytes", NOW)
-        await DeadLetters(bench.local, "position", 9).bury(other, "a defect", "set aside")
+        await DeadLetters(bench.local, "position", 9).write(other, "a defect", "set aside")
         await bench.publish(asked(1))
         await life(bench, handler, subscription, 1)
         assert handler.handled == [1]
@@ -152,11 +152,11 @@ def test_poison_halts_entries_on_business_topics_of_groups_that_handle_money(
         await bench.local.start()
         await bench.local.publish(Record(topic, "key", b"\xff no event", NOW, 0))
         await bench.publish(asked(1))
-        handler, place = Counts(), TopicPartition(topic, 0)
+        handler, topic_partition = Counts(), TopicPartition(topic, 0)
         topics = tuple(dict.fromkeys(("exit_requests", topic)))
         subscription = Subscription("executor", topics, handler)
         await life(bench, handler, replace(subscription, handles_money=handles_money), 1)
-        await until(lambda: bench.local.committed("executor", place) > 0, "passed over")
+        await until(lambda: bench.local.committed("executor", topic_partition) > 0, "skipped")
         assert [verdict for _, verdict in await letters(bench, topic)] == ["poison"]
         assert bool(await halts(bench)) is is_halted
         await bench.local.stop()

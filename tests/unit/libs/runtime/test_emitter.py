@@ -9,7 +9,7 @@ import structlog
 from libs.events.bus import Message
 from libs.events.errors import BusRefused, BusUnavailable
 from libs.runtime.emitter import Emitter
-from libs.runtime.handover import CAUSE
+from libs.runtime.partition_state import CAUSE
 from libs.runtime.retry import RetryUntilWell
 from tests.unit.libs.runtime.loops import Bench, asked, until
 

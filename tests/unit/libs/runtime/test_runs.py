@@ -10,7 +10,7 @@ from libs.events.embedded.bus import LocalBus
 from libs.events.embedded.journal import Journal
 from libs.events.event import Event
 from libs.runtime.consumer import ConsumerLoop
-from libs.runtime.handover import Since
+from libs.runtime.partition_state import Since
 from libs.runtime.subscription import CheckpointPolicy, Emit, Subscription
 from tests.unit.libs.runtime.loops import PLACE, Bench, Echo, asked, halted, until
 

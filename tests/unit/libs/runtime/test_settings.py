@@ -204,7 +204,7 @@ def test_a_secret_of_an_unknown_key_or_an_unfit_value_is_named_without_its_value
     assert "executor" in refusal(None)
     assert "marked-secret" not in refusal(None)
     file.write_bytes(b"\xffmarked-secret")
-    assert "no text" in refusal(None)
+    assert "not text" in refusal(None)
 
 
 def test_a_folder_of_secrets_that_is_not_there_is_named(

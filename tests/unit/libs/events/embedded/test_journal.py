@@ -58,8 +58,8 @@ def test_records_come_back_as_they_were(tmp_path: Path) -> None:
 def test_each_partition_has_a_file_and_keeps_its_order(tmp_path: Path) -> None:
     with opened(tmp_path) as journal:
         for number in range(20):
-            place = TopicPartition("signal_updates", number % 2)
-            journal.append(place, record(f"{number}", "signal_updates", number % 2))
+            topic_partition = TopicPartition("signal_updates", number % 2)
+            journal.append(topic_partition, record(f"{number}", "signal_updates", number % 2))
     messages = messages_in(tmp_path)
     for partition in (0, 1):
         mine = [each for each in messages if each.partition == partition]

@@ -202,12 +202,12 @@ def test_a_message_that_was_not_committed_is_delivered_to_the_next_member() -> N
 def test_a_paused_partition_holds_the_turn_until_it_is_resumed() -> None:
     async def story(run: Run) -> None:
         reader = await run.reader("a", "orders", "control")
-        places = [place for place in reader.consumer.assignment() if place.topic == "orders"]
-        reader.consumer.pause(places)
+        paused = [p for p in reader.consumer.assignment() if p.topic == "orders"]
+        reader.consumer.pause(paused)
         await run.publish("orders 1", "control 2")
         await skip(1.0, times=3)
         assert run.notes == []
-        reader.consumer.resume(places)
+        reader.consumer.resume(paused)
         await run.idle()
 
     assert play(story).begun() == ["a 1", "a 2"]

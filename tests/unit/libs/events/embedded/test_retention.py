@@ -98,13 +98,13 @@ def test_a_group_that_joins_late_begins_with_what_is_still_held() -> None:
 
 def test_a_commit_of_a_partition_that_was_taken_away_is_left_out() -> None:
     async def story(bus: LocalBus) -> None:
-        place = TopicPartition("orders", 1)
+        topic_partition = TopicPartition("orders", 1)
         await publish(bus, 0, 4, "orders")
         first = await bus.subscribe("readers", ["orders"])
         second = await bus.subscribe("readers", ["orders"])
-        assert place in second.assignment()
-        await first.commit({place: 99, TopicPartition("orders", 0): 2})
-        assert bus.committed("readers", place) == 0
+        assert topic_partition in second.assignment()
+        await first.commit({topic_partition: 99, TopicPartition("orders", 0): 2})
+        assert bus.committed("readers", topic_partition) == 0
         assert bus.committed("readers", TopicPartition("orders", 0)) == 2
 
     play(story)
@@ -114,7 +114,7 @@ def test_two_members_of_one_group_that_read_other_topics_get_their_own() -> None
     async def story(bus: LocalBus) -> None:
         first = await bus.subscribe("readers", ["orders"])
         second = await bus.subscribe("readers", ["ticks"])
-        assert {place.topic for place in first.assignment()} == {"orders"}
+        assert {p.topic for p in first.assignment()} == {"orders"}
         assert second.assignment() == {TICKS}
 
     play(story)
