@@ -1,14 +1,14 @@
 """Candles: a CandleBatch in columns, and Candle, one row of it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import date
-from typing import Any, Literal
+from datetime import date, datetime
+from typing import Any, Literal, Self
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict
 
-from libs.events.event import Event, identity
+from libs.events.event import Event, identity, utc_from_ms
 
 Interval = Literal["1m", "3m", "5m", "10m", "15m", "30m", "60m", "day"]
 Source = Literal["live", "backfill"]
@@ -21,6 +21,12 @@ MINUTES: dict[Interval, int] = {
     "30m": 30,
     "60m": 60,
 }
+_SESSION_MINUTES = 375
+
+
+def length_ms(interval: Interval) -> int:
+    """Return how long a candle of a whole interval is (ms); of a day, an equity session."""
+    return (_SESSION_MINUTES if interval == "day" else MINUTES[interval]) * 60_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +75,21 @@ class Candle:
             self.revision,
         )
 
+    @property
+    def event_id(self) -> UUID:
+        """Id of the candle, as the cause of an event."""
+        return self.candle_id
+
+    @property
+    def occurred_at(self) -> datetime:
+        """UTC time of the close."""
+        return utc_from_ms(self.closes_ms)
+
+    @property
+    def correlation_id(self) -> UUID:
+        """Correlation id of all that the candle leads to: it is the first cause."""
+        return self.candle_id
+
 
 class CandleColumns(BaseModel):
     """The rows of a batch, column by column, all of one length."""
@@ -95,6 +116,29 @@ class CandleColumns(BaseModel):
     def __len__(self) -> int:
         return len(self.tradingsymbol)
 
+    @classmethod
+    def of(cls, candles: Iterable[Candle]) -> Self:
+        """Return candles of one batch as columns."""
+        rows = list(candles)
+        return cls(
+            exchange=tuple(row.exchange for row in rows),
+            tradingsymbol=tuple(row.tradingsymbol for row in rows),
+            expiry=tuple(row.expiry for row in rows),
+            instrument_token=tuple(row.instrument_token for row in rows),
+            opened_ms=tuple(row.opened_ms for row in rows),
+            closes_ms=tuple(row.closes_ms for row in rows),
+            open=tuple(row.open for row in rows),
+            high=tuple(row.high for row in rows),
+            low=tuple(row.low for row in rows),
+            close=tuple(row.close for row in rows),
+            volume=tuple(row.volume for row in rows),
+            vwap=tuple(row.vwap for row in rows),
+            ticks=tuple(row.ticks for row in rows),
+            oi=tuple(row.oi for row in rows),
+            cumulative_volume=tuple(row.cumulative_volume for row in rows),
+            revision=tuple(row.revision for row in rows),
+        )
+
 
 class CandleBatch(Event):
     """The candles of one partition and interval that closed together (or were revised together).
@@ -107,6 +151,56 @@ class CandleBatch(Event):
     interval: Interval
     source: Source
     columns: CandleColumns
+
+    @classmethod
+    def live(
+        cls,
+        partition: int,
+        interval: Interval,
+        at_ms: int,
+        trading_day: date,
+        columns: CandleColumns,
+    ) -> Self:
+        """Return candles that opened together and closed, or were revised, at a time (epoch ms).
+
+        Raises IndexError without a candle.
+        """
+        opened_ms, names = columns.opened_ms[0], columns.tradingsymbol
+        envelope = cls.without_cause(
+            partition,
+            interval,
+            opened_ms,
+            "live",
+            names,
+            columns.revision,
+            occurred_at=utc_from_ms(at_ms),
+            trading_day=trading_day,
+        )
+        return cls(
+            **envelope, partition=partition, interval=interval, source="live", columns=columns
+        )
+
+    @classmethod
+    def backfill(
+        cls, partition: int, interval: Interval, trading_day: date, columns: CandleColumns
+    ) -> Self:
+        """Return past candles of a trading day; it occurs when the last of them closes.
+
+        Raises ValueError without a candle.
+        """
+        names = sorted(set(columns.tradingsymbol))
+        envelope = cls.without_cause(
+            "backfill",
+            trading_day,
+            partition,
+            interval,
+            *names,
+            occurred_at=utc_from_ms(max(columns.closes_ms)),
+            trading_day=trading_day,
+        )
+        return cls(
+            **envelope, partition=partition, interval=interval, source="backfill", columns=columns
+        )
 
     def candles(self) -> Iterator[Candle]:
         """Yield the rows one by one."""

@@ -62,9 +62,16 @@ class Contract(BaseModel):
     @classmethod
     def of(cls, instrument: Instrument) -> Self:
         """Return the contract of an option's row in the dump."""
-        return cls.model_validate(
-            {name: getattr(instrument, name) for name in cls.model_fields if name != "underlying"}
-            | {"underlying": instrument.name}
+        return cls(
+            exchange=instrument.exchange,
+            tradingsymbol=instrument.tradingsymbol,
+            instrument_token=instrument.instrument_token,
+            underlying=instrument.name,
+            expiry=instrument.expiry,
+            strike=instrument.strike,
+            instrument_type=instrument.instrument_type,
+            lot_size=instrument.lot_size,
+            tick_size=instrument.tick_size,
         )
 
 

@@ -1,7 +1,7 @@
 """The events of an order, from its plan to its final status."""
 
 from decimal import Decimal
-from typing import Literal
+from typing import Literal, TypedDict
 from uuid import UUID
 
 from libs.events.event import Event
@@ -10,6 +10,28 @@ from libs.events.instruments import Contract
 TransactionType = Literal["BUY", "SELL"]
 Leg = Literal["entry", "exit"]
 Mode = Literal["disabled", "logging_only", "paper", "live"]
+
+
+class OrderDetails(TypedDict):
+    """What every event of an order says of it, to be given to a constructor: `Kind(**details, …)`.
+
+    A type checker sees which fields are still missing.
+    """
+
+    order_id: UUID
+    tag: str
+    signal_id: UUID
+    position_id: UUID
+    strategy: str
+    leg: Leg
+    mode: Mode
+    contract: Contract
+    transaction_type: TransactionType
+    quantity: int
+    action: Literal["BUY", "SELL"]
+    tradingsymbol: str
+    stop_loss: Decimal
+    target: Decimal
 
 
 class OrderEvent(Event):
@@ -39,6 +61,26 @@ class OrderEvent(Event):
     def underlying(self) -> str:
         """Name of the contract's underlying."""
         return self.contract.underlying
+
+    @property
+    def details(self) -> OrderDetails:
+        """What the other events of the order say too."""
+        return OrderDetails(
+            order_id=self.order_id,
+            tag=self.tag,
+            signal_id=self.signal_id,
+            position_id=self.position_id,
+            strategy=self.strategy,
+            leg=self.leg,
+            mode=self.mode,
+            contract=self.contract,
+            transaction_type=self.transaction_type,
+            quantity=self.quantity,
+            action=self.action,
+            tradingsymbol=self.tradingsymbol,
+            stop_loss=self.stop_loss,
+            target=self.target,
+        )
 
 
 class OrderPlanned(OrderEvent):

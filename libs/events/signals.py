@@ -6,10 +6,11 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, Field
 
-from libs.events.candles import Interval
+from libs.events.candles import Interval, length_ms
 from libs.events.event import Cause, Event
 
 Action = Literal["BUY", "SELL"]
+OLDEST_MS = 24 * 3600 * 1000
 
 
 class SignalFields(Event):
@@ -44,10 +45,47 @@ class SignalGenerated(SignalFields):
 
     type: Literal["SignalGenerated"] = "SignalGenerated"
 
+    @classmethod
+    def of(cls, signal: StrategySignal) -> Self:
+        """Return the generated signal of a strategy's signal, which has one."""
+        return cls(
+            **cls.after(signal, signal.event_id),
+            strategy=signal.strategy,
+            strategy_version=signal.strategy_version,
+            parameters=signal.parameters,
+            exchange=signal.exchange,
+            tradingsymbol=signal.tradingsymbol,
+            underlying=signal.underlying,
+            interval=signal.interval,
+            candle_opened_at=signal.candle_opened_at,
+            candle_closed_at=signal.candle_closed_at,
+            action=signal.action,
+            price=signal.price,
+            stop_loss=signal.stop_loss,
+            target=signal.target,
+            confidence=signal.confidence,
+            expected_move=signal.expected_move,
+            indicators=signal.indicators,
+        )
+
     @property
     def signal_id(self) -> UUID:
         """The id under which orders and positions know this signal."""
         return self.event_id
+
+
+def staleness(
+    signal: SignalFields, now_ms: int, max_age_ms: int | None
+) -> dict[str, float | str] | None:
+    """Return the age and the allowed age, in seconds, of a signal too old to act on, else None.
+
+    `max_age_ms` None allows two intervals of the signal's candle; 24 h is the most in any case.
+    """
+    wanted_ms = 2 * length_ms(signal.interval) if max_age_ms is None else max_age_ms
+    age_ms, allowed_ms = now_ms - signal.occurred_ms, min(wanted_ms, OLDEST_MS)
+    if age_ms <= allowed_ms:
+        return None
+    return {"age_seconds": age_ms / 1000, "allowed_seconds": allowed_ms / 1000}
 
 
 class SignalOrigin(Cause, Protocol):
@@ -84,14 +122,16 @@ class SignalUpdate(Event):
         trading_day: date,
         reason: str = "",
         numbers: dict[str, float | str] | None = None,
-        cause: UUID | None = None,
+        cause: Cause | None = None,
     ) -> Self:
         """Return the update of this kind, one per signal; `cause` defaults to the origin."""
         envelope = cls.after(
-            origin, origin.signal_id, occurred_at=occurred_at, trading_day=trading_day
+            cause or origin,
+            origin.signal_id,
+            occurred_at=occurred_at,
+            trading_day=trading_day,
+            correlation_id=origin.correlation_id,
         )
-        if cause is not None:
-            envelope["causation_id"] = cause
         return cls(
             **envelope,
             type=cls.__name__,

@@ -23,7 +23,7 @@ from libs.events.bus import Bus, Message
 from libs.events.codec import Decoder
 from libs.events.control import TradingHalted
 from libs.events.errors import EventError, PoisonMessage, RecordTooLarge
-from libs.events.event import Event, identity, utc_from_ms
+from libs.events.event import Event, utc_from_ms
 from libs.events.ticks import TickBatch
 from libs.events.topics import is_business
 from libs.market.calendar import IST
@@ -164,16 +164,11 @@ class Delivery:
         await self.retried(lambda: self.dead_letters.write(message, reason, verdict))
 
     def _halt(self, message: Message, reason: str) -> TradingHalted:
-        now_ms, group, origin = self.clock.now_ms(), self.subscription.group, origin_of(message)
-        at = utc_from_ms(now_ms)
-        event_id = identity("TradingHalted", group, origin, message.value.hex())
-        return TradingHalted(
-            event_id=event_id,
-            occurred_at=at,
-            trading_day=at.astimezone(IST).date(),
-            correlation_id=event_id,
-            reason=f"{group} skipped {origin}: {reason}",
-        )
+        at, group = utc_from_ms(self.clock.now_ms()), self.subscription.group
+        origin, day = origin_of(message), at.astimezone(IST).date()
+        parts = (group, origin, message.value.hex())
+        envelope = TradingHalted.without_cause(*parts, occurred_at=at, trading_day=day)
+        return TradingHalted(**envelope, reason=f"{group} skipped {origin}: {reason}")
 
     def _caused_by(self, message: Message, event: Event, count: int) -> "_Handling":
         self._observe(event)

@@ -12,7 +12,7 @@ from libs.events.bus import Bus
 from libs.events.codec import Decoder
 from libs.events.control import ServiceFailed
 from libs.events.errors import BusFailed, BusUnavailable, Fenced
-from libs.events.event import identity, utc_from_ms
+from libs.events.event import utc_from_ms
 from libs.market.calendar import IST
 from libs.runtime.clock import Clock
 from libs.runtime.consumer import ConsumerLoop
@@ -174,20 +174,14 @@ class ServiceRunner:
         """Log that the service failed, and publish ServiceFailed."""
         now_ms = self._around.clock.now_ms()
         at = utc_from_ms(now_ms)
-        event_id = identity("ServiceFailed", self.service.name, now_ms, error)
         self._log.error("service failed", reason=str(error))
         if isinstance(error, Fenced | BusFailed):  # the bus cannot be used any more
             return
-        await self._outlet.emit(
-            ServiceFailed(
-                event_id=event_id,
-                occurred_at=at,
-                trading_day=at.astimezone(IST).date(),
-                correlation_id=event_id,
-                service=self.service.name,
-                reason=f"{type(error).__name__}: {error}",
-            )
+        name, reason = self.service.name, f"{type(error).__name__}: {error}"
+        envelope = ServiceFailed.without_cause(
+            *(name, now_ms, error), occurred_at=at, trading_day=at.astimezone(IST).date()
         )
+        await self._outlet.emit(ServiceFailed(**envelope, service=name, reason=reason))
 
 
 async def watch(runners: Sequence[ServiceRunner], until: asyncio.Event) -> None:

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, NotRequired, Self, TypedDict, Unpack
 
 from libs.errors import AlphaStocksError
 from libs.events.candles import Candle, Interval
-from libs.events.event import identity, utc_from_ms
+from libs.events.event import utc_from_ms
 from libs.events.signals import Action, StrategySignal
 from libs.market.instruments import underlying_name
 
@@ -92,8 +92,8 @@ class Strategy(ABC):
         """
         at = candle.close if price is None else price
         _check(action, at, stop_loss, target, confidence)
-        event_id = identity(
-            "StrategySignal",
+        envelope = StrategySignal.after(
+            candle,
             self.name,
             self.version,
             sorted(self.parameters.items()),
@@ -102,11 +102,7 @@ class Strategy(ABC):
             action,
         )
         return StrategySignal(
-            event_id=event_id,
-            occurred_at=utc_from_ms(candle.closes_ms),
-            trading_day=candle.trading_day,
-            correlation_id=candle.candle_id,
-            causation_id=candle.candle_id,
+            **envelope,
             strategy=self.name,
             strategy_version=self.version,
             parameters=self.parameters,

@@ -135,8 +135,15 @@ def _router(aggregator: CandleAggregator, parts: Parts) -> APIRouter:
         values = aggregator.forming(tradingsymbol, interval, parts.clock.now_ms())
         if values is None:
             raise HTTPException(404, f"no {interval} candle of {tradingsymbol} is forming")
-        names = ("open", "high", "low", "close", "volume", "ticks", "oi")
-        return {name: float(getattr(values, name)[0]) for name in names}
+        return {
+            "open": float(values.open[0]),
+            "high": float(values.high[0]),
+            "low": float(values.low[0]),
+            "close": float(values.close[0]),
+            "volume": float(values.volume[0]),
+            "ticks": float(values.ticks[0]),
+            "oi": float(values.oi[0]),
+        }
 
     return router
 

@@ -136,7 +136,7 @@ def make_service(settings: ExecutorSettings, parts: Parts, venue: Venue) -> Serv
         return {"mode": executor.mode, "is_busy": handler.is_busy, "venue": venue.describe()}
 
     def state() -> TradingState:
-        held = tuple(executor.blotter.held())
+        held = executor.blotter.held()
         return TradingState(executor.mode, settings.mode, executor.risk.halted_because, held)
 
     access = Access(settings.control.tokens, settings.control.per_minute)

@@ -7,7 +7,7 @@ from datetime import date
 from functools import partial
 
 from libs.events.control import HistoryLoaded
-from libs.events.event import Event, identity, utc_from_ms
+from libs.events.event import Event, utc_from_ms
 from libs.events.positions import PositionClosed, PositionEvent
 from libs.market.calendar import load_calendar
 from libs.runtime.clock import monotonic_ms
@@ -125,13 +125,16 @@ async def _announce(feed: Feed, parts: Parts, emit: Emit) -> None:
     backfill = await feed.backfill(await parts.bus.partitions("historical_candles"))
     for batch in backfill.batches:
         await emit(batch)
-    event_id = identity("HistoryLoaded", feed.source, feed.trading_day, *backfill.days)
+    envelope = HistoryLoaded.without_cause(
+        feed.source,
+        feed.trading_day,
+        *backfill.days,
+        occurred_at=utc_from_ms(opens_ms),
+        trading_day=feed.trading_day,
+    )
     await emit(
         HistoryLoaded(
-            event_id=event_id,
-            occurred_at=utc_from_ms(opens_ms),
-            trading_day=feed.trading_day,
-            correlation_id=event_id,
+            **envelope,
             days=backfill.days,
             candles=sum(len(batch.columns) for batch in backfill.batches),
             gaps=backfill.gaps,

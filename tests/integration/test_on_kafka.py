@@ -256,11 +256,11 @@ def test_poison_on_each_topic_goes_to_dead_letters_and_the_rest_flows(
         buried = {topic for topic, _ in await day.dead_letters()}
         assert buried == set(TOPICS)
         halts = [e.reason for e in await day.events("control") if isinstance(e, TradingHalted)]
-        passed_over = {reason.partition("/")[0] for reason in halts}
-        assert passed_over == {
-            *(f"executor passed over {topic}" for topic in EXECUTOR_READS),
-            *(f"signal passed over {topic}" for topic in ("strategy_signals", "signal_updates")),
-            "position passed over orders",
+        skipped = {reason.partition("/")[0] for reason in halts}
+        assert skipped == {
+            *(f"executor skipped {topic}" for topic in EXECUTOR_READS),
+            *(f"signal skipped {topic}" for topic in ("strategy_signals", "signal_updates")),
+            "position skipped orders",
         }
         assert rows_of(await day.candles()) == expected.candles
         assert by_id(await day.events("signal_generated")) == expected.signals

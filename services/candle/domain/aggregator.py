@@ -1,6 +1,6 @@
 """CandleAggregator: all partitions and sessions of the trading day."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date
 
 import numpy as np
@@ -72,7 +72,7 @@ class CandleAggregator:
 
     def on_run(self, batches: Sequence[TickBatch]) -> list[CandleBatch]:
         """Return what a run of batches closes or revises, as `on_ticks` of each in turn would."""
-        return list(self._on_run(batches)) if batches else []
+        return self._on_run(batches) if batches else []
 
     def on_ticks(self, batch: TickBatch) -> list[CandleBatch]:
         """Return the candles that a batch of ticks closes or revises."""
@@ -113,8 +113,8 @@ class CandleAggregator:
         """Take in ticks that were handled before: those of closed minutes are in their candles."""
         index = self._index_of(batch.partition, batch.trading_day)
         if len(batch.columns):
-            list(self._fold(index, batch.partition, joined([batch]), is_replay=True))
-        list(self._on_clock(index, batch.clock_ms))
+            self._fold(index, batch.partition, joined([batch]), is_replay=True)
+        self._on_clock(index, batch.clock_ms)
 
     def resumed(self) -> list[Event]:
         """Return what may not have been published at the last close before a restart."""
@@ -130,18 +130,17 @@ class CandleAggregator:
                     return values
         return None
 
-    def _on_run(self, batches: Sequence[TickBatch]) -> Iterator[CandleBatch]:
+    def _on_run(self, batches: Sequence[TickBatch]) -> list[CandleBatch]:
         partition = batches[0].partition
         index = self._index_of(partition, batches[0].trading_day)
         run = joined(batches)
-        if len(run):
-            yield from self._fold(index, partition, run)
-        yield from self._on_clock(index, max(batch.clock_ms for batch in batches))
+        revised = self._fold(index, partition, run) if len(run) else []
+        return revised + self._on_clock(index, max(batch.clock_ms for batch in batches))
 
-    def _on_clock(self, index: TokenIndex, clock_ms: int) -> Iterator[CandleBatch]:
+    def _on_clock(self, index: TokenIndex, clock_ms: int) -> list[CandleBatch]:
         index.clock_ms = max(index.clock_ms, clock_ms)
-        for session in index.sessions:
-            yield from session.on_clock(index.clock_ms)
+        sessions = index.sessions
+        return [batch for session in sessions for batch in session.on_clock(index.clock_ms)]
 
     def _index_of(self, partition: int, day: date) -> TokenIndex:
         """Return the partition's state, which is empty on a new day; days do not go back."""
@@ -152,10 +151,11 @@ class CandleAggregator:
 
     def _fold(
         self, index: TokenIndex, partition: int, run: Run, *, is_replay: bool = False
-    ) -> Iterator[CandleBatch]:
+    ) -> list[CandleBatch]:
         at = self._found(index, partition, run.token)
         if not is_replay:
             self.counts.rejected["unknown_instrument"] += int((at < 0).sum())
+        revised: list[CandleBatch] = []
         for number, session in enumerate(index.sessions):
             chosen = index.of_session(number, at)
             ticks = run.ticks(index.row[at[chosen]], chosen)
@@ -164,7 +164,8 @@ class CandleAggregator:
             if is_replay:
                 session.replay(ticks, run.arrivals, index.replayed_from_ms or 0)
             else:
-                yield from session.on_ticks(ticks, run.arrivals)
+                revised += session.on_ticks(ticks, run.arrivals)
+        return revised
 
     def _found(self, index: TokenIndex, partition: int, tokens: Array) -> Array:
         """Return where tokens are; listed ones that are not there yet get their rows."""
@@ -197,7 +198,7 @@ class CandleAggregator:
         if not sessions:
             return NO_SESSION
         session = SessionCandles(partition, index.day, Schedule(sessions), self._rules, self.counts)
-        list(session.on_clock(index.clock_ms))  # without a tick there is no candle to be closed
+        session.on_clock(index.clock_ms)  # without a tick there is no candle to be closed
         index.sessions.append(session)
         return len(index.sessions) - 1
 
@@ -213,12 +214,18 @@ def _restore(index: TokenIndex, at: int, candle: Candle) -> None:
 
 
 def _values(row: int, candle: Candle) -> CandleValues:
-    numbers = {
-        name: np.array([getattr(candle, name)])
-        for name in ("open", "high", "low", "close", "volume", "ticks", "oi", "cumulative_volume")
-    }
-    vwap = np.array([np.nan if candle.vwap is None else candle.vwap])
-    return CandleValues(row=np.array([row]), vwap=vwap, **numbers)
+    return CandleValues(
+        row=np.array([row]),
+        open=np.array([candle.open]),
+        high=np.array([candle.high]),
+        low=np.array([candle.low]),
+        close=np.array([candle.close]),
+        volume=np.array([candle.volume]),
+        vwap=np.array([np.nan if candle.vwap is None else candle.vwap]),
+        ticks=np.array([candle.ticks]),
+        oi=np.array([candle.oi]),
+        cumulative_volume=np.array([candle.cumulative_volume]),
+    )
 
 
 def _open_span(schedule: Schedule, interval: Interval, at_ms: int) -> Span | None:

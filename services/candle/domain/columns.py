@@ -1,6 +1,6 @@
 """Candle values as the columns of an event."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,26 +11,24 @@ from libs.market.instruments import Instrument
 from services.candle.domain.minute_candles import CandleValues
 from services.candle.domain.schedule import Schedule, Span
 
-_NAMES = ("exchange", "tradingsymbol", "expiry", "instrument_token")
-_SAME_NAME = ("open", "high", "low", "close", "volume", "ticks", "oi", "cumulative_volume")
-
 
 class Names:
     """What an event says of each instrument, by row."""
 
     def __init__(self) -> None:
-        self._columns: Mapping[str, NDArray[Any]] = {name: np.empty(0, object) for name in _NAMES}
+        self.exchange: NDArray[Any] = np.empty(0, object)
+        self.tradingsymbol: NDArray[Any] = np.empty(0, object)
+        self.expiry: NDArray[Any] = np.empty(0, object)
+        self.instrument_token: NDArray[Any] = np.empty(0, object)
 
     def add(self, instruments: Iterable[Instrument]) -> None:
         """Add rows at the end."""
         added = list(instruments)
-        for name, column in self._columns.items():
-            more = np.array([getattr(one, name) for one in added], object)
-            self._columns = {**self._columns, name: np.concatenate([column, more])}
-
-    def of(self, name: str, rows: NDArray[Any]) -> tuple[Any, ...]:
-        """Return a column of some rows."""
-        return tuple(self._columns[name][rows].tolist())
+        self.exchange = _longer(self.exchange, [one.exchange for one in added])
+        self.tradingsymbol = _longer(self.tradingsymbol, [one.tradingsymbol for one in added])
+        self.expiry = _longer(self.expiry, [one.expiry for one in added])
+        tokens = [one.instrument_token for one in added]
+        self.instrument_token = _longer(self.instrument_token, tokens)
 
 
 def candle_columns(
@@ -41,13 +39,32 @@ def candle_columns(
     revisions: Sequence[int],
 ) -> CandleColumns:
     """Return the columns of one span's candles."""
+    rows, count = values.row, len(values)
     vwap = values.vwap.astype(object)
     vwap[np.isnan(values.vwap)] = None
     return CandleColumns(
-        opened_ms=(schedule.start_ms(span.start),) * len(values),
-        closes_ms=(schedule.start_ms(span.stop),) * len(values),
-        vwap=tuple(vwap.tolist()),
+        exchange=_tuple(names.exchange[rows]),
+        tradingsymbol=_tuple(names.tradingsymbol[rows]),
+        expiry=_tuple(names.expiry[rows]),
+        instrument_token=_tuple(names.instrument_token[rows]),
+        opened_ms=(schedule.start_ms(span.start),) * count,
+        closes_ms=(schedule.start_ms(span.stop),) * count,
+        open=_tuple(values.open),
+        high=_tuple(values.high),
+        low=_tuple(values.low),
+        close=_tuple(values.close),
+        volume=_tuple(values.volume),
+        vwap=_tuple(vwap),
+        ticks=_tuple(values.ticks),
+        oi=_tuple(values.oi),
+        cumulative_volume=_tuple(values.cumulative_volume),
         revision=tuple(revisions),
-        **{name: names.of(name, values.row) for name in _NAMES},
-        **{name: tuple(getattr(values, name).tolist()) for name in _SAME_NAME},
     )
+
+
+def _tuple(column: NDArray[Any]) -> tuple[Any, ...]:
+    return tuple(column.tolist())
+
+
+def _longer(column: NDArray[Any], more: Sequence[object]) -> NDArray[Any]:
+    return np.concatenate([column, np.array(more, object)])

@@ -41,7 +41,18 @@ class CandleValues:
 
     def take(self, chosen: Array) -> "CandleValues":
         """Return the chosen candles, in that order."""
-        return CandleValues(*(getattr(self, name)[chosen] for name in self.__slots__))
+        return CandleValues(
+            row=self.row[chosen],
+            open=self.open[chosen],
+            high=self.high[chosen],
+            low=self.low[chosen],
+            close=self.close[chosen],
+            volume=self.volume[chosen],
+            vwap=self.vwap[chosen],
+            ticks=self.ticks[chosen],
+            oi=self.oi[chosen],
+            cumulative_volume=self.cumulative_volume[chosen],
+        )
 
 
 class MinuteCandles:
@@ -106,17 +117,14 @@ class MinuteCandles:
 
     def restore(self, minute: int, values: CandleValues, starts_ms: int, stops_ms: int) -> None:
         """Put back a minute that was closed before a restart."""
+        cell = self._cells.at(values.row, minute)
+        for name, part in _restored_cells(values, starts_ms, stops_ms).items():
+            self._cells[name][cell] = part
+        self._restore_rows(values, stops_ms)
+
+    def _restore_rows(self, values: CandleValues, stops_ms: int) -> None:
+        """Put an instrument's running maxima where they were at the end of a minute."""
         rows = values.row
-        cell = self._cells.at(rows, minute)
-        for name in ("open", "high", "low", "close", "ticks", "oi"):
-            self._cells[name][cell] = getattr(values, name)
-        self._cells["open_at"][cell] = starts_ms
-        self._cells["close_at"][cell] = stops_ms - 1
-        for name in ("open_volume", "close_volume", "cumulative"):
-            self._cells[name][cell] = values.cumulative_volume
-        traded = np.where(np.isnan(values.vwap), 0, values.volume)
-        self._cells["traded"][cell] = traded
-        self._cells["turnover"][cell] = np.nan_to_num(values.vwap) * traded
         base, running = self._rows["base"], self._rows["running"]
         first = base[rows] == NONE
         base[rows] = np.where(first, values.cumulative_volume - values.volume, base[rows])
@@ -151,6 +159,28 @@ class MinuteCandles:
         rise = ticks.volume - before
         backs = int((ticks.at_ms < at_before).sum()), int((rise < 0).sum())
         return np.maximum(rise, 0), backs
+
+
+def _restored_cells(
+    values: CandleValues, starts_ms: int, stops_ms: int
+) -> Mapping[str, Array | int]:
+    """Return the parts of a cell as far as its candle tells them."""
+    traded = np.where(np.isnan(values.vwap), 0, values.volume)
+    return {
+        "open": values.open,
+        "high": values.high,
+        "low": values.low,
+        "close": values.close,
+        "ticks": values.ticks,
+        "oi": values.oi,
+        "open_at": starts_ms,
+        "close_at": stops_ms - 1,
+        "open_volume": values.cumulative_volume,
+        "close_volume": values.cumulative_volume,
+        "cumulative": values.cumulative_volume,
+        "traded": traded,
+        "turnover": np.nan_to_num(values.vwap) * traded,
+    }
 
 
 def _first_known(volume: Array, starts: Array) -> Array:

@@ -17,9 +17,18 @@ def historical_data(event: Event) -> dict[str, Any]:
         return {}
     columns = event.columns
     count = len(columns)
-    same = ("exchange", "tradingsymbol", "open", "high", "low", "close", "volume", "ticks", "oi")
     return {
-        **{name: list(getattr(columns, name)) for name in (*same, "cumulative_volume", "revision")},
+        "exchange": list(columns.exchange),
+        "tradingsymbol": list(columns.tradingsymbol),
+        "open": list(columns.open),
+        "high": list(columns.high),
+        "low": list(columns.low),
+        "close": list(columns.close),
+        "volume": list(columns.volume),
+        "ticks": list(columns.ticks),
+        "oi": list(columns.oi),
+        "cumulative_volume": list(columns.cumulative_volume),
+        "revision": list(columns.revision),
         "event_id": [event.event_id] * count,
         "expiry": [expiry or _NO_EXPIRY for expiry in columns.expiry],
         "interval": [event.interval] * count,

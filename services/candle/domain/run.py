@@ -85,13 +85,14 @@ class Run:
 
 def joined(batches: Sequence[TickBatch]) -> Run:
     """Return batches of one partition as a run."""
-    sizes = [len(batch.columns) for batch in batches]
+    columns = [batch.columns for batch in batches]
+    sizes = [len(one) for one in columns]
     return Run(
-        token=column_of(batches, "instrument_token"),
-        at_ms=column_of(batches, "exchange_timestamp"),
-        price=column_of(batches, "last_price"),
-        volume=_filled(batches, "volume_traded", UNKNOWN_VOLUME),
-        oi=_filled(batches, "oi", 0),
+        token=np.concatenate([one.instrument_token for one in columns]),
+        at_ms=np.concatenate([one.exchange_timestamp for one in columns]),
+        price=np.concatenate([one.last_price for one in columns]),
+        volume=_filled([one.volume_traded for one in columns], sizes, UNKNOWN_VOLUME),
+        oi=_filled([one.oi for one in columns], sizes, 0),
         batch=np.repeat(np.arange(len(batches)), sizes),
         arrivals=Arrivals(
             np.array([batch.received_ms for batch in batches], np.int64),
@@ -100,14 +101,10 @@ def joined(batches: Sequence[TickBatch]) -> Run:
     )
 
 
-def column_of(batches: Sequence[TickBatch], name: str) -> Array:
-    """Return a column that all feeds carry, of all batches."""
-    return np.concatenate([getattr(batch.columns, name) for batch in batches])
-
-
-def _filled(batches: Sequence[TickBatch], name: str, missing: int) -> Array:
-    parts = [getattr(batch.columns, name) for batch in batches]
-    for number, part in enumerate(parts):
-        if part is None:
-            parts[number] = np.full(len(batches[number].columns), missing, np.int64)
-    return np.concatenate(parts)
+def _filled(parts: Sequence[Array | None], sizes: Sequence[int], missing: int) -> Array:
+    """Join a column that some feeds do not carry."""
+    filled = (
+        np.full(size, missing, np.int64) if part is None else part
+        for part, size in zip(parts, sizes, strict=True)
+    )
+    return np.concatenate(list(filled))

@@ -1,6 +1,6 @@
 """The candles of one partition and session: ticks in, closed and revised candles out."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from libs.events.candles import CandleBatch
-from libs.events.event import identity, utc_from_ms
 from libs.market.instruments import Instrument
 from services.candle.domain.columns import Names, candle_columns
 from services.candle.domain.minute_candles import CandleValues, MinuteCandles
@@ -79,17 +78,19 @@ class SessionCandles:
         """From when to when minutes are closed (epoch ms, end excluded): ticks of it are late."""
         return self.schedule.open_ms, self.schedule.start_ms(self._closed_minutes)
 
-    def on_ticks(self, ticks: Ticks, arrivals: Arrivals) -> Iterator[CandleBatch]:
-        """Fold ticks of a run into their candles; yield revisions that late ones cause."""
+    def on_ticks(self, ticks: Ticks, arrivals: Arrivals) -> list[CandleBatch]:
+        """Fold ticks of a run into their candles; return revisions that late ones cause."""
         ticks = self._filter.admit(ticks, arrivals, self._watermark_ms, self.counts)
         if not len(ticks):
-            return
+            return []
+        revised: list[CandleBatch] = []
         minute = self.schedule.minute_of(ticks.at_ms)
         late = minute < self._closed_minutes
         if late.any():
-            yield from self._revise(ticks.take(late), minute[late])
+            revised = self._revise(ticks.take(late), minute[late])
             ticks, minute = ticks.take(~late), minute[~late]
         self._fold(ticks, minute)
+        return revised
 
     def replay(self, ticks: Ticks, arrivals: Arrivals, from_ms: int) -> None:
         """Fold ticks that were handled before a restart, also those that came late.
@@ -104,31 +105,33 @@ class SessionCandles:
             if chosen.any():
                 self._minutes.add(ticks.take(chosen), minute[chosen])
 
-    def on_clock(self, clock_ms: int) -> Iterator[CandleBatch]:
-        """Close every candle whose end is past by the grace; yield them, shortest first."""
+    def on_clock(self, clock_ms: int) -> list[CandleBatch]:
+        """Close every candle whose end is past by the grace; return them, shortest first."""
         self._watermark_ms = max(self._watermark_ms, clock_ms)
-        while self._closed_minutes < self.schedule.minutes:
+        closed: list[CandleBatch] = []
+        while self._closed_minutes < self.schedule.minutes and self._watermark_ms >= self.closes_ms:
             stop = self._closed_minutes + 1
-            if self.schedule.start_ms(stop) + self.rules.grace_ms > self._watermark_ms:
-                return
             for span in self.schedule.ending_at[stop]:
                 values = self._minutes.values(span)
                 if len(values):
-                    yield self._batch(span, values, self.schedule.start_ms(stop))
+                    closed.append(self._batch(span, values, self.schedule.start_ms(stop)))
             self._closed_minutes = stop
+        return closed
 
-    def resumed(self) -> Iterator[CandleBatch]:
-        """Yield what ended with the last restored minute and was not published before a crash.
+    def resumed(self) -> list[CandleBatch]:
+        """Return what ended with the last restored minute and was not published before a crash.
 
         One may have come between the one-minute candles of a close and the longer ones.
         """
+        made: list[CandleBatch] = []
         stop = self._closed_minutes
         for span in self.schedule.ending_at.get(stop, ()):
             rows = [row for row in range(len(self._minutes)) if (row, span) not in self._restored]
             values = self._minutes.values(span, np.array(rows, np.int64))
             if len(values):
-                yield self._batch(span, values, self.schedule.start_ms(stop))
+                made.append(self._batch(span, values, self.schedule.start_ms(stop)))
         self._restored.clear()
+        return made
 
     def note_published(self, row: int, span: Span, revision: int) -> None:
         """Remember a candle that was published before a restart, and how often."""
@@ -159,28 +162,29 @@ class SessionCandles:
         self.counts.flagged["time_back"] += time_back
         self.counts.flagged["volume_back"] += volume_back
 
-    def _revise(self, ticks: Ticks, minute: NDArray[np.int64]) -> Iterator[CandleBatch]:
+    def _revise(self, ticks: Ticks, minute: NDArray[np.int64]) -> list[CandleBatch]:
         self.counts.rejected["late"] += len(ticks)
         in_window = self._may_revise(minute)
         ticks, minute = ticks.take(in_window), minute[in_window]
         if not len(ticks):
-            return
-        rows = np.unique(ticks.row)
-        spans = list(self._closed_spans(int(minute.min())))
+            return []
+        rows, revised = np.unique(ticks.row), list[CandleBatch]()
+        spans = self._closed_spans(int(minute.min()))
         before = [self._minutes.values(span, rows) for span in spans]
         self._minutes.add(ticks, minute)
         for span, old in zip(spans, before, strict=True):
             changed = _changed(old, self._minutes.values(span, rows))
             if len(changed):
-                yield self._batch(span, changed, self._watermark_ms, is_revision=True)
+                revised.append(self._batch(span, changed, self._watermark_ms, is_revision=True))
+        return revised
 
     def _may_revise(self, minute: NDArray[np.int64]) -> NDArray[np.bool_]:
         oldest_ms = self._watermark_ms - self.rules.revision_ms - self.rules.grace_ms
         return self.schedule.open_ms + (minute + 1) * MINUTE_MS >= oldest_ms
 
-    def _closed_spans(self, from_minute: int) -> Iterator[Span]:
-        for stop in range(from_minute + 1, self._closed_minutes + 1):
-            yield from self.schedule.ending_at[stop]
+    def _closed_spans(self, from_minute: int) -> list[Span]:
+        stops = range(from_minute + 1, self._closed_minutes + 1)
+        return [span for stop in stops for span in self.schedule.ending_at[stop]]
 
     def _batch(
         self, span: Span, values: CandleValues, at_ms: int, *, is_revision: bool = False
@@ -188,25 +192,8 @@ class SessionCandles:
         # By token: whichever tick came first gave an instrument its row, and ids must not tell.
         values = values.take(np.argsort(self._tokens[values.row]))
         revisions = self._next_revisions(values.row, span) if is_revision else (0,) * len(values)
-        event_id = identity(
-            "CandleBatch",
-            self.partition,
-            span.interval,
-            self.schedule.start_ms(span.start),
-            "live",
-            self._names.of("tradingsymbol", values.row),
-            revisions,
-        )
-        return CandleBatch(
-            event_id=event_id,
-            occurred_at=utc_from_ms(at_ms),
-            trading_day=self.trading_day,
-            correlation_id=event_id,
-            partition=self.partition,
-            interval=span.interval,
-            source="live",
-            columns=candle_columns(self.schedule, self._names, span, values, revisions),
-        )
+        columns = candle_columns(self.schedule, self._names, span, values, revisions)
+        return CandleBatch.live(self.partition, span.interval, at_ms, self.trading_day, columns)
 
     def _next_revisions(self, rows: NDArray[np.int64], span: Span) -> tuple[int, ...]:
         for row in rows.tolist():
@@ -218,19 +205,21 @@ def _row_of(values: CandleValues, index: int) -> CandleValues:
     return values.take(np.array([index]))
 
 
+def _compared(values: CandleValues) -> tuple[NDArray[Any], ...]:
+    return values.open, values.high, values.low, values.close, values.volume, values.oi
+
+
 def _changed(old: CandleValues, new: CandleValues) -> CandleValues:
     """Return the new candles that differ from the old ones, or were not there.
 
     The number of ticks does not count: a repeat after the grace changes nothing but that.
     """
     index = {row: at for at, row in enumerate(old.row.tolist())}
-    compared = ("open", "high", "low", "close", "volume", "oi")
+    pairs = list(zip(_compared(old), _compared(new), strict=True))
 
     def differs(at: int, row: int) -> bool:
         was = index.get(row)
-        if was is None:
-            return True
-        return any(getattr(old, name)[was] != getattr(new, name)[at] for name in compared)
+        return was is None or any(before[was] != after[at] for before, after in pairs)
 
     chosen: NDArray[Any] = np.array(
         [at for at, row in enumerate(new.row.tolist()) if differs(at, row)], np.int64

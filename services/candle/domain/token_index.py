@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from libs.events.ticks import TickBatch
-from services.candle.domain.run import column_of
 from services.candle.domain.session_candles import SessionCandles
 
 Array = NDArray[Any]
@@ -71,12 +70,13 @@ class TokenIndex:
         """Return how many batches may be taken at once: closes, strangers and late ticks end it."""
         some = batches[: self._until_close(batches)]
         ends = np.cumsum([len(batch.columns) for batch in some])
-        at = self.find(column_of(some, "instrument_token"))
+        at = self.find(np.concatenate([batch.columns.instrument_token for batch in some]))
         stranger = _first(at < 0)
         if stranger is not None:
             some = some[: max(1, int(np.searchsorted(ends, stranger, side="right")))]
             at = at[: ends[len(some) - 1]]
-        late = self._first_late(at, column_of(some, "exchange_timestamp"))
+        at_ms = np.concatenate([batch.columns.exchange_timestamp for batch in some])
+        late = self._first_late(at, at_ms)
         if late is None:
             return len(some)
         return max(1, int(np.searchsorted(ends, late, side="right")))

@@ -1,6 +1,5 @@
 """All orders of the executor, and what each position still holds."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -61,12 +60,10 @@ class Blotter:
         self._going = {key: order for key, order in self._going.items() if not order.has_ended}
         return [order for order in self._going.values() if order.working_quantity]
 
-    def held(self) -> Iterator[OrderPlanned]:
-        """Yield an entry of each position of which something is held."""
-        for position_id, orders in self._by_position.items():
-            holding = self.holding(position_id)
-            if holding.bought > holding.sold:
-                yield orders[0].plan
+    def held(self) -> tuple[OrderPlanned, ...]:
+        """Return an entry of each position of which something is held."""
+        positions = ((self.holding(key), orders) for key, orders in self._by_position.items())
+        return tuple(orders[0].plan for held, orders in positions if held.bought > held.sold)
 
     def holding(self, position_id: UUID) -> Holding:
         """Return what the orders of a position add up to."""

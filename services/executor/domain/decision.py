@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from libs.events.control import RiskLimitReached
-from libs.events.event import Event, identity, utc_from_ms
+from libs.events.event import Event, utc_from_ms
 from libs.events.instruments import Contract
 from libs.events.orders import Mode
 from libs.events.signals import ExecutionDecided, SignalGenerated, SignalRejected
@@ -95,15 +95,9 @@ def _size(
     )
     if size.refusal:
         return Decision(None, size.refusal, selection.candidates)
-    trade = Trade(
-        contract=contract,
-        lots=size.lots,
-        quantity=size.lots * contract.lot_size,
-        premium=premium,
-        limit=limit,
-        levels=levels,
-        numbers=size.caps | {"score": chosen.score},
-    )
+    numbers = size.caps | {"score": chosen.score}
+    quantity = size.lots * contract.lot_size
+    trade = Trade(contract, size.lots, quantity, premium, limit, levels, numbers)
     return Decision(trade, None, selection.candidates)
 
 
@@ -112,14 +106,9 @@ def decided(
 ) -> ExecutionDecided:
     """Return the event of a decision."""
     trade, refusal = decision.trade, decision.refusal
-    event_id = identity("ExecutionDecided", signal.signal_id)
     outcome = "refused" if trade is None else "logged" if mode == "logging_only" else "executed"
     return ExecutionDecided(
-        event_id=event_id,
-        occurred_at=utc_from_ms(now_ms),
-        trading_day=signal.trading_day,
-        correlation_id=signal.correlation_id,
-        causation_id=signal.event_id,
+        **ExecutionDecided.after(signal, signal.signal_id, occurred_at=utc_from_ms(now_ms)),
         signal_id=signal.signal_id,
         strategy=signal.strategy,
         underlying=signal.underlying,
@@ -147,12 +136,11 @@ def refused(signal: SignalGenerated, decision: Decision, now_ms: int) -> tuple[E
 
 
 def _limit_reached(signal: SignalGenerated, breach: Breach, now_ms: int) -> RiskLimitReached:
+    envelope = RiskLimitReached.after(
+        signal, breach.limit, signal.signal_id, occurred_at=utc_from_ms(now_ms)
+    )
     return RiskLimitReached(
-        event_id=identity("RiskLimitReached", breach.limit, signal.signal_id),
-        occurred_at=utc_from_ms(now_ms),
-        trading_day=signal.trading_day,
-        correlation_id=signal.correlation_id,
-        causation_id=signal.event_id,
+        **envelope,
         reason=f"{signal.underlying}: {breach.limit}",
         limit=breach.limit,
         value=breach.value,

@@ -1,6 +1,6 @@
 """EventDrivenOptionsExecutor: signals and exit requests in, decisions and orders out."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from uuid import UUID
@@ -192,9 +192,9 @@ class OptionsExecutor:
         except RulebookError:
             return contract.lot_size * self.rulebook.stock_freeze_lots
 
-    def _send(self, plans: Iterable[OrderPlanned]) -> tuple[Effect, ...]:
+    def _send(self, plans: Sequence[OrderPlanned]) -> tuple[Effect, ...]:
         """Follow all slices first, so that the fate of one is judged with the others in mind."""
-        orders = [self.blotter.add(plan) for plan in tuple(plans)]
+        orders = [self.blotter.add(plan) for plan in plans]
         for order in orders:
             self._count_entry(order.plan)
         return tuple(effect for order in orders for effect in (order.plan, PlaceOrder(order)))

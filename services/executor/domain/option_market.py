@@ -2,9 +2,13 @@
 
 from dataclasses import dataclass, field
 from datetime import date
+from math import isnan
 from typing import Literal
 
-from libs.events.event import identity, utc_from_ms
+import numpy as np
+from numpy.typing import NDArray
+
+from libs.events.event import utc_from_ms
 from libs.events.instruments import ChainSnapshot, InstrumentListed
 from libs.events.ticks import TickBatch
 from libs.market.calendar import Calendar, CalendarError
@@ -117,16 +121,13 @@ class OptionMarket:
 
 
 def _snapshot(view: ChainView, contracts: dict[int, Instrument], day: date) -> ChainSnapshot:
-    event_id = identity("ChainSnapshot", view.underlying, view.expiry, view.at_ms)
+    parts = (view.underlying, view.expiry, view.at_ms)
+    envelope = ChainSnapshot.without_cause(
+        *parts, occurred_at=utc_from_ms(view.at_ms), trading_day=day
+    )
     tokens = view.instrument_token.tolist()
-    floats = ("implied_volatility", "delta", "gamma", "theta", "vega", "rho")
-    same = ("strike", "bid_quantity", "ask_quantity", "volume", "oi")
-    prices = ("last_price", "bid_price", "ask_price")
     return ChainSnapshot(
-        event_id=event_id,
-        occurred_at=utc_from_ms(view.at_ms),
-        trading_day=day,
-        correlation_id=event_id,
+        **envelope,
         underlying=view.underlying,
         expiry=view.expiry,
         spot=view.spot,
@@ -134,11 +135,28 @@ def _snapshot(view: ChainView, contracts: dict[int, Instrument], day: date) -> C
         instrument_token=tuple(tokens),
         tradingsymbol=tuple(contracts[token].tradingsymbol for token in tokens),
         instrument_type=tuple("CE" if is_call else "PE" for is_call in view.is_call.tolist()),
-        **{name: tuple(getattr(view, name).tolist()) for name in same},
-        **{name: _numbers(getattr(view, name).tolist(), 0.0) for name in prices},
-        **{name: _numbers(getattr(view, name).tolist(), None) for name in floats},
+        strike=tuple(view.strike.tolist()),
+        last_price=_prices(view.last_price),
+        bid_price=_prices(view.bid_price),
+        bid_quantity=tuple(view.bid_quantity.tolist()),
+        ask_price=_prices(view.ask_price),
+        ask_quantity=tuple(view.ask_quantity.tolist()),
+        volume=tuple(view.volume.tolist()),
+        oi=tuple(view.oi.tolist()),
+        implied_volatility=_solved(view.implied_volatility),
+        delta=_solved(view.delta),
+        gamma=_solved(view.gamma),
+        theta=_solved(view.theta),
+        vega=_solved(view.vega),
+        rho=_solved(view.rho),
     )
 
 
-def _numbers(values: list[float], missing: float | None) -> tuple[float | None, ...]:
-    return tuple(missing if value != value else value for value in values)  # noqa: PLR0124  nan
+def _prices(column: NDArray[np.float64]) -> tuple[float, ...]:
+    """Return prices, 0 where there is none."""
+    return tuple(0.0 if isnan(value) else value for value in column.tolist())
+
+
+def _solved(column: NDArray[np.float64]) -> tuple[float | None, ...]:
+    """Return what was solved for, None where it has no solution."""
+    return tuple(None if isnan(value) else value for value in column.tolist())

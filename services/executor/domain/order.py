@@ -3,11 +3,11 @@
 import base64
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Literal
 from uuid import UUID
 
 from libs.broker.port import Fill, OrderRequest, OrderUpdate
-from libs.events.event import identity, utc_from_ms
+from libs.events.event import Envelope, utc_from_ms
 from libs.events.orders import (
     OrderCancelled,
     OrderEvent,
@@ -36,9 +36,11 @@ _STATE_OF: dict[type[OrderEvent], State] = {
     OrderCancelled: "cancelled",
     OrderUnresolved: "unresolved",
 }
-_SHARED = tuple(
-    name for name in OrderEvent.model_fields if name not in {"type", "event_id", "reason"}
-)
+
+
+def broker_order_id_of(event: OrderEvent) -> str:
+    """Return the broker's id of the order, empty where the event does not tell it."""
+    return event.broker_order_id if isinstance(event, OrderPlaced | OrderFilled) else ""
 
 
 def tag_of(order_id: UUID) -> str:
@@ -113,7 +115,7 @@ class Order:
     def apply(self, event: OrderEvent) -> None:
         """Take an event of this order; a transition that the table does not know is ignored."""
         if not self.broker_order_id and not self.is_given_up:
-            self.broker_order_id = getattr(event, "broker_order_id", "")
+            self.broker_order_id = broker_order_id_of(event)
         if isinstance(event, OrderFilled):
             self._book(event)
         elif not event.reason.startswith(_ALERT):
@@ -146,29 +148,33 @@ class Order:
 
     def placed(self, broker_order_id: str, at_ms: int) -> OrderPlaced:
         """Return the event of the broker's registration."""
-        return OrderPlaced(**self._fields("OrderPlaced", at_ms), broker_order_id=broker_order_id)
+        envelope, details = self._envelope(OrderPlaced, at_ms), self.plan.details
+        return OrderPlaced(**envelope, **details, broker_order_id=broker_order_id)
 
     def rejected(self, reason: str, at_ms: int) -> OrderRejected:
         """Return the event of a refusal."""
-        return OrderRejected(**self._fields("OrderRejected", at_ms), reason=reason)
+        envelope = self._envelope(OrderRejected, at_ms)
+        return OrderRejected(**envelope, **self.plan.details, reason=reason)
 
     def cancelled(self, reason: str, at_ms: int) -> OrderCancelled:
         """Return the event of a cancellation."""
-        filled = self.filled_quantity
-        fields = self._fields("OrderCancelled", at_ms)
-        return OrderCancelled(**fields, reason=reason, filled_quantity=filled)
+        filled, envelope = self.filled_quantity, self._envelope(OrderCancelled, at_ms)
+        return OrderCancelled(
+            **envelope, **self.plan.details, reason=reason, filled_quantity=filled
+        )
 
     def unresolved(self, reason: str, at_ms: int) -> OrderUnresolved:
         """Return the event of an answer that cannot be known."""
-        return OrderUnresolved(**self._fields("OrderUnresolved", at_ms), reason=reason)
+        envelope = self._envelope(OrderUnresolved, at_ms)
+        return OrderUnresolved(**envelope, **self.plan.details, reason=reason)
 
     def alert(self, reason: str, at_ms: int, *parts: object) -> OrderUnresolved:
         """Return the event of something that should not be; it changes no state.
 
         `parts` tell it from others of the same order.
         """
-        fields = self._fields("OrderUnresolved", at_ms, *parts)
-        return OrderUnresolved(**fields, reason=f"{_ALERT}{reason}")
+        envelope = self._envelope(OrderUnresolved, at_ms, *parts)
+        return OrderUnresolved(**envelope, **self.plan.details, reason=f"{_ALERT}{reason}")
 
     def is_stray(self, update: OrderUpdate) -> bool:
         """Whether an update is of an order that should not be there.
@@ -217,7 +223,8 @@ class Order:
         quantity = self.filled_quantity + fill.quantity
         value = self.average_price * self.filled_quantity + fill.price * fill.quantity
         return OrderFilled(
-            **self._fields("OrderFilled", fill.at_ms or update.at_ms, fill.fill_id),
+            **self._envelope(OrderFilled, fill.at_ms or update.at_ms, fill.fill_id),
+            **self.plan.details,
             broker_order_id=update.broker_order_id,
             fill_id=fill.fill_id,
             fill_quantity=fill.quantity,
@@ -226,13 +233,10 @@ class Order:
             average_price=round(value / quantity, 4),
         )
 
-    def _fields(self, kind: str, at_ms: int, *parts: object) -> dict[str, Any]:
-        shared = {name: getattr(self.plan, name) for name in _SHARED}
-        return shared | {
-            "event_id": identity(kind, self.plan.order_id, *parts),
-            "occurred_at": utc_from_ms(max(at_ms, self.plan.occurred_ms)),
-            "causation_id": self.plan.event_id,
-        }
+    def _envelope(self, kind: type[OrderEvent], at_ms: int, *parts: object) -> Envelope:
+        """Return the envelope of an event of the order, which is never before its plan."""
+        at = utc_from_ms(max(at_ms, self.plan.occurred_ms))
+        return kind.after(self.plan, self.plan.order_id, *parts, occurred_at=at)
 
     def _move(self, state: State) -> None:
         if state in TRANSITIONS[self.state]:

@@ -1,8 +1,7 @@
 """Order plans: entries sliced by the freeze quantity, exits for what can be sold."""
 
-from collections.abc import Iterator
+from datetime import datetime
 from decimal import Decimal
-from typing import Literal
 from uuid import UUID
 
 from libs.events.event import identity, utc_from_ms
@@ -22,69 +21,96 @@ def position_id_of(signal_id: UUID) -> UUID:
 
 def entry_plans(
     signal: SignalGenerated, trade: Trade, mode: Mode, rules: OrderRules, freeze: int, now_ms: int
-) -> Iterator[OrderPlanned]:
-    """Yield the entry's orders: whole lots, none above the freeze quantity (units)."""
+) -> tuple[OrderPlanned, ...]:
+    """Return the entry's orders: whole lots, none above the freeze quantity (units)."""
     sizes = _slices(trade.quantity, trade.contract.lot_size, freeze)
-    for number, quantity in enumerate(sizes):
-        order_id = identity("Order", signal.signal_id, "entry", number)
-        yield OrderPlanned(
-            event_id=identity("OrderPlanned", order_id),
-            occurred_at=utc_from_ms(now_ms),
-            trading_day=signal.trading_day,
-            correlation_id=signal.correlation_id,
-            causation_id=signal.event_id,
-            order_id=order_id,
-            tag=tag_of(order_id),
-            signal_id=signal.signal_id,
-            position_id=position_id_of(signal.signal_id),
-            strategy=signal.strategy,
-            leg="entry",
-            mode=mode,
-            contract=trade.contract,
-            transaction_type="BUY",
-            quantity=quantity,
-            action=signal.action,
-            tradingsymbol=signal.tradingsymbol,
-            stop_loss=trade.levels.stop_loss,
-            target=trade.levels.target,
-            order_type="LIMIT",
-            price=trade.limit,
-            product=rules.product,
-        )
+    return tuple(
+        _entry_plan(signal, trade, mode, rules, number, quantity, now_ms)
+        for number, quantity in enumerate(sizes)
+    )
+
+
+def _entry_plan(
+    signal: SignalGenerated,
+    trade: Trade,
+    mode: Mode,
+    rules: OrderRules,
+    number: int,
+    quantity: int,
+    now_ms: int,
+) -> OrderPlanned:
+    order_id = identity("Order", signal.signal_id, "entry", number)
+    return OrderPlanned(
+        **OrderPlanned.after(signal, order_id, occurred_at=utc_from_ms(now_ms)),
+        order_id=order_id,
+        tag=tag_of(order_id),
+        signal_id=signal.signal_id,
+        position_id=position_id_of(signal.signal_id),
+        strategy=signal.strategy,
+        leg="entry",
+        mode=mode,
+        contract=trade.contract,
+        transaction_type="BUY",
+        quantity=quantity,
+        action=signal.action,
+        tradingsymbol=signal.tradingsymbol,
+        stop_loss=trade.levels.stop_loss,
+        target=trade.levels.target,
+        order_type="LIMIT",
+        price=trade.limit,
+        product=rules.product,
+    )
 
 
 def exit_plans(
     entry: OrderPlanned, request: ExitRequested, first: int, quantity: int, freeze: int, now_ms: int
-) -> Iterator[OrderPlanned]:
-    """Yield sales at market of so many units; the position's exits are numbered from `first` on.
+) -> tuple[OrderPlanned, ...]:
+    """Return sales at market of so many units; the position's exits are numbered from `first` on.
 
     They belong to the trading day on which they are sent, which may be later than the entry's.
     In live mode a market order carries market protection; the adapter adds it.
     """
-    at = utc_from_ms(now_ms)
-    kind: Literal["MARKET"] = "MARKET"
     sizes = _slices(quantity, entry.contract.lot_size, freeze)
-    for number, size in enumerate(sizes, first):
-        order_id = identity("Order", entry.signal_id, "exit", number)
-        yield entry.model_copy(
-            update={
-                "event_id": identity("OrderPlanned", order_id),
-                "occurred_at": at,
-                "trading_day": at.astimezone(IST).date(),
-                "causation_id": request.event_id,
-                "order_id": order_id,
-                "tag": tag_of(order_id),
-                "leg": "exit",
-                "transaction_type": "SELL",
-                "quantity": size,
-                "order_type": kind,
-                "price": Decimal(0),
-                "reason": request.reason,
-            }
-        )
+    return tuple(
+        _exit_plan(entry, request, number, size, utc_from_ms(now_ms))
+        for number, size in enumerate(sizes, first)
+    )
 
 
-def _slices(quantity: int, lot_size: int, freeze: int) -> Iterator[int]:
+def _exit_plan(
+    entry: OrderPlanned, request: ExitRequested, number: int, quantity: int, at: datetime
+) -> OrderPlanned:
+    order_id = identity("Order", entry.signal_id, "exit", number)
+    day, correlation_id = at.astimezone(IST).date(), entry.correlation_id
+    return OrderPlanned(
+        **OrderPlanned.after(
+            request,
+            order_id,
+            occurred_at=at,
+            trading_day=day,
+            correlation_id=correlation_id,
+        ),
+        order_id=order_id,
+        tag=tag_of(order_id),
+        signal_id=entry.signal_id,
+        position_id=entry.position_id,
+        strategy=entry.strategy,
+        leg="exit",
+        mode=entry.mode,
+        contract=entry.contract,
+        transaction_type="SELL",
+        quantity=quantity,
+        action=entry.action,
+        tradingsymbol=entry.tradingsymbol,
+        stop_loss=entry.stop_loss,
+        target=entry.target,
+        reason=request.reason,
+        order_type="MARKET",
+        price=Decimal(0),
+        product=entry.product,
+    )
+
+
+def _slices(quantity: int, lot_size: int, freeze: int) -> tuple[int, ...]:
     largest = max(freeze // lot_size, 1) * lot_size
-    for start in range(0, quantity, largest):
-        yield min(largest, quantity - start)
+    return tuple(min(largest, quantity - start) for start in range(0, quantity, largest))

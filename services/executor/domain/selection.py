@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from math import isnan
 from typing import Any, Literal
 
@@ -47,7 +47,7 @@ class Candidate:
 
     def row(self) -> dict[str, int | float | str | None]:
         """Return the row of the decision's table; what is not known is None."""
-        return {name: _known(getattr(self, name)) for name in self.__slots__}
+        return {name: _known(value) for name, value in asdict(self).items()}
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,15 +2,11 @@
 
 from datetime import time
 
-from libs.events.candles import MINUTES
 from libs.events.event import utc_from_ms
-from libs.events.signals import SignalGenerated
+from libs.events.signals import SignalGenerated, staleness
 from libs.market.calendar import IST
 from libs.market.instruments import underlying_name
 from services.executor.domain.policy import EntryFilter, Refusal
-
-DAY_SECONDS = 24 * 3600
-SESSION_MINUTES = 375
 
 
 def refuse_signal(
@@ -35,13 +31,9 @@ def _refuse_underlying(signal: SignalGenerated, entry: EntryFilter) -> Refusal |
 
 
 def _refuse_age(signal: SignalGenerated, entry: EntryFilter, now_ms: int) -> Refusal | None:
-    minutes = SESSION_MINUTES if signal.interval == "day" else MINUTES[signal.interval]
-    wanted = 2 * minutes * 60 if entry.max_age_seconds is None else entry.max_age_seconds
-    allowed = min(wanted, DAY_SECONDS)
-    age = (now_ms - signal.occurred_ms) / 1000
-    if age <= allowed:
-        return None
-    return Refusal("stale", {"age_seconds": age, "allowed_seconds": float(allowed)})
+    max_age_ms = None if entry.max_age_seconds is None else entry.max_age_seconds * 1000
+    stale = staleness(signal, now_ms, max_age_ms)
+    return None if stale is None else Refusal("stale", stale)
 
 
 def _refuse_late(entry: EntryFilter, now_ms: int, closes_ms: int | None) -> Refusal | None:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from libs.events.event import identity, utc_from_ms
+from libs.events.event import utc_from_ms
 from libs.events.ticks import TickBatch, TickColumns
 from libs.market.calendar import day_span_ms
 from libs.market.instruments import partition_of
@@ -71,14 +71,12 @@ class Connection:
         self._clock_ms = max(self._clock_ms, seen)
 
     def _batch(self, partition: int, columns: TickColumns, received_ms: int) -> TickBatch:
-        event_id = identity(
-            "TickBatch", self.source, self.started_ms, self.number, self._sequence, partition
+        parts = (self.source, self.started_ms, self.number, self._sequence, partition)
+        envelope = TickBatch.without_cause(
+            *parts, occurred_at=utc_from_ms(self._clock_ms), trading_day=self.trading_day
         )
         return TickBatch(
-            event_id=event_id,
-            occurred_at=utc_from_ms(self._clock_ms),
-            trading_day=self.trading_day,
-            correlation_id=event_id,
+            **envelope,
             source=self.source,
             connection=self.number,
             sequence=self._sequence,

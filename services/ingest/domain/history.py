@@ -1,13 +1,12 @@
 """A broker's historical candles as batches, and what is missing from them."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import Any
 
 from libs.broker.port.market import HistoricalCandle
-from libs.events.candles import MINUTES, CandleBatch, CandleColumns, Interval
-from libs.events.event import identity, ms_from_utc, utc_from_ms
+from libs.events.candles import MINUTES, Candle, CandleBatch, CandleColumns, Interval
+from libs.events.event import ms_from_utc
 from libs.market.calendar import IST, Calendar
 from libs.market.instruments import Instrument, partition_of
 
@@ -38,13 +37,17 @@ def batches_of(
 
     Candles outside the day's sessions are left out. A broker gives neither vwap nor ticks.
     """
-    groups: dict[tuple[date, int, Interval], list[dict[str, Any]]] = {}
+    groups: dict[tuple[date, int, Interval], list[Candle]] = {}
     for one in fetched:
         partition = partition_of(one.instrument.instrument_token, partitions)
-        for day, row in _rows(one, calendar):
-            if day < until:
-                groups.setdefault((day, partition, one.interval), []).append(row)
-    return [_batch(*key, rows) for key, rows in sorted(groups.items())]
+        for candle in _candles(one, calendar):
+            if candle.trading_day < until:
+                key = (candle.trading_day, partition, one.interval)
+                groups.setdefault(key, []).append(candle)
+    return [
+        CandleBatch.backfill(partition, interval, day, CandleColumns.of(candles))
+        for (day, partition, interval), candles in sorted(groups.items())
+    ]
 
 
 def gaps_of(
@@ -64,14 +67,14 @@ def gaps_of(
             yield f"{day}: {expected - count} of {expected} {interval} candles are missing"
 
 
-def _rows(one: FetchedCandles, calendar: Calendar) -> Iterator[tuple[date, dict[str, Any]]]:
+def _candles(one: FetchedCandles, calendar: Calendar) -> Iterator[Candle]:
     passed: dict[date, int] = {}
     for candle in one.candles:
         day = candle.opened_at.astimezone(IST).date()
         times = _times(candle, day, one.interval, calendar)
         if times is not None:
             passed[day] = passed.get(day, 0) + candle.volume
-            yield day, _row(one.instrument, candle, times, passed[day])
+            yield _candle(one, candle, day, times, passed[day])
 
 
 def _times(
@@ -90,43 +93,29 @@ def _times(
     return opened_ms, min(opened_ms + MINUTES[interval] * MINUTE_MS, closes_ms)
 
 
-def _row(
-    instrument: Instrument, candle: HistoricalCandle, times: tuple[int, int], passed: int
-) -> dict[str, Any]:
-    return {
-        "exchange": instrument.exchange,
-        "tradingsymbol": instrument.tradingsymbol,
-        "expiry": instrument.expiry,
-        "instrument_token": instrument.instrument_token,
-        "opened_ms": times[0],
-        "closes_ms": times[1],
-        **{name: getattr(candle, name) for name in ("open", "high", "low", "close")},
-        "volume": candle.volume,
-        "vwap": None,
-        "ticks": 0,
-        "oi": candle.oi,
-        "cumulative_volume": passed,
-        "revision": 0,
-    }
-
-
-def _batch(
-    day: date, partition: int, interval: Interval, rows: Sequence[Mapping[str, Any]]
-) -> CandleBatch:
-    columns = CandleColumns(
-        **{name: tuple(row[name] for row in rows) for name in CandleColumns.model_fields}
-    )
-    names = sorted(set(columns.tradingsymbol))
-    event_id = identity("CandleBatch", "backfill", day, partition, interval, *names)
-    return CandleBatch(
-        event_id=event_id,
-        occurred_at=utc_from_ms(max(columns.closes_ms)),
-        trading_day=day,
-        correlation_id=event_id,
-        partition=partition,
-        interval=interval,
+def _candle(
+    one: FetchedCandles, candle: HistoricalCandle, day: date, times: tuple[int, int], passed: int
+) -> Candle:
+    return Candle(
+        exchange=one.instrument.exchange,
+        tradingsymbol=one.instrument.tradingsymbol,
+        expiry=one.instrument.expiry,
+        instrument_token=one.instrument.instrument_token,
+        opened_ms=times[0],
+        closes_ms=times[1],
+        open=candle.open,
+        high=candle.high,
+        low=candle.low,
+        close=candle.close,
+        volume=candle.volume,
+        vwap=None,
+        ticks=0,
+        oi=candle.oi,
+        cumulative_volume=passed,
+        revision=0,
+        interval=one.interval,
         source="backfill",
-        columns=columns,
+        trading_day=day,
     )
 
 

@@ -36,7 +36,10 @@ class MarketDataRows:
         at = np.searchsorted(tokens, event.columns.instrument_token)
         at = np.where(tokens[at] == event.columns.instrument_token, at, len(tokens) - 1)
         return {
-            **{name: _column(event, name) for name in COLUMN_TYPES},
+            **{
+                name: np.zeros(count, COLUMN_TYPES[name]) if column is None else column
+                for name, column in event.columns.columns().items()
+            },
             "batch_id": np.full(count, event.event_id, object),
             "row": np.arange(count, dtype=np.uint32),
             "exchange": exchanges[at],
@@ -57,8 +60,3 @@ def _name_table(names: dict[int, tuple[str, str]]) -> _NameTable:
         np.array([*(exchange for exchange, _ in listed), ""], object),
         np.array([*(tradingsymbol for _, tradingsymbol in listed), ""], object),
     )
-
-
-def _column(event: TickBatch, name: str) -> Any:
-    column = getattr(event.columns, name)
-    return np.zeros(len(event.columns), COLUMN_TYPES[name]) if column is None else column

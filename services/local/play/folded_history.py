@@ -4,7 +4,6 @@ from collections.abc import Iterable, Sequence
 from datetime import date
 
 from libs.events.candles import CandleBatch, CandleColumns, Interval
-from libs.events.event import identity, utc_from_ms
 from libs.events.instruments import InstrumentListed
 from libs.events.ticks import TickBatch
 from libs.market.calendar import Calendar
@@ -34,32 +33,12 @@ def _by_interval(batches: Sequence[CandleBatch]) -> list[CandleBatch]:
     for batch in batches:
         groups.setdefault((batch.trading_day, batch.partition, batch.interval), []).append(batch)
     return [
-        _backfill(day, partition, interval, _joined([batch.columns for batch in parts]))
+        CandleBatch.backfill(partition, interval, day, _joined(parts))
         for (day, partition, interval), parts in groups.items()
     ]
 
 
-def _joined(parts: Sequence[CandleColumns]) -> CandleColumns:
-    names = list(CandleColumns.model_fields)
-    rows = [row for part in parts for row in zip(*(getattr(part, n) for n in names), strict=True)]
-    token, opened = names.index("instrument_token"), names.index("opened_ms")
-    last = {(row[token], row[opened]): row for row in rows}
-    columns = zip(*last.values(), strict=True)
-    return CandleColumns(**dict(zip(names, columns, strict=True)))
-
-
-def _backfill(
-    trading_day: date, partition: int, interval: Interval, columns: CandleColumns
-) -> CandleBatch:
-    names = sorted(set(columns.tradingsymbol))
-    event_id = identity("CandleBatch", "backfill", trading_day, partition, interval, *names)
-    return CandleBatch(
-        event_id=event_id,
-        occurred_at=utc_from_ms(max(columns.closes_ms)),
-        trading_day=trading_day,
-        correlation_id=event_id,
-        partition=partition,
-        interval=interval,
-        source="backfill",
-        columns=columns,
-    )
+def _joined(parts: Sequence[CandleBatch]) -> CandleColumns:
+    candles = (candle for part in parts for candle in part.candles())
+    last = {(candle.instrument_token, candle.opened_ms): candle for candle in candles}
+    return CandleColumns.of(last.values())

@@ -8,29 +8,27 @@ from libs.events.event import Event
 from libs.events.signals import SignalGenerated, SignalUpdate
 from services.signal.domain.life import STATE_AFTER
 
-_SAME_NAME = (
-    "event_id",
-    "occurred_at",
-    "trading_day",
-    "correlation_id",
-    "signal_id",
-    "strategy",
-    "underlying",
-    "tradingsymbol",
-    "action",
-)
-_LEVELS = ("price", "stop_loss", "target", "confidence")
-
 
 def trading_signals(event: Event) -> dict[str, Any]:
     """Return the columns of one generated signal (state NEW) or of one update."""
     if isinstance(event, SignalGenerated):
-        levels = {name: [getattr(event, name)] for name in _LEVELS}
-        return {**_common(event), **levels, "state": ["NEW"], "reason": [""], "details": ["{}"]}
+        return {
+            **_common(event),
+            "price": [event.price],
+            "stop_loss": [event.stop_loss],
+            "target": [event.target],
+            "confidence": [event.confidence],
+            "state": ["NEW"],
+            "reason": [""],
+            "details": ["{}"],
+        }
     if isinstance(event, SignalUpdate):
         return {
             **_common(event),
-            **{name: [nan] for name in _LEVELS},
+            "price": [nan],
+            "stop_loss": [nan],
+            "target": [nan],
+            "confidence": [nan],
             "state": [STATE_AFTER[type(event)]],
             "reason": [event.reason],
             "details": [json.dumps(event.numbers, sort_keys=True)],
@@ -38,5 +36,15 @@ def trading_signals(event: Event) -> dict[str, Any]:
     return {}
 
 
-def _common(event: Event) -> dict[str, Any]:
-    return {name: [getattr(event, name)] for name in _SAME_NAME}
+def _common(event: SignalGenerated | SignalUpdate) -> dict[str, Any]:
+    return {
+        "event_id": [event.event_id],
+        "occurred_at": [event.occurred_at],
+        "trading_day": [event.trading_day],
+        "correlation_id": [event.correlation_id],
+        "signal_id": [event.signal_id],
+        "strategy": [event.strategy],
+        "underlying": [event.underlying],
+        "tradingsymbol": [event.tradingsymbol],
+        "action": [event.action],
+    }

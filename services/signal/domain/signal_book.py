@@ -4,8 +4,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from uuid import UUID
 
-from libs.events.candles import MINUTES
-from libs.events.event import Event, identity
+from libs.events.event import Event
 from libs.events.signals import (
     SignalFields,
     SignalGenerated,
@@ -13,11 +12,10 @@ from libs.events.signals import (
     SignalUpdate,
     SignalValidated,
     StrategySignal,
+    staleness,
 )
 from services.signal.domain.life import STATE_AFTER, State, may_follow
 
-DAY_MS = 24 * 3600 * 1000
-SESSION_MINUTES = 375
 TEST_PREFIX = "TEST_"
 Numbers = dict[str, float | str]
 
@@ -27,12 +25,6 @@ class SignalRules:
     """`max_age_ms` None means two intervals of the signal's candle; never over 24 h."""
 
     max_age_ms: int | None = None
-
-    def max_age_of(self, signal: StrategySignal) -> int:
-        """Return the age (ms) beyond which a signal is stale."""
-        minutes = SESSION_MINUTES if signal.interval == "day" else MINUTES[signal.interval]
-        wanted = self.max_age_ms if self.max_age_ms is not None else 2 * minutes * 60_000
-        return min(wanted, DAY_MS)
 
 
 @dataclass(slots=True)
@@ -74,14 +66,14 @@ class SignalBook:
         self._start_day(signal.trading_day)
         if signal.event_id in self._seen:
             return ()
-        generated = _generated(signal)
+        generated = SignalGenerated.of(signal)
         refusal = self._refusal(signal, now_ms)
         if refusal:
             reason, numbers = refusal
-            rejected = _update(SignalRejected, generated, reason, numbers)
+            rejected = _update(SignalRejected, generated, signal, reason, numbers)
             self._seen.add(signal.event_id)
             return (rejected,)
-        validated = _update(SignalValidated, generated, "", {})
+        validated = _update(SignalValidated, generated, signal, "", {})
         self._remember(generated)
         self._seen.add(signal.event_id)
         return generated, validated
@@ -89,9 +81,9 @@ class SignalBook:
     def _refusal(self, signal: StrategySignal, now_ms: int) -> tuple[str, Numbers] | None:
         if signal.tradingsymbol.upper().startswith(TEST_PREFIX):
             return "test_symbol", {"tradingsymbol": signal.tradingsymbol}
-        age_ms, allowed_ms = now_ms - signal.occurred_ms, self.rules.max_age_of(signal)
-        if age_ms > allowed_ms:
-            return "stale", {"age_seconds": age_ms / 1000, "allowed_seconds": allowed_ms / 1000}
+        stale = staleness(signal, now_ms, self.rules.max_age_ms)
+        if stale is not None:
+            return "stale", stale
         last = self._last.get(_source(signal))
         if last is not None and last.causation_id != signal.event_id and _repeats(signal, last):
             return "duplicate", {
@@ -132,17 +124,11 @@ def _repeats(signal: StrategySignal, last: SignalGenerated) -> bool:
     return signal.action == last.action and lowest < signal.price < highest
 
 
-def _generated(signal: StrategySignal) -> SignalGenerated:
-    fields = {name: getattr(signal, name) for name in type(signal).model_fields if name != "type"}
-    fields |= {
-        "event_id": identity("SignalGenerated", signal.event_id),
-        "causation_id": signal.event_id,
-    }
-    return SignalGenerated(**fields)
-
-
 def _update(
-    kind: type[SignalUpdate], generated: SignalGenerated, reason: str, numbers: Numbers
+    kind: type[SignalUpdate],
+    generated: SignalGenerated,
+    cause: StrategySignal,
+    reason: str,
+    numbers: Numbers,
 ) -> SignalUpdate:
-    at, day, cause = generated.occurred_at, generated.trading_day, generated.causation_id
-    return kind.of(generated, at, day, reason, numbers, cause)
+    return kind.of(generated, cause.occurred_at, cause.trading_day, reason, numbers, cause)

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from libs.events.candles import Candle, CandleBatch, Interval
 from libs.events.control import StrategyStarted, StrategyStopped
-from libs.events.event import Event, identity, utc_from_ms
+from libs.events.event import Event, utc_from_ms
 from libs.strategy.instance import StrategyInstance
 from libs.strategy.strategy import Strategy
 
@@ -91,12 +91,12 @@ class StrategyHost:
         name = self._samples[number].name
         mine = {key: one for (at, key), one in self._instances.items() if at == number}
         cold = [key for key, one in mine.items() if not one.is_warm]
-        event_id = identity("StrategyStarted", number, name, trading_day, at_ms)
+        parts = (number, name, trading_day, at_ms)
+        envelope = StrategyStarted.without_cause(
+            *parts, occurred_at=utc_from_ms(at_ms), trading_day=trading_day
+        )
         return StrategyStarted(
-            event_id=event_id,
-            occurred_at=utc_from_ms(at_ms),
-            trading_day=trading_day,
-            correlation_id=event_id,
+            **envelope,
             strategy=name,
             instruments=len(mine) - len(cold),
             cold=tuple(sorted(cold)),
@@ -135,13 +135,8 @@ class StrategyHost:
 
     def _stop(self, number: int, candle: Candle, error: Exception) -> StrategyStopped:
         name = self._samples[number].name
-        event_id = identity("StrategyStopped", number, name, candle.candle_id)
         self._stopped[number] = StrategyStopped(
-            event_id=event_id,
-            occurred_at=utc_from_ms(candle.closes_ms),
-            trading_day=candle.trading_day,
-            correlation_id=candle.candle_id,
-            causation_id=candle.candle_id,
+            **StrategyStopped.after(candle, number, name, candle.candle_id),
             strategy=name,
             reason=f"on {candle.key} {candle.interval}: {type(error).__name__}: {error}",
         )

@@ -130,10 +130,12 @@ def test_an_event_without_a_cause_begins_a_correlation() -> None:
 def test_a_signal_has_one_update_of_a_kind_whatever_caused_it() -> None:
     fill, at = sample(OrderFilled), datetime(2026, 6, 11, 3, 45, tzinfo=UTC)
     assert isinstance(fill, OrderFilled)
+    other = sample(ExitRequested)
     updates = [
         SignalActivated.of(fill, at, at.date(), "position_opened", cause=cause)
-        for cause in (None, NAMESPACE)
+        for cause in (None, other)
     ]
     assert {one.event_id for one in updates} == {identity("SignalActivated", fill.signal_id)}
-    assert [one.causation_id for one in updates] == [fill.event_id, NAMESPACE]
+    assert [one.causation_id for one in updates] == [fill.event_id, other.event_id]
+    assert {one.correlation_id for one in updates} == {fill.correlation_id}
     assert (updates[0].type, updates[0].numbers) == ("SignalActivated", {})

@@ -58,7 +58,7 @@ def test_an_entry_within_the_freeze_quantity_is_one_limit_order() -> None:
 def test_entries_are_sliced_in_whole_lots_within_the_freeze_quantity(
     lots: int, freeze: int, sizes: list[int]
 ) -> None:
-    plans = list(entry_plans(signal(), trade(lots), "paper", OrderRules(), freeze, NOW))
+    plans = entry_plans(signal(), trade(lots), "paper", OrderRules(), freeze, NOW)
     assert [one.quantity for one in plans] == sizes
 
 
@@ -67,9 +67,9 @@ def test_slices_add_up_and_none_is_above_the_freeze_quantity(
     lots: int, lot_size: int, freeze: int
 ) -> None:
     one_trade, rules = trade(lots, lot_size), OrderRules()
-    entries = list(entry_plans(signal(), one_trade, "paper", rules, freeze, NOW))
+    entries = entry_plans(signal(), one_trade, "paper", rules, freeze, NOW)
     request = exit_requested(entries[0].position_id)
-    exits = list(exit_plans(entries[0], request, 3, one_trade.quantity, freeze, NOW))
+    exits = exit_plans(entries[0], request, 3, one_trade.quantity, freeze, NOW)
     for plans in (entries, exits):
         assert sum(one.quantity for one in plans) == lots * lot_size
         assert all(one.quantity % lot_size == 0 for one in plans)
@@ -79,7 +79,7 @@ def test_slices_add_up_and_none_is_above_the_freeze_quantity(
 
 def test_the_same_signal_gives_the_same_orders_and_another_gives_others() -> None:
     first, second, other = (
-        list(entry_plans(signal(number), trade(30), "paper", OrderRules(), 1800, NOW))
+        entry_plans(signal(number), trade(30), "paper", OrderRules(), 1800, NOW)
         for number in (1, 1, 2)
     )
     assert first == second
@@ -98,7 +98,7 @@ def test_an_exit_sells_at_market_for_the_reason_of_its_request() -> None:
 
 def test_later_exits_of_a_position_are_other_orders() -> None:
     entry, request = plan(150), exit_requested(plan().position_id)
-    first, second = (next(exit_plans(entry, request, n, 150, 1800, NOW)) for n in (0, 1))
+    first, second = (exit_plans(entry, request, n, 150, 1800, NOW)[0] for n in (0, 1))
     assert first.tag != second.tag
     assert first.event_id != second.event_id
 
@@ -106,5 +106,5 @@ def test_later_exits_of_a_position_are_other_orders() -> None:
 def test_an_exit_belongs_to_the_day_on_which_it_is_sent() -> None:
     entry, request = plan(150), exit_requested(plan().position_id)
     assert entry.trading_day == DAY
-    overnight = next(exit_plans(entry, request, 0, 150, 1800, at(9, 15, day=NEXT_DAY)))
+    (overnight,) = exit_plans(entry, request, 0, 150, 1800, at(9, 15, day=NEXT_DAY))
     assert overnight.trading_day == NEXT_DAY
