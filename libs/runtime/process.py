@@ -111,8 +111,8 @@ async def _run(
     configure_logs(runtime.log_level, runtime.log_format)
     store = ClickHouseStore(store_address(settings.store)) if settings.store.host else None
     bus, clock, metrics = make_bus(settings.bus, fence), make_clock(runtime.clock), Metrics(name)
-    policy, patience = checkpoint_policy(runtime), settings.bus.connect_seconds
-    around = Surroundings(bus, clock, policy, connect_seconds=patience)
+    policy, seconds = checkpoint_policy(runtime), settings.bus.connect_seconds
+    around = Surroundings(bus, clock, policy, connect_seconds=seconds)
     if settings.bus.kind == "local":
         logger_of(name).warning(
             "the local bus connects the services of one process only", bus="local"
