@@ -1,7 +1,8 @@
-"""What the author of a strategy needs.
+"""The public interface for authors of strategies.
 
-`Strategy` is handed one candle after the other, `alphastocks.frames.FrameStrategy` a pandas frame;
-`alphastocks.indicators` and `alphastocks.testing` hold the rest. docs/strategies.md is the guide.
+A `Strategy` gets one candle after the other, an `alphastocks.frames.FrameStrategy` a pandas frame.
+Indicators are in `alphastocks.indicators`, the test harness in `alphastocks.testing`. The guide is
+docs/strategies.md.
 """
 
 from libs.events.candles import Candle, Interval

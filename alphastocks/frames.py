@@ -1,4 +1,4 @@
-"""Strategies that are handed a pandas frame of the last candles."""
+"""Strategies that get a pandas frame of the last candles."""
 
 from libs.strategy.frames import FrameStrategy
 

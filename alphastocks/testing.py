@@ -1,4 +1,4 @@
-"""A harness for strategies: candles out of plain numbers, and the signals they lead to."""
+"""A test harness for strategies: makes candles from numbers, and collects their signals."""
 
 from datetime import date
 from pathlib import Path
@@ -18,9 +18,8 @@ def read_candles(
     tradingsymbol: str = "RELIANCE",
     first_day: date = FIRST_DAY,
 ) -> tuple[Candle, ...]:
-    """Return the candles of a CSV with a header: open, high, low, close, and volume and date.
+    """Return the candles of a CSV file with columns open, high, low, close, [volume, date].
 
-    The last two may be missing. Raises OSError for a file that cannot be read, and what
-    `make_candles` raises.
+    Raises OSError for a file that cannot be read, and what `make_candles` raises.
     """
     return make_candles(pd.read_csv(path), interval, exchange, tradingsymbol, first_day)

@@ -1,1 +1,1 @@
-"""Brokers: the ports, paper trading, and a folder for each real one."""
+"""Brokers: the ports, paper trading, and a folder for each real broker."""

@@ -1,6 +1,6 @@
-"""A connector makes the parts of one broker's account, each with connections of its own.
+"""A connector makes the parts of one broker's account; each part has its own connections.
 
-The registry (libs/runtime/brokers) holds one by name; nothing else chooses a broker.
+The registry (libs/runtime/brokers) maps names to connectors; nothing else chooses a broker.
 """
 
 from collections.abc import Callable
@@ -18,9 +18,10 @@ from libs.broker.port.venue import Venue
 class Surroundings:
     """What a process gives to its connector.
 
-    `now_ms` is the clock of its events and `wall_ms` the wall's (epoch ms); `is_today` is False
-    where a simulated day is played: then only the exchange says that a session is over. `note` is
-    told of each request its class, `ok` or the error's name, and its seconds, from any thread.
+    `now_ms` is the service's clock and `wall_ms` the machine's (epoch ms). `is_today` is False
+    for a simulated day, in which only the exchange decides that a session is over. `note` is
+    called for each request with its class, `ok` or the error's name, and its seconds, from any
+    thread.
     """
 
     now_ms: Callable[[], int]
@@ -31,21 +32,21 @@ class Surroundings:
 
 
 class Connector(Protocol):
-    """A place for orders."""
+    """A broker that takes orders."""
 
     def venue(self) -> Venue:
-        """Return a venue; ValueError, which names the key, for settings that do not do."""
+        """Return a venue; raise ValueError, which names the key, for unusable settings."""
 
 
 @runtime_checkable
 class MarketConnector(Connector, Protocol):
-    """A broker that has a market too."""
+    """A broker that has market data too."""
 
     def sessions(self) -> Sessions:
         """Return the login."""
 
     def market_data(self) -> MarketData:
-        """Return what is asked for by requests."""
+        """Return instruments, history and quotes by request."""
 
     def tick_stream(self) -> TickStream:
         """Return a stream of ticks."""

@@ -1,17 +1,17 @@
-"""What can go wrong at the broker.
+"""The errors of brokers.
 
 BrokerError                is_retriable
-├── SessionError           no    log in; every request with this session would fail
+├── SessionError           no    no usable session: log in
 │   ├── SessionMissing     no    nobody has logged in
 │   ├── SessionFileBroken  no    the session's file cannot be read
-│   └── SessionExpired     no    the access token is over: wait for a new one
-├── RateLimited            yes   too many requests; says after how many ms to come back
+│   └── SessionExpired     no    the access token has expired: wait for a new one
+├── RateLimited            yes   too many requests; says after how many ms to retry
 ├── BrokerUnavailable      yes   no connection, no answer in time, or 5xx
-├── ReplyUnreadable        yes   an answer, but not one that can be understood
-├── AccountRefused         no    we will not trade at this account
-├── RequestRefused         no    the broker will not do this, in its own words
-├── OrderRefused           no    the broker will not take the order; carries its reason
-└── OrderUnknown           no    the answer is unknown: look the tag up before anything else
+├── ReplyUnreadable        yes   a reply that cannot be parsed
+├── AccountRefused         no    orders must not go to this account
+├── RequestRefused         no    the broker refused the request; carries its reason
+├── OrderRefused           no    the broker refused the order; carries its reason
+└── OrderUnknown           no    the reply was lost: look the tag up before anything else
 
 No message carries an access token or a secret.
 """
@@ -20,11 +20,11 @@ from libs.errors import AlphaStocksError
 
 
 class BrokerError(AlphaStocksError):
-    """Root of the errors of this package; says itself whether trying again can help."""
+    """Root of the errors of this package."""
 
 
 class SessionError(BrokerError):
-    """There is no session to make requests with; the message says what to do."""
+    """There is no usable session; the message says what to do."""
 
 
 class SessionMissing(SessionError):
@@ -36,11 +36,11 @@ class SessionFileBroken(SessionError):
 
 
 class SessionExpired(SessionError):
-    """The access token is over, or the broker does not accept it."""
+    """The access token has expired, or the broker does not accept it."""
 
 
 class RateLimited(BrokerError):
-    """Too many requests: nothing was done. `retry_after_ms` says when to come back."""
+    """Too many requests: nothing was done. Retry after `retry_after_ms`."""
 
     is_retriable = True
 
@@ -50,7 +50,7 @@ class RateLimited(BrokerError):
 
 
 class BrokerUnavailable(BrokerError):
-    """The broker does not answer now. `was_sent` is False if the request surely never left."""
+    """The broker does not answer. `was_sent` is False if the request was certainly not sent."""
 
     is_retriable = True
 
@@ -60,7 +60,7 @@ class BrokerUnavailable(BrokerError):
 
 
 class ReplyUnreadable(BrokerError):
-    """The broker answered with something else than what was asked for."""
+    """The broker's reply cannot be parsed."""
 
     is_retriable = True
 
@@ -70,7 +70,7 @@ class AccountRefused(BrokerError):
 
 
 class RequestRefused(BrokerError):
-    """The broker refuses the request; `error_type` is its own name for the reason."""
+    """The broker refused the request; `error_type` is its name for the reason."""
 
     def __init__(self, message: str, error_type: str = "") -> None:
         super().__init__(message)
@@ -82,4 +82,4 @@ class OrderRefused(BrokerError):
 
 
 class OrderUnknown(BrokerError):
-    """Whether an order was placed cannot be told from the reply."""
+    """It is unknown whether an order was placed."""

@@ -1,4 +1,4 @@
-"""Paper trading: fills at the other side of the quote, as the market showed it.
+"""Paper trading: orders fill at the opposite side of the quote.
 
 An order fills at the first quote whose exchange time is at least its placing plus the latency:
 a buy at the ask, a sale at the bid, at most the quoted quantity per quote, which orders share;
@@ -58,7 +58,7 @@ class _PaperOrder:
 
 
 class PaperBroker:
-    """A venue without a broker: it is told the quotes, and its orders end with the process."""
+    """A venue without a broker: quotes fill its orders, which end with the process."""
 
     may_lose_replies = False
     is_real = False
@@ -70,7 +70,7 @@ class PaperBroker:
         self._has_updates = asyncio.Event()
 
     async def place(self, request: OrderRequest) -> str:
-        """Take an order; a tag that is already known is refused, as a second order would be."""
+        """Accept an order; raise OrderRefused for a repeated tag or a quantity below 1."""
         broker_order_id = f"paper-{request.tag}"
         if broker_order_id in self._orders:
             raise OrderRefused(f"an order with tag {request.tag} was placed before")
@@ -80,10 +80,10 @@ class PaperBroker:
         return broker_order_id
 
     async def modify(self, broker_order_id: str, quantity: int, price: Decimal) -> None:
-        """Give an open LIMIT order another quantity and price, from the next quote on."""
+        """Change quantity and price of an open LIMIT order; OrderRefused if there is none."""
         order = self._orders.get(broker_order_id)
         if order is None or not order.is_working or order.request.order_type != "LIMIT":
-            raise OrderRefused(f"{broker_order_id} is no open limit order")
+            raise OrderRefused(f"{broker_order_id} is not an open limit order")
         if quantity <= order.filled:
             raise OrderRefused(f"{order.filled} units are filled already")
         order.request = replace(order.request, quantity=quantity, price=price)
@@ -94,7 +94,7 @@ class PaperBroker:
         if order is not None and order.is_working:
             order.is_cancelled = True
             at_ms = max(order.last_quote_ms, order.request.placed_ms)
-            self._tell(order.update(at_ms, "cancelled on request"))
+            self._report(order.update(at_ms, "cancelled on request"))
 
     async def orders(self) -> Sequence[OrderUpdate]:
         """Return all orders since the start."""
@@ -114,7 +114,7 @@ class PaperBroker:
         ]
 
     async def positions(self) -> Sequence[NetPosition]:
-        """Return what the fills add up to; the account is square at the start."""
+        """Return the sums of the fills; there are no positions at the start."""
         held: Counter[tuple[str, str, str]] = Counter()
         for order in (one for one in self._orders.values() if one.fills):
             asked = order.request
@@ -123,34 +123,34 @@ class PaperBroker:
         return [NetPosition(*contract, quantity) for contract, quantity in held.items()]
 
     def take_updates(self) -> Sequence[OrderUpdate]:
-        """Return what happened since the last call."""
+        """Return the updates since the last call."""
         updates, self._updates = self._updates, []
         self._has_updates.clear()
         return updates
 
     async def updated(self) -> None:
-        """Return when there is something to take; who asked for it has mostly taken it by then."""
+        """Return when there are updates to take."""
         while not self._updates:
             await self._has_updates.wait()
 
     async def run(self) -> None:
-        """Have nothing to follow, until cancelled: fills come with quotes."""
+        """Wait until cancelled: fills come with quotes."""
         await asyncio.Event().wait()
 
     async def close(self) -> None:
-        """Have no connections."""
+        """Do nothing: there are no connections."""
 
     def budget(self) -> dict[int, int]:
-        """Return nothing: requests are not counted."""
+        """Return an empty mapping: requests are not limited."""
         return {}
 
     def describe(self) -> dict[str, int]:
-        """Return how many orders there are, and how many of them may still fill."""
+        """Return the number of orders, and of those that may still fill."""
         working = sum(order.is_working for order in self._orders.values())
         return {"orders": len(self._orders), "working": working}
 
     def on_quotes(self, quotes: QuoteSource) -> None:
-        """Fill what the latest quotes fill, in the order of placing."""
+        """Fill orders from the latest quotes, in the order of placing."""
         taken: Counter[tuple[int, str]] = Counter()
         for order in self._orders.values():
             if not order.is_working:
@@ -161,7 +161,7 @@ class PaperBroker:
                 place = (order.request.instrument_token, order.request.transaction_type)
                 taken[place] += self._fill(order, quote, taken[place])
 
-    def _tell(self, update: OrderUpdate) -> None:
+    def _report(self, update: OrderUpdate) -> None:
         self._updates.append(update)
         self._has_updates.set()
 
@@ -170,7 +170,7 @@ class PaperBroker:
         return quote.at_ms >= earliest_ms and quote.at_ms > order.last_quote_ms
 
     def _fill(self, order: _PaperOrder, quote: Quote, taken: int) -> int:
-        """Fill what the quote still offers after `taken` units; return the units filled."""
+        """Fill from what the quote offers beyond `taken` units; return the units filled."""
         price, offered = self._offer(order.request, quote)
         available = offered if quote.mid is None else offered - taken
         quantity = min(available, order.request.quantity - order.filled)
@@ -178,7 +178,7 @@ class PaperBroker:
             return 0
         fill_id = f"{order.broker_order_id}-{len(order.fills) + 1}"
         order.fills.append(Fill(fill_id, quantity, price, quote.at_ms))
-        self._tell(order.update(quote.at_ms))
+        self._report(order.update(quote.at_ms))
         return quantity
 
     def _offer(self, request: OrderRequest, quote: Quote) -> tuple[Decimal, int]:
@@ -204,13 +204,13 @@ def _within_limit(request: OrderRequest, price: Decimal) -> bool:
 
 
 def _decimal(price: float) -> Decimal:
-    """Return a market price as money: exact to the paisa, as the exchange quotes it."""
+    """Return a market price as a Decimal, exact to the paisa."""
     return Decimal(str(round(price, 2)))
 
 
 @dataclass(frozen=True, slots=True)
 class PaperConnector:
-    """Makes paper venues; there is no market behind them."""
+    """Makes paper venues; it has no market data."""
 
     rules: PaperRules
 

@@ -1,4 +1,4 @@
-"""Types of the numpy columns that the package takes and gives."""
+"""Types of numpy columns."""
 
 from typing import TypeAlias
 

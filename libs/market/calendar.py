@@ -35,7 +35,7 @@ def day_span_ms(day: date) -> tuple[int, int]:
 
 
 class CalendarError(AlphaStocksError, LookupError):
-    """A day or segment about which the calendar's data files say nothing."""
+    """A day or segment that is not in the calendar's data files."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +59,9 @@ class Session:
 
 @dataclass(frozen=True, slots=True)
 class SpecialDay:
-    """Hours of one day that replace the usual ones, also on a holiday or at the weekend.
+    """Hours of one day that replace the usual ones, on a holiday or weekend too.
 
-    `is_settlement` is False on days, such as Muhurat, that are holidays to expiry rules.
+    `is_settlement` is False on days that expiry rules treat as holidays, such as Muhurat.
     """
 
     name: str
@@ -71,7 +71,7 @@ class SpecialDay:
 
 @dataclass(frozen=True, slots=True)
 class SegmentDays:
-    """What the data files say of one exchange segment."""
+    """The data of one exchange segment."""
 
     hours: DatedSeries[Hours]
     holidays: dict[date, str]
@@ -86,7 +86,7 @@ class Calendar:
         self._first_day, self._last_day = first_day, last_day
 
     def covers(self, day: date) -> bool:
-        """Whether the data files know this day."""
+        """Whether the data files cover this day."""
         return self._first_day <= day <= self._last_day
 
     def sessions(self, segment: str, day: date) -> tuple[Session, ...]:
@@ -112,7 +112,7 @@ class Calendar:
         return day.weekday() not in _WEEKEND and self.is_trading_day(segment, day)
 
     def closed_reason(self, segment: str, day: date) -> str | None:
-        """Say why a day is closed, e.g. `Saturday` or `holiday: Republic Day`; None when open."""
+        """Return why a day is closed (`Saturday`, `holiday: Republic Day`), None if it is open."""
         if self._hours(segment, day):
             return None
         holiday = self._days(segment, day).holidays.get(day)
@@ -133,7 +133,7 @@ class Calendar:
         return day
 
     def _days(self, segment: str, day: date) -> SegmentDays:
-        """Raise CalendarError for a day or a segment that the data files do not know."""
+        """Return a segment's data; raise CalendarError for a day or segment without data."""
         if not self.covers(day):
             known = f"{self._first_day} to {self._last_day}"
             raise CalendarError(f"no calendar for {day}: the data files cover {known}")
@@ -152,7 +152,7 @@ class Calendar:
 
 
 def _exchange(segment: str) -> str:
-    """Segment that keeps the hours: `NFO-OPT` → `NFO`, `INDICES` → `NSE`."""
+    """Return the segment whose hours count: `NFO-OPT` → `NFO`, `INDICES` → `NSE`."""
     return "NSE" if segment == "INDICES" else segment.partition("-")[0]
 
 
@@ -187,7 +187,7 @@ def _special_days(table: dict[str, Any], segment: str) -> dict[date, SpecialDay]
 
 
 def _evenings(table: dict[str, Any], segment: str) -> dict[date, SpecialDay]:
-    """Holidays of the others on which this segment opens for the evening."""
+    """Return holidays of other segments on which this one opens in the evening."""
     return {
         day: SpecialDay(name, _read_hours(entry, "evening_sessions"), is_settlement=False)
         for entry in _of(segment, table["holidays"], "evening_segments")

@@ -1,4 +1,4 @@
-"""What an option order costs besides its premium."""
+"""Charges of option orders."""
 
 from dataclasses import dataclass, fields
 from decimal import ROUND_HALF_UP, Decimal

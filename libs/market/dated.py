@@ -1,4 +1,4 @@
-"""Values that hold from a date on, with an honest answer about how well they are known."""
+"""Values by date, with a flag whether they are exact."""
 
 from bisect import bisect_right
 from collections.abc import Iterable
@@ -11,10 +11,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Known(Generic[T]):
-    """A value for a date, and whether the data file states it for that very date.
+    """A value for a date, and whether the data file states it for that date.
 
-    `is_exact` is False where the nearest known value had to stand in; `source_date` is the date
-    from which the value used is stated (None when it has no date of its own).
+    `is_exact` is False if the nearest known value is used instead. `source_date` is the start of
+    the value's span (None if it has none).
     """
 
     value: T
@@ -26,7 +26,7 @@ class Known(Generic[T]):
 class Span(Generic[T]):
     """A value stated from `since` through `until` (None: until the next span begins).
 
-    One that is not `is_confirmed` stands in the data file, but no source was found for it.
+    A value that is not `is_confirmed` has no known source.
     """
 
     since: date
@@ -45,7 +45,7 @@ class Span(Generic[T]):
 
 
 class DatedSeries(Generic[T]):
-    """Spans in order of their start; the last one that has begun wins."""
+    """Spans in order of their start; the last one that has begun counts."""
 
     def __init__(self, spans: Iterable[Span[T]]) -> None:
         self._spans = sorted(spans, key=lambda span: span.since)

@@ -1,4 +1,4 @@
-"""Dates on which contracts expire by rule, for making dumps where no real one is at hand."""
+"""Expiry dates by rule, to synthesise instrument dumps where there is no real one."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ class Expiry:
 
 @dataclass(frozen=True, slots=True)
 class ExpiryRule:
-    """A weekday (Monday is 0) of weekly or monthly expiry that holds from a day to a day."""
+    """A weekday (Monday is 0) of weekly or monthly expiry, and the days between which it holds."""
 
     is_monthly: bool
     weekday: int
@@ -29,15 +29,15 @@ class ExpiryRule:
     until: date
 
     def applies_to(self, day: date) -> bool:
-        """Whether a contract expires on this day by the rule, holidays apart."""
+        """Whether a contract expires on this day by the rule, without regard to holidays."""
         is_last_of_month = (day + _WEEK).month != day.month
         return self.since <= day <= self.until and (is_last_of_month or not self.is_monthly)
 
 
 def upcoming(rules: Sequence[ExpiryRule], on: date, calendar: Calendar, count: int) -> list[Expiry]:
-    """Up to `count` expiries on or after a day; a holiday moves one to the trading day before.
+    """Return up to `count` expiries on or after a day; a holiday moves one to the day before.
 
-    A week with a monthly expiry has no weekly one. Beyond the calendar's years nothing is moved.
+    A week with a monthly expiry has no weekly one. Holidays beyond the calendar are ignored.
     """
     monday = on - timedelta(days=on.weekday())
     mondays = (monday + week * _WEEK for week in range(6 * count + 6))

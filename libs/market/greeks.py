@@ -59,7 +59,7 @@ def price(
     volatility: ArrayLike,
     is_call: ArrayLike,
 ) -> FloatArray:
-    """Premium; the discounted intrinsic value where no time or no volatility is left."""
+    """Premium in rupees; the discounted intrinsic value if time or volatility is 0."""
     f, k, t = _floats(forward, strike, years)
     sign = np.where(is_call, 1.0, -1.0)
     deviation = np.asarray(volatility, np.float64) * np.sqrt(np.maximum(t, 0))
@@ -78,7 +78,7 @@ def greeks(
     volatility: ArrayLike,
     is_call: ArrayLike,
 ) -> Greeks:
-    """Sensitivities; nan where the volatility is nan or no time is left."""
+    """Sensitivities; nan if the volatility is nan or no time is left."""
     f, k, t, r, v = _floats(forward, strike, years, rate, volatility)
     with np.errstate(divide="ignore", invalid="ignore"):
         root = np.where((t > 0) & (v > 0), np.sqrt(np.maximum(t, 0)), np.nan)
@@ -125,7 +125,7 @@ def forward_or_spot(
     rate: float,
     is_tight: ArrayLike,
 ) -> float:
-    """Forward by parity, or the spot grown at 6 % a year where parity has nothing to go by."""
+    """Forward by parity, or the spot grown at 6 % a year if no pair of quotes is tight."""
     implied = forward_by_parity(strike, call_mid, put_mid, spot, years, rate, is_tight)
     return spot * math.exp(_FALLBACK_RATE * years) if implied is None else implied
 

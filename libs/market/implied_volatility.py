@@ -21,7 +21,7 @@ def implied_volatility(
     rate: ArrayLike,
     is_call: ArrayLike,
 ) -> FloatArray:
-    """Black-76 volatility (0.15 is 15 %) at which each premium is fair.
+    """Black-76 volatility (0.15 is 15 %) implied by each premium.
 
     nan where there is none: the premium is nan, not above the discounted intrinsic value, not
     below its upper bound (discounted forward of a call, strike of a put), or no time is left.

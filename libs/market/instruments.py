@@ -1,4 +1,4 @@
-"""Instruments as Kite lists them, their names, and where they belong among the partitions."""
+"""Instruments as Kite lists them, their names, and their partitions."""
 
 import csv
 import io
@@ -27,7 +27,7 @@ class Instrument:
     """One row of Kite's instrument dump; `instrument_token` holds only within a trading day.
 
     `last_price` and `strike` are rupees (index points for indices), `lot_size` is in units,
-    `expiry` is None and `strike` 0 for what is neither a future nor an option.
+    `expiry` is None and `strike` 0 unless it is a future or an option.
     """
 
     instrument_token: int
@@ -62,7 +62,7 @@ class Instrument:
 def underlying_name(symbol: str) -> str:
     """Name under which the option contracts of a symbol are listed: `NIFTY BANK` → `BANKNIFTY`.
 
-    Any exchange prefix is removed, letters are raised, and the packaged aliases are applied.
+    The exchange prefix is removed, letters become upper case, and packaged aliases are applied.
     """
     bare = symbol.rpartition(":")[2].strip().upper()
     aliases: dict[str, str] = load_table("aliases.toml")["aliases"]
@@ -86,7 +86,7 @@ def _plain(strike: float) -> str:
 def partition_of(instrument_token: Token, partitions: int) -> Token:
     """Partition of a token, `(token >> 8) % partitions`, for an int or an integer array.
 
-    The low byte is the segment: with it, a whole segment would share one partition.
+    The low byte is the segment, which would put a whole segment into one partition.
     """
     return (instrument_token >> _SEGMENT_BITS) % partitions
 
@@ -97,13 +97,13 @@ def by_contract(instruments: Iterable[Instrument]) -> list[Instrument]:
 
 
 class DumpError(AlphaStocksError, ValueError):
-    """A row of an instrument dump that cannot be read; says which file, line and column."""
+    """A row of an instrument dump that cannot be read; the text names file, line and column."""
 
 
 def parse_dump(lines: Iterable[str], name: str) -> list[Instrument]:
     """Read Kite's instrument CSV; `name` is the file's name for errors.
 
-    Raises DumpError for a missing column, a short row, or a value that is not of its column's kind.
+    Raises DumpError for a missing column, a short row, or an invalid value.
     """
     rows = _numbered_rows(lines, name)
     _, header = next(rows, (1, []))
@@ -194,10 +194,10 @@ _COLUMNS: dict[str, Callable[[str], Any]] = {
 
 
 class Catalog:
-    """Instruments of a day, found in O(1) by token, by key, and by option underlying.
+    """Instruments of a day, immutable; found in O(1) by token, by key and by option underlying.
 
-    It does not change: `with_instruments` gives a new one. What comes later replaces what has the
-    same token or the same exchange and symbol, since tokens of expired contracts are reused.
+    A later instrument replaces an earlier one with the same token, or the same exchange and
+    symbol, because tokens of expired contracts are reused.
     """
 
     def __init__(self, instruments: Iterable[Instrument] = ()) -> None:
@@ -224,7 +224,7 @@ class Catalog:
         return iter(self._by_token.values())
 
     def with_instruments(self, instruments: Iterable[Instrument]) -> "Catalog":
-        """Give a catalog with these too; costs O(n), so add many at once."""
+        """Return a catalog with these too; costs O(n), so add many at once."""
         return Catalog([*self, *instruments])
 
     def by_token(self, instrument_token: int) -> Instrument | None:

@@ -22,7 +22,7 @@ class ChainView:
 
     Prices in rupees, quantities, volume and open interest in units, times in epoch ms; greeks as
     in `libs.market.greeks.Greeks`. `mid` and what follows from it are nan without a two-sided
-    quote, `implied_volatility` and greeks also where no volatility explains the mid price.
+    quote; `implied_volatility` and greeks also if no volatility explains the mid price.
     """
 
     underlying: str
@@ -63,10 +63,10 @@ def chain_view(
     expiry_close_ms: int,
     rate: float = 0.06,
 ) -> ChainView:
-    """Value a chain from the latest quotes; `spot` in rupees, `rate` a continuous yearly rate.
+    """Value a chain from the latest quotes; `spot` in rupees, `rate` per year, continuous.
 
-    The forward comes from put-call parity near the money, or from the spot where no pair has
-    tight quotes. Raises ValueError unless the contracts are options of one underlying and expiry.
+    The forward comes from put-call parity near the money, or from the spot if no pair has tight
+    quotes. Raises ValueError unless the contracts are options of one underlying and expiry.
     """
     underlying, expiry = _one_chain(contracts)
     ordered = by_contract(contracts)
@@ -132,7 +132,7 @@ def _pairs(
 
 
 def atm_strike(strikes: ArrayLike, spot: float) -> float:
-    """Strike nearest to the spot; of two as near, the lower. Raises ValueError for no strikes."""
+    """Strike nearest to the spot, the lower one of two. Raises ValueError without strikes."""
     ordered = np.unique(np.asarray(strikes, np.float64))
     if not ordered.size:
         raise ValueError("a chain without strikes has none at the money")
@@ -151,7 +151,7 @@ def strikes_from_atm(strikes: ArrayLike, spot: float) -> IntArray:
 def nearest_expiry(expiries: Iterable[date], on: date, *, is_monthly: bool = False) -> date | None:
     """First expiry on or after a date, or None; with `is_monthly` the last one of its month.
 
-    A month's last listed expiry is its monthly one, so give all that are listed.
+    The last listed expiry of a month is the monthly one, so pass all that are listed.
     """
     coming = sorted({expiry for expiry in expiries if expiry >= on})
     if is_monthly:

@@ -1,4 +1,4 @@
-"""Reading of the dated data files that ship with the package."""
+"""Reads the packaged data files."""
 
 import tomllib
 from functools import cache
@@ -8,5 +8,5 @@ from typing import Any
 
 @cache
 def load_table(file_name: str) -> dict[str, Any]:
-    """Read a TOML file of `libs/market/data`; callers must not change what they get."""
+    """Read a TOML file of `libs/market/data`; callers must not change the result."""
     return tomllib.loads((files("libs.market") / "data" / file_name).read_text("utf-8"))

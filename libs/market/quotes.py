@@ -33,7 +33,7 @@ class Quote:
 
     @property
     def mid(self) -> float | None:
-        """Middle of bid and ask, or None unless both sides are there and not crossed."""
+        """Middle of bid and ask; None if a side is missing or they are crossed."""
         if not 0 < self.bid_price <= self.ask_price:
             return None
         return (self.bid_price + self.ask_price) / 2
@@ -46,7 +46,7 @@ class Quote:
 
 
 class QuoteBook:
-    """Latest quotes of the registered instruments; whatever else arrives is ignored."""
+    """Latest quotes of the registered instruments; ticks of others are ignored."""
 
     def __init__(self, tokens: ArrayLike = ()) -> None:
         self._sorted_tokens: IntArray = np.empty(0, np.int64)
@@ -88,7 +88,7 @@ class QuoteBook:
         ask_price: ArrayLike | None = None,
         ask_quantity: ArrayLike | None = None,
     ) -> None:
-        """Take a batch of ticks in arrival order; of several rows of a token the last one wins.
+        """Apply a batch of ticks in arrival order; the last row of a token counts.
 
         A column that is None leaves the values as they were.
         """
@@ -102,7 +102,7 @@ class QuoteBook:
         _assign(self._counts, at, is_known, quantities)
 
     def quote(self, instrument_token: int) -> Quote | None:
-        """Latest quote, or None for an instrument that is not followed or has had none."""
+        """Latest quote, None if the instrument is not registered or has no quote yet."""
         rows, is_known = self._find(_integers([instrument_token]))
         if not is_known[0] or not self._counts["at_ms"][rows[0]]:
             return None

@@ -24,7 +24,7 @@ _RATES = ("brokerage", "stt_on_sale", "exchange", "sebi", "stamp_on_purchase", "
 
 
 class RulebookError(AlphaStocksError, LookupError):
-    """Something about which the rulebook's data files say nothing."""
+    """An underlying that is not in the rulebook's data files."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class StrikeBand:
 
 @dataclass(frozen=True, slots=True)
 class Rulebook:
-    """What held on which day; underlyings by their option name, e.g. `NIFTY`, `RELIANCE`."""
+    """Rules by day; underlyings by their option name, e.g. `NIFTY`, `RELIANCE`."""
 
     lots: dict[str, DatedSeries[int]]
     freezes: dict[str, DatedSeries[int]]
@@ -50,17 +50,17 @@ class Rulebook:
     stock_freeze_lots: int
 
     def lot_size(self, underlying: str, on: date) -> Known[int]:
-        """Units in a lot of the contracts that expire next; later ones may have another lot.
+        """Units in a lot of the contracts that expire next; later ones may differ.
 
-        For synthesising and estimating only: a real contract's lot stands in the dump. Raises
+        For estimates and synthesised dumps only: a real contract's lot is in the dump. Raises
         RulebookError for an unknown underlying.
         """
         return _find(self.lots, underlying, "lot size").at(on)
 
     def freeze_quantity(self, underlying: str, on: date) -> Known[int]:
-        """Units from which the exchange refuses a single order; slices must stay below.
+        """Units from which the exchange refuses a single order; orders must stay below.
 
-        For stocks it is not published in a form kept here: a cautious number of lots, not exact.
+        For stocks it is an estimate: a cautious number of lots, not exact.
         """
         if underlying in self.freezes:
             return self.freezes[underlying].at(on)
@@ -89,7 +89,7 @@ class Rulebook:
         return self.option_tick_sizes.at(on).value
 
     def charges(self, on: date) -> Known[ChargeRates]:
-        """Rates of NSE options; exact only if every rate is, dated by the latest change in force.
+        """Rates of NSE options; exact if every rate is, dated by the latest change in effect.
 
         For a date before the first known rate the nearest one is used.
         """
@@ -99,7 +99,7 @@ class Rulebook:
         return Known(rates, all(rate.is_exact for rate in known.values()), max(dates))
 
     def broker_square_off(self, product: str, on: date, segment: str = "NFO") -> time | None:
-        """Time in India at which the broker closes positions of a product, or None if never."""
+        """Time in India at which the broker closes positions of a product; None: never."""
         series = self.square_offs.get((product, segment))
         return None if series is None else series.at(on).value
 

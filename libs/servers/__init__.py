@@ -1,1 +1,1 @@
-"""Servers of our own for who has none: ClickHouse and Kafka as child processes."""
+"""Local ClickHouse and Kafka servers, run as child processes."""

@@ -1,4 +1,4 @@
-"""The child that becomes a server: `python become.py PARENT COMMAND …`; needs nothing of ours."""
+"""Runs a server in this process: `python become.py PARENT_PID COMMAND …`; standard library only."""
 
 import ctypes
 import os
@@ -9,15 +9,15 @@ _PR_SET_PDEATHSIG = 1
 
 
 def become(parent: int, command: list[str]) -> int:
-    """Turn this process into a command; it ends when the parent does, or did already.
+    """Replace this process by a command that ends when the parent ends; return 1 if it has ended.
 
-    On Linux the kernel sees to it. It takes the thread that started the child for the parent.
+    On Linux the kernel kills it when the thread that started this process ends.
     """
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         return 1
-    os.execv(command[0], command)  # noqa: S606  the words are ours
+    os.execv(command[0], command)  # noqa: S606  no external input
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """A server as a child process on one folder.
 
-The folder is locked while either process lives. The child ends with its parent, whatever ends the
-parent (see `become`), so start it from the main thread.
+The folder is locked while either process lives. The child is killed when the thread that started
+it ends (see `become`), so start it from the main thread.
 """
 
 import os
@@ -21,10 +21,9 @@ _POLL_SECONDS = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """What a server is called, the errors it raises, and how its reason is found in its log.
+    """A kind of server: its name, its errors, and how to find the reason of a failure in its log.
 
-    `reason_of` gets the lines of this run, at least one; `stop_seconds` is how long the server may
-    take to end.
+    `reason_of` gets the lines of this run, at least one; `stop_seconds` is the timeout of a stop.
     """
 
     name: str
@@ -35,7 +34,7 @@ class Kind:
 
 
 class Child:
-    """The process of a server; what it says is appended to `log`, a file of the folder."""
+    """The process of a server; its output is appended to `log`, a file in the folder."""
 
     def __init__(self, kind: Kind, folder: Path, log: Path) -> None:
         self._kind = kind
@@ -47,15 +46,15 @@ class Child:
 
     @property
     def pid(self) -> int:
-        """The process id; raises the error `failed` where nothing runs."""
+        """The process id; raises the error `failed` if it does not run."""
         return self._running().pid
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Lock the folder; an error of what is done meanwhile ends the child and unlocks it."""
+        """Lock the folder; an error inside the context ends the child and unlocks the folder."""
         if self._process is not None and self._process.poll() is None:
             raise self._kind.busy(f"the server on {self._folder} runs already")
-        self.kill()  # what is left of one that ended by itself
+        self.kill()  # cleans up after a child that ended by itself
         self._folder.mkdir(parents=True, exist_ok=True)
         self._lock.take()
         try:
@@ -66,21 +65,21 @@ class Child:
             raise
 
     def start(self, command: list[str], environment: Mapping[str, str] | None = None) -> None:
-        """Run a command in the folder, with these variables besides our own."""
+        """Run a command in the folder, with additional environment variables."""
         with self._log.open("ab") as log:
-            self._process = subprocess.Popen(  # noqa: S603  the words are ours
+            self._process = subprocess.Popen(  # noqa: S603  no external input
                 [sys.executable, become.__file__, str(os.getpid()), *command],
                 cwd=self._folder,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                start_new_session=True,  # Ctrl-C ends us first, and we end the server
+                start_new_session=True,  # Ctrl-C goes to the parent, which ends the server
                 env={**os.environ, **(environment or {})},
                 pass_fds=(self._lock.descriptor,),
             )
 
     def wait(self, answers: Callable[[], bool], seconds: float) -> None:
-        """Return once the server answers; raise the error `failed` where it ends or is late."""
+        """Return when the server answers; raise `failed` if it ends, or after a timeout."""
         deadline = time.monotonic() + seconds
         while not answers():
             status = self._running().poll()
@@ -91,7 +90,7 @@ class Child:
             time.sleep(_POLL_SECONDS)
 
     def stop(self) -> None:
-        """End the server, by force if it does not end in time, and unlock the folder."""
+        """Terminate the server, kill it after the timeout, and unlock the folder."""
         if self._process is not None:
             self._process.terminate()
             try:
@@ -101,7 +100,7 @@ class Child:
         self.kill()
 
     def kill(self) -> None:
-        """End the server at once, as a crash would, and unlock the folder."""
+        """Kill the server, and unlock the folder."""
         process, self._process = self._process, None
         if process is not None:
             process.kill()
@@ -109,12 +108,12 @@ class Child:
         self._lock.release()
 
     def failure(self, what: str) -> Exception:
-        """Return the error `failed`: what happened, the log, and the reason that stands there."""
+        """Return the error `failed`: what happened, the log's path, and the reason in it."""
         with self._log.open("rb") as log:
             log.seek(self._log_start)
             lines = log.read().decode(errors="replace").splitlines()
-        said = [line.strip() for line in lines if line.strip()] or ["nothing was written"]
-        return self._kind.failed(f"{what}: {self._log}: {self._kind.reason_of(said)}")
+        written = [line.strip() for line in lines if line.strip()] or ["nothing was written"]
+        return self._kind.failed(f"{what}: {self._log}: {self._kind.reason_of(written)}")
 
     def _running(self) -> subprocess.Popen[bytes]:
         if self._process is None:

@@ -1,9 +1,9 @@
-"""The folder of a server: one process at a time uses it, and its secrets are private.
+"""The folder of a server: a lock for one process at a time, and private files.
 
-The lock must hold while either process lives, us or the child server, so the child inherits its
-descriptor and `release` merely closes ours. The `filelock` library does not allow that: its
-release unlocks the description that the child shares, some versions delete the lock file, the
-descriptor is not public, and a failed attempt empties the file that names the holder.
+The lock must hold while the parent or the child lives. So the child inherits its descriptor, and
+`release` only closes the parent's. The `filelock` library cannot do that: its release unlocks the
+child's lock too, some versions delete the lock file, the descriptor is not public, and a failed
+attempt empties the file that names the holder.
 """
 
 import fcntl
@@ -12,7 +12,7 @@ from pathlib import Path
 
 
 class FolderLock:
-    """At most one process on a folder; a child that inherits `descriptor` holds it too."""
+    """A lock on a folder; a child that inherits `descriptor` holds it too."""
 
     def __init__(self, folder: Path, busy: type[Exception]) -> None:
         self._folder = folder
@@ -20,7 +20,7 @@ class FolderLock:
         self.descriptor = -1
 
     def take(self) -> None:
-        """Lock the folder, or raise the error `busy` naming the folder and the process."""
+        """Lock the folder; raise the error `busy`, which names the folder and the process."""
         path = self._folder / "lock"
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
         try:
@@ -36,7 +36,7 @@ class FolderLock:
         self.descriptor = descriptor
 
     def release(self) -> None:
-        """Unlock the folder; does nothing when it is not locked."""
+        """Unlock the folder; do nothing if it is not locked."""
         if self.descriptor >= 0:
             os.close(self.descriptor)
             self.descriptor = -1

@@ -1,15 +1,15 @@
-"""Ports of this machine that stay ours while a server is down."""
+"""Free ports of this machine that other programs do not get while a server restarts."""
 
 import secrets
 import socket
 from contextlib import ExitStack
 
 HOST = "127.0.0.1"
-_PORTS = range(20_000, 32_000)  # below those that the system hands to whoever connects
+_PORTS = range(20_000, 32_000)  # below the ephemeral ports
 
 
 def free_ports(count: int) -> list[int]:
-    """Return so many different ports that nobody uses."""
+    """Return `count` different free ports."""
     with ExitStack() as stack:
         return [_free_port(stack) for _ in range(count)]
 

@@ -1,1 +1,1 @@
-"""Tables: the store's port, ClickHouse behind it, a server of our own, and migrations."""
+"""Tables: the store port, its ClickHouse adapter, table writers and migrations."""

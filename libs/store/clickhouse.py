@@ -1,10 +1,9 @@
-"""ClickHouse behind the store's port, over its native protocol.
+"""The ClickHouse adapter of the store port, over the native protocol.
 
-The driver is synchronous and its clients serve one statement at a time, so each has a thread of
-its own. Inserts go in as numpy columns; what the driver has no numpy column for (Decimal, UUID,
-Map, Array) goes in as Python objects, column by column. The driver by itself wraps integers that
-are too large, cuts a Decimal's digits and stores an impossible date as 1970: so values are
-checked here, before they reach it.
+The driver is synchronous and a client runs one statement at a time, so each client has its own
+thread. Columns are inserted as numpy arrays, or as Python objects for types without a numpy column
+(Decimal, UUID, Map, Array). Values are checked here first, because the driver wraps integers that
+are too large, truncates Decimals and stores an invalid date as 1970.
 """
 
 import asyncio
@@ -37,15 +36,15 @@ _FIRST_DATE, _LAST_DATE = np.datetime64("1970-01-01"), np.datetime64("2149-06-06
 _MISSING = np.iinfo(np.int64).min  # NaT as an integer
 _UNFIT = (TypeError, ValueError, KeyError, AttributeError, ArithmeticError, struct.error)
 _BROKEN = (OSError, EOFError, driver.NetworkError, driver.SocketTimeoutError)
-# Server errors that pass: time, memory, connections, parts, disk, read-only, shutting down.
-_PASSING = frozenset({159, 202, 203, 209, 210, 236, 241, 242, 243, 252, 319, 394, 439, 745, 999})
+# Transient server errors: time, memory, connections, parts, disk, read-only, shutting down.
+_TRANSIENT = frozenset({159, 202, 203, 209, 210, 236, 241, 242, 243, 252, 319, 394, 439, 745, 999})
 
 
 class ClickHouseStore:
     """A `Store` in one database of a ClickHouse server; connects at the first statement."""
 
     def __init__(self, address: StoreAddress) -> None:
-        # The driver logs each failure with a traceback, and then raises it to us.
+        # The driver logs each failure with a traceback, and raises it too.
         logging.getLogger("clickhouse_driver").setLevel(logging.CRITICAL)
         self._python = _Line(address, use_numpy=False)
         self._numpy = _Line(address, use_numpy=True)
@@ -84,7 +83,7 @@ class ClickHouseStore:
         await self.execute("SELECT 1")
 
     async def close(self) -> None:
-        """Close the connections, after the statements that are under way."""
+        """Close the connections after the running statements."""
         await self._python.close()
         await self._numpy.close()
 
@@ -113,27 +112,27 @@ class ClickHouseStore:
 async def create_database(address: StoreAddress, cluster: str = "") -> None:
     """Create the database that `address` names, if it is missing.
 
-    With a cluster's name it is made on each of its replicas, which then keep each other's tables;
-    the servers' macros `shard` and `replica` tell them apart.
+    With a cluster's name it is created on each replica, and the replicas share their tables; the
+    servers' macros `shard` and `replica` distinguish them.
     """
     for what, name in (("database", address.database), ("cluster", cluster or "none")):
         if not re.fullmatch(r"[\w-]+" if what == "cluster" else r"\w+", name):
-            raise StoreRejected(f"{name!r} is no name for a {what}")
-    place = f"`{address.database}`"
+            raise StoreRejected(f"{name!r} is not a valid {what} name")
+    target = f"`{address.database}`"
     if cluster:
         path = f"/clickhouse/databases/{address.database}"
-        place += (
+        target += (
             f" ON CLUSTER '{cluster}' ENGINE = Replicated('{path}', '{{shard}}', '{{replica}}')"
         )
     server = ClickHouseStore(replace(address, database="default"))
     try:
-        await server.execute(f"CREATE DATABASE IF NOT EXISTS {place}")
+        await server.execute(f"CREATE DATABASE IF NOT EXISTS {target}")
     finally:
         await server.close()
 
 
 class _Line:
-    """One client of the driver, on one thread of its own.
+    """One client of the driver, on its own thread.
 
     A statement whose caller was cancelled is finished before the next one starts.
     """
@@ -164,7 +163,7 @@ class _Line:
     async def select(
         self, sql: str, params: Params | None, convert: "Callable[[_Type, Any], T]"
     ) -> dict[str, T]:
-        """Return converted values per column, also when there are no rows."""
+        """Return converted values by column; empty ones if there are no rows."""
 
         def select(client: Any) -> dict[str, T]:
             given = _params(params)
@@ -189,14 +188,14 @@ def _own_errors(place: str) -> Iterator[None]:
     try:
         yield
     except driver.ServerException as error:
-        kind = StoreUnavailable if error.code in _PASSING else StoreRejected
+        kind = StoreUnavailable if error.code in _TRANSIENT else StoreRejected
         raise kind(f"{place}: {_first_words(error.message)} (code {error.code})") from None
     except _BROKEN as error:
         raise StoreUnavailable(f"{place} does not answer: {_first_words(error)}") from None
     except (driver.TypeMismatchError, driver.CannotParseUuidError, *_UNFIT) as error:
         raise ColumnsRejected(f"{place}: values do not fit: {_first_words(error)}") from None
-    except driver.Error as error:  # the two do not understand each other: the driver reconnects
-        raise StoreUnavailable(f"{place} broke off: {_first_words(error)}") from None
+    except driver.Error as error:  # a protocol error: the driver reconnects
+        raise StoreUnavailable(f"{place} broke the connection: {_first_words(error)}") from None
 
 
 def _first_words(said: object) -> str:
@@ -205,14 +204,14 @@ def _first_words(said: object) -> str:
 
 
 def _refuse_local_times(types: "dict[str, _Type]", server_zone: str) -> None:
-    """A column without a zone comes in the server's zone: nobody could tell when it was."""
+    """Refuse columns without a time zone, which are in the server's zone, unless that is UTC."""
     for name, type_ in types.items():
         if type_.is_time and not type_.zone and server_zone not in {"UTC", "Etc/UTC"}:
             raise StoreRejected(f"{name} is in the server's zone: ask for toTimeZone(…, 'UTC')")
 
 
 class _SqlTime:
-    """An aware time as SQL; the driver's own text would lose what is below a second."""
+    """An aware time as SQL; the driver's own text would lose fractions of a second."""
 
     def __init__(self, at: datetime) -> None:
         self._microseconds = _ticks(at, "us")
@@ -245,7 +244,7 @@ class _Type(NamedTuple):
 
     @property
     def zone(self) -> str:
-        """The time zone of a column of times, or nothing."""
+        """The time zone of a column of times, empty without one."""
         return self.arguments[-1].strip("0123456789")
 
     @property
@@ -304,7 +303,7 @@ def _column(type_: _Type, values: "Array | Sequence[Any]") -> Array:
 
 def _times(type_: _Type, values: "Array | Sequence[Any]") -> Array:
     ticks = _all_ticks(type_.unit, values)
-    if type_.is_nullable:  # the driver knows a missing time in nanoseconds only
+    if type_.is_nullable:  # the driver accepts missing times in nanoseconds only
         return ticks.view(f"M8[{type_.unit}]").astype("M8[ns]")
     if (ticks == _MISSING).any():
         raise ValueError("a time is missing")
@@ -373,7 +372,7 @@ def _objects(values: "Array | Sequence[Any]") -> Array:
 
 
 def _values(type_: _Type, values: Any) -> list[Any]:
-    """Return Python values; times are in UTC, whatever the zone of their column."""
+    """Return Python values; times are converted to UTC."""
     if not type_.is_time:
         return list(values)
     return [at and (at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)) for at in values]

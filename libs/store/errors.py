@@ -1,7 +1,7 @@
-"""What can go wrong between columns and the database.
+"""The errors of the store.
 
 StoreError                  is_retriable
-├── StoreUnavailable        yes   no answer: refused, timed out, cut off, overloaded, ending
+├── StoreUnavailable        yes   no answer: refused, timeout, disconnected, overloaded, stopping
 ├── StoreRejected           no    the server refuses the statement or the login
 │   └── ColumnsRejected     no    columns that do not fit their table, found before or on insert
 ├── MigrationRefused        no    migration files that contradict each other or what was applied
@@ -14,17 +14,17 @@ from libs.errors import AlphaStocksError
 
 
 class StoreError(AlphaStocksError):
-    """Root of the errors of this package; says itself whether trying again can help."""
+    """Root of the errors of this package."""
 
 
 class StoreUnavailable(StoreError):
-    """The database does not answer now; nobody knows whether the last statement took effect."""
+    """The database does not answer; the last statement may or may not have taken effect."""
 
     is_retriable = True
 
 
 class StoreRejected(StoreError):
-    """The database refuses the statement, and would refuse it again."""
+    """The database refuses the statement; a retry cannot help."""
 
 
 class ColumnsRejected(StoreRejected):

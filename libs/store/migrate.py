@@ -5,12 +5,12 @@ file holds statements that end with `;` at the end of a line. Once applied, a fi
 a change is a new file. After a crash a file is run again from its first statement, so write
 `IF NOT EXISTS`.
 
-How long rows are kept is no part of CREATE TABLE: it must be off in embedded, replay and test
-runs. A comment line `-- ttl: <table> 30 DAY` says it, and `apply_ttls` turns it on or off; it
-counts from the column `inserted_at`, never from event time. The last such line for a table holds.
+A TTL is not part of CREATE TABLE, because it must be off in embedded, replay and test runs. It is
+declared by a comment line `-- ttl: <table> 30 DAY`, and `apply_ttls` turns it on or off. It counts
+from the column `inserted_at`, not from event time. The last such line of a table counts.
 
-On a cluster the same files make replicated tables: its database hands each statement on to every
-replica, so that the engine's name alone differs.
+On a cluster the same files make replicated tables: the database runs each statement on every
+replica, and only the engine's name differs.
 """
 
 import hashlib
@@ -65,13 +65,13 @@ class Migration:
 
     @property
     def name(self) -> str:
-        """Service and file, as a person looks for it."""
+        """Service and file name."""
         return f"{self.service}/{self.number:04d}_{self.title}"
 
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """What `schema_migrations` says of a migration."""
+    """A migration's row in `schema_migrations`."""
 
     service: str
     number: int
@@ -92,12 +92,12 @@ def discover(services_root: Path) -> list[Migration]:
 
 
 def on_replicas(statement: str) -> str:
-    """Return a statement that makes a replicated table, where it makes a table."""
+    """Return the statement with the replicated engine, if it creates a table."""
     return statement.replace(_ENGINE, _REPLICATED)
 
 
 async def applied(store: Store, *, is_replicated: bool = False) -> list[Applied]:
-    """Return what was applied, by service, then number."""
+    """Return the applied migrations by service, then number."""
     await store.execute(on_replicas(TABLE) if is_replicated else TABLE)
     rows = await store.query(
         "SELECT service, number, title, sha256, applied_at FROM schema_migrations FINAL"
@@ -109,7 +109,7 @@ async def applied(store: Store, *, is_replicated: bool = False) -> list[Applied]
 async def pending(
     store: Store, migrations: Sequence[Migration], *, is_replicated: bool = False
 ) -> list[Migration]:
-    """Return what is not applied yet, in order; raise MigrationRefused on a changed file."""
+    """Return the migrations to apply, in order; raise MigrationRefused on a changed file."""
     known_ones = await applied(store, is_replicated=is_replicated)
     before = {(one.service, one.number): one for one in known_ones}
     for migration in migrations:
@@ -125,7 +125,7 @@ async def pending(
 async def apply(
     store: Store, migrations: Sequence[Migration], *, is_replicated: bool = False
 ) -> list[Applied]:
-    """Apply what is pending, in order, and return it; nothing runs if a file is refused."""
+    """Apply pending migrations in order and return them; none runs if a file is refused."""
     todo = await pending(store, migrations, is_replicated=is_replicated)
     for migration in todo:
         for statement in migration.statements:
@@ -136,7 +136,7 @@ async def apply(
 
 
 async def apply_ttls(store: Store, migrations: Sequence[Migration], enabled: bool) -> None:
-    """Set each table's TTL as its last directive says, or remove it; no-op where it is so."""
+    """Set each table's TTL from its last directive, or remove it; skip tables without a change."""
     wanted = {ttl.table: ttl.interval for one in migrations for ttl in one.ttls}
     engines = await store.query(
         "SELECT name, engine_full FROM system.tables"

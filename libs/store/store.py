@@ -1,7 +1,7 @@
-"""The store's port: what services and writers may ask of a database, and where one is.
+"""The store port: what services and writers use of a database, and its address.
 
-Columns go in and come out by name. Times are aware UTC datetimes, or integers that count epoch
-milliseconds (in a `DateTime64(6)` column microseconds); naive datetimes are refused.
+Columns are passed by name. Times are aware UTC datetimes, or integers in the column's unit: epoch
+milliseconds, in a `DateTime64(6)` column microseconds. Naive datetimes are refused.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,7 +18,7 @@ Params = Mapping[str, object]
 
 @dataclass(frozen=True, slots=True)
 class StoreAddress:
-    """Where a database is and who we are there; the password is not shown."""
+    """The address of a database and the login; `repr` hides the password."""
 
     host: str = "127.0.0.1"
     port: int = 9000
@@ -28,16 +28,16 @@ class StoreAddress:
 
 
 class Store(Protocol):
-    """A database of columns; every call may raise StoreUnavailable or StoreRejected."""
+    """A columnar database; every call may raise StoreUnavailable or StoreRejected."""
 
     async def execute(self, sql: str, params: Params | None = None) -> None:
         """Run a statement that returns nothing; `%(name)s` in it takes params["name"]."""
 
     async def insert(self, table: str, columns: Columns) -> int:
-        """Insert columns of one length; return the rows once the server has acknowledged them.
+        """Insert columns of equal length; return the number of rows when they are acknowledged.
 
-        Columns that are left out take their defaults. An insert of no rows does nothing.
-        Raises ColumnsRejected for unknown names, unequal lengths and values that do not fit.
+        Omitted columns get their defaults. An insert of no rows does nothing. Raises
+        ColumnsRejected for unknown names, unequal lengths and values that do not fit.
         """
 
     async def query(self, sql: str, params: Params | None = None) -> dict[str, list[Any]]:
@@ -46,8 +46,8 @@ class Store(Protocol):
     async def query_numpy(self, sql: str, params: Params | None = None) -> dict[str, Array]:
         """Return column name → array: numbers as numbers, times as `datetime64[ms]` in UTC.
 
-        Strings, and what numpy has no number for (Decimal, UUID, Map, Nullable numbers), come
-        as object arrays; a missing time is NaT.
+        Strings and types without a numpy number (Decimal, UUID, Map, Nullable numbers) are
+        object arrays; a missing time is NaT.
         """
 
     async def ping(self) -> None:

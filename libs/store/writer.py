@@ -1,7 +1,7 @@
-"""A table's writer: a consumer group of its own that buffers events as columns and inserts them.
+"""Table writers: each is a consumer group that buffers rows and inserts them at checkpoints.
 
-Storing is apart from handling: nothing on the event path waits for a writer, and a writer that
-could not insert catches up by itself, because offsets are committed only after the insert.
+Nothing on the event path waits for a writer. A writer that could not insert catches up by itself,
+because offsets are committed only after the insert.
 """
 
 import time
@@ -18,12 +18,12 @@ Emit = Callable[..., Awaitable[None]]
 
 
 class TableWriter:
-    """Buffers the rows that a pure function makes of events, and inserts them at a checkpoint.
+    """Buffers the rows that a pure function makes from events, and inserts them at a checkpoint.
 
-    `rows` returns columns of one length, or nothing for an event that has no place in the table.
-    What would make it more than `max_rows` buffered rows is preceded by an insert, before the
-    checkpoint. The insert comes first because the shell hands in an event again when it fails.
-    `on_insert(table, rows, seconds)` is told each insert.
+    `rows` returns columns of equal length, or nothing for an event without rows in the table. If
+    an event would make it more than `max_rows` rows, the buffer is inserted first; the event is
+    buffered afterwards, because it is delivered again when the insert fails.
+    `on_insert(table, rows, seconds)` is called after each insert.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class TableWriter:
             self._count += length
 
     async def flush(self) -> None:
-        """Insert what is buffered; on an error it stays buffered for the next try."""
+        """Insert the buffered rows; after an error they stay buffered for the retry."""
         if not self._buffered:
             return
         started = time.perf_counter()
@@ -62,10 +62,10 @@ class TableWriter:
         self._on_insert(self._table, inserted, time.perf_counter() - started)
 
     def restore(self, event: Event) -> None:
-        """Keep nothing: what was stored stays stored."""
+        """Do nothing: stored rows stay stored."""
 
     async def begin(self, emit: Emit) -> None:
-        """Drop what an earlier start has buffered: it was not committed, and is delivered again."""
+        """Clear the buffer: uncommitted events are delivered again."""
         self._buffered, self._count = [], 0
 
 

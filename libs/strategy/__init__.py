@@ -1,1 +1,1 @@
-"""What a strategy is made of: base classes, indicators and a harness to test with. Pure."""
+"""Base classes, indicators and a test harness for strategies. Pure."""

@@ -1,4 +1,4 @@
-"""Strategies that look at a pandas frame of the last candles instead of one after the other."""
+"""Strategies that get a pandas frame of the last candles."""
 
 from abc import abstractmethod
 from collections import deque
@@ -17,7 +17,7 @@ Row = tuple[int, float, float, float, float, int, int]
 
 
 class FrameStrategy(Strategy):
-    """A strategy that is handed a frame: `history_needed` candles and the one that just closed.
+    """A strategy that gets a frame: `history_needed` candles and the one that just closed.
 
     The frame always has that length, so that a signal does not depend on how much history was
     loaded. Each candle costs O(history_needed). `last_candle` is the one that just closed.
@@ -27,7 +27,7 @@ class FrameStrategy(Strategy):
     _rows: deque[Row]
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
-        """Begin with no candle."""
+        """Start without candles."""
         made = super().__new__(cls, *args, **kwargs)
         made._rows = deque()
         return made
@@ -41,7 +41,7 @@ class FrameStrategy(Strategy):
         """
 
     def on_candle(self, candle: Candle) -> StrategySignal | None:
-        """Keep the candle, and analyze once there are enough."""
+        """Add the candle, and call `analyze` when there are enough."""
         self.last_candle = candle
         self._rows.append(_row(candle))
         while len(self._rows) > self.history_needed + 1:

@@ -1,4 +1,4 @@
-"""A harness for strategies: candles out of plain numbers, and the signals they lead to."""
+"""A test harness for strategies: makes candles from numbers, and collects their signals."""
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
@@ -24,7 +24,7 @@ _PRICES = ("open", "high", "low", "close")
 
 
 class WrongCandles(AlphaStocksError, ValueError):
-    """Rows that are no candles, or candles that the strategy did not ask for; says which."""
+    """Invalid rows, or candles of another interval or instrument; the text names them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +39,9 @@ class _Numbers:
 def signals_of(strategy: Strategy, candles: Iterable[Candle]) -> tuple[StrategySignal, ...]:
     """Feed the candles of one instrument, oldest first, as the service does; return the signals.
 
-    `strategy` is a new object. What it says before it has seen `history_needed` candles does not
-    count. Raises what the strategy raises, TypeError if it returns anything but a signal or None,
-    and WrongCandles for candles of another interval, of several
-    instruments or out of order.
+    `strategy` must be a new object. Its signals are ignored until it has seen `history_needed`
+    candles. Raises what the strategy raises, TypeError if it returns anything but a signal or
+    None, and WrongCandles for candles of another interval, of several instruments or out of order.
     """
     fed = tuple(candles)
     _check_fed(strategy, fed)
@@ -58,12 +57,12 @@ def make_candles(
     tradingsymbol: str = "RELIANCE",
     first_day: date = FIRST_DAY,
 ) -> tuple[Candle, ...]:
-    """Return candles from rows of open, high, low, close and, if it is there, volume.
+    """Return candles from rows of open, high, low, close and, optionally, volume.
 
-    A row is a sequence, or a number, which stands for all four prices. A frame may say when each
-    candle opened, in a column or index `date` (without a zone: India's time). Other rows follow
-    each other through the exchange's sessions, from the first on or after `first_day`. Raises
-    WrongCandles, which names the row, and CalendarError for a day that the calendar lacks.
+    A row is a sequence, or a number for all four prices. A frame may have the open times in a
+    column or index `date` (India's time if it has no zone). Without them candles follow each other
+    through the exchange's sessions, starting on or after `first_day`. Raises WrongCandles, which
+    names the row, and CalendarError for a day that the calendar lacks.
     """
     if isinstance(rows, pd.DataFrame):
         numbers, dates = _of_frame(rows)
@@ -125,7 +124,7 @@ def _of_row(number: int, row: Row) -> _Numbers:
 
 
 Span: TypeAlias = tuple[int, int, date]
-"""When a candle opens and closes (epoch ms), and its trading day."""
+"""Open and close of a candle (epoch ms), and its trading day."""
 
 
 def _following(interval: Interval, exchange: str, day: date) -> Iterator[Span]:
@@ -143,7 +142,7 @@ def _spans(interval: Interval, session: Session) -> Iterator[Span]:
 
 
 def _dated(number: int, at: datetime, interval: Interval, exchange: str) -> Span:
-    """Return the span that opens at this time; of days, the one that holds it."""
+    """Return the span that opens at this time; for days, the one that contains it."""
     at_ms = ms_from_utc(at)
     for session in load_calendar().sessions(exchange, at.date()):
         if interval == "day":

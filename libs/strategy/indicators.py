@@ -27,8 +27,8 @@ class RSI:
     """Wilder's relative strength index, 0 to 100, as TA-Lib's RSI.
 
     The first averages of gains and losses are the means of the first `period` changes; then
-    average += (change − average) / period. None before that, and while no value has changed at
-    all (0 / 0). Raises ValueError for a period below 1.
+    average += (change − average) / period. It is None before that, and while no value has changed.
+    Raises ValueError for a period below 1.
     """
 
     def __init__(self, period: int = 14) -> None:
@@ -41,7 +41,7 @@ class RSI:
         self.value: float | None = None
 
     def update(self, value: float) -> float | None:
-        """Take the next value and return the index, None while it is not defined."""
+        """Take the next value and return the index, None while it is undefined."""
         last, self._last = self._last, value
         if last is not None:
             self._take(value - last)

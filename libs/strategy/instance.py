@@ -1,4 +1,4 @@
-"""One strategy object on one instrument: fed in order, heard once it is warm."""
+"""One strategy object on one instrument."""
 
 from dataclasses import dataclass
 
@@ -21,7 +21,7 @@ class StrategyInstance:
         return self.seen >= self.strategy.history_needed
 
     def take(self, candle: Candle) -> StrategySignal | None:
-        """Feed a candle once, in order; repeats and steps back change nothing.
+        """Feed a candle; repeated and older candles are ignored.
 
         Raises what the strategy raises, and TypeError if it returns anything but a signal or None.
         """

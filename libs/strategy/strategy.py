@@ -1,4 +1,4 @@
-"""What a strategy is: a small class without I/O, one object per instrument."""
+"""The base class of strategies: no I/O, one object per instrument."""
 
 import math
 from abc import ABC, abstractmethod
@@ -21,7 +21,7 @@ class WrongSignal(AlphaStocksError, ValueError):
 
 
 class Levels(TypedDict):
-    """What a strategy says with a signal.
+    """The fields of a signal that a strategy sets.
 
     `stop_loss`, `target` and `price` (by default the candle's close) are prices of the instrument,
     in rupees or index points; `confidence` is 0..1; `indicators` are kept with the signal.
@@ -38,8 +38,8 @@ class Strategy(ABC):
     """A strategy on one instrument.
 
     `on_candle` is called once per closed candle of `interval`, in order, first for the history.
-    Signals count once `history_needed` candles were seen: the first may come on the next one.
-    `name` is the one in the settings; a higher `version` gives signals other ids.
+    Signals are ignored until it has seen `history_needed` candles. `name` is used in the settings;
+    another `version` gives signals other ids.
     """
 
     name: ClassVar[str]
@@ -49,17 +49,17 @@ class Strategy(ABC):
     _arguments: Parameters
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
-        """Note the arguments, which are the parameters."""
+        """Keep the constructor's arguments, which are the parameters."""
         made = super().__new__(cls)
         made._arguments = _arguments(_signature(cls.__init__), (made, *args), kwargs)
         return made
 
     def __init__(self) -> None:  # noqa: B027  the one of `object` takes any argument
-        """Take no parameters; a strategy that has some takes them as arguments."""
+        """Take no parameters; a subclass may define some as arguments."""
 
     @property
     def parameters(self) -> Parameters:
-        """What makes a signal's id, with name and version: the arguments, defaults included."""
+        """The constructor's arguments, defaults included; they are part of a signal's id."""
         return dict(self._arguments)
 
     @abstractmethod
@@ -85,7 +85,7 @@ class Strategy(ABC):
         price: float | None = None,
         indicators: Mapping[str, float] | None = None,
     ) -> StrategySignal:
-        """Return the signal of this strategy on a candle; its id depends on nothing else.
+        """Return the signal of this strategy on a candle; its id depends on these two only.
 
         Raises WrongSignal for levels on the wrong side of the price or a confidence outside
         0..1, and ValueError for an indicator that is not finite.
@@ -140,7 +140,7 @@ def _signature(function: Callable[..., object]) -> Signature:
 def _arguments(
     taken: Signature, args: tuple[object, ...], kwargs: Mapping[str, object]
 ) -> Parameters:
-    """Return the named arguments but `self`; raise TypeError for one that is not taken."""
+    """Return the arguments by name, without `self`; raise TypeError for an unknown one."""
     bound = taken.bind_partial(*args, **kwargs)
     bound.apply_defaults()
     named = [name for name, one in taken.parameters.items() if one.kind in _NAMED][1:]

@@ -91,5 +91,5 @@ def test_what_one_replica_takes_the_other_has_once(replicas: list[StoreAddress])
 
 
 def test_the_name_of_a_cluster_is_no_statement(replicas: list[StoreAddress]) -> None:
-    with pytest.raises(StoreRejected, match="is no name for a cluster"):
+    with pytest.raises(StoreRejected, match="is not a valid cluster name"):
         asyncio.run(migrated(replicas[0], "a' ENGINE = Memory --"))

@@ -1,1 +1,1 @@
-"""Kite Connect v3: the real adapter of the broker's ports."""
+"""The adapter of the broker ports for Kite Connect v3."""

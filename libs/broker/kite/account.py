@@ -1,4 +1,4 @@
-"""The account at Kite by its own books: trades, positions and funds."""
+"""The account at Kite: trades, positions and funds."""
 
 from collections.abc import Mapping, Sequence
 
@@ -30,7 +30,7 @@ class KiteAccount:
         return str((await self._rest.profile()).get("broker") or "")
 
     async def margins(self) -> Mapping[str, Margin]:
-        """Return the funds by segment: what is left of them, and what is used."""
+        """Return available and used funds by segment."""
         segments = await self._rest.margins()
         return {name: _margin(row) for name, row in segments.items()}
 

@@ -1,4 +1,4 @@
-"""Where Kite is reached: the real one, or a simulator on this machine."""
+"""The addresses of Kite, or of a simulator."""
 
 import ipaddress
 from dataclasses import dataclass
@@ -9,9 +9,9 @@ _SCHEMES = {"root": ("https", "http"), "ws_root": ("wss", "ws"), "login_root": (
 
 @dataclass(frozen=True, slots=True)
 class KiteAddress:
-    """Addresses of Kite's three doors; raises ValueError for one that is no address.
+    """REST, websocket and login addresses; raises ValueError for an invalid one.
 
-    `timeout_seconds` bounds the waiting for a connection, and for each piece of an answer.
+    `timeout_seconds` is the timeout of a connection, and of each read.
     """
 
     api_key: str
@@ -41,7 +41,7 @@ def _is_address(text: str, schemes: tuple[str, ...]) -> bool:
     try:
         parts = urlsplit(text)
         return parts.scheme in schemes and bool(parts.hostname) and parts.port != 0
-    except ValueError:  # a port or a bracket that cannot be
+    except ValueError:  # an invalid port or bracket
         return False
 
 

@@ -1,4 +1,4 @@
-"""Waiting longer each time, never quite the same for two who wait."""
+"""Exponential backoff with jitter."""
 
 from random import SystemRandom
 
@@ -6,7 +6,7 @@ _random = SystemRandom()
 
 
 class Backoff:
-    """Seconds to wait before the next try: doubling up to a cap, with up to half taken off."""
+    """Seconds to wait before the next retry: doubled up to a cap, less a jitter of up to half."""
 
     def __init__(self, first_seconds: float = 0.5, most_seconds: float = 30.0) -> None:
         self._first_seconds = first_seconds
@@ -14,11 +14,11 @@ class Backoff:
         self._seconds = first_seconds
 
     def next_seconds(self) -> float:
-        """Return how long to wait now; the next time it will be longer."""
+        """Return the next wait in seconds."""
         seconds = self._seconds
         self._seconds = min(self._most_seconds, 2 * seconds)
         return seconds * _random.uniform(0.5, 1.0)
 
     def reset(self) -> None:
-        """Begin anew, after something went well."""
+        """Start again with the first wait, after a success."""
         self._seconds = self._first_seconds

@@ -1,7 +1,7 @@
-"""What is known of each order from updates, order book and trades, in whatever order it came.
+"""The known state of each order, from updates, order book and trades in any order.
 
-What is known only grows: filled quantities rise, a final status stays, trades are counted once.
-So updates that are late, doubled or lost change nothing in the end.
+State only grows: filled quantities rise, a final status stays, trades are counted once. So late,
+repeated or lost updates do not change the result.
 """
 
 from collections.abc import Iterable
@@ -14,7 +14,7 @@ from libs.broker.port.orders import Fill, OrderStatus, OrderUpdate
 
 @dataclass(slots=True)
 class _Known:
-    """An order as far as it is known; `handed_on` is the last update that was given out."""
+    """The known state of an order; `handed_on` is the last update that was published."""
 
     broker_order_id: str
     tag: str
@@ -43,28 +43,28 @@ class OrderBook:
     _fills: dict[str, dict[str, Fill]] = field(default_factory=dict)
 
     def expect(self, broker_order_id: str, tag: str, quantity: int) -> None:
-        """Follow an order of so many units that was just placed; that it is open is no news."""
+        """Follow an order of `quantity` units that was just placed; this makes no update."""
         order = self._orders.setdefault(broker_order_id, _Known(broker_order_id, tag, quantity))
         order.handed_on = order.handed_on or ("OPEN", 0)
 
     def modify(self, broker_order_id: str) -> None:
-        """Note that an order's quantity is about to change: late news may show the one before."""
+        """Note that an order's quantity is about to change: late updates may show the old one."""
         if broker_order_id in self._orders:
             self._orders[broker_order_id].is_modified = True
 
     def take_order(self, row: Row, now_ms: int) -> None:
-        """Learn an order's state; `now_ms` stands in for times it lacks. Raises ReplyUnreadable."""
+        """Merge an order row; `now_ms` replaces missing times. Raises ReplyUnreadable."""
         seen = _known(row, now_ms)
         self._orders.setdefault(seen.broker_order_id, seen).learn(seen)
 
     def take_trades(self, rows: Iterable[Row]) -> None:
-        """Learn trades, of whichever orders. Raises ReplyUnreadable."""
+        """Merge trade rows of any orders. Raises ReplyUnreadable."""
         for row in rows:
             fill = fill_of(row)
             self._fills.setdefault(str(row.get("order_id")), {})[fill.fill_id] = fill
 
     def lacking(self) -> list[str]:
-        """Return the ids of orders whose trades do not yet add up to what is filled."""
+        """Return the ids of orders whose trades do not yet add up to the filled quantity."""
         return [order_id for order_id, order in self._orders.items() if not self._adds_up(order)]
 
     def has_tag(self, tag: str) -> bool:
@@ -72,7 +72,7 @@ class OrderBook:
         return any(order.tag == tag for order in self._orders.values())
 
     def is_final(self, broker_order_id: str) -> bool:
-        """Whether an order has come to its end."""
+        """Whether an order's status is final."""
         order = self._orders.get(broker_order_id)
         return order is not None and self._status(order) != "OPEN"
 
@@ -82,11 +82,11 @@ class OrderBook:
         return any(self._status(order) == "OPEN" for order in self._orders.values())
 
     def news(self) -> list[OrderUpdate]:
-        """Return what has changed since the last call, of orders whose trades add up."""
+        """Return the orders that changed since the last call, if their trades add up."""
         return [self._update(order) for order in self._orders.values() if self._is_news(order)]
 
     def updates(self) -> list[OrderUpdate]:
-        """Return every order; ask `lacking` first whether their trades add up."""
+        """Return every order; check `lacking` first."""
         return [self._update(order) for order in self._orders.values()]
 
     def _is_news(self, order: _Known) -> bool:
@@ -104,9 +104,9 @@ class OrderBook:
         return sum(fill.quantity for fill in fills.values()) if fills else 0
 
     def _status(self, order: _Known) -> OrderStatus:
-        """Return the status, which the trades may know to be complete before the order does.
+        """Return the status: COMPLETE as soon as the trades fill the order.
 
-        Of a modified order only Kite knows: its quantity may not be the one that is known here.
+        For a modified order Kite's status counts, because its quantity may not be known here.
         """
         if order.is_modified or order.status != "OPEN":
             return order.status
@@ -125,7 +125,7 @@ class OrderBook:
 
 
 def _number(fill: Fill) -> tuple[int, str]:
-    """Return what sorts trade ids, which are numbers in text, as the exchange counts them."""
+    """Return the sort key of trade ids, which are numbers as text."""
     return len(fill.fill_id), fill.fill_id
 
 

@@ -1,4 +1,4 @@
-"""The connector of Kite, and of a simulator that speaks as Kite does."""
+"""The connectors of Kite, and of a simulator with the same interface."""
 
 from collections.abc import Callable
 
@@ -17,7 +17,7 @@ from libs.market.calendar import IST
 
 
 class KiteConnector:
-    """The account of [kite]; ValueError, which names the key, for settings that do not do."""
+    """The account of [kite]; raises ValueError, which names the key, for unusable settings."""
 
     venue_type = KiteVenue
 
@@ -27,7 +27,7 @@ class KiteConnector:
         self._address = settings.address()
 
     def sessions(self) -> KiteSessions:
-        """Return the login, which leaves the session in the settings' file."""
+        """Return the login, which writes the session to `kite.session_file`."""
         return KiteSessions(self._settings)
 
     def market_data(self) -> KiteMarketData:
@@ -35,7 +35,7 @@ class KiteConnector:
         return KiteMarketData(self.rest())
 
     def tick_stream(self) -> Ticker:
-        """Return a websocket of its own."""
+        """Return a new websocket stream."""
         return Ticker(
             self._address,
             self._session(),
@@ -44,7 +44,7 @@ class KiteConnector:
         )
 
     def venue(self) -> KiteVenue:
-        """Return a place for orders with requests and a websocket of its own."""
+        """Return a venue with REST client and websocket of its own."""
         rest, ticker = self.rest(), self.tick_stream()
         client = KiteOrderClient(
             rest,
@@ -56,17 +56,17 @@ class KiteConnector:
         return self.venue_type(rest, ticker, client)
 
     def rest(self) -> KiteRest:
-        """Return the requests, kept within the limits that hold today."""
+        """Return a REST client, limited by the rate limits of today."""
         today = utc_from_ms(self._around.wall_ms()).astimezone(IST).date()
         return KiteRest(self._address, self._session(), load_limits(today), self._around.note)
 
     def _session(self) -> Callable[[], KiteSession]:
-        """Return what gives the session in force: a new login is picked up without a restart."""
+        """Return a function that reads the current session; it picks up a new login."""
         file, around = SessionFile(self._settings.session_file), self._around
         return lambda: file.current(around.wall_ms() if around.is_today else 0)
 
 
 class SimulatorConnector(KiteConnector):
-    """The same account, where orders go to a simulator and to nothing else."""
+    """The same, but orders go to a simulator only."""
 
     venue_type = SimulatorVenue

@@ -1,4 +1,4 @@
-"""Kite's binary frames, decoded a run of equal packets at a time, never a tick at a time."""
+"""Decodes Kite's binary frames, a run of equal packets at once."""
 
 import struct
 from collections.abc import Iterable, Iterator, Mapping
@@ -21,7 +21,7 @@ _LENGTH = np.dtype(">u2")
 _uint16 = struct.Struct(">H").unpack_from
 _count_and_length = struct.Struct(">HH").unpack_from
 
-# Columns whose words are evenly spaced in a full packet stand together: they are copied at once.
+# Columns that are evenly spaced in a full packet are grouped, to be copied at once.
 _COUNT_GROUPS = (
     ("instrument_token", "last_traded_quantity"),
     ("volume_traded", "total_buy_quantity", "total_sell_quantity"),
@@ -90,7 +90,7 @@ class DecodedFrame:
         return sum(map(len, self.runs))
 
     def columns(self, received_ms: int) -> TickColumns:
-        """Return all packets as columns, a row each; what a layout lacks is 0.
+        """Return all packets as columns, one row each; missing fields are 0.
 
         Packets without the exchange's time get `received_ms` (epoch ms).
         """
@@ -124,7 +124,7 @@ def _fill(counts: Run, prices: Run, run: Run, received_ms: int) -> None:
 
 
 def decode(payload: bytes) -> DecodedFrame:
-    """Cut a binary message into packets; damage costs the packets it hits, never an exception."""
+    """Split a binary message into packets; damaged packets are counted, never raised."""
     if len(payload) < _HEADER_BYTES:
         return DecodedFrame((), 0)
     run = _whole_frame(payload)
@@ -132,7 +132,7 @@ def decode(payload: bytes) -> DecodedFrame:
 
 
 def _whole_frame(payload: bytes) -> Run | None:
-    """Return the packets of a frame that is sound and of one layout, after a single check."""
+    """Return the packets of an undamaged frame of one layout, after a single check."""
     if len(payload) < 2 * _HEADER_BYTES:
         return None
     count, length = _count_and_length(payload)
@@ -145,7 +145,7 @@ def _whole_frame(payload: bytes) -> Run | None:
 
 
 def _cut(payload: bytes) -> DecodedFrame:
-    """Cut a frame of several layouts, or a damaged one, into runs of packets of one length."""
+    """Split a frame of several layouts, or a damaged one, into runs of packets of one length."""
     runs: list[Run] = []
     offset, left, broken = _HEADER_BYTES, _uint16(payload)[0], 0
     while left and offset + _HEADER_BYTES <= len(payload):

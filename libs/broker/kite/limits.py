@@ -1,4 +1,4 @@
-"""How many requests Kite takes, and a count of those that were made; without a clock of its own."""
+"""Kite's rate limits and a count of requests; times are passed in."""
 
 import re
 from collections import deque
@@ -37,23 +37,23 @@ class SlidingWindows:
         self._taken = [(rate, deque[int](maxlen=rate.count)) for rate in rates]
 
     def wait_ms(self, now_ms: int) -> int:
-        """Return how long to wait until a request may go; 0 if it may go now."""
+        """Return the milliseconds until a request may be sent; 0: now."""
         waits = (_wait_ms(rate, taken, now_ms) for rate, taken in self._taken)
         return max(waits, default=0)
 
     def take(self, now_ms: int) -> None:
-        """Count a request that goes now."""
+        """Count a request that is sent now."""
         for _, taken in self._taken:
             taken.append(now_ms)
 
     def free(self, now_ms: int) -> int:
-        """Return how many requests may go now."""
+        """Return how many requests may be sent now."""
         return min(self.left(now_ms).values())
 
     def left(self, now_ms: int) -> dict[int, int]:
-        """Return how many requests are left by span in milliseconds.
+        """Return how many requests are left, by span in milliseconds.
 
-        Where several rates have one span, the tightest of them says it.
+        If several rates have the same span, the tightest one counts.
         """
         left: dict[int, int] = {}
         for rate, taken in self._taken:
@@ -76,8 +76,8 @@ def _used(rate: Rate, taken: deque[int], now_ms: int) -> int:
 class KiteLimits:
     """What Kite allows on a day.
 
-    `history_days` is days per call by interval; `cool_down_ms` how long Kite refuses after a 429;
-    `margin_ms` what a client adds to each rate's span, for the journey is not even.
+    `history_days` is days per call by interval; `cool_down_ms` is how long Kite refuses after a
+    429; `margin_ms` is added to each rate's span, because network latency varies.
     """
 
     rates: Mapping[RequestClass, tuple[Rate, ...]]
@@ -130,7 +130,7 @@ def _on(series: Mapping[str, DatedSeries[Any]], on: date) -> dict[str, Any]:
 
 
 def class_of(method: str, path: str) -> RequestClass:
-    """Return which limit a request counts against, by its method and its path without a query."""
+    """Return the class of a request, by its method and its path without a query."""
     if _QUOTE.match(path):
         return "quote"
     if _HISTORICAL.match(path):

@@ -1,4 +1,4 @@
-"""The login at Kite: once a day, by hand, in the browser; the session is left in a file."""
+"""The login at Kite: daily, by hand in the browser; the session is kept in a file."""
 
 from libs.broker.kite.address import login_url
 from libs.broker.kite.rest import open_session
@@ -7,7 +7,7 @@ from libs.broker.kite.settings import KiteSettings
 
 
 class KiteSessions:
-    """The port Sessions; ValueError, which names the key, for settings that do not do."""
+    """The port Sessions; raises ValueError, which names the key, for unusable settings."""
 
     def __init__(self, settings: KiteSettings) -> None:
         self._address = settings.address()
@@ -19,11 +19,11 @@ class KiteSessions:
         return login_url(self._address)
 
     async def log_in(self, request_token: str) -> KiteSession:
-        """Exchange the token, which can be used once, for a session, and write that to the file."""
+        """Exchange the one-time token for a session, and write it to the file."""
         session = await open_session(self._address, request_token, self._secret.get_secret_value())
         self._file.write(session)
         return session
 
     def current(self, now_ms: int) -> KiteSession:
-        """Return the session of the file; SessionMissing, SessionFileBroken or SessionExpired."""
+        """Return the file's session; raise SessionMissing, SessionFileBroken or SessionExpired."""
         return self._file.current(now_ms)

@@ -1,4 +1,4 @@
-"""Kite's orders and trades ↔ the words of the port. Money is exact, times are epoch ms."""
+"""Converts Kite's orders and trades to the port's types. Money is exact, times are epoch ms."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -19,7 +19,7 @@ _FINAL: tuple[OrderStatus, ...] = ("COMPLETE", "CANCELLED", "REJECTED")
 
 
 def order_fields(request: OrderRequest) -> dict[str, Any]:
-    """Return the fields with which Kite places an order for the day."""
+    """Return Kite's fields to place a day order."""
     fields: dict[str, Any] = {
         "variety": "regular",
         "exchange": request.exchange,
@@ -39,7 +39,7 @@ def order_fields(request: OrderRequest) -> dict[str, Any]:
 
 
 def changed_fields(broker_order_id: str, quantity: int, price: Decimal) -> dict[str, Any]:
-    """Return the fields with which Kite modifies a limit order."""
+    """Return Kite's fields to modify a limit order."""
     return {
         "variety": "regular",
         "order_id": broker_order_id,
@@ -51,12 +51,12 @@ def changed_fields(broker_order_id: str, quantity: int, price: Decimal) -> dict[
 
 
 def money(value: object) -> Decimal:
-    """Return a price of Kite's JSON exactly as it was written there."""
+    """Return a price of Kite's JSON exactly as written."""
     return Decimal(str(value))
 
 
 def epoch_ms(shown: object) -> int | None:
-    """Return the moment that a wall clock in India shows, as text or as a naive datetime."""
+    """Return a local time of India, as text or naive datetime, in epoch ms."""
     if isinstance(shown, str):
         try:
             shown = datetime.fromisoformat(shown)
@@ -68,7 +68,7 @@ def epoch_ms(shown: object) -> int | None:
 
 
 def status_of(order: Row) -> OrderStatus:
-    """Return Kite's many states as ours: what is not final is OPEN."""
+    """Return the port's status for Kite's; all that is not final is OPEN."""
     shown = str(order["status"]).upper()
     return next((status for status in _FINAL if shown.startswith(status)), "OPEN")
 
@@ -80,7 +80,7 @@ def updated_ms(order: Row, otherwise_ms: int) -> int:
 
 
 def reason_of(order: Row) -> str:
-    """Return what the broker or the exchange has to say about an order."""
+    """Return the status message of the broker or the exchange."""
     return str(order.get("status_message") or order.get("status_message_raw") or "")
 
 

@@ -1,4 +1,4 @@
-"""Kite's market data by requests: the dump, historical candles, quotes."""
+"""Kite's market data by request: the instrument dump, historical candles, quotes."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
@@ -22,7 +22,7 @@ INTERVALS: Mapping[Interval, str] = {
     "60m": "60minute",
     "day": "day",
 }
-"""Our intervals in the words of Kite's historical calls."""
+"""Interval → its name in Kite's historical calls."""
 
 
 class KiteMarketData:
@@ -32,7 +32,7 @@ class KiteMarketData:
         self._rest = rest
 
     async def instruments(self, exchange: str) -> Sequence[Instrument]:
-        """Return the dump of an exchange."""
+        """Return the instrument dump of an exchange."""
         return await self._rest.instruments(exchange)
 
     async def quotes(self, keys: Collection[str]) -> Mapping[str, LastQuote]:
@@ -48,7 +48,7 @@ class KiteMarketData:
         return [_read(_candle, row) for row in rows]
 
     async def close(self) -> None:
-        """Wait for what is on its way, and close the connections."""
+        """Wait for open requests, and close the connections."""
         await self._rest.close()
 
 

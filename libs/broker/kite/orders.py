@@ -1,4 +1,4 @@
-"""The port's order client over Kite: an order is placed once, and its fate is followed."""
+"""The port's order client for Kite: an order is placed once and followed to its end."""
 
 from collections.abc import Callable, Sequence
 from decimal import Decimal
@@ -15,10 +15,10 @@ from libs.broker.port.orders import OrderRequest, OrderUpdate
 
 
 class KiteOrderClient:
-    """Places, modifies, cancels; updates come while `run` runs, which can be started again.
+    """Places, modifies, cancels; updates come while `run` runs, which may be restarted.
 
-    `ticker` is one of its own, without subscriptions; without one, orders are followed by reading
-    the order book every `poll_seconds`. `now_ms` (epoch ms) stands in for times Kite leaves out.
+    `ticker` must have no subscriptions; without one the order book is polled every
+    `poll_seconds`. `now_ms` (epoch ms) replaces times that Kite leaves out.
     """
 
     def __init__(
@@ -36,7 +36,7 @@ class KiteOrderClient:
 
     async def place(self, request: OrderRequest) -> str:
         """Return Kite's order id; raise OrderRefused, or OrderUnknown when in doubt."""
-        # In doubt until the reply is read: also if waiting for it is given up.
+        # The order is in doubt until the reply is read, also if this call is cancelled.
         self._watch.doubt(request.tag)
         try:
             broker_order_id = await self._rest.place_order(**order_fields(request))
@@ -50,9 +50,9 @@ class KiteOrderClient:
         return broker_order_id
 
     async def modify(self, broker_order_id: str, quantity: int, price: Decimal) -> None:
-        """Give an open limit order another quantity and price; OrderRefused or OrderUnknown.
+        """Change quantity and price of an open limit order; raise OrderRefused or OrderUnknown.
 
-        The exchange may still refuse what Kite has taken: the order then works as before.
+        The exchange may still refuse the change later; the order then works as before.
         """
         self._watch.modify(broker_order_id)
         try:
@@ -61,9 +61,9 @@ class KiteOrderClient:
             raise placing_error(error) from error
 
     async def cancel(self, broker_order_id: str) -> None:
-        """Ask for a cancellation; where that fails, `run` asks again while the order works.
+        """Request a cancellation; if that fails, `run` retries while the order works.
 
-        Never raises BrokerError: the order's fate, cancelled or complete, comes as an update.
+        Never raises BrokerError: the result, cancelled or complete, comes as an update.
         """
         try:
             await self._rest.cancel_order(broker_order_id)
@@ -87,9 +87,9 @@ class KiteOrderClient:
         await self._watch.updated()
 
     async def run(self) -> None:
-        """Follow the orders until cancelled; troubles of the broker are waited out."""
+        """Follow the orders until cancelled; errors of the broker are retried."""
         await self._watch.run()
 
     def describe(self) -> dict[str, int]:
-        """Return how many updates were handed on, and postbacks, polls, reconnects."""
+        """Return counts of updates, postbacks, polls and reconnects."""
         return self._watch.describe()

@@ -1,4 +1,4 @@
-"""What a reply of Kite means if it is not the one that was hoped for."""
+"""Converts error replies of Kite to errors."""
 
 import json
 from typing import Any
@@ -22,7 +22,7 @@ _LOG_IN = "run `alphastocks login`"
 
 
 def error_of(status: int, content_type: str, body: bytes, cool_down_ms: int) -> BrokerError | None:
-    """Return the error that a reply stands for, or None for one that can be read on."""
+    """Return the error of a reply, None if it is not an error."""
     if status == _TOO_MANY:
         return RateLimited("Kite says: too many requests", cool_down_ms)
     if "json" in content_type:
@@ -30,7 +30,7 @@ def error_of(status: int, content_type: str, body: bytes, cool_down_ms: int) -> 
     if status >= 500 or status == _TIMED_OUT:
         return BrokerUnavailable(f"Kite answers {status}")
     if status >= 400 or "csv" not in content_type:
-        # What stands in such a reply is not shown: nobody knows what it repeats.
+        # The body is not shown: it may repeat a secret.
         return ReplyUnreadable(f"Kite answers {status} with {content_type or 'nothing named'}")
     return None
 
@@ -60,7 +60,7 @@ def named_error(status: int, error_type: object, message: str) -> BrokerError | 
 
 
 def unnamed_error(status: int) -> BrokerError | None:
-    """Return the error of a reply that does not say what is wrong."""
+    """Return the error of a reply without a reason."""
     if status < 400:
         return None
     if status >= 500 or status == _TIMED_OUT:
@@ -69,10 +69,9 @@ def unnamed_error(status: int) -> BrokerError | None:
 
 
 def placing_error(error: BrokerError) -> OrderRefused | OrderUnknown:
-    """Return what an error means for an order to be placed or modified: nothing, or nobody knows.
+    """Return OrderRefused if an error certainly placed or changed nothing, else OrderUnknown.
 
-    Only what surely changed nothing is a refusal: no session, too many requests, a connection that
-    never came about, or a reason that Kite names. All else has to be looked up.
+    Refusals are: no session, too many requests, no connection, or a reason that Kite names.
     """
     is_sure = isinstance(error, SessionError | RateLimited)
     if isinstance(error, RequestRefused):

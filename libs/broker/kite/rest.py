@@ -1,4 +1,4 @@
-"""Kite's REST calls for asyncio: the official client in threads, errors and limits of our own."""
+"""Kite's REST calls for asyncio: the official client in threads, with own errors and limits."""
 
 import asyncio
 import io
@@ -32,13 +32,13 @@ from libs.market.instruments import Instrument, parse_dump
 T = TypeVar("T")
 Reply = dict[str, Any]
 Note = Callable[[RequestClass, str, float], None]
-"""Told of each request its class, `ok` or the error's name, and its seconds; from its thread."""
+"""Called in a request's thread with its class, `ok` or the error's name, and its seconds."""
 
 _NEVER_SENT = (ConnectTimeoutError, NewConnectionError)
 
 
 class _Client(KiteConnect):  # type: ignore[misc]  # the official client has no types
-    """The official client, but for exact tick sizes and for replies that it cannot read."""
+    """The official client, with exact tick sizes and errors for unreadable replies."""
 
     def __init__(self, address: KiteAddress, cool_down_ms: int) -> None:
         super().__init__(address.api_key, root=address.root, timeout=address.timeout_seconds)
@@ -47,7 +47,7 @@ class _Client(KiteConnect):  # type: ignore[misc]  # the official client has no 
         self.reqsession.hooks["response"].append(self._judge)
 
     def _judge(self, response: requests.Response, *_: object, **__: object) -> None:
-        """Raise what a reply means, while its status can still be seen."""
+        """Raise the error of a reply, while its status is available."""
         content_type = response.headers.setdefault("content-type", "")
         error = error_of(response.status_code, content_type, response.content, self._cool_down_ms)
         if error is not None:
@@ -58,7 +58,7 @@ class _Client(KiteConnect):  # type: ignore[misc]  # the official client has no 
 
 
 class _ClientPerThread:
-    """Gives each thread a client of its own: the connections of one may not be shared."""
+    """Gives each thread its own client, because connections cannot be shared."""
 
     def __init__(self, address: KiteAddress, cool_down_ms: int) -> None:
         self._make = partial(_Client, address, cool_down_ms)
@@ -80,9 +80,9 @@ class _ClientPerThread:
 class KiteRest:
     """One account's requests; errors are those of `libs.broker.errors`.
 
-    Requests that place, modify or cancel have a lane of their own and never wait behind reads.
-    Nothing is tried again here. A token that Kite has refused is not sent a second time: requests
-    raise SessionExpired until `session` gives another one.
+    Order requests have a lane of their own and never wait for reads. There are no retries here. A
+    token that Kite has refused is not sent again: requests raise SessionExpired until `session`
+    returns another one.
     """
 
     def __init__(
@@ -171,7 +171,7 @@ class KiteRest:
         return await self._call("other", lambda kite: _mapping(kite.margins()))
 
     async def place_order(self, **fields: Any) -> str:
-        """Place an order of Kite's fields and return its order id, which is no fill yet."""
+        """Place an order with Kite's fields and return its order id; it is not filled yet."""
         return await self._call("orders", lambda kite: _order_id(kite.place_order(**fields)))
 
     async def modify_order(self, **fields: Any) -> str:
@@ -179,7 +179,7 @@ class KiteRest:
         return await self._call("orders", lambda kite: _order_id(kite.modify_order(**fields)))
 
     async def cancel_order(self, order_id: str, variety: str = "regular") -> str:
-        """Ask for a cancellation and return the order id; the fate shows in the order book."""
+        """Request a cancellation and return the order id; the order book shows the result."""
         return await self._call(
             "orders", lambda kite: _order_id(kite.cancel_order(variety, order_id))
         )
@@ -189,7 +189,7 @@ class KiteRest:
         return self._lanes[request_class].left()
 
     async def close(self) -> None:
-        """Wait for what is on its way, and close all connections."""
+        """Wait for open requests, and close all connections."""
         for lane in self._lanes.values():
             await lane.close()
         self._clients.close()
@@ -216,7 +216,7 @@ class KiteRest:
         return session
 
     def _ask(self, ask: Callable[[KiteConnect], T]) -> T:
-        """Ask in this thread, with the session that holds when the turn has come."""
+        """Send the request in this thread, with the session of this moment."""
         session = self._usable_session()
         kite = self._clients()
         kite.set_access_token(session.access_token)
@@ -228,9 +228,9 @@ class KiteRest:
 
 
 def _translated(call: Callable[[], T]) -> T:
-    """Return what the call returns; raise every failure as one of ours.
+    """Return what the call returns; convert every error to a BrokerError.
 
-    Causes are cut off: those of unreadable replies show the reply.
+    Causes are dropped, because those of unreadable replies contain the reply.
     """
     try:
         return call()
@@ -285,7 +285,7 @@ def _candles(
 
 
 async def open_session(address: KiteAddress, request_token: str, api_secret: str) -> KiteSession:
-    """Exchange the token of the login page for the day's session; it can be used only once."""
+    """Exchange the one-time token of the login page for the day's session."""
     client = _Client(address, load_limits(date.max).cool_down_ms)
 
     def exchange() -> KiteSession:

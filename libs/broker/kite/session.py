@@ -1,4 +1,4 @@
-"""The session of a trading day, and the file that hands it from the login to the services."""
+"""The session of a trading day, and the file that passes it from the login to the services."""
 
 import json
 import os
@@ -19,7 +19,7 @@ _OWNER_ONLY = 0o600
 
 @dataclass(frozen=True, slots=True)
 class KiteSession:
-    """Who is logged in and until when; `login_time` is aware UTC."""
+    """A login and its user; `login_time` is aware UTC."""
 
     user_id: str
     api_key: str
@@ -32,7 +32,7 @@ class KiteSession:
 
     @property
     def expires_at(self) -> datetime:
-        """The moment at which Kite ends every session, the next one after the login (UTC)."""
+        """The next time after the login at which Kite ends all sessions (UTC)."""
         login = self.login_time.astimezone(IST)
         end = datetime.combine(login.date(), _end_of_sessions(), IST)
         if end <= login:
@@ -46,7 +46,7 @@ def _end_of_sessions() -> time:
 
 
 class SessionFile:
-    """The file in which the login leaves the session; only its owner may read it."""
+    """The file of the session; only its owner may read it."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -54,7 +54,7 @@ class SessionFile:
         self._session: KiteSession | None = None
 
     def write(self, session: KiteSession) -> None:
-        """Replace the file at once, so that a reader sees the old session or the new one."""
+        """Replace the file atomically: a reader sees the old session or the new one."""
         self._path.parent.mkdir(parents=True, exist_ok=True)
         draft = self._path.with_name(f".{self._path.name}.{uuid4().hex}")
         handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _OWNER_ONLY)
@@ -68,7 +68,7 @@ class SessionFile:
             draft.unlink(missing_ok=True)
 
     def read(self, now_ms: int | None = None) -> KiteSession:
-        """Return what the file holds, and judge its age by `now_ms` (epoch ms) if that is given.
+        """Return the file's session; check its expiry if `now_ms` (epoch ms) is given.
 
         Raises SessionMissing, SessionFileBroken or SessionExpired.
         """
@@ -82,7 +82,7 @@ class SessionFile:
         return session if now_ms is None else _unexpired(session, now_ms)
 
     def current(self, now_ms: int) -> KiteSession:
-        """Return the session that holds now, reading the file only when it has changed.
+        """Return the current session; the file is read only when it has changed.
 
         Raises SessionMissing, SessionFileBroken or SessionExpired.
         """
@@ -104,7 +104,7 @@ class SessionFile:
         try:
             return _from_json(json.loads(text))
         except (ValueError, KeyError, TypeError):
-            # The cause would show the text, and the token in it.
+            # The cause would contain the token.
             raise self._broken() from None
 
     def _broken(self) -> SessionFileBroken:

@@ -22,12 +22,14 @@ class KiteSettings(BaseModel):
     session_file: Path = Field(
         Path("var/kite/session.json"), description="where `alphastocks login` keeps the token"
     )
-    timeout_seconds: float = Field(5.0, gt=0, description="patience with a REST call")
-    silence_seconds: float = Field(5.0, gt=0, description="a quieter websocket is opened anew")
-    poll_seconds: float = Field(5.0, gt=0, description="between looks at the order book")
+    timeout_seconds: float = Field(5.0, gt=0, description="timeout of a REST call")
+    silence_seconds: float = Field(
+        5.0, gt=0, description="reconnect a websocket that is silent for so long"
+    )
+    poll_seconds: float = Field(5.0, gt=0, description="interval between reads of the order book")
 
     def address(self) -> KiteAddress:
-        """Return where Kite is; ValueError, which names the key, without an API key or address."""
+        """Return the address; raise ValueError, which names the key, without address or API key."""
         if not self.api_key:
             raise ValueError(
                 "kite.api_key: needed to talk to Kite: set ALPHASTOCKS_KITE__API_KEY, then run "

@@ -1,4 +1,4 @@
-"""Requests that are larger than Kite takes, cut into ones that it takes."""
+"""Splits requests that are larger than Kite allows."""
 
 from collections.abc import Collection, Iterator
 from datetime import datetime, timedelta
@@ -14,7 +14,7 @@ def portions(keys: Collection[str], size: int) -> Iterator[list[str]]:
 
 
 def spans(from_at: datetime, to_at: datetime, days: int) -> Iterator[tuple[datetime, datetime]]:
-    """Yield (first, last) moments that cover both ends, none twice, each within `days` days.
+    """Yield (first, last) times that cover the range without overlap, each within `days` days.
 
     Raises ValueError for times without a zone.
     """

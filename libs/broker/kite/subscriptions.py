@@ -1,4 +1,4 @@
-"""What a websocket connection is to stream, and the commands that say so."""
+"""The subscriptions of a websocket connection, and their commands."""
 
 import json
 from collections.abc import Collection
@@ -7,7 +7,7 @@ from libs.broker.port.market import Mode
 
 
 class Subscriptions:
-    """Tokens and their modes, remembered so that a new connection can be told all of them."""
+    """Tokens and their modes, kept to subscribe again on a new connection."""
 
     def __init__(self) -> None:
         self._modes: dict[int, Mode] = {}
@@ -23,7 +23,7 @@ class Subscriptions:
         return [_command("unsubscribe", known)] if known else []
 
     def commands(self) -> list[str]:
-        """Return the commands that tell a new connection everything."""
+        """Return the commands that subscribe all tokens on a new connection."""
         by_mode: dict[Mode, list[int]] = {}
         for token, mode in self._modes.items():
             by_mode.setdefault(mode, []).append(token)

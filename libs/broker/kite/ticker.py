@@ -1,4 +1,4 @@
-"""Kite's websocket: one connection, kept alive for ever, that notices when it dies silently."""
+"""Kite's websocket: one connection, reconnected when it closes or is silent."""
 
 import asyncio
 import json
@@ -23,18 +23,18 @@ from libs.broker.port.market import Mode
 
 _FORBIDDEN = 403
 _CLOSE_SECONDS = 1.0
-_TROUBLES = (OSError, WebSocketException)
+_CONNECTION_ERRORS = (OSError, WebSocketException)
 
-# The library's own logger would show the address, and the token in it, when debugging.
+# At level debug the library's own logger would show the address with the token.
 _quiet = logging.getLogger(f"{__name__}.connection")
 _quiet.setLevel(logging.WARNING)
 
 
 @dataclass(frozen=True, slots=True)
 class TickerCounts:
-    """What a ticker has gone through since it was made.
+    """Counts of a ticker since it was made.
 
-    `frames` are binary messages, heartbeats included; `unreadable` text messages that are none.
+    `frames` are binary messages, heartbeats included; `unreadable` are invalid text messages.
     """
 
     reconnects: int = 0
@@ -48,8 +48,8 @@ class TickerCounts:
 class Ticker:
     """One websocket connection to Kite.
 
-    `on_order` gets each order update as Kite's fields, `on_connect` is called when a connection
-    stands. A connection without any message for `silence_seconds` is given up for a new one.
+    `on_order` gets each order update as Kite's fields; `on_connect` is called after each connect.
+    A connection without a message for `silence_seconds` is replaced by a new one.
     """
 
     def __init__(
@@ -79,7 +79,7 @@ class Ticker:
 
     @property
     def counters(self) -> TickerCounts:
-        """Return what has happened so far."""
+        """Return the counts so far."""
         return self._counters
 
     async def subscribe(self, tokens: Collection[int], mode: Mode) -> None:
@@ -120,18 +120,18 @@ class Ticker:
             await self._connection.close()
 
     async def _connected(self) -> ClientConnection | None:
-        """Return a new connection, or None if there is trouble."""
+        """Return a new connection, None if it fails."""
         try:
             return await self._open()
-        except _TROUBLES as error:
+        except _CONNECTION_ERRORS as error:
             self._log.warning("cannot connect to Kite's ticker", reason=_reason(error))
             return None
 
     async def _begin(self, connection: ClientConnection) -> None:
-        """Tell a new connection all subscriptions."""
+        """Send all subscriptions on a new connection."""
         self._count(reconnects=self._has_connected)
         self._has_connected = True
-        with suppress(TimeoutError):  # the watchdog judges what takes no commands
+        with suppress(TimeoutError):  # the silence timeout ends a connection that hangs
             async with asyncio.timeout(self._silence_seconds), self._sending:
                 self._connection = connection
                 await self._send(self._subscriptions.commands())
@@ -139,7 +139,7 @@ class Ticker:
             self.on_connect()
 
     async def _open(self) -> ClientConnection:
-        """Connect; a token that was refused is not tried again, but a newer one is at once."""
+        """Connect; a refused token is not sent again, a newer one is tried at once."""
         while True:
             session = self._session()
             if session.access_token == self._refused_token:
@@ -158,7 +158,7 @@ class Ticker:
             open_timeout=self._address.timeout_seconds,
             close_timeout=_CLOSE_SECONDS,
             compression=None,
-            ping_interval=None,  # the watchdog is the one judge of a connection's life
+            ping_interval=None,  # the silence timeout detects dead connections
             proxy=None if self._address.is_local else True,
             logger=_quiet,
         )
@@ -166,13 +166,13 @@ class Ticker:
     async def _send(self, commands: Collection[str]) -> None:
         if self._connection is None:
             return
-        # What a dying connection does not take, the next one is told when it stands.
+        # Commands that a closing connection loses are sent again on the next one.
         with suppress(ConnectionClosed):
             for command in commands:
                 await self._connection.send(command)
 
     async def _next(self, connection: ClientConnection) -> str | bytes | None:
-        """Return the next message, or None when the connection has ended or is silent."""
+        """Return the next message, None if the connection has closed or is silent."""
         if self._closed.is_set():
             return None
         try:
@@ -223,7 +223,7 @@ class Ticker:
 
 
 def _reason(error: Exception) -> str:
-    """Return what went wrong without the address, which has the token in it."""
+    """Return the reason without the address, which contains the token."""
     if isinstance(error, InvalidStatus):
         return f"HTTP {error.response.status_code}"
     if isinstance(error, ConnectionClosed):

@@ -1,4 +1,4 @@
-"""Orders at Kite as the executor needs them, and the same at a simulator of it alone."""
+"""The venues of Kite and of its simulator."""
 
 from collections.abc import Sequence
 from decimal import Decimal
@@ -36,7 +36,7 @@ class KiteVenue:
         await self._client.modify(broker_order_id, quantity, price)
 
     async def cancel(self, broker_order_id: str) -> None:
-        """Ask for a cancellation, again while that fails and the order works."""
+        """Request a cancellation; it is retried while it fails and the order works."""
         await self._client.cancel(broker_order_id)
 
     async def orders(self) -> Sequence[OrderUpdate]:
@@ -56,7 +56,7 @@ class KiteVenue:
         return self._client.take_updates()
 
     def on_quotes(self, quotes: QuoteSource) -> None:
-        """Ignore our quotes: the exchange fills."""
+        """Ignore quotes: the exchange fills."""
 
     async def updated(self) -> None:
         """Return when there are updates."""
@@ -67,12 +67,12 @@ class KiteVenue:
         await self._client.run()
 
     async def close(self) -> None:
-        """Wait for requests on their way, and close the connections."""
+        """Wait for open requests, and close the connections."""
         await self._ticker.close()
         await self._rest.close()
 
     def budget(self) -> dict[int, int]:
-        """Return how many order requests Kite takes now, by the span that it counts (ms)."""
+        """Return how many order requests Kite's limits allow now, by span (ms)."""
         return self._rest.left("orders")
 
     def describe(self) -> dict[str, int]:
@@ -81,7 +81,7 @@ class KiteVenue:
 
 
 class SimulatorVenue(KiteVenue):
-    """The same, but it asks the account for its broker first, and takes none but a simulator."""
+    """A Kite venue that refuses any account that is not a simulator's."""
 
     is_real = False
 
@@ -90,22 +90,22 @@ class SimulatorVenue(KiteVenue):
         self._is_known = False
 
     async def place(self, request: OrderRequest) -> str:
-        """Send an order; OrderRefused where the account is not known to be a simulator's."""
+        """Place an order; raise OrderRefused if the account is not known to be a simulator's."""
         await self._refuse_where_unknown()
         return await super().place(request)
 
     async def modify(self, broker_order_id: str, quantity: int, price: Decimal) -> None:
-        """Modify an order; OrderRefused where the account is not known to be a simulator's."""
+        """Modify an order; raise OrderRefused if the account is not known to be a simulator's."""
         await self._refuse_where_unknown()
         await super().modify(broker_order_id, quantity, price)
 
     async def cancel(self, broker_order_id: str) -> None:
-        """Ask for a cancellation; BrokerError where the account cannot be asked for its broker."""
+        """Request a cancellation; raise BrokerError if the account cannot be checked."""
         await self._check_account()
         await super().cancel(broker_order_id)
 
     async def orders(self) -> Sequence[OrderUpdate]:
-        """Return the day's order book; AccountRefused where the account is real."""
+        """Return the day's order book; raise AccountRefused if the account is real."""
         await self._check_account()
         return await super().orders()
 

@@ -1,4 +1,4 @@
-"""Follows the account's orders: the ticker tells at once, the order book makes sure."""
+"""Follows the account's orders by the ticker's postbacks, and polls the order book to be sure."""
 
 import asyncio
 from collections.abc import Callable, Iterable
@@ -21,10 +21,10 @@ _TRADES_TRIES = 5
 
 
 class OrderWatch:
-    """Collects updates while `run` runs; what it knows outlives a restart of `run`.
+    """Collects updates while `run` runs; its state survives a restart of `run`.
 
     The order book is read at the start, after each connection of the ticker, and every
-    `poll_seconds` while an order works, a placing is in doubt, or a cancellation is unsettled.
+    `poll_seconds` while an order works, a placing is in doubt, or a cancellation is pending.
     """
 
     def __init__(
@@ -56,25 +56,25 @@ class OrderWatch:
             ticker.on_connect = self._poll_soon
 
     def doubt(self, tag: str) -> None:
-        """Look for an order with this tag until it is found or settled."""
+        """Look for an order with this tag until it is found or `settle` is called."""
         self._doubtful_tags.add(tag)
         self._stirred.set()
 
     def settle(self, tag: str) -> None:
-        """Look for this tag no longer."""
+        """Stop looking for this tag."""
         self._doubtful_tags.discard(tag)
 
     def expect(self, broker_order_id: str, tag: str, quantity: int) -> None:
-        """Follow an order of so many units that was placed."""
+        """Follow an order of `quantity` units that was placed."""
         self._book.expect(broker_order_id, tag, quantity)
         self._stirred.set()
 
     def modify(self, broker_order_id: str) -> None:
-        """Know that an order's quantity is about to change."""
+        """Note that an order's quantity is about to change."""
         self._book.modify(broker_order_id)
 
     def cancel_again(self, broker_order_id: str) -> None:
-        """Ask for a cancellation until Kite has taken it, or the order has come to its end."""
+        """Retry a cancellation until Kite accepts it or the order's status is final."""
         self._unsettled_cancels.add(broker_order_id)
         self._poll_soon()
 
@@ -89,19 +89,19 @@ class OrderWatch:
         await self._has_updates.wait()
 
     def describe(self) -> dict[str, int]:
-        """Return how many updates were handed on, and what they were learnt from.
+        """Return counts of updates and of their sources.
 
-        `pending` are updates that wait: for their trades, or to be taken.
+        `pending` updates wait for their trades, or to be taken.
         """
         reconnects = self._ticker.counters.reconnects if self._ticker is not None else 0
         pending = len(self._book.lacking()) + len(self._updates)
         return {**self._counts, "reconnects": reconnects, "pending": pending}
 
     async def joined(self) -> list[OrderUpdate]:
-        """Return the order book of now, joined with its trades.
+        """Return the current order book, joined with its trades.
 
-        Raises what the requests raise, and ReplyUnreadable if trades stay behind their orders or
-        if an order of the book cannot be read: who looks one up must not take it for missing.
+        Raises what the requests raise, and ReplyUnreadable if trades are missing or an order
+        cannot be read: a caller must not take such an order for missing.
         """
         left_out = await self._read_book()
         for _ in range(_TRADES_TRIES):
@@ -118,7 +118,7 @@ class OrderWatch:
         return self._book.updates()
 
     async def run(self) -> None:
-        """Follow the orders until cancelled; troubles of the broker are waited out."""
+        """Follow the orders until cancelled; errors of the broker are retried."""
         self._poll_soon()
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._check_for_ever())
@@ -153,11 +153,11 @@ class OrderWatch:
 
     async def _wait_until_something_is_due(self) -> None:
         with suppress(TimeoutError):
-            async with asyncio.timeout(self._patience_seconds()):
+            async with asyncio.timeout(self._wait_seconds()):
                 await self._stirred.wait()
         self._stirred.clear()
 
-    def _patience_seconds(self) -> float | None:
+    def _wait_seconds(self) -> float | None:
         if self._book.lacking():
             return self._trades_backoff.next_seconds()
         if not self._is_watching():
@@ -174,15 +174,15 @@ class OrderWatch:
             await self._read_book()
         await self._read_missing_trades()
         self._hand_on()
-        if is_poll and not self._is_poll_due:  # else the book is older than what failed since
+        if is_poll and not self._is_poll_due:  # else the book is older than the cancellation
             await self._repeat_cancels()
 
     async def _read_book(self) -> int:
-        """Take the whole book in; return how many of its orders cannot be read."""
+        """Merge the whole book; return how many of its orders cannot be read."""
         self._is_poll_due = False
         self._polled_at = _now()
         try:
-            # Trades after orders: they then hold what the orders show as filled.
+            # Trades after orders: then they include all fills that the orders show.
             rows, trades = await self._rest.orders(), await self._rest.trades()
         except BaseException:
             self._is_poll_due = True
@@ -221,7 +221,7 @@ class OrderWatch:
         self._stirred.set()
 
     def _take_order(self, row: Row) -> bool:
-        """Take a row in; return whether it can be read."""
+        """Merge a row; return whether it can be read."""
         try:
             self._book.take_order(row, self._now_ms())
         except ReplyUnreadable as error:
@@ -248,7 +248,7 @@ class OrderWatch:
             self._has_updates.set()
 
     def _on_session(self, user: str, error: SessionError | None) -> None:
-        """Log once that the session is over, and once that there is another for all its users."""
+        """Log once that the session has expired, and once that all users have a new one."""
         if error is not None:
             if not self._without_session:
                 self._log.error("waiting for a new session", error=str(error))

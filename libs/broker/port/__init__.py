@@ -1,6 +1,6 @@
-"""What is asked of a broker: one Protocol for each part of it, in Kite's words.
+"""The broker ports: one Protocol for each part of a broker, with Kite's names.
 
-Adapters implement them, callers know nothing else: see docs/adding-a-broker.md.
+Adapters implement them and callers use nothing else: see docs/adding-a-broker.md.
 """
 
 from libs.broker.port.account import Account, Funds, Margin, NetPosition, Trade

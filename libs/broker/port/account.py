@@ -1,4 +1,4 @@
-"""The account ports: trade book, positions and funds as the broker's own books have them.
+"""The account ports: trade book, positions and funds, as the broker reports them.
 
 Quantities are units, money is exact, in rupees. Every request may raise SessionError, RateLimited,
 BrokerUnavailable, ReplyUnreadable or RequestRefused of `libs.broker.errors`.
@@ -24,7 +24,7 @@ class Trade:
 
 @dataclass(frozen=True, slots=True)
 class NetPosition:
-    """What is held of a contract: bought less sold, so a short position is negative."""
+    """The net position in a contract: bought less sold, so a short position is negative."""
 
     exchange: str
     tradingsymbol: str
@@ -34,27 +34,27 @@ class NetPosition:
 
 @dataclass(frozen=True, slots=True)
 class Margin:
-    """Funds of a segment in rupees: what may still be used, and what is."""
+    """Available and used funds of a segment, in rupees."""
 
     available: Decimal
     used: Decimal
 
 
 class Account(Protocol):
-    """What the account holds by the broker's own books; its order book is `OrderClient.orders`."""
+    """The account's trades and positions; its order book is `OrderClient.orders`."""
 
     async def trades(self) -> Sequence[Trade]:
         """Return the day's trade book."""
 
     async def positions(self) -> Sequence[NetPosition]:
-        """Return what has been traded or is held, also what is square by now."""
+        """Return the net positions, closed ones included."""
 
 
 class Funds(Protocol):
-    """Whose account it is, and what it can pay. Paper trading has none."""
+    """The broker's name and the funds. Paper trading has none."""
 
     async def broker(self) -> str:
-        """Return the name that the broker has for itself."""
+        """Return the broker's name as the account shows it."""
 
     async def margins(self) -> Mapping[str, Margin]:
         """Return the funds by segment: equity, commodity."""

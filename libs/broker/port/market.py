@@ -2,7 +2,7 @@
 
 Prices are floats in rupees, volumes units, times aware datetimes or epoch ms. Every request may
 raise SessionError, RateLimited, BrokerUnavailable, ReplyUnreadable or RequestRefused of
-`libs.broker.errors`; nothing is tried again here.
+`libs.broker.errors`; there are no retries here.
 """
 
 from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
@@ -15,7 +15,7 @@ from libs.events.ticks import TickColumns
 from libs.market.instruments import Instrument
 
 Mode = Literal["ltp", "quote", "full"]
-"""What a tick holds: the last price; also volume and totals; also depth and the exchange's time."""
+"""A tick has: ltp: last price; quote: also volume, totals; full: also depth, exchange time."""
 
 
 class Instruments(Protocol):
@@ -27,7 +27,7 @@ class Instruments(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class HistoricalCandle:
-    """A candle of the past, prices in rupees; `oi` is 0 where the broker gives none."""
+    """A historical candle, prices in rupees; `oi` is 0 if the broker gives none."""
 
     opened_at: datetime
     open: float
@@ -49,7 +49,7 @@ class History(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class LastQuote:
-    """The last price of an instrument, and when the exchange told it; None: it does not say."""
+    """The last price of an instrument and its exchange time; None if there is no time."""
 
     instrument_token: int
     last_price: float
@@ -57,31 +57,31 @@ class LastQuote:
 
 
 class Quotes(Protocol):
-    """Prices of now, when asked for."""
+    """Current prices by request."""
 
     async def quotes(self, keys: Collection[str]) -> Mapping[str, LastQuote]:
         """Return quotes by `EXCHANGE:tradingsymbol`; unknown keys are left out."""
 
 
 class MarketData(Instruments, History, Quotes, Protocol):
-    """Everything of the market that is asked for by requests."""
+    """All market data by request."""
 
     async def close(self) -> None:
-        """Wait for what is on its way, and let go of connections."""
+        """Wait for open requests, and close the connections."""
 
 
 class TickFrame(Protocol):
-    """What the stream brought at once."""
+    """Ticks that arrived together."""
 
     def __len__(self) -> int:
         """Return the number of ticks; 0 for a heartbeat."""
 
     def columns(self, received_ms: int) -> TickColumns:
-        """Return the ticks; one without a time of its own is stamped `received_ms`."""
+        """Return the ticks; one without an exchange time gets `received_ms` (epoch ms)."""
 
 
 class TickStream(Protocol):
-    """Ticks as they come, over one connection that is opened anew when it breaks."""
+    """A stream of ticks over one connection, which reconnects by itself."""
 
     async def subscribe(self, tokens: Collection[int], mode: Mode) -> None:
         """Stream these instruments, from now on and after every reconnect."""
@@ -92,7 +92,7 @@ class TickStream(Protocol):
     def frames(self) -> AsyncGenerator[TickFrame]:
         """Yield frames until closed; closing the generator ends the connection.
 
-        Raises SessionError where there is no session, or none that the broker accepts.
+        Raises SessionError if there is no session that the broker accepts.
         """
 
     async def close(self) -> None:

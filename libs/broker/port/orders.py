@@ -37,7 +37,7 @@ class OrderRequest:
 class Fill:
     """One execution of an order: units at a price in rupees.
 
-    `at_ms` is its time at the exchange (epoch ms); 0 where only the order's update tells one.
+    `at_ms` is its exchange time (epoch ms); 0 if only the order's update has a time.
     """
 
     fill_id: str
@@ -65,16 +65,16 @@ class OrderClient(Protocol):
         """Return the broker's order id; raise OrderRefused, or OrderUnknown when in doubt."""
 
     async def modify(self, broker_order_id: str, quantity: int, price: Decimal) -> None:
-        """Give an open LIMIT order a whole quantity (what is filled included) and a price.
+        """Set the total quantity (filled units included) and the price of an open LIMIT order.
 
-        Raises OrderRefused where it stays as it was, OrderUnknown when in doubt. An exchange may
-        refuse later what the broker took; the order then works as before.
+        Raises OrderRefused if the order is unchanged, OrderUnknown when in doubt. The exchange may
+        still refuse the change later; the order then works as before.
         """
 
     async def cancel(self, broker_order_id: str) -> None:
-        """Ask for a cancellation; the fate comes as an update.
+        """Request a cancellation; the result comes as an update.
 
-        A BrokerError says that it was not asked for, and may be again.
+        BrokerError: it was not requested, and may be retried.
         """
 
     async def orders(self) -> Sequence[OrderUpdate]:

@@ -1,11 +1,11 @@
-"""The session port: who is logged in at the broker, and until when."""
+"""The session port: the login at the broker and its expiry."""
 
 from datetime import datetime
 from typing import Protocol
 
 
 class Session(Protocol):
-    """Who is logged in and until when; the token itself is the adapter's own."""
+    """A login; the token stays inside the adapter."""
 
     @property
     def user_id(self) -> str:
@@ -13,17 +13,17 @@ class Session(Protocol):
 
     @property
     def expires_at(self) -> datetime:
-        """The moment at which the broker ends the session (UTC)."""
+        """When the session expires (UTC)."""
 
 
 class Sessions(Protocol):
-    """The login of a trading day; running parts of the broker take a new one up by themselves."""
+    """The login of a trading day; running parts of the broker pick up a new one."""
 
     def login_url(self) -> str:
-        """Return the page on which the user logs in; it hands out a request token."""
+        """Return the login page, which gives the user a request token."""
 
     async def log_in(self, request_token: str) -> Session:
-        """Exchange the token, which can be used once, for the session, and keep that for all."""
+        """Exchange the one-time token for a session, and save it for all services."""
 
     def current(self, now_ms: int) -> Session:
-        """Return the session that holds; SessionMissing, SessionFileBroken or SessionExpired."""
+        """Return the session; raise SessionMissing, SessionFileBroken or SessionExpired."""

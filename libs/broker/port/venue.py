@@ -1,4 +1,4 @@
-"""A venue: where the executor's orders go, as a whole."""
+"""The venue port: all that the executor needs for its orders."""
 
 from collections.abc import Mapping
 from typing import Any, Protocol
@@ -9,28 +9,28 @@ from libs.market.quotes import Quote
 
 
 class QuoteSource(Protocol):
-    """The latest quotes of a market, without asking anybody."""
+    """The latest quotes, from memory."""
 
     def quote(self, instrument_token: int) -> Quote | None:
-        """Return the latest quote; None for an instrument that has none."""
+        """Return the latest quote, None if there is none."""
 
 
 class Venue(OrderClient, Account, Protocol):
-    """Where the executor's orders go: an order client at work beside the executor's inputs."""
+    """An order client with the account, and a task that follows orders."""
 
     @property
     def may_lose_replies(self) -> bool:
-        """Whether an order can be on its way, or at work, without our knowing.
+        """Whether an order may exist at the broker although its reply was lost.
 
-        False where a reply cannot be lost and orders end with the process.
+        False if replies cannot be lost and orders end with the process.
         """
 
     @property
     def is_real(self) -> bool:
-        """Whether its orders may cost money: then only live mode may send them."""
+        """Whether its orders cost real money: then only live mode may send them."""
 
     def on_quotes(self, quotes: QuoteSource) -> None:
-        """Be told the quotes after each batch of ticks; a venue that fills by them does so now."""
+        """Note the quotes after each batch of ticks; a paper venue fills its orders now."""
 
     async def run(self) -> None:
         """Follow the orders until cancelled."""
@@ -39,10 +39,10 @@ class Venue(OrderClient, Account, Protocol):
         """Return when `take_updates` has something."""
 
     async def close(self) -> None:
-        """Let go of connections, when nothing more is asked."""
+        """Close the connections."""
 
     def budget(self) -> Mapping[int, int]:
-        """Return how many order requests are left now, by the span that is counted (ms)."""
+        """Return how many order requests the rate limits allow now, by span (ms)."""
 
     def describe(self) -> Mapping[str, Any]:
         """Return counts for /info."""

@@ -1,1 +1,1 @@
-"""A ClickHouse of our own: a child process on one folder."""
+"""A local ClickHouse server: a child process on one folder."""

@@ -1,7 +1,7 @@
-"""A ClickHouse server of our own: a child process on one folder, reachable from this machine only.
+"""A local ClickHouse server: a child process on one folder, reachable from this machine only.
 
-A `clickhouse` binary on the PATH is used where there is one; else the `chdb` wheel, whose library
-holds the whole server. How it lives and ends: see `libs.servers.child`.
+It runs a `clickhouse` binary on the PATH, or else the `chdb` wheel, whose library contains the
+whole server. See `libs.servers.child` for its start and end.
 """
 
 import asyncio
@@ -60,7 +60,7 @@ _USERS = """<clickhouse>
 
 
 def render_config(folder: Path, tcp_port: int, http_port: int, memory_bytes: int) -> str:
-    """Return config.xml: no listener beyond this machine, no log tables that pile up."""
+    """Return config.xml: it listens on this machine only and has no system log tables."""
     return _CONFIG.format(
         folder=escape(str(folder)),
         host=HOST,
@@ -71,7 +71,7 @@ def render_config(folder: Path, tcp_port: int, http_port: int, memory_bytes: int
 
 
 def render_users(password: str) -> str:
-    """Return users.xml with one user; it holds the password's digest only."""
+    """Return users.xml with one user and the digest of the password."""
     digest = hashlib.sha256(password.encode()).hexdigest()
     return _USERS.format(user=USER, digest=digest, host=HOST)
 
@@ -92,8 +92,8 @@ def find_program() -> Path:
 class LocalServer:
     """`with LocalServer(folder) as server:` (or `async with`) runs ClickHouse on `folder`.
 
-    The data stays in the folder; the password is made anew at each start and is nowhere on disk.
-    Raises StoreFolderBusy, ServerMissing, or ServerFailed naming the log.
+    The data stays in the folder. Each start makes a new password, which is not written to disk.
+    Raises StoreFolderBusy, ServerMissing, or ServerFailed, which names the log.
     """
 
     def __init__(self, folder: Path, memory_bytes: int = 2_000_000_000) -> None:
@@ -106,7 +106,7 @@ class LocalServer:
 
     @property
     def address(self) -> StoreAddress:
-        """Where the running server is, with its password; the database is `default`."""
+        """The address of the running server, with its password; the database is `default`."""
         _ = self.pid
         return self._address
 
@@ -117,7 +117,7 @@ class LocalServer:
 
     @property
     def log(self) -> Path:
-        """What the server says of itself."""
+        """The path of the server's log."""
         return self._folder / "server.log"
 
     def __enter__(self) -> Self:
@@ -137,7 +137,7 @@ class LocalServer:
         await asyncio.to_thread(self.stop)
 
     def stop(self) -> None:
-        """End the server, by force if it does not end in time, and unlock the folder."""
+        """Terminate the server, kill it after the timeout, and unlock the folder."""
         self._child.stop()
 
     @contextmanager

@@ -1,4 +1,4 @@
-"""The server inside the `chdb` wheel: `python wheel.py LIBRARY CONFIG`; needs nothing of ours."""
+"""Runs the server in the `chdb` wheel: `python wheel.py LIBRARY CONFIG`; standard library only."""
 
 import ctypes
 import os
@@ -8,7 +8,7 @@ _ENTRY = "_Z25mainEntryClickHouseServeriPPc"
 
 
 def serve(library: str, config: str) -> int:
-    """Be the server until it is asked to end; return its exit status."""
+    """Run the server until it ends; return its exit status."""
     loaded = ctypes.CDLL(library, mode=os.RTLD_NOW | getattr(os, "RTLD_DEEPBIND", 0))
     words = [b"clickhouse-server", os.fsencode(f"--config-file={config}")]
     return int(loaded[_ENTRY](len(words), (ctypes.c_char_p * 3)(*words, None)))

@@ -1,1 +1,1 @@
-"""An Apache Kafka of our own: jars out of Maven Central, run by Java on one folder."""
+"""A local Apache Kafka server: jars from Maven Central, run by Java on one folder."""

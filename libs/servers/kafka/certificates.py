@@ -19,7 +19,7 @@ _MAKE = (
 
 
 def self_signed(folder: Path) -> Certificate:
-    """Make a key and a certificate that vouches for itself; raise KafkaMissing or KafkaFailed."""
+    """Make a key and a self-signed certificate; raise KafkaMissing or KafkaFailed."""
     folder = folder.absolute()
     folder.mkdir(parents=True, exist_ok=True)
     made = Certificate(folder / "server.p12", secrets.token_urlsafe(24), folder / "ca.pem")
@@ -31,7 +31,7 @@ def self_signed(folder: Path) -> Certificate:
 
 def _keytool(certificate: Certificate, *words: str) -> None:
     store = ["-keystore", str(certificate.keystore), "-storetype", "PKCS12", "-alias", "server"]
-    done = subprocess.run(  # noqa: S603  the words are ours
+    done = subprocess.run(  # noqa: S603  no external input
         [str(find_tool("keytool")), *words, *store, "-storepass:env", _PASSWORD],
         env={**os.environ, _PASSWORD: certificate.password},
         capture_output=True,

@@ -1,4 +1,4 @@
-"""What a Kafka server of our own is told: one node, for this machine only, quick to start.
+"""The configuration of a local Kafka server: one node, this machine only, quick to start.
 
 Paths are relative to the server's folder, which is its working directory.
 """
@@ -15,12 +15,12 @@ STORAGE_FOLDER = "storage"
 LOG_FILE = "server.log"
 LOG_CONFIG_FILE = "log4j2.properties"
 _FOR_EVER = str(2**63 - 1)
-_AROUND_A_RECORD = 64 * 1024  # bytes: key, headers and the batch that carries it
+_AROUND_A_RECORD = 64 * 1024  # bytes: key, headers and the batch's overhead
 
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """A key with its certificate in a PKCS#12 file, and the CA file (PEM) that vouches for it."""
+    """A key with its certificate in a PKCS#12 file, and the CA file (PEM) that signed it."""
 
     keystore: Path
     password: str = field(repr=False)
@@ -29,7 +29,7 @@ class Certificate:
 
 @dataclass(frozen=True, slots=True)
 class Security:
-    """How clients are spoken to; the kinds with SASL ask for a password, those with SSL encrypt."""
+    """The security of client connections: SASL asks for a password, SSL encrypts."""
 
     kind: SecurityProtocol = "PLAINTEXT"
     user: str = "alphastocks"
@@ -39,7 +39,7 @@ class Security:
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """Where the server listens: to its clients, and as controller to itself."""
+    """The ports for clients, and for the controller in the same process."""
 
     client: int
     controller: int
@@ -61,7 +61,7 @@ def server_properties(ports: Ports, security: Security, max_bytes: int) -> str:
 
 
 def log_properties() -> str:
-    """Return log4j2.properties: warnings and worse, into a file that stays small."""
+    """Return log4j2.properties: warnings and errors, into a file of limited size."""
     return _rendered(_LOG)
 
 
@@ -98,7 +98,7 @@ _QUICK = {
     "group.initial.rebalance.delay.ms": "0",
     "group.min.session.timeout.ms": "1000",
     "transaction.abort.timed.out.transaction.cleanup.interval.ms": "1000",
-    # a killed server is let in again only after its last session has run out
+    # a killed server may rejoin only after its last session has expired
     "broker.session.timeout.ms": "2000",
     "broker.heartbeat.interval.ms": "250",
     "num.network.threads": "2",
@@ -106,8 +106,8 @@ _QUICK = {
     "log.cleaner.dedupe.buffer.size": str(16 * 1024 * 1024),
 }
 
-# Records carry the time of their events, which in a replay is years ago: what is old by that time
-# may be of today. Only a topic's own retention removes something.
+# Timestamps are event times, which in a replay are years old. So the server deletes nothing by
+# default; only a topic's own retention does.
 _KEEPING = {
     "log.message.timestamp.after.max.ms": _FOR_EVER,
     "log.message.timestamp.before.max.ms": _FOR_EVER,

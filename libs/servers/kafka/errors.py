@@ -1,20 +1,20 @@
-"""What can go wrong before a Kafka server of our own answers; trying again helps with none of it.
+"""The errors of a local Kafka server; none is retriable.
 
 KafkaServerError
-├── KafkaMissing           a program that is not on this machine, or too old
+├── KafkaMissing           a program is not on this machine, or too old
 ├── KafkaFolderBusy        another process runs a server on the folder
-└── KafkaFailed            jars that could not be fetched, a server that ended or never answered
+└── KafkaFailed            the jars could not be fetched, or the server ended or did not answer
 """
 
 from libs.events.errors import EventError
 
 
 class KafkaServerError(EventError):
-    """Root of the errors of this package; each is one line."""
+    """Root of the errors of this package; each text is one line."""
 
 
 class KafkaMissing(KafkaServerError):
-    """Java, Maven or the jars that were named are not on this machine, or Java is too old."""
+    """Java, Maven or the named jars are not on this machine, or Java is too old."""
 
 
 class KafkaFolderBusy(KafkaServerError):
@@ -22,4 +22,4 @@ class KafkaFolderBusy(KafkaServerError):
 
 
 class KafkaFailed(KafkaServerError):
-    """The server ended or does not answer, or a program it needs failed; carries its reason."""
+    """The server ended or does not answer, or a program that it needs failed."""

@@ -26,10 +26,10 @@ def kafka_version() -> str:
 
 
 def kafka_jars(folder: Path) -> Path:
-    """Return a folder of jars under `folder`, which Maven fills where it is not there yet.
+    """Return the folder of Kafka's jars under `folder`; Maven fills it once.
 
-    ALPHASTOCKS_KAFKA_JARS names one that is filled already. Raises KafkaMissing without Java or
-    Maven, KafkaFailed with what Maven said.
+    ALPHASTOCKS_KAFKA_JARS names an existing folder instead. Raises KafkaMissing without Java or
+    Maven, KafkaFailed with Maven's error.
     """
     named = os.environ.get(JARS_VARIABLE)
     if named:
@@ -43,15 +43,15 @@ def kafka_jars(folder: Path) -> Path:
 
 
 def reason_of(said: str) -> str:
-    """Return the line of Maven's output that says why it failed: its first error, else its last."""
+    """Return the reason in Maven's output: its first error, else its last line."""
     lines = [line.strip() for line in _STYLE.sub("", said).splitlines() if line.strip()]
     errors = [line.removeprefix("[ERROR]").strip() for line in lines if line.startswith("[ERROR]")]
-    return next(filter(None, errors), lines[-1] if lines else "it said nothing")
+    return next(filter(None, errors), lines[-1] if lines else "no output")
 
 
 def _checked(named: Path) -> Path:
     if not any(named.glob("kafka_*.jar")):
-        raise KafkaMissing(f"{JARS_VARIABLE} names {named}, where no kafka_*.jar is")
+        raise KafkaMissing(f"{JARS_VARIABLE} names {named}, which has no kafka_*.jar")
     return named
 
 
@@ -75,7 +75,7 @@ def _run_maven(target: Path) -> None:
     command = [maven, "-q", "-B", "-C", "-Dstyle.color=never", "-f", str(_POM)]
     command += ["dependency:copy-dependencies", f"-DoutputDirectory={target}"]
     try:
-        done = subprocess.run(  # noqa: S603  the words are ours
+        done = subprocess.run(  # noqa: S603  no external input
             command,
             capture_output=True,
             text=True,

@@ -13,7 +13,7 @@ OLDEST_JAVA = 17
 
 
 def find_java() -> Path:
-    """Return `java` of JAVA_HOME or the PATH; raise KafkaMissing without one that is new enough."""
+    """Return `java` of JAVA_HOME or the PATH; raise KafkaMissing if it is missing or too old."""
     found = find_tool("java")
     version = java_version(_said_of_itself(found))
     if version < OLDEST_JAVA:
@@ -32,7 +32,7 @@ def find_tool(name: str) -> Path:
 
 
 def java_version(said: str) -> int:
-    """Return the major version out of what `java -version` says, 0 where it says none."""
+    """Return the major version in the output of `java -version`, 0 if there is none."""
     found = re.search(r'version "(?:1\.)?(\d+)', said)
     return int(found[1]) if found else 0
 
@@ -40,7 +40,7 @@ def java_version(said: str) -> int:
 @cache
 def _said_of_itself(java: Path) -> str:
     command = [str(java), "-version"]
-    done = subprocess.run(  # noqa: S603  the words are ours
+    done = subprocess.run(  # noqa: S603  no external input
         command, capture_output=True, text=True, errors="replace", check=False
     )
     return done.stdout + done.stderr

@@ -1,4 +1,4 @@
-"""Whether a Kafka server answers: its API, not merely its port."""
+"""Checks whether a Kafka server answers requests."""
 
 import socket
 import ssl
@@ -8,17 +8,17 @@ from pathlib import Path
 
 from libs.servers.ports import HOST
 
-_PATIENCE_SECONDS = 1.0
+_TIMEOUT_SECONDS = 1.0
 _API_VERSIONS = 18
 _CORRELATION = 1
-_HEADER = struct.Struct(">ihhih")  # size, API, its version, correlation, no name of a client
+_HEADER = struct.Struct(">ihhih")  # size, API, its version, correlation, no client id
 _ANSWER = struct.Struct(">iih")  # size, correlation, error
 
 
 def answers(port: int, ca_file: Path | None = None) -> bool:
-    """Tell whether the server says which API versions it has; it does so before any password.
+    """Return whether the server answers an ApiVersions request, which needs no password.
 
-    Kafka takes requests only once it is let into its cluster: who is answered can go on at once.
+    Kafka answers requests only after it has joined its cluster, so clients can start at once.
     """
     try:
         with ExitStack() as stack:
@@ -28,7 +28,7 @@ def answers(port: int, ca_file: Path | None = None) -> bool:
 
 
 def _connected(stack: ExitStack, port: int, ca_file: Path | None) -> socket.socket:
-    plain = stack.enter_context(socket.create_connection((HOST, port), _PATIENCE_SECONDS))
+    plain = stack.enter_context(socket.create_connection((HOST, port), _TIMEOUT_SECONDS))
     if ca_file is None:
         return plain
     context = ssl.create_default_context(cafile=str(ca_file))

@@ -1,6 +1,6 @@
-"""A Kafka server of our own: a Java process on one folder, reachable from this machine only.
+"""A local Kafka server: a Java process on one folder, reachable from this machine only.
 
-How it lives and ends: see `libs.servers.child`.
+See `libs.servers.child` for its start and end.
 """
 
 import asyncio
@@ -43,10 +43,9 @@ _JAVA_OPTIONS = (
 class LocalKafka:
     """`with LocalKafka(folder, jars) as server:` (or `async with`) runs Kafka on `folder`.
 
-    Kafka's jars are taken from `jars`, and fetched into it once. Data stays in the folder, and the
-    ports stay the same for as long as this object is there, so that a server that was stopped or
-    killed can be started again. A record may have `max_bytes`. Raises KafkaFolderBusy,
-    KafkaMissing, or KafkaFailed naming the log.
+    Kafka's jars are fetched into `jars` once. Data stays in the folder, and an object keeps its
+    ports, so that a stopped or killed server can be started again. `max_bytes` limits a record.
+    Raises KafkaFolderBusy, KafkaMissing, or KafkaFailed, which names the log.
     """
 
     def __init__(
@@ -66,12 +65,12 @@ class LocalKafka:
 
     @property
     def bootstrap(self) -> str:
-        """Where the server listens, as host:port; the same before, between and after its runs."""
+        """The server's host:port, also while it does not run."""
         return f"{HOST}:{self._ports.client}"
 
     @property
     def address(self) -> KafkaAddress:
-        """The server as a client sees it, with the password that it asks for."""
+        """The server's address for clients, with the password."""
         return KafkaAddress(
             self.bootstrap,
             self._security.kind,
@@ -88,7 +87,7 @@ class LocalKafka:
 
     @property
     def log(self) -> Path:
-        """What the server says of itself."""
+        """The path of the server's log."""
         return self._folder / LOG_FILE
 
     def __enter__(self) -> Self:
@@ -106,23 +105,23 @@ class LocalKafka:
         await asyncio.to_thread(self.stop)
 
     def start(self) -> None:
-        """Return once the server answers; its data is that of the run before."""
+        """Start the server with the data of its last run; return when it answers."""
         with self._child.held():
             self._child.start(self._prepare())
             self._wait()
 
     async def start_async(self) -> None:
-        """Do the same while the loop goes on."""
+        """Do the same without blocking the loop."""
         with self._child.held():
             self._child.start(await asyncio.to_thread(self._prepare))
             await asyncio.to_thread(self._wait)
 
     def stop(self) -> None:
-        """End the server, by force if it does not end in time, and unlock the folder."""
+        """Terminate the server, kill it after the timeout, and unlock the folder."""
         self._child.stop()
 
     def kill(self) -> None:
-        """End the server at once, as a crash would, and unlock the folder."""
+        """Kill the server, and unlock the folder."""
         self._child.kill()
 
     @property
@@ -142,7 +141,7 @@ class LocalKafka:
     def _format(self, java: list[str]) -> None:
         words = ["kafka.tools.StorageTool", "format", f"--cluster-id={_CLUSTER}"]
         with self.log.open("ab") as log:
-            done = subprocess.run(  # noqa: S603  the words are ours
+            done = subprocess.run(  # noqa: S603  no external input
                 [*java, *words, "--config=server.properties"],
                 cwd=self._folder,
                 stdout=log,
@@ -150,7 +149,7 @@ class LocalKafka:
                 check=False,
             )
         if done.returncode:
-            raise self._child.failure("Kafka's storage was not made")
+            raise self._child.failure("Kafka's storage could not be formatted")
 
     def _wait(self) -> None:
         self._child.wait(lambda: answers(self._ports.client, self._ca_file), START_SECONDS)

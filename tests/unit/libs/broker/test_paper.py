@@ -173,12 +173,12 @@ def test_a_modified_order_fills_at_its_new_price_and_up_to_its_new_quantity() ->
 def test_only_an_open_limit_order_can_be_modified_and_never_below_what_is_filled() -> None:
     broker = broker_with(request(), sale(), request("C" * 20, quantity=300, price=Decimal(90)))
     market, limit = (update.broker_order_id for update in book(broker)[1:])
-    with pytest.raises(OrderRefused, match="no open limit order"):
+    with pytest.raises(OrderRefused, match="not an open limit order"):
         asyncio.run(broker.modify(market, 75, Decimal(99)))
     broker.on_quotes(quotes(500, ask_quantity=200))
     complete = book(broker)[0].broker_order_id
     for over in (complete, "paper-unknown"):
-        with pytest.raises(OrderRefused, match="no open limit order"):
+        with pytest.raises(OrderRefused, match="not an open limit order"):
             asyncio.run(broker.modify(over, 600, Decimal(101)))
     asyncio.run(broker.modify(limit, 300, Decimal(101)))
     broker.on_quotes(quotes(600, ask_quantity=200))

@@ -70,7 +70,9 @@ def test_a_named_folder_without_jars_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(JARS_VARIABLE, str(tmp_path))
-    with pytest.raises(KafkaMissing, match=f"{JARS_VARIABLE} names {tmp_path}, where no kafka_"):
+    with pytest.raises(
+        KafkaMissing, match=f"{JARS_VARIABLE} names {tmp_path}, which has no kafka_"
+    ):
         kafka_jars(tmp_path / "jars")
 
 
@@ -79,7 +81,7 @@ def test_a_named_folder_without_jars_is_refused(
     [
         (REFUSED, "Could not find artifact org.example:kafka:jar:9 -> [Help 1]"),
         ("one\nJAVA_HOME is not set\n", "JAVA_HOME is not set"),
-        ("", "it said nothing"),
+        ("", "no output"),
     ],
 )
 def test_the_reason_is_the_first_error_of_maven(said: str, reason: str) -> None:

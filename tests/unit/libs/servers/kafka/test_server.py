@@ -42,7 +42,7 @@ def test_the_reason_of_a_run_before_is_not_given_again(
 
 def test_storage_that_cannot_be_made_is_reported(programs: Programs, server: LocalKafka) -> None:
     programs.write_java("echo 'IOException: the disk is full'; exit 1")
-    with pytest.raises(KafkaFailed, match=r"storage was not made: .*: the disk is full$"):
+    with pytest.raises(KafkaFailed, match=r"storage could not be formatted: .*: the disk is full$"):
         server.start()
 
 
