@@ -57,7 +57,7 @@ audit: $(STAMP) ## known weaknesses of the locked dependencies
 	$(BIN)/pip-audit --progress-spinner off --disable-pip --require-hashes -r requirements.lock --output var/audit.txt
 	@if [ -s var/audit.txt ]; then echo "what could not be asked about: var/audit.txt"; fi
 
-format: $(STAMP) ## rewrite the code in the house format
+format: $(STAMP) ## format the code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
@@ -73,13 +73,13 @@ up: ## everything on Docker: http://localhost:3000 shows it
 down: ## stop it; the data stays (make down ARGS=-v removes it)
 	$(COMPOSE) down $(ARGS)
 
-logs: ## what the services say (make logs ARGS=executor)
+logs: ## the services' logs (make logs ARGS=executor)
 	$(COMPOSE) logs --follow --tail 20 $(ARGS)
 
 ps: ## what runs, and whether it is healthy
 	$(COMPOSE) ps --all
 
-password: ## of Grafana's user admin
+password: ## the password of Grafana's user admin
 	@$(COMPOSE) exec grafana cat /run/alphastocks/grafana/admin_password; echo
 
 smoke: $(STAMP) ## docker compose up from scratch, services killed, nothing lost

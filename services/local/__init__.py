@@ -1,1 +1,1 @@
-"""Everything in one process: the `alphastocks` command."""
+"""The `alphastocks` command: all services in one process, or as processes on Kafka."""

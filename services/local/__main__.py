@@ -35,7 +35,7 @@ app.add_typer(dlq_app, name="dlq")
 
 
 def main() -> None:
-    """Run the command; what is wrong with its input is one line and exit status 2."""
+    """Run the command; a wrong input is one line and exit status 2."""
     with errors_as_one_line("alphastocks"):
         app()
 

@@ -1,6 +1,6 @@
-"""The services: what each is called, how it is built, how many may run, and where it answers.
+"""All services: name, maker, how many may run, port, start order.
 
-A new service is its folder and its lines here: its entry, and its sections.
+A new service is its folder and two lines here: its entry, and its sections.
 """
 
 from dataclasses import dataclass
@@ -24,11 +24,11 @@ from services.strategy.settings import StrategyProcess
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A service beside the others.
+    """A service, and what it needs beside the others.
 
-    Its health endpoints are at `runtime.port` + `port_offset` where several run on one machine.
-    `starts` is when it starts: 1 reads what others publish, 2 announces instruments and history,
-    3 needs the history that was announced.
+    Where several run on one machine, its health endpoints are at `runtime.port` + `port_offset`.
+    `starts` is its place in the start order: 1 reads what others publish, 2 publishes instruments
+    and history, 3 needs that history.
     """
 
     spec: ServiceSpec[Any]
@@ -49,10 +49,10 @@ SERVICES = (
     Entry(EXECUTOR, port_offset=1),
     Entry(POSITION, port_offset=2),
 )
-"""From upstream to downstream, which is the order in which they stop."""
+"""From upstream to downstream: the order in which they stop."""
 NAMES = tuple(entry.name for entry in SERVICES)
 START_ORDER = tuple(sorted(SERVICES, key=lambda entry: (entry.starts, entry.port_offset)))
-"""Who reads starts before who publishes, so that nothing is published before somebody reads it."""
+"""Readers start before the service that publishes to them."""
 
 
 class AllSections(

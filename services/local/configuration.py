@@ -22,16 +22,16 @@ Every setting, with its default. `config/alphastocks.toml` shows them as a file 
 
 - **A file**: `--config FILE`, TOML, one section for each heading below. `alphastocks` reads
   `config/alphastocks.toml` by itself if it is there.
-- **The environment** goes before the file: `{PREFIX}EXECUTOR__MODE=paper` sets `mode` in
-  `[executor]`, and `{PREFIX}EXECUTOR__LIMITS='{{"positions": 2}}'` part of what belongs together.
-- **Secret files** go between the two: `{SECRETS}=/run/secrets/store:/run/secrets/kite`
-  names folders, and a file `store__password` in one of them sets `password` in `[store]`.
-  Docker and Kubernetes mount secrets so.
+- **The environment** overrides the file: `{PREFIX}EXECUTOR__MODE=paper` sets `mode` in
+  `[executor]`, and `{PREFIX}EXECUTOR__LIMITS='{{"positions": 2}}'` sets one key of a group.
+- **Secret files** override the file, and the environment overrides them.
+  `{SECRETS}=/run/secrets/store:/run/secrets/kite` names folders; a file `store__password` in one
+  of them sets `password` in `[store]`. Docker and Kubernetes mount secrets this way.
 
-A key that nobody knows, a value that does not fit, or a secret file of another name refuses to
-start, in one line that names it, with exit status 2. Values of secrets are never shown.
+An unknown key, an invalid value or a secret file with an unknown name stops the start with one line
+that names it, and exit status 2. Values of secrets are never shown.
 
-This page is written by `python -m services.local.configuration`; a test says when it is out of
+This page is written by `python -m services.local.configuration`; a test fails when it is out of
 date.
 """
 
@@ -45,7 +45,7 @@ def _sections() -> Iterator[str]:
     for name, info in LocalSettings.model_fields.items():
         section = info.annotation
         if not (inspect.isclass(section) and issubclass(section, BaseModel)):
-            raise TypeError(f"{name} is no section")
+            raise TypeError(f"{name} is not a section")
         yield f"## [{name}]\n\n{_summary(section)}\n"
         yield "| key | default | meaning |\n|---|---|---|"
         yield from (_row(key, field) for key, field in section.model_fields.items())
@@ -54,14 +54,14 @@ def _sections() -> Iterator[str]:
 
 
 def _row(key: str, field: FieldInfo) -> str:
-    """Return the line of a setting; one that has keys of its own is told below."""
+    """Return the row of a setting; a group of keys refers to its own table below."""
     default = _default(field)
     shown = "below" if _keys(default) else f"`{_shown(default)}`"
     return f"| `{key}` | {shown} | {field.description or ''} |"
 
 
 def _groups(section: type[BaseModel]) -> Iterator[str]:
-    """Yield the settings that belong together, each with its keys."""
+    """Yield a table of keys for each setting that is a group."""
     for key, field in section.model_fields.items():
         default = _default(field)
         if names := _keys(default):
@@ -72,7 +72,7 @@ def _groups(section: type[BaseModel]) -> Iterator[str]:
 
 
 def _keys(default: Any) -> list[str]:
-    """Return the names of what belongs together in a default, none if it is one value."""
+    """Return the keys of a default that is a group, none for a single value."""
     if isinstance(default, BaseModel):
         return list(type(default).model_fields)
     is_group = dataclasses.is_dataclass(default)
@@ -93,11 +93,11 @@ def _flowing(described: type) -> str:
 
 
 def _shown(value: Any) -> str:
-    """Return a default as it is written in TOML; what has none is shown as none."""
+    """Return a default as it is written in TOML; `none` for None."""
     for kinds, write in _WRITERS:
         if isinstance(value, kinds):
             return write(value)
-    raise TypeError(f"a default of an unknown kind: {value!r}")
+    raise TypeError(f"a default of an unknown type: {value!r}")
 
 
 def _table(value: BaseModel) -> str:

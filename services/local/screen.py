@@ -1,4 +1,4 @@
-"""What a person sees in the terminal: progress, tables, one clear line for an error."""
+"""Output to the terminal: progress, tables, messages."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -13,21 +13,21 @@ from libs.events.topics import TOPICS
 from libs.market.calendar import IST, Session
 
 WIDE = 150
-"""Columns where nobody's terminal sets a width, so that a log keeps whole lines."""
+"""Columns when the output is no terminal, so that a log keeps whole lines."""
 errors = Console(stderr=True, highlight=False)
 console = Console(highlight=False)
 if not console.is_terminal:
     console.width = WIDE
 
 
-def say(news: str) -> None:
-    """Print a line of what is going on, beside what a command puts out."""
-    errors.print(news, soft_wrap=True)
+def notify(message: str) -> None:
+    """Print a message to standard error."""
+    errors.print(message, soft_wrap=True)
 
 
 @contextmanager
 def session_progress(what: str, session: Session) -> Iterator[Callable[[int], None]]:
-    """Show how far the feed's time is in the session; show nothing where nobody watches."""
+    """Show how far the feed's time is in the session, on a terminal only."""
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),

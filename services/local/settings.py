@@ -20,10 +20,10 @@ DEMO_STRATEGIES = (
 
 
 class LocalSettings(AllSections):
-    """What one process with all services reads."""
+    """All sections, for a process that runs all services."""
 
     def in_paper(self) -> "LocalSettings":
-        """Return the settings with paper trading, unless the mode was chosen otherwise."""
+        """Return the settings with mode paper, unless a mode was chosen."""
         if "mode" in self.executor.model_fields_set:
             return self
         return self.model_copy(
@@ -31,10 +31,10 @@ class LocalSettings(AllSections):
         )
 
     def for_demo(self) -> "LocalSettings":
-        """Return the settings of the demo: paper, and what nobody chose is set to show more.
+        """Return the settings of the demo; what the user chose stays as it is.
 
-        The 5-minute crossover runs beside the 15-minute one, six positions may be open, orders go
-        to the simulated exchange, and history goes back as far as that exchange has it.
+        Otherwise the mode is paper and the venue the simulator, a 5-minute crossover runs beside
+        the 15-minute one, six positions may be open, and history covers all days of the simulator.
         """
         chosen = self.executor.model_fields_set
         executor: dict[str, Any] = {} if "venue" in chosen else {"venue": "simulator"}
@@ -46,9 +46,9 @@ class LocalSettings(AllSections):
         return self.model_copy(update=shown).in_paper()._with_history(DEMO_HISTORY_DAYS)
 
     def for_kite(self) -> "LocalSettings":
-        """Return the settings for the account in [kite]: a real one lives by the wall's clock.
+        """Return the settings for the account in [kite]: a real one needs the wall clock.
 
-        Raises SettingsError where a clock was chosen that does not fit.
+        Raises SettingsError if another clock was chosen.
         """
         kind: ClockKind = "feed" if kite_address(self.kite).is_local else "wall"
         if "clock" in self.runtime.model_fields_set and self.runtime.clock != kind:
@@ -57,7 +57,7 @@ class LocalSettings(AllSections):
         return self.model_copy(update={"runtime": runtime})._with_history(LIVE_HISTORY_DAYS)
 
     def _with_history(self, days: int) -> "LocalSettings":
-        """Return the settings with the history that the strategies need, unless it was chosen."""
+        """Return the settings with the history that the strategies need, unless one was chosen."""
         if "history" in self.ingest.model_fields_set:
             return self
         known, choices = known_strategies(), self.strategy.strategies
@@ -67,7 +67,7 @@ class LocalSettings(AllSections):
         return self.model_copy(update={"ingest": ingest})
 
     def public(self) -> dict[str, Any]:
-        """Return what decides an outcome: the services' sections, without addresses or secrets."""
+        """Return the settings that decide an outcome, without addresses and secrets."""
         sections: dict[str, Any] = dict.fromkeys(NAMES, True)
         shown = {**sections, "bus": {"market_partitions"}}
         return self.model_dump(mode="json", include=shown, exclude={"executor": {"control"}})

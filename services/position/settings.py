@@ -8,9 +8,9 @@ from services.position.domain.exit_rules.settings import ExitSettings
 
 
 class PositionSettings(Section):
-    """When positions are left, and how often they are marked."""
+    """When positions are exited, and how often they are marked."""
 
-    exits: ExitSettings = Field(default_factory=ExitSettings, description="when a position is left")
+    exits: ExitSettings = Field(default_factory=ExitSettings, description="when a position exits")
     mark_every_ms: int = Field(60_000, ge=1000, description="time between two marks of a position")
 
 

@@ -30,10 +30,10 @@ _OPTIONS = {
     "start": ("start", "time in India to begin at, 10:00 say; the open otherwise"),
     "host": ("host", "address to listen on"),
     "port": ("port", "port to listen on; 0: any that is free"),
-    "faults": ("faults", "TOML file of faults that happen by themselves"),
-    "state": ("state", "file that keeps the account over a restart"),
+    "faults": ("faults", "TOML file of scheduled faults"),
+    "state": ("state", "file that keeps the account over restarts"),
 }
-_GOES_ON = "play the next trading day after each one; a day begins when somebody follows it"
+_GOES_ON = "play one trading day after another; a day begins when a client subscribes"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -30,10 +30,10 @@ Handler = Callable[[HttpRequest], Awaitable[Response]]
 
 
 class Keeper(Protocol):
-    """What remembers the account."""
+    """What saves the account."""
 
     def keep(self) -> None:
-        """Write the account down."""
+        """Save the account."""
 
 
 class KiteApp:

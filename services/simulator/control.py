@@ -1,4 +1,4 @@
-"""The control interface: faults, the market, the pace; for this machine alone."""
+"""The control interface to faults, market and pace; for clients on this machine only."""
 
 import ipaddress
 import json
@@ -33,14 +33,14 @@ class Controlled(Protocol):
         """The market's pace, or None where another process steps it."""
 
     def apply_faults(self) -> None:
-        """Let what is due befall the connections now."""
+        """Apply the faults of connections that are due."""
 
     def state(self) -> dict[str, Any]:
         """Describe the exchange, its connections and its counts."""
 
 
 class Control:
-    """Answers under /control to clients on this machine; to others there is no such route."""
+    """Answers under /control to clients on this machine; others get a 404."""
 
     def __init__(self, server: Controlled) -> None:
         self._server = server
@@ -72,7 +72,7 @@ class Control:
         return success(self._server.exchange.faults.rows())
 
     async def add_faults(self, request: Request) -> Response:
-        """Book a fault, or a list of them."""
+        """Add a fault, or a list of them."""
         body = await _body(request)
         booked = [
             self._server.exchange.add_fault(_object(fields))
@@ -82,17 +82,17 @@ class Control:
         return success([one.row() for one in booked])
 
     async def clear_faults(self, _: Request) -> Response:
-        """Forget all faults."""
+        """Remove all faults."""
         self._server.exchange.faults.clear()
         return success(True)
 
     async def remove_fault(self, request: Request) -> Response:
-        """Forget a fault by its number."""
+        """Remove a fault by its number."""
         self._server.exchange.faults.remove(request.path_params["number"])
         return success(True)
 
     async def move_market(self, request: Request) -> Response:
-        """Let the market jump or halt now."""
+        """Make the market jump or halt now."""
         fields = _object(await _body(request))
         if fields.get("kind") not in _MARKET_KINDS:
             raise InputError(f"kind: must be one of {', '.join(_MARKET_KINDS)}")

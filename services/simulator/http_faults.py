@@ -1,4 +1,4 @@
-"""HTTP requests that go wrong on purpose, around an application that knows nothing of it."""
+"""Makes HTTP requests fail on purpose; the application behind does not know of it."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -28,21 +28,21 @@ Wait = Callable[[float], Awaitable[None]]
 
 
 class HttpFaults:
-    """An ASGI application that asks the exchange's fault book about every request of Kite's.
+    """An ASGI application that looks every Kite request up in the exchange's fault book.
 
-    `wait` waits some seconds, or less where the server is to stop.
+    `wait` waits for so many seconds, or until the server stops.
     """
 
     def __init__(self, app: ASGIApp, exchange: Exchange, wait: Wait) -> None:
         self._app, self._exchange, self._wait = app, exchange, wait
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request, or spoil it."""
+        """Serve one request, or apply its fault."""
         fault = self._fault(scope)
         if fault is None:
             await self._app(scope, receive, send)
         else:
-            await Spoiling(self._app, self._wait, scope, receive, send).apply(fault)
+            await FaultyRequest(self._app, self._wait, scope, receive, send).apply(fault)
 
     def _fault(self, scope: Scope) -> AnyRequestFault | None:
         if scope["type"] != "http" or scope["path"].startswith(CONTROL):
@@ -51,8 +51,8 @@ class HttpFaults:
         return exchange.faults.for_request(scope["method"], scope["path"], exchange.now_ms)
 
 
-class Spoiling:
-    """One request that goes wrong."""
+class FaultyRequest:
+    """One request that a fault hits."""
 
     def __init__(
         self, app: ASGIApp, wait: Wait, scope: Scope, receive: Receive, send: Send
@@ -61,7 +61,7 @@ class Spoiling:
         self._scope, self._receive, self._send = scope, receive, send
 
     async def apply(self, fault: AnyRequestFault) -> None:
-        """Let the fault befall the request."""
+        """Apply the fault to the request."""
         match fault:
             case LoseRequest():
                 await self._hang_up()
@@ -117,4 +117,4 @@ class Spoiling:
         transport: asyncio.Transport = self._scope["state"]["transport"]
         transport.close()
         while (await self._receive())["type"] != "http.disconnect":
-            """What is left of the request is not wanted."""
+            """Discard the rest of the request."""

@@ -17,7 +17,7 @@ from services.simulator.stream import Stream, StreamCounts
 
 
 class Hub:
-    """Takes connections in, and sends each second's updates and ticks to all of them."""
+    """Accepts connections, and sends each second's updates and ticks to all of them."""
 
     def __init__(self, exchange: Exchange, settings: SimulatorSettings) -> None:
         self._exchange, self._settings = exchange, settings
@@ -28,12 +28,12 @@ class Hub:
 
     @property
     def streams(self) -> list[Stream]:
-        """The connections that stand, oldest first."""
+        """The open connections, oldest first."""
         return list(self._open.values())
 
     @property
     def counts(self) -> StreamCounts:
-        """Return what went over all connections so far, also those that have ended."""
+        """Return the counts of all connections so far, closed ones included."""
         return StreamCounts.total([self._closed, *(stream.counts for stream in self.streams)])
 
     @property
@@ -51,7 +51,7 @@ class Hub:
         if response is not None:
             await socket.send_denial_response(response)
             return
-        stream = self._taken_in(socket)
+        stream = self._accepted(socket)
         try:
             await socket.accept()
             await stream.serve()
@@ -59,7 +59,7 @@ class Hub:
             stream.end()
             self._closed = StreamCounts.total([self._closed, stream.counts])
             del self._open[stream.number]
-            self._look_for_subscribers()
+            self._update_subscribed()
 
     async def post(self, update: Update) -> None:
         """Send an order update to every connection."""
@@ -70,7 +70,7 @@ class Hub:
         await self._each(lambda stream: stream.put_ticks(rows))
 
     def offer(self, rows: TickRows) -> None:
-        """Send a second's ticks to those who keep up."""
+        """Send a second's ticks to the connections that keep up."""
         for stream in self.streams:
             stream.offer_ticks(rows)
 
@@ -87,18 +87,18 @@ class Hub:
             stream.end()
 
     def apply(self, fault: AnySocketFault) -> None:
-        """Let a fault befall the connections that it means."""
+        """Apply a fault to the connections that it names."""
         for stream in self.streams:
             if fault.connection in (None, stream.number):
-                _befall(stream, fault)
+                _hit(stream, fault)
 
-    def _taken_in(self, socket: WebSocket) -> Stream:
+    def _accepted(self, socket: WebSocket) -> Stream:
         number = next(self._numbers)
-        stream = Stream(number, socket, self._exchange, self._settings, self._look_for_subscribers)
+        stream = Stream(number, socket, self._exchange, self._settings, self._update_subscribed)
         self._open[number] = stream
         return stream
 
-    def _look_for_subscribers(self) -> None:
+    def _update_subscribed(self) -> None:
         if any(len(stream.subscription) for stream in self.streams):
             self._subscribed.set()
         else:
@@ -110,16 +110,16 @@ class Hub:
             put(stream)
         for stream in streams:
             await stream.drained()
-        await asyncio.sleep(0)  # where nobody listens, requests still get their turn
+        await asyncio.sleep(0)  # without connections, let HTTP requests run
 
     def _refusal(self, socket: WebSocket) -> Response | None:
         fault = self._exchange.faults.for_upgrade(self._exchange.now_ms)
         if fault is not None:
             return Response("no", fault.status)
-        error = self._objection(socket)
+        error = self._refusal_reason(socket)
         return None if error is None else refusal(error)
 
-    def _objection(self, socket: WebSocket) -> KiteError | None:
+    def _refusal_reason(self, socket: WebSocket) -> KiteError | None:
         keys = [socket.query_params.get(name, "") for name in ("api_key", "access_token")]
         if not self._exchange.logins.accepts(keys[0], keys[1], self._exchange.now_ms):
             return TokenError("Incorrect `api_key` or `access_token`.")
@@ -129,7 +129,7 @@ class Hub:
         return None
 
 
-def _befall(stream: Stream, fault: AnySocketFault) -> None:
+def _hit(stream: Stream, fault: AnySocketFault) -> None:
     match fault:
         case Silence(seconds=seconds):
             stream.keep_silent(seconds)

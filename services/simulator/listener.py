@@ -1,4 +1,4 @@
-"""An application on a socket of its own, whose connections it may reach below HTTP."""
+"""Serves an application on a socket; its requests can reach the connection below HTTP."""
 
 import asyncio
 import contextlib
@@ -32,7 +32,7 @@ class _OpenProtocol(H11Protocol):
 
 
 class _Uvicorn(uvicorn.Server):
-    """Leaves signals to the process, and tells when it answers."""
+    """Leaves signals to the process, and notifies when it answers."""
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
@@ -72,12 +72,12 @@ class Listener:
         self._serving: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Begin to answer."""
+        """Start answering."""
         self._serving = asyncio.create_task(self._server.serve(sockets=[self._socket]))
         await self._server.answering.wait()
 
     async def stop(self) -> None:
-        """Answer what is being answered, for a moment, and end."""
+        """Finish running requests within a moment, and stop."""
         self._server.should_exit = True
         if self._serving is not None:
             await self._serving

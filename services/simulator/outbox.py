@@ -1,4 +1,4 @@
-"""Messages that wait for one websocket."""
+"""The queue of messages to one websocket."""
 
 import asyncio
 from collections import deque
@@ -7,14 +7,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """A message, and the count it goes into when it was sent."""
+    """A message, and the name of the count to raise when it was sent."""
 
     message: bytes | str
     count: str
 
 
 class Outbox:
-    """A line of messages that one task sends; the others put into it and may wait for its end."""
+    """A queue that one task sends; others put messages into it and may wait until it is empty."""
 
     def __init__(self, size: int) -> None:
         self._size = size
@@ -49,7 +49,7 @@ class Outbox:
         await self._emptied.wait()
 
     def close(self) -> None:
-        """Forget what waits, and let everybody go."""
+        """Drop what waits, and release all waiting tasks."""
         self.is_closed = True
         self._waiting.clear()
         self._filled.set()

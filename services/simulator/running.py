@@ -1,4 +1,4 @@
-"""The exchange run by itself at a pace, for whichever command starts it."""
+"""Runs the exchange at a pace; shared by the commands that start it."""
 
 import asyncio
 from collections.abc import Callable, Mapping
@@ -22,7 +22,7 @@ async def run_simulator(
 ) -> None:
     """Serve a market at the settings' speed until stopped; raises SettingsError.
 
-    `on_start` is told the server when it listens.
+    `on_start` is called with the server when it listens.
     """
     async with SimulatorServer(make_exchange(settings, market), settings) as server:
         on_start(server)
@@ -30,7 +30,7 @@ async def run_simulator(
 
 
 def welcome(server: SimulatorServer) -> str:
-    """Return what a person needs to know of a server that listens."""
+    """Return the addresses of a listening server, as text for a person."""
     exchange = server.exchange
     query = urlencode({"api_key": exchange.logins.app.api_key, "v": 3})
     return "\n".join(

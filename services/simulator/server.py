@@ -61,9 +61,9 @@ class SimulatorServer:
 
     @property
     def port(self) -> int:
-        """The port that is listened on."""
+        """The port on which it listens."""
         if self._listener is None:
-            raise RuntimeError("the server does not listen yet")
+            raise RuntimeError("the server is not listening yet")
         return self._listener.port
 
     @property
@@ -132,12 +132,12 @@ class SimulatorServer:
             self.pacing = None
 
     def keep(self) -> None:
-        """Write the account down where the settings name a file."""
+        """Save the account, if the settings name a file."""
         if self._file is not None:
             self._file.write(self.exchange.account.dump())
 
     def apply_faults(self) -> None:
-        """Let what is due befall the connections now."""
+        """Apply the faults of connections that are due."""
         for fault in self.exchange.faults.due_on_sockets(self.exchange.now_ms):
             self._hub.apply(fault)
 
@@ -170,7 +170,7 @@ class SimulatorServer:
         return postings
 
     async def _is_due(self, pacing: Pacing, stopping: asyncio.Event) -> bool:
-        """Wait for the next second, though never long: speed and pause may change meanwhile."""
+        """Wait for the next second, but only briefly: speed and pause may change meanwhile."""
         wait = _PAUSE_SECONDS if pacing.is_paused else pacing.wait_ms(monotonic_ms()) / 1000
         if wait <= 0:
             await asyncio.sleep(0)

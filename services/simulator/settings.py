@@ -22,23 +22,23 @@ class SimulatorSettings(Section):
     option_seconds: int = Field(5, ge=1, description="seconds between packets of an option")
     api_key: str = Field("simulator", min_length=1, description="key of the app")
     api_secret: SecretStr = Field(
-        SecretStr("simulator-secret"), description="its secret, which is none"
+        SecretStr("simulator-secret"), description="its secret; the default is public"
     )
     access_token: SecretStr = Field(
-        SecretStr(""), description="a token that always holds, beside those of logins; empty: none"
+        SecretStr(""), description="a token that never expires, beside those of logins; empty: none"
     )
     user_id: str = Field("SIM001", min_length=1, description="user of the account")
-    redirect_url: str = Field("", description="where a login leads; empty: the token is shown")
+    redirect_url: str = Field("", description="address after a login; empty: show the token")
     funds: Decimal = Field(Decimal(1_000_000), ge=0, description="rupees at the beginning")
     latency_ms: int = Field(500, ge=0, description="from an order to the exchange's book")
-    limits: bool = Field(True, description="Kite's limits; false is for measurements")
+    limits: bool = Field(True, description="apply Kite's limits; false is for measurements")
     heartbeat_seconds: float = Field(1.0, gt=0, description="of a websocket without ticks")
     request_token_seconds: int = Field(300, ge=1, description="life of a request token")
     unsent_messages: int = Field(
-        100, ge=1, description="ticks that may wait for a slow reader before some are left out"
+        100, ge=1, description="messages that may wait for a slow reader before ticks are dropped"
     )
     faults: Path | None = Field(None, description="TOML file of faults")
-    state: Path | None = Field(None, description="file that keeps the account over a restart")
+    state: Path | None = Field(None, description="file that keeps the account over restarts")
 
 
 class SimulatorProcess(ProcessSettings):

@@ -1,4 +1,4 @@
-"""The file that keeps the account over a restart."""
+"""The file that keeps the account over restarts."""
 
 import json
 import os
@@ -9,13 +9,13 @@ from libs.runtime.settings import SettingsError
 
 
 class StateFile:
-    """An account's dump as JSON; a reader sees the file before a change or after it."""
+    """An account's dump as JSON, replaced atomically."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
 
     def read(self) -> dict[str, Any] | None:
-        """Return the dump, or None before the first; raises SettingsError for what is none."""
+        """Return the dump, or None if there is no file; raises SettingsError for any other file."""
         try:
             state = json.loads(self._path.read_text("utf-8"))
         except FileNotFoundError:
@@ -27,7 +27,7 @@ class StateFile:
         return state
 
     def write(self, state: dict[str, Any]) -> None:
-        """Replace the dump; raises SettingsError where that cannot be."""
+        """Replace the dump; raises SettingsError if the file cannot be written."""
         draft = self._path.with_name(f".{self._path.name}.{os.getpid()}")
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)

@@ -23,7 +23,7 @@ _LONE_PACKET = bytes.fromhex("0001 0008 00000001 00000064")
 
 @dataclass(slots=True)
 class StreamCounts:
-    """What went over a connection; `frames_sent` have ticks and are sound."""
+    """Counts of a connection; `frames_sent` counts valid frames with ticks."""
 
     frames_sent: int = 0
     seconds_left_out: int = 0
@@ -45,7 +45,7 @@ class StreamCounts:
 
 
 class Stream:
-    """A connection with its subscription, its counts and what waits to be sent."""
+    """A connection with its subscription, its counts and its queue of messages."""
 
     def __init__(
         self,
@@ -66,7 +66,7 @@ class Stream:
         self._is_sending = False
 
     async def serve(self) -> None:
-        """Obey commands and send what is put, until either side ends."""
+        """Handle commands and send messages, until either side ends."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._write())
             await self._read()
@@ -77,12 +77,12 @@ class Stream:
         self._put(json.dumps({"type": "order", "data": update}), "updates_sent")
 
     def put_ticks(self, rows: TickRows) -> None:
-        """Send what is subscribed of a second."""
+        """Send the subscribed ticks of a second."""
         for frame in frames(rows, self.subscription):
             self._put(frame, "frames_sent")
 
     def offer_ticks(self, rows: TickRows) -> None:
-        """Send what is subscribed of a second, or leave it out where too much waits already."""
+        """Send the subscribed ticks of a second, or drop them if too many messages wait."""
         if self._outbox.has_room:
             self.put_ticks(rows)
         else:
@@ -93,7 +93,7 @@ class Stream:
         await self._outbox.drained()
 
     def end(self) -> None:
-        """Close the connection; one that takes nothing any more is broken."""
+        """Close the connection; abort it if a message cannot be sent."""
         self._outbox.close()
         if self._is_sending:
             self.abort()
@@ -105,11 +105,11 @@ class Stream:
         self._outbox.close()
 
     def keep_silent(self, seconds: float) -> None:
-        """Send no byte for so long; what would have been sent is lost."""
+        """Send nothing for so long; messages of that time are lost."""
         self._silent_until = asyncio.get_running_loop().time() + seconds
 
     def put_garbage(self, what: str) -> None:
-        """Send a frame that cannot be read as it stands."""
+        """Send a frame that cannot be parsed."""
         rows = self._exchange.snapshot(self.subscription.tokens)
         sound = next(iter(frames(rows, self.subscription)), _LONE_PACKET)
         self._put(spoilt(sound, what), "garbage_sent")

@@ -157,7 +157,7 @@ async def _pipeline(address: KafkaAddress, folder: Path) -> tuple[list[float], d
             settings,
             folder / "logs",
             free_ports(10),
-            on_news=lambda _: None,
+            notify=lambda _: None,
             extra={TIMES: str(frames)},
         ) as fleet:
             for service in SERVICES:

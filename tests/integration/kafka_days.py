@@ -110,7 +110,7 @@ class KafkaDay:
         """A fleet in which nothing runs yet; what it reports is kept in a file."""
         news: list[str] = []
         async with Fleet(
-            self.settings, self.folder / "logs", free_ports(20), on_news=news.append
+            self.settings, self.folder / "logs", free_ports(20), notify=news.append
         ) as fleet:
             yield fleet
         (self.folder / "news.txt").write_text("\n".join(news))

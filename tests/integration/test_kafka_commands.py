@@ -102,7 +102,7 @@ def test_differences_are_shown_first_and_nothing_is_changed_unasked(cluster: Clu
     assert status == 0
     assert all(name in said for name in TOPICS)
     status, said = cluster.run("topics", "apply")
-    assert (status, "say --yes" in said) == (2, True)
+    assert (status, "pass --yes" in said) == (2, True)
 
     async def nothing(admin: KafkaAdmin) -> None:
         assert await admin.topics() == {}
@@ -118,7 +118,7 @@ def test_a_cluster_to_which_the_table_was_applied_is_as_it_says(applied: Cluster
 
     applied.as_admin(as_wanted)
     status, said = applied.run("topics", "apply")
-    assert (status, "are as the table says" in said) == (0, True)
+    assert (status, "match the table" in said) == (0, True)
 
 
 def test_settings_and_partitions_are_changed_and_others_settings_stay(cluster: Cluster) -> None:
@@ -228,7 +228,7 @@ def test_a_letter_is_listed_shown_and_retried_once(applied: Cluster) -> None:
         (["tail", "kandles"], "no topic is called 'kandles'"),
         (["tail", "control", "--filter", "x"], "'x' is no condition"),
         (["dlq", "show", "control", "9/9"], "no letter is at '9/9'"),
-        (["dlq", "retry", "control"], "name one letter as PARTITION/OFFSET, or say --all"),
+        (["dlq", "retry", "control"], "name one letter as PARTITION/OFFSET, or pass --all"),
     ],
 )
 def test_what_is_wrong_is_one_line(applied: Cluster, words: list[str], reason: str) -> None:

@@ -1,4 +1,4 @@
-"""`alphastocks topics` and `alphastocks lag`: a cluster's topics, and how far its readers are."""
+"""`alphastocks topics` and `alphastocks lag`: a cluster's topics, and the lag of their readers."""
 
 import asyncio
 import sys
@@ -23,7 +23,7 @@ topics_app = typer.Typer()
 
 @topics_app.callback(invoke_without_command=True)
 def topics(context: typer.Context) -> None:
-    """Show the topics: what they carry, who writes and who reads them.
+    """Show the topics with their events, writers and readers.
 
     Example: `alphastocks topics`, or `alphastocks topics apply --dry-run`
     """
@@ -39,10 +39,10 @@ def apply(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask before the change.")] = False,
     config: Config = None,
 ) -> None:
-    """Make the topics of a Kafka cluster as the table says; show the differences first.
+    """Create and change the topics of a Kafka cluster to match the table; show the changes first.
 
-    What would lose records is refused, by name and with exit status 1, and then nothing is
-    changed at all. Topics of others are left alone.
+    If a change would lose records, it is named, nothing is changed, and the exit status is 1.
+    Topics that are not in the table are left alone.
 
     Example: `ALPHASTOCKS_BUS__KIND=kafka alphastocks topics apply`
     """
@@ -63,12 +63,13 @@ def apply(
 
 
 def lag(
-    watch: Annotated[bool, typer.Option("--watch", help="Show it anew each second.")] = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Refresh it each second.")] = False,
     config: Config = None,
 ) -> None:
-    """Show how far each group of readers is behind what was published.
+    """Show how many messages each consumer group is behind.
 
-    What ends a transaction counts as a record: a quiet topic of executor or position shows one.
+    The marker at the end of a transaction counts as one: an idle topic of executor or position
+    may show a lag of 1.
 
     Example: `ALPHASTOCKS_BUS__KIND=kafka alphastocks lag --watch`
     """
@@ -93,7 +94,7 @@ async def _watch(address: KafkaAddress) -> None:
 
 def _show(planned: Plan, address: KafkaAddress) -> None:
     if planned.is_empty:
-        screen.console.print(f"The topics at {address.bootstrap} are as the table says.")
+        screen.console.print(f"The topics at {address.bootstrap} match the table.")
         return
     if planned.creations or planned.changes:
         screen.console.print(table_of(planned))
@@ -105,5 +106,5 @@ def _show(planned: Plan, address: KafkaAddress) -> None:
 
 def _agreed() -> bool:
     if not sys.stdin.isatty():
-        raise SettingsError("topics apply: nobody is there to be asked; say --yes")
-    return typer.confirm("Change the cluster so?")
+        raise SettingsError("topics apply: no terminal to ask for a confirmation; pass --yes")
+    return typer.confirm("Apply these changes?")

@@ -1,4 +1,4 @@
-"""`alphastocks halt`, `resume`, `mode`, `exit`, `state` and `token`: the hand on the switch."""
+"""`alphastocks halt`, `resume`, `mode`, `exit`, `state` and `token`: control of the executor."""
 
 import json
 import os
@@ -24,13 +24,13 @@ _SECONDS = 20.0
 Url = Annotated[
     str, typer.Option("--url", envvar="ALPHASTOCKS_CONTROL_URL", help="The executor's address.")
 ]
-Reason = Annotated[str, typer.Option("--reason", help="Why; it is kept with the event.")]
+Reason = Annotated[str, typer.Option("--reason", help="Why; stored with the event.")]
 
 
 def halt(reason: Reason = "", url: Url = DEFAULT_URL) -> None:
     """Open no new position until `resume`, also after a restart; exits go on.
 
-    The token is taken from ALPHASTOCKS_CONTROL_TOKEN, or from the file that
+    The token is read from ALPHASTOCKS_CONTROL_TOKEN, or from the file that
     ALPHASTOCKS_CONTROL_TOKEN_FILE names.
 
     Example: `alphastocks halt --reason "news at noon"`
@@ -40,7 +40,7 @@ def halt(reason: Reason = "", url: Url = DEFAULT_URL) -> None:
 
 
 def resume(reason: Reason = "", url: Url = DEFAULT_URL) -> None:
-    """Let new positions be opened again.
+    """Allow new positions again.
 
     Example: `alphastocks resume`
     """
@@ -53,7 +53,7 @@ def mode(
     reason: Reason = "",
     url: Url = DEFAULT_URL,
 ) -> None:
-    """Decide the signals that follow in another mode; positions that are open stay watched.
+    """Change the mode for the signals that follow; open positions stay watched.
 
     It holds over restarts, until it is changed again or the settings name another mode. Live
     trading cannot be switched on here.
@@ -71,14 +71,14 @@ def leave(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     url: Url = DEFAULT_URL,
 ) -> None:
-    """Close every open position at the market; `halt` first if none is to be opened after it.
+    """Close every open position at the market price; `halt` first so that no new one is opened.
 
     Example: `alphastocks exit --reason "end of the test"`
     """
     if not yes:
         typer.confirm("Close every open position now?", abort=True)
     answer = _ask(url, "exit", reason)
-    screen.console.print(f"Exits asked for: {answer['positions']}.")
+    screen.console.print(f"Exits requested: {answer['positions']}.")
 
 
 def state(url: Url = DEFAULT_URL) -> None:
@@ -93,10 +93,10 @@ def state(url: Url = DEFAULT_URL) -> None:
 
 
 def token(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Whose it is, for the audit.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Its owner, for the audit trail.")],
     scope: Annotated[str, typer.Option("--scope", help="read, operate or trade")] = "operate",
 ) -> None:
-    """Make a token for the control endpoints; it is shown once and kept by its hash alone.
+    """Make a token for the control endpoints; it is shown once, and only its hash is stored.
 
     Example: `alphastocks token asha --scope operate`
     """
@@ -111,7 +111,7 @@ def token(
 
 
 def _ask(url: str, action: str, reason: str | None, **more: str) -> dict[str, Any]:
-    """Ask the executor; raise SettingsError in one line for whatever is in the way."""
+    """Send a request to the executor and return its reply; raise SettingsError if it fails."""
     body = None if reason is None else json.dumps({"reason": reason, **more}).encode()
     headers = {"Authorization": f"Bearer {_token()}", "Content-Type": "application/json"}
     if not url.startswith(("http://", "https://")):

@@ -32,10 +32,10 @@ def demo(
 ) -> None:
     """Play a synthetic trading day through all six services, in paper mode.
 
-    A simulated Kite plays two indices, ten stocks and their option chains over HTTP and a
-    websocket on localhost, and takes the orders; moving averages cross on 5 and on 15 minutes,
-    and six positions may be open at once. Needs no account; ends by itself, shows what happened
-    and compares our orders and positions with the broker's.
+    A simulated Kite on localhost plays two indices, ten stocks and their option chains, and takes
+    the orders. Moving-average crossovers run on 5 and 15 minutes; up to six positions are open at
+    once. Needs no account. At the end it shows the figures and compares our orders and positions
+    with the broker's.
 
     Example: `alphastocks demo --seed 11`
     """

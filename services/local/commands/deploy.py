@@ -1,4 +1,4 @@
-"""`alphastocks secrets`: what a deployment needs before its services start."""
+"""`alphastocks secrets`: the secrets that a deployment needs before its services start."""
 
 from pathlib import Path
 from typing import Annotated
@@ -10,11 +10,11 @@ from services.local.commands.secret_files import write_missing
 
 
 def secrets(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where the files go.")],
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of the files.")],
 ) -> None:
-    """Write the secrets of a deployment that are not there yet: random ones, a file each.
+    """Write random secrets for a deployment, a file each; existing files are kept.
 
-    What is there stays. ALPHASTOCKS_SECRETS names the folders below DIR that a service reads.
+    ALPHASTOCKS_SECRETS names the folders below DIR that a service reads.
 
     Example: `alphastocks secrets deploy/k8s/overlays/local/secrets`
     """

@@ -1,4 +1,4 @@
-"""Messages as a person reads them: one row for each tick, candle or other event."""
+"""Messages as readable rows: one for each tick, candle or other event."""
 
 import json
 import re
@@ -15,7 +15,7 @@ from libs.events.ticks import TickBatch
 from libs.market.calendar import IST
 
 Row = Mapping[str, Any]
-"""Field → value; `time` (in India), `type` and, where there is one, `symbol` come first."""
+"""Field → value; `time` (in India), `type` and, if there is one, `symbol` come first."""
 Symbols = Mapping[int, str]
 """Instrument token → exchange:tradingsymbol."""
 
@@ -29,22 +29,22 @@ _LONGEST_VALUE = 60
 
 
 def symbols_of(events: Iterable[Event]) -> Symbols:
-    """Return what the tokens of listed instruments mean."""
+    """Return the symbols of listed instruments by token."""
     listed = (event for event in events if isinstance(event, InstrumentListed))
     return {one.instrument_token: f"{one.exchange}:{one.tradingsymbol}" for one in listed}
 
 
 def rows_of(message: Message, symbols: Symbols) -> Iterator[Row]:
-    """Yield the rows of a message; one that can not be read is a row of type Poison."""
+    """Yield the rows of a message; one that cannot be decoded is a row of type Poison."""
     if message.topic.endswith(".dlq"):
         yield _letter_row(message)
         return
     try:
         event = event_of(message)
     except PoisonMessage as poison:
-        place = f"{message.topic}/{message.partition}/{message.offset}"
+        origin = f"{message.topic}/{message.partition}/{message.offset}"
         time = _time(message.timestamp_ms)
-        yield {"time": time, "type": "Poison", "place": place, "reason": str(poison)}
+        yield {"time": time, "type": "Poison", "origin": origin, "reason": str(poison)}
         return
     yield from _event_rows(event, symbols)
 
@@ -97,12 +97,12 @@ def _letter_row(message: Message) -> Row:
     time = _time(message.timestamp_ms)
     if "retried" in headers:
         return {"time": time, "type": "Retried", "letter": headers["retried"]}
-    told = {name: headers.get(name, "") for name in _LETTER}
-    return {"time": time, "type": "DeadLetter", **told}
+    named = {name: headers.get(name, "") for name in _LETTER}
+    return {"time": time, "type": "DeadLetter", **named}
 
 
 def _symbol(fields: Mapping[str, Any]) -> Row:
-    """Return the instrument that an event is about, if it names one."""
+    """Return the symbol of an event's instrument, if it has one."""
     named = fields.get("tradingsymbol")
     if not named:
         return {}
@@ -116,7 +116,7 @@ def _time(epoch_ms: int) -> str:
 
 
 def _short(value: object) -> str:
-    """Return a value for a line: a contract by its name, an id by its beginning."""
+    """Return a value for a line: of a contract the symbol, of an id the first 8 characters."""
     if isinstance(value, dict) and "tradingsymbol" in value:
         return f"{value.get('exchange', '')}:{value['tradingsymbol']}"
     text = json.dumps(value, default=str) if isinstance(value, dict | list) else str(value)

@@ -1,4 +1,4 @@
-"""`alphastocks tail` and `alphastocks dlq`: what is on the topics, and what nobody could handle."""
+"""`alphastocks tail` and `alphastocks dlq`: the messages of a topic, and the dead letters."""
 
 import asyncio
 import os
@@ -18,7 +18,7 @@ from libs.runtime.logs import configure_logs, logger_of
 from libs.runtime.past import past_events
 from libs.runtime.settings import SettingsError
 from services.local import screen
-from services.local.commands.dead_letter_box import Letter, letters_of, lines_of, retry_records
+from services.local.commands.dead_letters import Letter, letters_of, lines_of, retry_records
 from services.local.commands.event_rows import Row, Symbols, json_of, line_of, rows_of, symbols_of
 from services.local.commands.options import Config, settings_of
 from services.local.commands.row_filter import Condition, conditions_of, matches
@@ -26,7 +26,7 @@ from services.local.commands.topics import kafka_of
 from services.local.settings import LocalSettings
 
 LOOK_BACK = 500
-"""How many messages of each partition are looked through for rows that a filter lets pass."""
+"""How many past messages of each partition are searched for rows that match a filter."""
 _LETTERS = ("topic", "partition/offset", "time", "service", "origin", "reason")
 dlq_app = typer.Typer(no_args_is_help=True)
 Topic = Annotated[str, typer.Argument(metavar="TOPIC", help="A topic of `alphastocks topics`.")]
@@ -37,17 +37,17 @@ Place = Annotated[
 
 def tail(
     topic: Topic,
-    last: Annotated[int, typer.Option("-n", "--last", min=0, help="Rows of the past.")] = 10,
-    follow: Annotated[bool, typer.Option(help="Go on with what is published.")] = True,
+    last: Annotated[int, typer.Option("-n", "--last", min=0, help="Number of past rows.")] = 10,
+    follow: Annotated[bool, typer.Option(help="Show new messages as they come.")] = True,
     filter_: Annotated[
-        str, typer.Option("--filter", help="Only rows that fit: symbol=SBIN,last_price>800")
+        str, typer.Option("--filter", help="Only matching rows: symbol=SBIN,last_price>800")
     ] = "",
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
     config: Config = None,
 ) -> None:
-    """Show what is on a topic of Kafka, a row for each tick and candle, and follow it.
+    """Show the last rows of a Kafka topic, and follow it; each tick or candle is a row.
 
-    Fields are compared by = != > >= < <=; with several conditions, all must hold.
+    A filter compares fields by = != > >= < <=; with several conditions, all must hold.
 
     Example: `alphastocks tail candles --filter symbol=RELIANCE,interval=5m`
     """
@@ -68,13 +68,13 @@ def tail(
                         if matches(row, conditions):
                             _write(show(row))
 
-    with _until_nobody_reads():
+    with _quiet_end():
         asyncio.run(run())
 
 
 @dlq_app.callback()
 def dlq() -> None:
-    """List, show and retry what no service could handle.
+    """List, show and retry dead letters: messages that a service could not handle.
 
     Example: `alphastocks dlq list`
     """
@@ -82,11 +82,11 @@ def dlq() -> None:
 
 @dlq_app.command("list")
 def list_letters(
-    topic: Annotated[str | None, typer.Argument(metavar="TOPIC", help="Only of this one.")] = None,
+    topic: Annotated[str | None, typer.Argument(metavar="TOPIC", help="Only this topic.")] = None,
     every: Annotated[bool, typer.Option("--all", help="Also those that were retried.")] = False,
     config: Config = None,
 ) -> None:
-    """List dead letters: where they came from, and why nobody could handle them.
+    """List dead letters with their origin and the reason.
 
     Example: `alphastocks dlq list orders`
     """
@@ -105,7 +105,7 @@ def list_letters(
 @dlq_app.command()
 def show(
     topic: Topic,
-    place: Annotated[str, typer.Argument(metavar="PARTITION/OFFSET", help="Of `dlq list`.")],
+    place: Annotated[str, typer.Argument(metavar="PARTITION/OFFSET", help="As in `dlq list`.")],
     config: Config = None,
 ) -> None:
     """Show a dead letter: headers, reason and bytes.
@@ -123,21 +123,21 @@ def show(
 def retry(
     topic: Topic,
     place: Place = None,
-    every: Annotated[bool, typer.Option("--all", help="All that wait.")] = False,
+    every: Annotated[bool, typer.Option("--all", help="All that were not retried yet.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     config: Config = None,
 ) -> None:
-    """Publish dead letters again as they were, on the topic that they came from.
+    """Publish dead letters again, unchanged, on their original topic.
 
-    All readers of the topic see them again; those that handled them before recognise it. A letter
-    that fails again is a dead letter again.
+    All readers of the topic receive them again and ignore those that they have handled already. A
+    letter that fails again becomes a dead letter again.
 
     Example: `alphastocks dlq retry orders 2/17`
     """
     settings = settings_of(config)
     configure_logs("error", settings.runtime.log_format)
     if (place is None) != every:
-        raise SettingsError("dlq retry: name one letter as PARTITION/OFFSET, or say --all")
+        raise SettingsError("dlq retry: name one letter as PARTITION/OFFSET, or pass --all")
     letters = asyncio.run(_letters(settings, [topic_named(topic).name]))
     chosen = _chosen(letters, place) if place else [one for one in letters if not one.is_retried]
     if not chosen:
@@ -158,7 +158,7 @@ async def _past_rows(
     symbols: Symbols,
     conditions: Sequence[Condition],
 ) -> Iterable[Row]:
-    """Return the last rows before the ends, in the order of time."""
+    """Return the last rows before the ends, ordered by time."""
     back = max(last, LOOK_BACK) if conditions else last
     messages: list[Message] = []
     for place, end in ends.items():
@@ -211,7 +211,7 @@ def _table(letters: Iterable[Letter]) -> Table:
 
 def _agreed(question: str) -> bool:
     if not sys.stdin.isatty():
-        raise SettingsError("dlq retry: nobody is there to be asked; say --yes")
+        raise SettingsError("dlq retry: no terminal to ask for a confirmation; pass --yes")
     return typer.confirm(question)
 
 
@@ -231,12 +231,12 @@ def _write(line: str) -> None:
 
 
 @contextmanager
-def _until_nobody_reads() -> Iterator[None]:
-    """End quietly at Ctrl-C, and when whoever reads the output has had enough."""
+def _quiet_end() -> Iterator[None]:
+    """End without an error at Ctrl-C, and when the reader of the output closes the pipe."""
     try:
         yield
     except KeyboardInterrupt:
         return
     except BrokenPipeError:
-        # the interpreter flushes what is left when it ends
+        # the interpreter flushes standard output when it ends
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

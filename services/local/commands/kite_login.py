@@ -1,4 +1,4 @@
-"""The login at Kite: once a day, by hand, in the browser."""
+"""The daily login at Kite: from the pasted answer to the session file."""
 
 from urllib.parse import parse_qs
 
@@ -10,7 +10,7 @@ from libs.runtime.settings import KiteSettings, SettingsError
 
 
 def address_with_secret(settings: KiteSettings) -> KiteAddress:
-    """Return where to log in; SettingsError without an API key or its secret."""
+    """Return Kite's address; raise SettingsError without an API key or its secret."""
     address = kite_address(settings)
     if not settings.api_secret.get_secret_value():
         raise SettingsError(
@@ -20,9 +20,9 @@ def address_with_secret(settings: KiteSettings) -> KiteAddress:
 
 
 def request_token_of(answer: str) -> str:
-    """Return the token in what the user pasted: the whole address, or the token alone.
+    """Return the request token of the pasted answer: the whole address, or the token alone.
 
-    Raises SettingsError for an address without one.
+    Raises SettingsError if it holds none.
     """
     text = answer.strip()
     tokens = parse_qs(text.partition("?")[2].partition("#")[0]).get("request_token", [])
@@ -35,7 +35,7 @@ def request_token_of(answer: str) -> str:
 
 
 async def log_in(settings: KiteSettings, answer: str) -> KiteSession:
-    """Exchange the request token for a session and leave it in the session file."""
+    """Exchange the request token for a session and write it to the session file."""
     address = address_with_secret(settings)
     secret, folder = settings.api_secret.get_secret_value(), settings.session_file.parent
     try:  # before the token is spent

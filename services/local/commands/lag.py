@@ -1,4 +1,4 @@
-"""`alphastocks lag`: how far each group is behind what was published."""
+"""`alphastocks lag`: how many messages each consumer group is behind."""
 
 from collections.abc import Iterable
 
@@ -8,7 +8,7 @@ from libs.events.kafka.admin import GroupStanding
 
 
 def lag_table(standings: Iterable[GroupStanding]) -> Table:
-    """Return a row for each group and topic; what is behind stands out."""
+    """Return a row for each group and topic, highlighted if there is a lag."""
     table = Table("group", "topic", "partitions", "committed", "end", "lag")
     for column in table.columns[2:]:
         column.justify = "right"

@@ -1,4 +1,4 @@
-"""`alphastocks login`: once a day, by hand, in the browser."""
+"""`alphastocks login`: the daily login at Kite, in the browser."""
 
 import asyncio
 from typing import Annotated
@@ -15,13 +15,14 @@ from services.local.commands.options import Config, settings_of
 def login(
     config: Config = None,
     request_token: Annotated[
-        str | None, typer.Option("--request-token", help="Skip the question: token or address.")
+        str | None,
+        typer.Option("--request-token", help="The request token or address; else it is asked for."),
     ] = None,
 ) -> None:
-    """Log in at Kite, once a day; the token is kept for the services until 06:00 tomorrow.
+    """Log in at Kite, once a day; the access token is stored for the services until 06:00 tomorrow.
 
-    Needs ALPHASTOCKS_KITE__API_KEY and ALPHASTOCKS_KITE__API_SECRET. Running services take the
-    new token up by themselves.
+    Needs ALPHASTOCKS_KITE__API_KEY and ALPHASTOCKS_KITE__API_SECRET. Running services switch to
+    the new token by themselves.
 
     Example: `alphastocks login`
     """

@@ -17,7 +17,7 @@ def migrate(
     var: Var = Path("var"),
     database: Annotated[str, typer.Option("--database", help="Database.")] = "alphastocks",
 ) -> None:
-    """Bring the tables of a database up to date; what is applied already stays as it is.
+    """Apply the migrations that a database lacks.
 
     Example: `ALPHASTOCKS_STORE__HOST=localhost alphastocks migrate`
     """

@@ -1,4 +1,4 @@
-"""What several commands share: options, and what becomes of their values."""
+"""Options that several commands share, and the checks of their values."""
 
 from datetime import date
 from pathlib import Path
@@ -19,7 +19,7 @@ Config = Annotated[
 ]
 Var = Annotated[Path, typer.Option("--var", help="Folder for the database and other state.")]
 Seed = Annotated[int, typer.Option("--seed", help="Seed of the generated market or chain.")]
-Day = Annotated[str, typer.Option("--date", help="Trading day, 2021-06-09 say.")]
+Day = Annotated[str, typer.Option("--date", help="Trading day, such as 2021-06-09.")]
 
 
 def settings_of(config: Path | None) -> LocalSettings:
@@ -31,11 +31,11 @@ def settings_of(config: Path | None) -> LocalSettings:
 
 
 def trading_day(text: str) -> date:
-    """Return the day of --date; raise SettingsError for what is no date or no trading day."""
+    """Return the day of --date; raise SettingsError unless it is a trading day."""
     try:
         day = date.fromisoformat(text)
     except ValueError:
-        raise SettingsError(f"--date: {text!r} is no date such as 2021-06-09") from None
+        raise SettingsError(f"--date: {text!r} is not a date such as 2021-06-09") from None
     reason = load_calendar().closed_reason("NSE", day)
     if reason is not None:
         raise SettingsError(f"--date: the market is closed on {day} ({reason})")

@@ -1,4 +1,4 @@
-"""What demo and replay share: a day played with progress shown, and its outcome in files."""
+"""What demo and replay share: playing a day with a progress bar, and writing its outcome."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
@@ -18,13 +18,13 @@ from services.local.play.replaying import Played
 from services.local.settings import LocalSettings
 
 OnFrame = Callable[[int], None]
-"""Told the feed's time, epoch ms."""
+"""Called with the feed's time, epoch ms."""
 PlayDay = Callable[[Store, OnFrame], Coroutine[Any, Any, Played]]
 
 
 @dataclass(frozen=True, slots=True)
 class DayRun:
-    """A run of one day: the command, its settings, and where database and outcome go."""
+    """A run of one day: the command, its settings, its database and its output folder."""
 
     command: str
     day: date
@@ -34,7 +34,7 @@ class DayRun:
     out: Path
 
     def play(self, play_day: PlayDay) -> Played:
-        """Play the day on its database, write the files, and return what was played."""
+        """Play the day, write the files of its outcome, and return it."""
         configure_logs("error", self.settings.runtime.log_format)
         played = asyncio.run(self._played(play_day))
         played.summary["database"] = self.database
@@ -51,6 +51,6 @@ class DayRun:
 
 
 def check_folder(out: Path) -> None:
-    """Find out before the run that its outcome has no place; raise SettingsError."""
+    """Raise SettingsError, before the run, if the output folder cannot be created."""
     if any(place.exists() and not place.is_dir() for place in (out, *out.parents)):
         raise SettingsError(f"--out: {out} cannot be a folder: a file is in its place")

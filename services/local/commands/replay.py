@@ -31,19 +31,19 @@ def replay(
     day: Day,
     out: Annotated[Path, typer.Option("--out", help="Folder for the outcome.")],
     symbols: Annotated[
-        str | None, typer.Option("--symbols", help="Only these symbols: RELIANCE,SBIN say.")
+        str | None, typer.Option("--symbols", help="Only these symbols, such as RELIANCE,SBIN.")
     ] = None,
     seed: Seed = DEFAULT_SEED,
     database: Annotated[
-        str | None, typer.Option("--database", help="Database. [default: named by the inputs]")
+        str | None, typer.Option("--database", help="Database. [default: named after the inputs]")
     ] = None,
     config: Config = None,
     var: Var = Path("var"),
 ) -> None:
     """Play a recorded day through all six services at full speed, in paper mode.
 
-    Earlier days in DIR warm the strategies up. Options are quoted by a seeded chain off the
-    recorded prices. The same inputs give the same outcome, told by one sha256.
+    Earlier days in DIR warm the strategies up. A seeded chain quotes options from the recorded
+    prices. The same inputs give the same outcome and the same sha256.
 
     Example: `alphastocks replay ticks_2021 --date 2021-06-09 --out var/replay`
     """
@@ -69,5 +69,5 @@ def _symbols(text: str | None) -> list[str] | None:
         return None
     names = sorted({name.strip() for name in text.split(",")} - {""})
     if not names:
-        raise SettingsError("--symbols: names no symbol")
+        raise SettingsError("--symbols: no symbol is named")
     return names

@@ -23,14 +23,14 @@ _MISSING = object()
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """A field, a comparison and what it is compared with."""
+    """A field, an operator and the value to compare with."""
 
     field: str
     sign: str
     value: str
 
     def holds(self, row: Row) -> bool:
-        """Return whether it holds; of a row without the field it does not."""
+        """Return whether it holds for a row; False if the row lacks the field."""
         found = _found(row, self.field)
         if found is _MISSING or found is None:
             return False
@@ -44,7 +44,7 @@ def conditions_of(text: str) -> tuple[Condition, ...]:
     for part, match in matches:
         if match is None or not match[3]:
             raise SettingsError(
-                f"--filter: {part.strip()!r} is no condition such as symbol=RELIANCE, "
+                f"--filter: {part.strip()!r} is not a condition such as symbol=RELIANCE, "
                 "type=OrderFilled or last_price>2500"
             )
     return tuple(Condition(*match.groups()) for _, match in matches if match is not None)

@@ -1,7 +1,7 @@
-"""The secrets of a deployment: random ones, each in a file of its own, made once.
+"""The secrets of a deployment: random, one per file, written once.
 
-A folder is what one reader mounts; a file is named as the setting that it gives. The hash of the
-operator's token is where the executor reads it, the token itself where only its user does.
+Each reader mounts one folder; a file is named after the setting that it sets. The executor's folder
+holds only the hash of the operator's token; the token itself is in the operator's folder.
 """
 
 import json
@@ -24,14 +24,14 @@ CONTROL = "control/executor__control"
 EXCHANGE = "simulator/simulator__access_token"
 SESSION = "simulator-session/session.json"
 _BYTES = 24
-_FILE_MODE, _FOLDER_MODE = 0o444, 0o755  # containers read as other users; the folder above guards
+_FILE_MODE, _FOLDER_MODE = 0o444, 0o755  # containers read as other users; _TOP_MODE protects
 _TOP_MODE = 0o700
 
 
 def write_missing(top: Path) -> list[str]:
-    """Write the files that are not there yet and return their names; SettingsError if one cannot.
+    """Write the missing files and return their names; raise SettingsError if one cannot be written.
 
-    What is derived from another secret is made from the one that is there.
+    A secret that is derived from another one is derived from the existing file.
     """
     makers: dict[str, Callable[[Path], str]] = {
         STORE: _password,
@@ -62,7 +62,7 @@ def _is_written(file: Path, top: Path, make: Callable[[Path], str]) -> bool:
 
 
 def _password(_: Path) -> str:
-    """Return letters and digits alone: a command line would take a dash for an option."""
+    """Return hexadecimal digits: a command line would take a leading dash for an option."""
     return secrets.token_hex(_BYTES)
 
 
@@ -73,8 +73,8 @@ def _control(top: Path) -> str:
 
 
 def _session(top: Path) -> str:
-    """Return a session at the simulator, which its standing token keeps open."""
+    """Return a session of the simulator's standing token, which never expires."""
     account = SimulatorSettings()
     token = (top / EXCHANGE).read_text().strip()
-    login_time = datetime(2000, 1, 1, tzinfo=UTC)  # a simulated day asks for no login of its own
+    login_time = datetime(2000, 1, 1, tzinfo=UTC)  # before any simulated day
     return session_json(KiteSession(account.user_id, account.api_key, token, login_time))

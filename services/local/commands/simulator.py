@@ -33,16 +33,17 @@ def simulator(
         Path | None, typer.Option("--recorded", help="Play recorded ticks: DIR/DATE/SYMBOL.csv.gz.")
     ] = None,
     faults: Annotated[
-        Path | None, typer.Option("--faults", help="TOML file of faults that happen.")
+        Path | None, typer.Option("--faults", help="TOML file of scheduled faults.")
     ] = None,
     state: Annotated[
-        Path | None, typer.Option("--state", help="File that keeps the account over a restart.")
+        Path | None, typer.Option("--state", help="File that keeps the account over restarts.")
     ] = None,
     config: Config = None,
 ) -> None:
     """Run a simulated Kite Connect exchange on localhost until Ctrl-C.
 
-    REST, login page, websocket and order matching for any Kite client; faults at /control/faults.
+    Serves REST, login page, websocket and order matching to any Kite client; faults are added at
+    /control/faults.
     The app's key is `simulator`, its secret `simulator-secret`.
 
     Example: `alphastocks simulator --speed 10 --start 10:00`

@@ -1,4 +1,4 @@
-"""`alphastocks topics apply`: the topics of a cluster as the table says."""
+"""`alphastocks topics apply`: the topics of a cluster as in the table of topics."""
 
 from rich.table import Table
 
@@ -23,18 +23,18 @@ def kafka_of(settings: LocalSettings) -> KafkaAddress:
 
 
 def keep_for(clock: ClockKind) -> Keep:
-    """Return how records are kept: a feed's clock plays days that are long past."""
+    """Return how records are retained: by size with the feed's clock, which plays past days."""
     return "by_time" if clock == "wall" else "by_size"
 
 
 async def topic_plan(settings: LocalSettings, address: KafkaAddress) -> Plan:
-    """Return what separates a cluster from the table."""
+    """Return the changes that make a cluster match the table."""
     async with kafka_admin(address) as admin:
         return plan(_wanted(settings), await admin.topics())
 
 
 async def apply_topics(settings: LocalSettings, address: KafkaAddress) -> Plan:
-    """Make a cluster as the table says and return what was done; do nothing if part is refused."""
+    """Make a cluster match the table and return the changes; change nothing if one is refused."""
     async with kafka_admin(address) as admin:
         found = await admin.topics()
         wanted = plan(_wanted(settings), found)
@@ -44,14 +44,14 @@ async def apply_topics(settings: LocalSettings, address: KafkaAddress) -> Plan:
 
 
 async def ensure_topics(settings: LocalSettings, address: KafkaAddress) -> None:
-    """Make a cluster as the table says; raise TopicUnfit where that would lose something."""
+    """Make a cluster match the table; raise TopicUnfit if that would lose records."""
     done = await apply_topics(settings, address)
     if done.refusals:
         raise TopicUnfit(f"topics at {address.bootstrap}: {'; '.join(done.refusals)}")
 
 
 def table_of(planned: Plan) -> Table:
-    """Return the differences as a table."""
+    """Return the changes as a table."""
     table = Table("", "topic", "what", "found", "wanted", title_justify="left")
     for topic in planned.creations:
         table.add_row("create", topic.name, f"{topic.partitions} partitions", "", "")

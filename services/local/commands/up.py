@@ -46,11 +46,11 @@ def up(
 ) -> None:
     """Run all six services until Ctrl-C: on a simulated Kite, or with --kite on a real account.
 
-    Health and metrics of each service are on localhost. The simulated market goes on where it
-    stopped; after the end of a session the next start plays the next trading day. With --kite
-    nothing is traded unless the settings say so: the mode is logging_only. With --kafka the six are
-    processes, on the Kafka and ClickHouse of the settings, or on servers that are started for it;
-    that needs Java 17 and, once, Maven.
+    Health and metrics of each service are on localhost. The simulated market resumes where it
+    stopped; after the end of a session the next start plays the next trading day. With --kite the
+    mode is logging_only unless the settings name another, so nothing is traded. With --kafka each
+    service is a process, on the Kafka and ClickHouse of the settings; servers that are not named
+    there are started, which needs Java 17 and, once, Maven.
 
     Example: `alphastocks up --speed 60`, `alphastocks up --kafka`, or `alphastocks up --kite`
     """
@@ -70,7 +70,7 @@ async def _on_account(
 ) -> None:
     if kafka:
         today = datetime.now(IST).date()
-        await serve_kite_on_kafka(settings, folder, today, on_start, screen.say)
+        await serve_kite_on_kafka(settings, folder, today, on_start, screen.notify)
         return
     async with open_store(settings.store, folder, "kite") as store:
         await serve_kite(settings, store, folder, on_start)
@@ -80,7 +80,7 @@ async def _on_simulator(
     settings: LocalSettings, folder: Path, kafka: bool, on: date, seed: int, on_start: OnStart
 ) -> None:
     if kafka:
-        await serve_simulated_on_kafka(settings, folder, on, seed, on_start, screen.say)
+        await serve_simulated_on_kafka(settings, folder, on, seed, on_start, screen.notify)
         return
     async with open_store(settings.store, folder, "up") as store:
         await serve_simulated(settings, store, folder, on, seed, on_start)
@@ -94,7 +94,7 @@ def _with_speed(settings: LocalSettings, speed: float | None) -> LocalSettings:
 
 
 def _greeting(settings: LocalSettings, kite: bool) -> OnStart:
-    """Return what shows the day, the mode and where each service answers."""
+    """Return the function that prints the day, the mode and the address of each service."""
 
     def on_start(playing: date, from_ms: int | None, ports: list[tuple[str, int]]) -> None:
         where = "from the open" if from_ms is None else "where it stopped"

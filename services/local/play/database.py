@@ -1,4 +1,4 @@
-"""The database of a run: an address from the settings, or a server of our own under `var/`."""
+"""The database of a run: at the address in the settings, or on an own server under `var/`."""
 
 import hashlib
 import json
@@ -25,7 +25,7 @@ def migrations() -> list[Migration]:
 
 
 def database_of(kind: str, inputs: Mapping[str, Any]) -> str:
-    """Return a database name for a run: equal inputs share one, others never meet its rows."""
+    """Return a database name for a run: runs share one only if their inputs are equal."""
     text = json.dumps(inputs, sort_keys=True, default=str)
     return f"{kind}_{hashlib.sha256(text.encode()).hexdigest()[:8]}"
 
@@ -34,7 +34,7 @@ def database_of(kind: str, inputs: Mapping[str, Any]) -> str:
 async def open_database(
     settings: StoreSettings, var: Path, database: str
 ) -> AsyncIterator[StoreAddress]:
-    """Yield where a database with its tables up to date is; a server we started is ended then."""
+    """Yield the address of a database with all migrations; stop an own server at the end."""
     async with AsyncExitStack() as stack:
         if settings.host:
             address = store_address(settings)
@@ -53,7 +53,7 @@ async def open_database(
 async def open_store(
     settings: StoreSettings, var: Path, database: str
 ) -> AsyncIterator[ClickHouseStore]:
-    """Yield a store whose tables are up to date; a server that was started is ended after it."""
+    """Yield a store whose tables are up to date; stop an own server at the end."""
     async with open_database(settings, var, database) as address, _store_at(address) as store:
         yield store
 

@@ -1,4 +1,4 @@
-"""A simulated Kite in this process, behind HTTP and a websocket on localhost, and a way to it."""
+"""A simulated Kite in this process, served over HTTP and a websocket on localhost."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -25,24 +25,24 @@ from services.simulator.settings import SimulatorSettings
 CLOCK: ClockKind = "feed"
 TIMEOUT_SECONDS = 10.0
 """Longer than a REST call may take."""
-TURNS, REST_SECONDS = 500, 0.0005
+TURNS, POLL_SECONDS = 500, 0.0005
 Settle = Callable[[], Awaitable[None]]
 Pace = Callable[[int], Awaitable[None]]
 
 
 @dataclass(slots=True)
 class LocalExchange:
-    """The simulator, the account that is logged in to it, and what connects to that."""
+    """The simulator, the settings that reach it, and the feed and venue connected to it."""
 
     server: SimulatorServer
     kite: KiteSettings
-    doubts: int = 0
+    timeouts: int = 0
     _connected: tuple[LiveFeed, Venue] | None = None
     _frames_lost: int = 0
     _postbacks_lost: int = 0
 
     def wiring(self, settings: IngestSettings) -> Wiring:
-        """Return the feed over the websocket and the order client, as a system wants them."""
+        """Return the wiring of a system: a feed over the websocket, and an order client."""
         clock, metrics = FeedClock(), service_metrics()
         sections = BrokerSections(kite=self.kite)
         feed = make_live_feed("kite", settings, sections, CLOCK, metrics["ingest"])
@@ -52,7 +52,7 @@ class LocalExchange:
         return Wiring(feed, clock, venue, metrics=metrics)
 
     async def play(self, settle: Settle, pace: Pace) -> None:
-        """Let the market go on second by second: orders first, then ticks, each one settled."""
+        """Play the day second by second: match orders, settle, send ticks, settle."""
         await self.server.wait_for_subscribers()
         while not self.server.exchange.is_over:
             await self.server.trade()
@@ -61,41 +61,41 @@ class LocalExchange:
             await settle()
             await pace(self.server.exchange.now_ms)
 
-    async def heard(self) -> None:
-        """Return when feed and venue have taken in everything sent, or after some patience.
+    async def received(self) -> None:
+        """Return when feed and venue have received everything that was sent, or at the timeout.
 
-        What was sent into a connection that broke is never heard: it is written off.
+        What is missing then was lost with its connection; it is not waited for again.
         """
-        await until(lambda: not self._unheard(), TIMEOUT_SECONDS)
-        if missing := self._unheard():
-            self.doubts += 1
+        await until(lambda: not self._missing(), TIMEOUT_SECONDS)
+        if missing := self._missing():
+            self.timeouts += 1
             self._frames_lost += missing[0]
             self._postbacks_lost += missing[1]
 
-    def _unheard(self) -> tuple[int, int] | None:
-        """Return how many frames and postbacks were sent and not taken in; None: nothing waits."""
+    def _missing(self) -> tuple[int, int] | None:
+        """Return how many frames and postbacks were sent but not received; None if all were."""
         if self._connected is None:
             return None
         feed, venue = self._connected
-        told = venue.describe()
+        orders = venue.describe()
         sent = [stream.counts.updates_sent for stream in self.server.streams]
         frames = self.server.frames_sent - feed.frames_taken - self._frames_lost
-        postbacks = max(sent, default=0) - told["postbacks"] - self._postbacks_lost
-        is_waiting = frames > 0 or postbacks > 0 or told["pending"]
+        postbacks = max(sent, default=0) - orders["postbacks"] - self._postbacks_lost
+        is_waiting = frames > 0 or postbacks > 0 or orders["pending"]
         return (max(frames, 0), max(postbacks, 0)) if is_waiting else None
 
 
-async def until(is_so: Callable[[], bool], patience_seconds: float) -> None:
-    """Return when something is so, or after some patience.
+async def until(is_so: Callable[[], bool], timeout_seconds: float) -> None:
+    """Return when the condition holds, or at the timeout.
 
-    What is waited for happens in this event loop, so a few of its turns are enough; where a
-    thread is in between (a REST call), the loop rests meanwhile.
+    Most conditions come true within a few turns of this event loop. For those that need a thread (a
+    REST call), the loop then sleeps between the checks.
     """
     loop, turn = asyncio.get_running_loop(), 0
-    deadline = loop.time() + patience_seconds
+    deadline = loop.time() + timeout_seconds
     while not is_so() and loop.time() < deadline:
         turn += 1
-        await asyncio.sleep(0 if turn < TURNS else REST_SECONDS)
+        await asyncio.sleep(0 if turn < TURNS else POLL_SECONDS)
 
 
 @asynccontextmanager
@@ -115,22 +115,22 @@ async def local_exchange(
     own = settings.simulator.model_copy(update=chosen)
     exchange = make_exchange(own, synthetic_market(own), start_ms)
     async with SimulatorServer(exchange, own) as server:
-        kite = settings.kite.model_copy(update=_doors(own, server, var))
+        kite = settings.kite.model_copy(update=_kite_settings(own, server, var))
         _, request_token = server.log_in()
         await KiteSessions(kite).log_in(request_token)
         yield LocalExchange(server, kite)
 
 
-def lasting_exchange(
+def persistent_exchange(
     settings: LocalSettings, on: date, seed: int, var: Path, start_ms: int | None
 ) -> AbstractAsyncContextManager[LocalExchange]:
-    """Serve a day whose account is kept in a file, so that a restart finds it again."""
+    """Serve a day whose account is kept in a file over restarts."""
     state = var / "simulator" / "account.json"
     return local_exchange(settings, on, seed, var, start_ms, state)
 
 
-def _doors(own: SimulatorSettings, server: SimulatorServer, var: Path) -> dict[str, object]:
-    """Return the [kite] settings that lead to a server."""
+def _kite_settings(own: SimulatorSettings, server: SimulatorServer, var: Path) -> dict[str, object]:
+    """Return the [kite] settings that connect to a server."""
     return {
         "api_key": own.api_key,
         "api_secret": own.api_secret,

@@ -1,4 +1,4 @@
-"""The feeds of demo, replay and up: wired from recorded files, the generator and candle folding."""
+"""The feed of a replay: recorded files, a seeded option chain, and earlier days as history."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ MINUTE_MS = 60_000
 
 @dataclass(frozen=True, slots=True)
 class ChainQuotes:
-    """A synthetic chain as ingest wants it: quotes of the contracts that matter now."""
+    """A synthetic chain behind the interface that ingest needs."""
 
     chain: SyntheticChain
 
@@ -56,9 +56,8 @@ def recorded_feed(
 ) -> RecordedFeed:
     """Return a recorded day with a seeded chain and the earlier days as history.
 
-    The chain lists so many expiries of each underlying.
-
-    Everything is read and checked here, so that a bad file is found before anything starts.
+    The chain lists `expiry_count` expiries of each underlying. All files are read and checked here,
+    so that a bad one is found before anything starts.
     """
     calendar = load_calendar()
     recording, prices, priced = recording_of(folder, day, symbols)
@@ -76,9 +75,9 @@ def recorded_feed(
 def recording_of(
     folder: Path, day: date, symbols: Collection[str] | None
 ) -> tuple[RecordedDay, dict[str, float], list[Instrument]]:
-    """Return a recorded day, its first prices, and the instruments that have one.
+    """Return a recorded day, its first prices (rupees), and the instruments that have one.
 
-    Raises RecordingError where none has one.
+    Raises RecordingError if there is none.
     """
     recording = read_day(folder, day, symbols, load_calendar())
     prices = recording.first_prices()
@@ -99,7 +98,7 @@ def earlier_days(folder: Path, recording: RecordedDay) -> list[RecordedDay]:
 
 
 def _also_on(folder: Path, day: date, recording: RecordedDay, calendar: Calendar) -> list[str]:
-    """Return the day's symbols that the replayed day has too; a closed day has no history."""
+    """Return the day's symbols that the replayed day has too; none if the market was closed."""
     if calendar.closed_reason("NSE", day) is not None:
         return []
     wanted = {one.tradingsymbol for one in recording.instruments}
@@ -126,7 +125,7 @@ def _fold_recorded(
 def fold_day(
     recording: RecordedDay, calendar: Calendar, segments: Sequence[str], partitions: int
 ) -> list[CandleBatch]:
-    """Return a recorded day's candles, made as the candle service makes them."""
+    """Return a recorded day's candles, by the rules of the candle service."""
     session = recording.session
     connection = Connection("recorded", recording.day, session.open_ms, partitions)
     batches = [

@@ -1,4 +1,4 @@
-"""The services as processes of their own on one machine: started, watched, started again."""
+"""The services as processes on one machine: started, supervised, restarted."""
 
 import asyncio
 import ctypes
@@ -16,22 +16,22 @@ from pydantic import BaseModel, SecretStr
 from libs.errors import AlphaStocksError
 from libs.runtime.settings import PREFIX, ProcessSettings
 
-MENDED_BY_USER = 2
-"""The exit status of a process that would only fail again."""
+WRONG_INPUT_STATUS = 2
+"""Exit status of a process that a restart cannot help: its settings or inputs are wrong."""
 STOP_SECONDS = 20.0
 _FIRST_WAIT_SECONDS, _LONGEST_WAIT_SECONDS = 0.5, 30.0
 _STEADY_SECONDS = 60.0
 _PR_SET_PDEATHSIG = 1
-OnNews = Callable[[str], None]
+Notify = Callable[[str], None]
 
 
 class ProcessFailed(AlphaStocksError):
-    """A service that cannot run as things are; one line that names it and says why."""
+    """A service cannot run; the message is one line with its name and the reason."""
 
 
 @dataclass(slots=True)
 class Member:
-    """One process of a service; `instance` names it over its restarts."""
+    """One process of a service; `instance` stays the same over its restarts."""
 
     service: str
     module: str
@@ -44,47 +44,47 @@ class Member:
 
     @property
     def name(self) -> str:
-        """What it is called in logs and news."""
+        """Its name in logs and messages."""
         return f"{self.service}-{self.instance}"
 
     @property
     def is_running(self) -> bool:
-        """Whether its process lives."""
+        """Whether its process is running."""
         return self.process is not None and self.process.returncode is None
 
 
 @dataclass(slots=True)
 class Fleet:
-    """Processes of services with the same settings; logs go to a file each in `folder`.
+    """Processes of services with the same settings, each with a log file in `folder`.
 
-    One that ends by itself is started again, after a pause that grows with each end; one that
-    says that only the user can help raises ProcessFailed from `watch`.
+    A process that ends by itself is restarted with backoff. If it ends with the status that only
+    the user can help, `watch` raises ProcessFailed.
     """
 
     settings: ProcessSettings
     folder: Path
     first_port: int
-    on_news: OnNews = print
+    notify: Notify = print
     extra: Mapping[str, str] = field(default_factory=dict)
     members: list[Member] = field(default_factory=list)
     _started: int = 0
     _failed: "asyncio.Future[None] | None" = None
 
     async def __aenter__(self) -> Self:
-        """Make ready; nothing is started."""
+        """Create the folder; start nothing yet."""
         self.folder.mkdir(parents=True, exist_ok=True)
         self._failed = asyncio.get_running_loop().create_future()
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        """End everything, in the order of the starts turned round."""
+        """Stop all processes, the last one started first."""
         for member in reversed(self.members):
             await self.stop(member)
 
     async def start(self, service: str, module: str = "", port: int | None = None) -> Member:
         """Start one more process of a service, and keep it running.
 
-        Another module may run it. Without a port it takes the next one after `first_port`.
+        `module` is `services.<service>` by default, `port` the next one after `first_port`.
         """
         taken = {one.instance for one in self.members if one.service == service}
         instance = next(number for number in range(len(taken) + 1) if number not in taken)
@@ -94,18 +94,18 @@ class Fleet:
         member = Member(service, module or f"services.{service}", instance, port)
         self.members.append(member)
         await self._spawn(member)
-        member.watcher = asyncio.create_task(self._keep(member))
+        member.watcher = asyncio.create_task(self._supervise(member))
         return member
 
     async def stop(self, member: Member) -> None:
-        """End a process as an orderly shutdown does, by force if it takes too long."""
+        """Stop a process by SIGTERM; kill it after STOP_SECONDS."""
         member.is_wanted = False
         if member.process is not None and member.is_running:
             member.process.terminate()
             try:
                 await asyncio.wait_for(member.process.wait(), STOP_SECONDS)
             except TimeoutError:
-                self.on_news(f"{member.name} did not end in {STOP_SECONDS:g} s and was killed")
+                self.notify(f"{member.name} did not end in {STOP_SECONDS:g} s and was killed")
                 member.process.kill()
         if member.watcher is not None:
             member.watcher.cancel()
@@ -118,7 +118,7 @@ class Fleet:
         return [member for member in self.members if member.service == service]
 
     async def watch(self, until: asyncio.Event) -> None:
-        """Return when the event is set; raise ProcessFailed for what cannot run."""
+        """Return when the event is set; raise ProcessFailed if a service cannot run."""
         if self._failed is None:
             raise RuntimeError("the fleet has not been entered")
         waiting = asyncio.create_task(until.wait())
@@ -129,10 +129,10 @@ class Fleet:
             self._failed.result()
 
     def log_of(self, member: Member) -> Path:
-        """Return where a process writes its log."""
+        """Return the log file of a process."""
         return self.folder / f"{member.name}.log"
 
-    async def _keep(self, member: Member) -> None:
+    async def _supervise(self, member: Member) -> None:
         wait = _FIRST_WAIT_SECONDS
         loop = asyncio.get_running_loop()
         while member.process is not None:
@@ -140,12 +140,12 @@ class Fleet:
             status = await member.process.wait()
             if not member.is_wanted:
                 return
-            reason = f"{member.name} ended with status {status}: {self._last_words(member)}"
-            if status == MENDED_BY_USER:
+            reason = f"{member.name} ended with status {status}: {self._last_log_line(member)}"
+            if status == WRONG_INPUT_STATUS:
                 self._fail(reason)
                 return
             wait = _FIRST_WAIT_SECONDS if loop.time() - started > _STEADY_SECONDS else wait
-            self.on_news(f"{reason}; starting it again in {wait:g} s")
+            self.notify(f"{reason}; restarting it in {wait:g} s")
             await asyncio.sleep(wait)
             wait = min(2 * wait, _LONGEST_WAIT_SECONDS)
             member.restarts += 1
@@ -172,10 +172,10 @@ class Fleet:
         }
         return {**os.environ, **as_environment(self.settings), **self.extra, **own}
 
-    def _last_words(self, member: Member) -> str:
+    def _last_log_line(self, member: Member) -> str:
         lines = self.log_of(member).read_text(errors="replace").splitlines()
-        said = [line.strip() for line in lines if line.strip()]
-        return said[-1][:400] if said else "it said nothing"
+        written = [line.strip() for line in lines if line.strip()]
+        return written[-1][:400] if written else "its log is empty"
 
     def _fail(self, reason: str) -> None:
         if self._failed is not None and not self._failed.done():
@@ -183,7 +183,7 @@ class Fleet:
 
 
 def as_environment(settings: ProcessSettings) -> dict[str, str]:
-    """Return settings as the environment variables that say the same."""
+    """Return settings as environment variables."""
     sections = ((name, getattr(settings, name)) for name in type(settings).model_fields)
     return {
         f"{PREFIX}{section.upper()}__{key.upper()}": text

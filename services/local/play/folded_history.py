@@ -1,4 +1,4 @@
-"""History as candles of all intervals, from a past day's tick batches."""
+"""Candles of all intervals from a past day's tick batches, to be published as history."""
 
 from collections.abc import Iterable, Sequence
 from datetime import date
@@ -17,7 +17,7 @@ def fold_ticks(
     calendar: Calendar,
     segments: Iterable[str],
 ) -> list[CandleBatch]:
-    """Return a past day's candles, made as the candle service makes them."""
+    """Return a past day's candles, by the rules of the candle service."""
     aggregator = CandleAggregator(calendar, CandleRules(), segments)
     for event in listed:
         aggregator.list_instrument(event)
@@ -25,9 +25,9 @@ def fold_ticks(
 
 
 def _by_interval(batches: Sequence[CandleBatch]) -> list[CandleBatch]:
-    """Join a day's batches: one per partition and interval, marked as backfill.
+    """Join batches into one per day, partition and interval, marked as backfill.
 
-    Of a candle that was revised only the last revision stays.
+    Of each candle only the last revision is kept.
     """
     groups: dict[tuple[date, int, Interval], list[CandleBatch]] = {}
     for batch in batches:

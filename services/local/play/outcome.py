@@ -1,4 +1,4 @@
-"""The outcome of a run: every business event of it, as files and as one sha256."""
+"""The outcome of a run: all its business events, as files and as one sha256."""
 
 import csv
 import hashlib
@@ -29,7 +29,7 @@ FILES: Mapping[str, str] = {
     "orders": "orders.jsonl",
     "positions": "positions.jsonl",
 }
-"""Topic → file that holds its events, one JSON object a line, in the order of publishing."""
+"""Topic → file of its events, one JSON object a line, in publish order."""
 
 CANDLE_COLUMNS = (
     "tradingsymbol",
@@ -47,7 +47,7 @@ _INTERVALS = (*MINUTES, "day")
 
 
 class Outcome:
-    """Collects what is published on a bus, from `async with` on until its end."""
+    """Collects the events of a bus for as long as its `async with` lasts."""
 
     def __init__(self, bus: Bus) -> None:
         self.events: dict[str, list[Event]] = {topic: [] for topic in FILES}
@@ -67,7 +67,7 @@ class Outcome:
         return self
 
     async def __aexit__(self, kind: object, *_: object) -> None:
-        """Leave the bus; raise RuntimeError if something published is missing from the outcome."""
+        """Leave the bus; raise RuntimeError if an event could not be collected."""
         await self._dispatcher.stop()
         if kind is None and self._dispatcher.dead_letters:
             raise RuntimeError(f"incomplete outcome: {self._dispatcher.dead_letters[0].reason}")
@@ -143,7 +143,7 @@ def candle_table(candles: Iterable[Candle]) -> str:
 
 
 def write_files(folder: Path, contents: Mapping[str, str]) -> None:
-    """Write all files, each whole or not at all; the folder is made when it is missing."""
+    """Write all files, each whole or not at all; create the folder if it is missing."""
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder, prefix=".writing-") as scratch:
         for name, content in contents.items():
@@ -153,7 +153,7 @@ def write_files(folder: Path, contents: Mapping[str, str]) -> None:
 
 
 def to_json(summary: Mapping[str, Any]) -> str:
-    """Return a summary as JSON text that a person can read."""
+    """Return a summary as indented JSON."""
     return json.dumps(summary, indent=2, default=_plain) + "\n"
 
 
@@ -162,4 +162,4 @@ def _plain(value: object) -> object:
         return float(value)
     if isinstance(value, (date, datetime)):
         return value.isoformat()
-    raise TypeError(f"{type(value).__name__} has no place in a summary")
+    raise TypeError(f"{type(value).__name__} cannot be written to a summary")

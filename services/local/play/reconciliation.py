@@ -1,4 +1,4 @@
-"""Our orders and positions beside the broker's: what differs, in words."""
+"""Compares our orders and positions with the broker's; a line of text for each difference."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -14,61 +14,61 @@ from libs.events.orders import (
     OrderRejected,
 )
 
-PAISE_OF_PAISE = Decimal("0.0001")
-"""Averages are compared to this many rupees: the broker rounds them."""
+TOLERANCE = Decimal("0.0001")
+"""Rupees by which averages and values may differ, since the broker rounds them."""
 
 
 @dataclass(frozen=True, slots=True)
-class OrderFate:
-    """What an order came to: its status in Kite's words, units filled and their average price."""
+class OrderResult:
+    """Kite's status of an order, units filled, and their average price in rupees."""
 
     status: str
     filled_quantity: int
     average_price: Decimal
 
 
-def fates_of(events: Iterable[OrderEvent]) -> dict[str, OrderFate]:
-    """Return the fate of each order by its tag, as our events tell it."""
-    fates: dict[str, OrderFate] = {}
+def results_of(events: Iterable[OrderEvent]) -> dict[str, OrderResult]:
+    """Return the result of each order by its tag, according to our events."""
+    results: dict[str, OrderResult] = {}
     for event in events:
         if isinstance(event, OrderPlanned):
-            fates.setdefault(event.tag, OrderFate("OPEN", 0, Decimal(0)))
+            results.setdefault(event.tag, OrderResult("OPEN", 0, Decimal(0)))
         elif isinstance(event, OrderFilled):
             is_complete = event.filled_quantity >= event.quantity
-            status = "COMPLETE" if is_complete else fates[event.tag].status
-            fates[event.tag] = OrderFate(status, event.filled_quantity, event.average_price)
+            status = "COMPLETE" if is_complete else results[event.tag].status
+            results[event.tag] = OrderResult(status, event.filled_quantity, event.average_price)
         elif isinstance(event, (OrderRejected, OrderCancelled)):
-            was = fates[event.tag]
+            was = results[event.tag]
             status = "REJECTED" if isinstance(event, OrderRejected) else "CANCELLED"
-            fates[event.tag] = OrderFate(status, was.filled_quantity, was.average_price)
-    return fates
+            results[event.tag] = OrderResult(status, was.filled_quantity, was.average_price)
+    return results
 
 
 def order_differences(
     events: Sequence[OrderEvent], book: Sequence[Mapping[str, Any]]
 ) -> Iterator[str]:
-    """Yield what differs between our orders and Kite's order book.
+    """Yield the differences between our orders and Kite's order book.
 
-    An order that the broker refused on the spot is not in its book.
+    An order that the broker refused at once is not in its book.
     """
-    ours = fates_of(events)
+    ours = results_of(events)
     counts = Counter(order["tag"] for order in book)
     yield from (
         f"{tag}: {count} orders carry this tag" for tag, count in counts.items() if count > 1
     )
     yield from (f"{tag}: at the broker, and not ours" for tag in counts if tag not in ours)
-    theirs = {order["tag"]: _fate(order) for order in book}
-    for tag, fate in ours.items():
-        if tag not in theirs and fate.status != "REJECTED":
-            yield f"{tag}: {fate.status} with us, and not at the broker"
-        elif tag in theirs and not _is_same(fate, theirs[tag]):
-            yield f"{tag}: {_words(fate)} with us, {_words(theirs[tag])} at the broker"
+    theirs = {order["tag"]: _result(order) for order in book}
+    for tag, result in ours.items():
+        if tag not in theirs and result.status != "REJECTED":
+            yield f"{tag}: {result.status} with us, and not at the broker"
+        elif tag in theirs and not _is_same(result, theirs[tag]):
+            yield f"{tag}: {_text(result)} with us, {_text(theirs[tag])} at the broker"
 
 
 def position_differences(
     events: Iterable[OrderEvent], positions: Iterable[Mapping[str, Any]]
 ) -> Iterator[str]:
-    """Yield what differs between our fills and Kite's net positions: units, and rupees."""
+    """Yield the differences between our fills and Kite's net positions, in units and rupees."""
     ours: dict[str, dict[str, Decimal]] = {}
     for event in events:
         if isinstance(event, OrderFilled):
@@ -83,23 +83,23 @@ def position_differences(
     for symbol in sorted(ours.keys() | theirs.keys()):
         for column in ("buy_quantity", "buy_value", "sell_quantity", "sell_value"):
             mine = ours.get(symbol, {}).get(column, Decimal(0))
-            kites = Decimal(str(theirs.get(symbol, {}).get(column, 0)))
-            if abs(mine - kites) > PAISE_OF_PAISE:
-                yield f"{symbol}: {column} {mine} with us, {kites} at the broker"
+            brokers = Decimal(str(theirs.get(symbol, {}).get(column, 0)))
+            if abs(mine - brokers) > TOLERANCE:
+                yield f"{symbol}: {column} {mine} with us, {brokers} at the broker"
 
 
-def _fate(order: Mapping[str, Any]) -> OrderFate:
+def _result(order: Mapping[str, Any]) -> OrderResult:
     status = order["status"]
     is_over = status in {"COMPLETE", "CANCELLED", "REJECTED"}
     average = Decimal(str(order["average_price"]))
-    return OrderFate(status if is_over else "OPEN", int(order["filled_quantity"]), average)
+    return OrderResult(status if is_over else "OPEN", int(order["filled_quantity"]), average)
 
 
-def _is_same(ours: OrderFate, theirs: OrderFate) -> bool:
-    is_same_price = abs(ours.average_price - theirs.average_price) <= PAISE_OF_PAISE
+def _is_same(ours: OrderResult, theirs: OrderResult) -> bool:
+    is_same_price = abs(ours.average_price - theirs.average_price) <= TOLERANCE
     same = (ours.status, ours.filled_quantity) == (theirs.status, theirs.filled_quantity)
     return same and is_same_price
 
 
-def _words(fate: OrderFate) -> str:
-    return f"{fate.status} {fate.filled_quantity} at {fate.average_price}"
+def _text(result: OrderResult) -> str:
+    return f"{result.status} {result.filled_quantity} at {result.average_price}"

@@ -1,8 +1,8 @@
-"""Ingest of a recorded day as a process, with what `alphastocks replay` gives it: earlier days as
-history, and options quoted by a seeded chain.
+"""Ingest of a recorded day as a process, as in `alphastocks replay`: with earlier days as history
+and options quoted by a seeded chain.
 
-Ingest by itself plays the files alone: the chain is the simulator's, the folding the candle
-service's, and services do not know each other.
+`services.ingest` plays the files alone, because it must not import the simulator (the chain) or the
+candle service (the history).
 """
 
 import asyncio
@@ -20,7 +20,7 @@ from services.local.settings import LocalSettings
 
 
 def make_ingest(settings: LocalSettings, parts: Parts) -> Service:
-    """Return the service around the recorded day of [ingest], seeded as [simulator] says."""
+    """Return the service for the recorded day of [ingest], with the seed of [simulator]."""
     own, seed = settings.ingest, settings.simulator.seed
     segments, expiries = settings.candle.segments, settings.executor.expiries_needed
 

@@ -1,4 +1,4 @@
-"""A recorded day as the market of the simulated exchange, with a seeded chain on its prices."""
+"""A recorded day as the market of the simulated exchange, with a seeded option chain."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -26,9 +26,9 @@ SEGMENTS = ("INDICES", "NSE")
 
 @dataclass(frozen=True, slots=True)
 class RecordedMarket:
-    """What the exchange's board plays: recorded underlyings, and options quoted off them.
+    """Recorded underlyings, and synthetic options priced from them.
 
-    The recording tells neither bid nor ask, so only the options can be traded.
+    The recording has no bid and ask, so only the options can be traded.
     """
 
     recording: RecordedDay
@@ -47,7 +47,7 @@ class RecordedMarket:
         return (*self.recording.instruments, *self.chain.contracts)
 
     def underlying_frames(self, start_ms: int | None = None) -> Iterator[Frame]:
-        """Yield a frame for each second from the open, or a time, to some seconds after all."""
+        """Yield a frame a second, from the open or `start_ms` to some seconds after the close."""
         first_ms = self.recording.session.open_ms if start_ms is None else start_ms
         arrived: dict[int, list[TickColumns]] = {}
         for frame in self.recording.frames():
@@ -61,15 +61,15 @@ class RecordedMarket:
             )
 
     def option_quotes(self, spots: Mapping[str, float], at_ms: int) -> TickColumns:
-        """Return quotes of all options at the underlyings' prices."""
+        """Return quotes of all options at these prices of the underlyings."""
         return self.chain.quotes(spots, at_ms)
 
     def previous_closes(self) -> Mapping[str, float]:
-        """Return the last prices of the recorded day before."""
+        """Return the last prices of the previous recorded day."""
         return self.earlier[-1].last_prices() if self.earlier else {}
 
     def history(self) -> Iterator[tuple[date, Instrument, MinuteCandles]]:
-        """Yield the minute candles of the recorded days before, oldest first."""
+        """Yield the minute candles of the earlier recorded days, oldest first."""
         for recording in self.earlier:
             batches = fold_day(recording, self.calendar, SEGMENTS, partitions=1)
             minutes = [batch for batch in batches if batch.interval == "1m"]
@@ -82,7 +82,7 @@ class RecordedMarket:
 
 
 def recorded_market(folder: Path, settings: SimulatorSettings) -> RecordedMarket:
-    """Read a day and the days before it; raises RecordingError for what cannot be read."""
+    """Read a day and the days before it; raise RecordingError if one cannot be read."""
     calendar = load_calendar()
     recording, prices, priced = recording_of(folder, settings.day, None)
     chain = SyntheticChain(settings.seed, settings.day, priced, prices, load_rulebook(), calendar)
@@ -90,7 +90,7 @@ def recorded_market(folder: Path, settings: SimulatorSettings) -> RecordedMarket
 
 
 def _whole(columns: TickColumns) -> TickColumns:
-    """Return ticks with all columns; what was not recorded is 0."""
+    """Return ticks with all columns; those that were not recorded are 0."""
     size = len(columns)
     known = {name: column for name, column in columns.columns().items() if column is not None}
     return TickColumns(

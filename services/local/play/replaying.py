@@ -1,4 +1,4 @@
-"""A day played once through all services at full speed, with the same outcome each time."""
+"""Plays a day once through all services at full speed, with the same outcome each time."""
 
 import asyncio
 import time
@@ -44,7 +44,7 @@ from services.local.settings import LocalSettings
 
 @dataclass(frozen=True, slots=True)
 class Played:
-    """What a run gave, and what it says of itself."""
+    """The outcome of a run, and its figures."""
 
     outcome: Outcome
     summary: dict[str, Any]
@@ -59,7 +59,7 @@ def lockstep_bus(settings: LocalSettings) -> LocalBus:
 async def play(
     settings: LocalSettings, feed: Feed, store: Store, on_frame: Callable[[int], None]
 ) -> Played:
-    """Play a feed from its first frame to its last, one message at a time in publish order."""
+    """Play a whole feed, one message at a time in publish order."""
     bus = lockstep_bus(settings)
     wiring = Wiring(feed, FeedClock(), paper_venue(settings), settled(bus, on_frame))
     system = System(settings, bus, store, wiring)
@@ -79,8 +79,8 @@ async def play_exchange(
 ) -> Played:
     """Play a simulated exchange's day over HTTP and its websocket, with orders sent to it.
 
-    The next second of the market begins when everything of the last one is handled, so that the
-    outcome is the same each time however fast the machine is.
+    Each second of the market begins once the last one is handled, so the outcome does not depend on
+    the speed of the machine.
     """
     bus, began = lockstep_bus(settings), time.monotonic()
     async with AsyncExitStack() as stack:
@@ -91,7 +91,7 @@ async def play_exchange(
         await stack.enter_async_context(system)
 
         async def settle() -> None:
-            await local.heard()
+            await local.received()
             await until(lambda: not system.described("executor")["is_busy"], TIMEOUT_SECONDS)
             await bus.idle()
 
@@ -104,7 +104,7 @@ async def play_exchange(
 
 
 async def _beside_broker(local: LocalExchange, outcome: Outcome) -> dict[str, Any]:
-    """Return the broker's counts, and what differs between its books and ours."""
+    """Return the broker's counts, and the differences between its books and ours."""
     rest = kite_rest(local.kite, CLOCK)
     try:
         orders, trades = await rest.orders(), await rest.trades()
@@ -118,12 +118,12 @@ async def _beside_broker(local: LocalExchange, outcome: Outcome) -> dict[str, An
         "broker_trades": len(trades),
         "broker_positions": len(positions),
         "broker_differences": differences,
-        "seconds_unsettled": local.doubts,
+        "seconds_unsettled": local.timeouts,
     }
 
 
 def summarise(system: System, outcome: Outcome, seconds: float) -> dict[str, Any]:
-    """Return the figures of a run, as `summary.json` holds them; money in rupees."""
+    """Return the figures of a run, as in `summary.json`; money in rupees."""
     candles = system.described("candle")
     money = outcome.money()
     history = outcome.history

@@ -1,4 +1,4 @@
-"""`alphastocks up`: all services in one process at the feed's own pace, until they are stopped."""
+"""`alphastocks up`: all services in one process, until they are stopped."""
 
 import asyncio
 from collections.abc import Callable
@@ -22,7 +22,7 @@ from services.executor.venue import make_venue
 from services.ingest.live_feed import make_live_feed
 from services.ingest.pace import paced
 from services.local.catalogue import entry_of
-from services.local.play.exchange import lasting_exchange
+from services.local.play.exchange import persistent_exchange
 from services.local.play.system import (
     System,
     Wiring,
@@ -33,12 +33,12 @@ from services.local.play.system import (
 from services.local.settings import LocalSettings
 
 OnStart = Callable[[date, int | None, list[tuple[str, int]]], None]
-"""Told the day, where in it the market goes on (epoch ms; None: its open), and the ports."""
+"""Called with the day, the time at which it resumes (epoch ms; None: its open), and the ports."""
 
 
 @dataclass(frozen=True, slots=True)
 class Resumption:
-    """Where the journal left off: the day, and the close of its last one-minute candle."""
+    """Where to resume: the day, and the close of its last one-minute candle (None: the open)."""
 
     day: date
     from_ms: int | None
@@ -49,7 +49,7 @@ async def serve_simulated(
 ) -> None:
     """Run on a simulated exchange until SIGTERM, SIGINT or the end of the session.
 
-    A restart goes on where it stopped; the exchange remembers the account of the day.
+    A restart resumes where the last run stopped, with the account of the day.
     """
     stopping, bus = asyncio.Event(), _journalled_bus(settings, var)
     stop_on_signals(stopping)
@@ -57,13 +57,13 @@ async def serve_simulated(
         await stack.enter_async_context(started_bus(bus))
         resumption = await resume(bus, first_day)
         day, from_ms = resumption.day, resumption.from_ms
-        exchange = lasting_exchange(settings, day, seed, var, from_ms)
+        exchange = persistent_exchange(settings, day, seed, var, from_ms)
         local = await stack.enter_async_context(exchange)
         wiring = replace(local.wiring(settings.ingest), lasts=True)
         system = System(settings, bus, store, wiring)
         await stack.enter_async_context(system)
         on_start(day, from_ms, await _listen(system, settings, stack))
-        market = local.play(at_once, paced(settings.simulator.speed, asyncio.sleep))
+        market = local.play(no_settling, paced(settings.simulator.speed, asyncio.sleep))
         await running_beside(system, market, stopping)
 
 
@@ -81,7 +81,7 @@ async def serve_kite(settings: LocalSettings, store: Store, var: Path, on_start:
 
 
 def account_wiring(settings: LocalSettings) -> Wiring:
-    """Return what joins a system to the account of the settings."""
+    """Return the wiring to the account of the settings."""
     kite, kind, metrics = settings.kite, settings.runtime.clock, service_metrics()
     clock = make_clock(kind)
     sections = BrokerSections(kite=kite)
@@ -90,8 +90,8 @@ def account_wiring(settings: LocalSettings) -> Wiring:
     return Wiring(feed, clock, venue, metrics=metrics, lasts=True)
 
 
-async def at_once() -> None:
-    """Wait for nothing between the halves of a second."""
+async def no_settling() -> None:
+    """Do not wait for the services: the market goes at its own pace."""
 
 
 def _journalled_bus(settings: LocalSettings, var: Path) -> LocalBus:
@@ -100,7 +100,7 @@ def _journalled_bus(settings: LocalSettings, var: Path) -> LocalBus:
 
 
 async def resume(bus: Bus, first_day: date) -> Resumption:
-    """Return where to go on; a day whose session is over gives way to the next trading day."""
+    """Return where to resume; after the end of a session, at the next trading day."""
     closed: dict[date, dict[int, int]] = {}
     async for message in bus.read(["candles"]):
         event = event_of(message)
@@ -110,7 +110,7 @@ async def resume(bus: Bus, first_day: date) -> Resumption:
     if not closed:
         return Resumption(first_day, None)
     calendar, day = load_calendar(), max(closed)
-    closed_ms = min(closed[day].values())  # a crash may have come between two partitions
+    closed_ms = min(closed[day].values())  # a crash may have left one partition behind
     if closed_ms < calendar.sessions("NSE", day)[-1].close_ms:
         return Resumption(day, closed_ms)
     return Resumption(calendar.next_trading_day("NSE", day), None)

@@ -33,7 +33,7 @@ MakeService = Callable[[Parts], Service]
 
 
 def service_metrics() -> dict[str, Metrics]:
-    """Return the metrics of each service, for parts of it that are made before it."""
+    """Return the metrics of each service, for what is made before the service is."""
     return {name: Metrics(name) for name in NAMES}
 
 
@@ -48,13 +48,13 @@ async def started_bus(bus: LocalBus) -> AsyncIterator[None]:
 
 
 def paper_venue(settings: LocalSettings) -> Venue:
-    """Return the venue of a run without an exchange: the quotes fill its orders."""
+    """Return the venue of a run without an exchange: orders are filled from the quotes."""
     paper = settings.executor.model_copy(update={"venue": "paper"})
     return make_venue(paper, settings.kite, "feed", FeedClock())
 
 
 def check_services(settings: LocalSettings) -> None:
-    """Build what the settings can get wrong; raise before anything is started."""
+    """Build the services whose settings can be wrong; raise before anything is started."""
     parts = Parts(LocalBus(), FeedClock(), Metrics("check"))
     executor.make_service(settings.executor, parts, paper_venue(settings))
     strategy.make_service(settings.strategy, parts)
@@ -62,10 +62,10 @@ def check_services(settings: LocalSettings) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Wiring:
-    """What joins the services to a market: its feed and clock, where orders go, and the pace.
+    """What connects the services to a market: feed, clock, venue of the orders, pace.
 
-    A system that `lasts` until it is stopped starts a table's writer again when it fails; one that
-    ends by itself fails with it.
+    With `lasts` the system runs until it is stopped, and restarts a table's writer that failed.
+    Without, the run fails with the writer.
     """
 
     feed: Feed
@@ -78,7 +78,7 @@ class Wiring:
 
 @dataclass(slots=True)
 class System:
-    """The services of the catalogue around one bus and one store, wired to one market."""
+    """All services of the catalogue on one bus and one store, connected to one market."""
 
     settings: LocalSettings
     bus: LocalBus
@@ -101,14 +101,14 @@ class System:
         await self.stop()
 
     async def start(self) -> None:
-        """Start all services on a bus that is started; their own tasks wait for `run`."""
+        """Start all services; the bus must be started. Their own tasks start in `run`."""
         wired = self._wired()
         for entry in START_ORDER:
             make = wired.get(entry.name) or partial(entry.spec.make, self.settings)
             await self._start(make, self.wiring.metrics[entry.name])
 
     async def run(self, until: asyncio.Event) -> None:
-        """Let the feed play to its end, or until the event; raise what stopped a service."""
+        """Run until the feed ends or the event is set; raise the error that ended a service."""
         for runner in self.runners:
             runner.start_tasks()
         played = asyncio.create_task(self._played(until))
@@ -121,18 +121,18 @@ class System:
             await asyncio.gather(played, return_exceptions=True)
 
     async def stop(self) -> None:
-        """Stop all, upstream first; then raise the first error that one of them ended with."""
+        """Stop all services, upstream first; then raise the first error of them, if any."""
         errors: list[Exception] = []
         for runner in sorted(self.runners, key=_stop_order):
             try:
                 await runner.stop()
-            except Exception as error:  # noqa: BLE001  one that failed must not keep others open
+            except Exception as error:  # noqa: BLE001  the others must be stopped all the same
                 errors.append(error)
         if errors:
             raise errors[0]
 
     def _wired(self) -> dict[str, MakeService]:
-        """Return the makers of the services that touch the market."""
+        """Return the makers of the services that are connected to the market."""
         own, wiring = self.settings.executor, self.wiring
         return {
             "ingest": lambda parts: ingest.make_service(wiring.feed, parts, wiring.pace),
@@ -161,13 +161,13 @@ class System:
             await self.bus.idle()
             for runner in self.runners:
                 await runner.commit()
-            # Asked after all have committed: what is under way somewhere counts as lag.
+            # After all have committed: a message in flight counts as lag.
             if not sum([await runner.lag() for runner in self.runners]):
                 return
             await asyncio.sleep(FETCH_SECONDS)
 
     def described(self, service: str) -> dict[str, Any]:
-        """Return what a service says of itself."""
+        """Return a service's description: its `describe` values."""
         return self._runner(service).service.describe()
 
     def seconds_by_stage(self) -> dict[str, float]:
@@ -197,7 +197,7 @@ def _total(metric: Counter | Histogram, suffix: str) -> float:
 async def running_beside(
     system: System, market: Coroutine[Any, Any, None], stopping: asyncio.Event
 ) -> None:
-    """Run a system beside the market that it trades on; an error of either ends both."""
+    """Run a system and its market concurrently; an error of either ends both."""
     playing = asyncio.create_task(market)
 
     def on_done(task: "asyncio.Task[None]") -> None:
@@ -219,7 +219,7 @@ def _is_failed(task: "asyncio.Task[None]") -> bool:
 
 
 def settled(bus: LocalBus, on_frame: Callable[[int], None]) -> Pace:
-    """Return the pace of a replay: the next frame enters only when every queue is empty."""
+    """Return the pace of a replay: the next frame is sent once every queue is empty."""
 
     async def pace(frame_ms: int) -> None:
         await bus.idle()

@@ -1,4 +1,4 @@
-"""What was asked to be left, remembered by position and rule."""
+"""Exit requests that were made, by position and rule."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -10,16 +10,16 @@ from services.position.domain.exit_rules.rule import Exit, ExitRule, Mark
 
 @dataclass(slots=True)
 class ExitRequests:
-    """The requests of each position, by id. A rule's request is made once.
+    """The requests of each position, by id. Each rule requests an exit once.
 
-    A request for a part silences its own rule, one for everything silences all of them. What was
-    asked before a position's opening was of an earlier one with the same id: it does not count.
+    After a request for a part, its rule makes no more requests; after one for everything, no rule
+    does. Requests older than the position belong to an earlier one with the same id: ignored.
     """
 
     _by_position: dict[UUID, dict[UUID, ExitRequested]] = field(default_factory=dict)
 
     def add(self, request: ExitRequested) -> None:
-        """Take a request; a repeat changes nothing."""
+        """Remember a request; a repeat changes nothing."""
         self._by_position.setdefault(request.position_id, {})[request.event_id] = request
 
     def forget(self, position_id: UUID) -> None:
@@ -27,26 +27,28 @@ class ExitRequests:
         self._by_position.pop(position_id, None)
 
     def due(self, rules: Sequence[ExitRule], mark: Mark, position: PositionEvent) -> Iterator[Exit]:
-        """Yield what the rules want to leave now and was not asked for before, in their order."""
-        asked = self._of(position)
-        if any(one.lots is None for one in asked):
+        """Yield the exits that the rules want now and have not requested yet, in rule order."""
+        requested = self._of(position)
+        if any(one.lots is None for one in requested):
             return
-        silent = {one.reason for one in asked}
+        reasons = {one.reason for one in requested}
         for rule in rules:
             wanted = rule.check(mark, position)
-            if wanted is None or wanted.reason in silent:
+            if wanted is None or wanted.reason in reasons:
                 continue
             yield wanted
             if wanted.lots is None:
                 return
 
     def reason(self, position: PositionEvent) -> ExitReason:
-        """Return why a position that is sold was left: the first request for everything leads.
+        """Return why a position was sold: the reason of the first request for everything.
 
-        Else the latest for a part, like the executor's sales; `manual` when nothing was asked for.
+        Without one, that of the latest request for a part; without any request, `manual`. The
+        executor names the reason of its sales by the same rule.
         """
-        asked = self._of(position)
-        leading = next((one for one in asked if one.lots is None), asked[-1] if asked else None)
+        requested = self._of(position)
+        latest = requested[-1] if requested else None
+        leading = next((one for one in requested if one.lots is None), latest)
         return leading.reason if leading else "manual"
 
     def _of(self, position: PositionEvent) -> list[ExitRequested]:

@@ -14,7 +14,7 @@ PAISE = Decimal("0.01")
 
 @dataclass(frozen=True, slots=True)
 class TradeLedger:
-    """What was bought and sold so far, rupees and units; `charges` of all fills."""
+    """What was bought and sold so far, in units and rupees, and the charges of all fills."""
 
     bought_quantity: int = 0
     sold_quantity: int = 0
@@ -42,24 +42,24 @@ class TradeLedger:
 
     @property
     def entry_price(self) -> Decimal:
-        """Average price of what was bought."""
+        """Average purchase price, rupees."""
         return _average(self.buy_value, self.bought_quantity)
 
     @property
     def exit_price(self) -> Decimal | None:
-        """Average price of what was sold, None before the first sale."""
+        """Average sale price, rupees; None before the first sale."""
         return _average(self.sell_value, self.sold_quantity) if self.sold_quantity else None
 
     @property
     def realised(self) -> Decimal:
-        """Value of what was sold less what it cost, before charges."""
+        """Profit of what was sold, rupees before charges."""
         if not self.sold_quantity:
             return Decimal(0)
         cost = self.buy_value * self.sold_quantity / self.bought_quantity
         return (self.sell_value - cost).quantize(PAISE)
 
     def unrealised(self, last_price: Decimal) -> Decimal:
-        """Value of what is held at a price, less what it cost."""
+        """Profit of what is held at `last_price`, rupees before charges."""
         cost = self.buy_value * self.quantity / self.bought_quantity
         return (last_price * self.quantity - cost).quantize(PAISE)
 

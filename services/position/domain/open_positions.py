@@ -22,16 +22,16 @@ from services.position.domain.watch import Watch
 
 
 class SaleWithoutPosition(PoisonMessage):
-    """A sale of what is not held; heard again after its purchase it counts."""
+    """A sale of what is not held. Delivered again after its purchase, it is booked."""
 
 
 @dataclass(slots=True)
 class OpenPositions:
-    """Open positions and their reactions. An exit is asked for once, and closes when it fills.
+    """Open positions and their reactions. An exit is requested once; its fill closes the position.
 
-    A reaction is computed first and then applied as a restart restores it, so an error leaves
-    what is held as it was. The event that marks a fill as handled comes last: while it is not
-    published, the fill makes the same events again, with the same ids.
+    The events of a reaction are computed first and then applied by `restore`, so an error changes
+    no state. The event that marks a fill as handled comes last: until it is published, a
+    redelivered fill makes the same events with the same ids.
     """
 
     rulebook: Rulebook
@@ -56,7 +56,7 @@ class OpenPositions:
         return made
 
     def restore(self, event: Event) -> None:
-        """Take in what was made of positions, and what was asked for."""
+        """Apply a position event or an exit request; ignore other events."""
         if isinstance(event, PositionClosed):
             self._open.pop(event.position_id, None)
             self._requests.forget(event.position_id)
@@ -70,12 +70,12 @@ class OpenPositions:
             self._requests.add(event)
 
     def results(self, day: date) -> tuple[Decimal, Decimal]:
-        """Return rupees of a trading day: closed positions after charges, and open ones marked."""
+        """Return a day's realised profit after charges and the open unrealised one, in rupees."""
         unrealised = (watch.unrealised for watch in self._open.values())
         return self._performance.net(day), sum(unrealised, Decimal(0))
 
     def unguarded(self, now_ms: int) -> int:
-        """Return how many open positions no stop guards: none is set, or they are not quoted."""
+        """Return how many open positions have no stop, or no recent quote that could hit it."""
         watches = self._open.values()
         quotes = ((watch, self._quotes.quote(watch.instrument_token)) for watch in watches)
         return sum(not watch.is_guarded(quote, now_ms) for watch, quote in quotes)
@@ -102,7 +102,7 @@ class OpenPositions:
         return (state,)
 
     def _on_ticks(self, batch: TickBatch, now_ms: int) -> tuple[Event, ...]:
-        """Mark what is quoted in the batch, and check it; each second check the others too."""
+        """Mark and check the positions that the batch quotes; once a second check all."""
         quoted, is_sweep = self._quoted(batch), self._begins_second(now_ms)
         for watch in quoted:
             watch.mark(self._quotes.quote(watch.instrument_token))
@@ -110,7 +110,7 @@ class OpenPositions:
         return tuple(event for watch in due for event in self._check(watch, now_ms))
 
     def _quoted(self, batch: TickBatch) -> list[Watch]:
-        """Take in the quotes of a batch, and return the positions that they are of."""
+        """Store the quotes of a batch, and return the positions that it quotes."""
         columns = batch.timely()
         if len(columns):
             self._quotes.update(

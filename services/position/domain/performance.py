@@ -9,15 +9,15 @@ from libs.events.positions import PerformanceMeasured, PositionClosed
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """The results of one strategy on one underlying in a trading day.
+    """The closed positions of one strategy on one underlying in a trading day.
 
-    They count in the order of closing, whatever the order in which a restart restores them.
+    They are sorted by closing time, since a restart may restore them in another order.
     """
 
     closings: tuple[PositionClosed, ...] = ()
 
     def with_closing(self, closed: PositionClosed) -> "Record":
-        """Return the record with one more closing; one that was told before counts once."""
+        """Return the record with one more closing; a repeated event counts once."""
         others = [one for one in self.closings if one.event_id != closed.event_id]
         in_order = sorted((*others, closed), key=lambda one: (one.occurred_at, str(one.event_id)))
         return Record(tuple(in_order))
@@ -47,21 +47,21 @@ class Record:
 
 @dataclass(slots=True)
 class Performance:
-    """Records by trading day, strategy and underlying."""
+    """Results by trading day, strategy and underlying."""
 
     _records: dict[tuple[date, str, str], Record] = field(default_factory=dict)
 
     def net(self, day: date) -> Decimal:
-        """Return the result of a trading day over all strategies, rupees after charges."""
+        """Return the profit of a trading day over all strategies, rupees after charges."""
         records = (record for (of, _, _), record in self._records.items() if of == day)
         return sum((net for record in records for net in record.nets), Decimal(0))
 
     def add(self, closed: PositionClosed) -> None:
-        """Take a closed position."""
+        """Record a closed position."""
         self._records[_key(closed)] = self._with(closed)
 
     def measured(self, closed: PositionClosed) -> PerformanceMeasured:
-        """Return the figures with a closed position, which is not taken."""
+        """Return the figures including a closed position, without recording it."""
         record = self._with(closed)
         wins, trades = sum(net > 0 for net in record.nets), len(record.nets)
         net = sum(record.nets, Decimal(0))

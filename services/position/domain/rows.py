@@ -8,7 +8,7 @@ from libs.events.positions import PerformanceMeasured, PositionEvent
 
 
 def positions(event: Event) -> dict[str, Any]:
-    """Return the columns of one position event; without a sale the exit price is 0."""
+    """Return the columns of one position event; the exit price is 0 before the first sale."""
     if not isinstance(event, PositionEvent):
         return {}
     return {
@@ -42,7 +42,7 @@ def positions(event: Event) -> dict[str, Any]:
 
 
 def performance_metrics(event: Event) -> dict[str, Any]:
-    """Return the columns of one measurement; a profit factor without a loss is nan."""
+    """Return the columns of one measurement; without a loss the profit factor is NaN."""
     if not isinstance(event, PerformanceMeasured):
         return {}
     factor = nan if event.profit_factor is None else event.profit_factor

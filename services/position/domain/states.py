@@ -1,4 +1,4 @@
-"""The states of a position: what a fill or a mark makes of the one before."""
+"""The states of a position: each fill or mark makes the next event from the last one."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,12 +21,12 @@ from services.position.domain.watch import Watch, money
 
 Kind: TypeAlias = type[PositionOpened] | type[PositionUpdated] | type[PositionClosed]
 Terms: TypeAlias = OrderFilled | PositionEvent
-"""What says which contract is held, for which signal, and with which levels."""
+"""The source of a position's fixed fields: contract, signal, stop loss and target."""
 
 
 @dataclass(frozen=True, slots=True)
 class Prices:
-    """Rupees: the latest price, and the extremes since the opening."""
+    """The latest price and the extremes since the opening, in rupees."""
 
     last: Decimal
     highest: Decimal
@@ -47,7 +47,7 @@ class History:
 def after_fill(
     held: Watch | None, fill: OrderFilled, exit_reason: ExitReason, rulebook: Rulebook
 ) -> PositionEvent:
-    """Return the position after a fill, closed for `exit_reason` if nothing is left of it."""
+    """Return the position after a fill; if nothing is held any more, closed for `exit_reason`."""
     ledger = _ledger(held, fill, rulebook)
     kind = _kind(held, ledger)
     envelope = kind.after(fill, fill.fill_id)
@@ -110,7 +110,7 @@ def _state(
     prices: Prices,
     history: History,
 ) -> PositionEvent:
-    """Return the event that tells a position's whole state."""
+    """Return the event that holds a position's whole state."""
     return kind(
         **envelope,
         position_id=terms.position_id,

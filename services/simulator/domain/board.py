@@ -1,4 +1,4 @@
-"""The market side of the exchange: plays a day second by second and answers what is asked of it."""
+"""The market side of the exchange: plays a day second by second and answers queries."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import date
@@ -34,9 +34,9 @@ _UNLIMITED: Mapping[str, int] = MappingProxyType({})
 class Board:
     """One trading day at the exchange, up to the second played last; times in epoch ms.
 
-    Options are quoted anew each second and send a packet every `option_seconds`. A board that
-    starts at `start_ms` has played what came before without sending it. A token or symbol that is
-    not listed raises NotFound, unless a method says otherwise.
+    Options get a new quote each second and send a packet every `option_seconds`. A board that
+    starts at `start_ms` has played the seconds before without sending them. A token or symbol that
+    is not listed raises NotFound, unless a method says otherwise.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""What the exchange says instead of a reply, in the words of Kite Connect.
+"""The errors of the exchange, with the statuses and types of Kite Connect.
 
 KiteError             status   error_type
 ├── TokenError        403      TokenException
@@ -20,7 +20,7 @@ class KiteError(Exception):
 
 
 class TokenError(KiteError):
-    """The session is missing, wrong or over."""
+    """The session is missing, wrong or expired."""
 
     status = 403
     error_type = "TokenException"
@@ -34,7 +34,7 @@ class PermissionDenied(KiteError):
 
 
 class InputError(KiteError):
-    """A parameter is missing or cannot be."""
+    """A parameter is missing or invalid."""
 
     status = 400
     error_type = "InputException"
@@ -55,7 +55,7 @@ class MarginError(KiteError):
 
 
 class NotFound(KiteError):
-    """There is no such thing."""
+    """What the request names does not exist."""
 
     status = 404
 
@@ -68,7 +68,7 @@ class TooManyRequests(KiteError):
 
 
 class Unavailable(KiteError):
-    """The exchange is out of reach."""
+    """The exchange cannot be reached."""
 
     status = 503
     error_type = "NetworkException"

@@ -29,7 +29,7 @@ Update = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Posting:
-    """An order update to be sent, at once or so many seconds of the wall later."""
+    """An order update to be sent after `wait_seconds` of the wall clock (0: at once)."""
 
     update: Update
     wait_seconds: float = 0.0
@@ -38,8 +38,8 @@ class Posting:
 class Exchange:
     """One trading day at a simulated Kite, played second by second; times are epoch ms.
 
-    A second has two halves, so that a caller may settle between them: `trade` plays it and gives
-    the order updates, `ticks` gives the packets. After the day only the clock goes on.
+    A second has two halves, so that a caller may settle between them: `trade` plays it and returns
+    the order updates, `ticks` returns the packets. After the day only the clock goes on.
     """
 
     def __init__(self, board: Board, account: Account, logins: Logins) -> None:
@@ -108,7 +108,7 @@ class Exchange:
             self._rows = self.board.advance(self.account.working_tokens())
 
     def _check(self, fault: Fault) -> None:
-        """Find out at once what would fail when it is due."""
+        """Raise now what would fail when the fault is due."""
         if isinstance(fault, Jump):
             known = {one.tradingsymbol for one in self.instruments if not one.is_option}
             if fault.tradingsymbol not in known:
@@ -120,7 +120,7 @@ class Exchange:
                 raise InputError(f"halt: scope: no exchange or instrument {fault.scope}")
 
     def _due(self) -> Iterator[Posting]:
-        """Updates that were held back until now."""
+        """Delayed updates that are due now."""
         due = [update for at_ms, update in self._held_back if at_ms <= self.now_ms]
         self._held_back = [held for held in self._held_back if held[0] > self.now_ms]
         return (Posting(update) for update in due)
@@ -130,7 +130,7 @@ class Exchange:
             yield from self._posted(update)
 
     def _posted(self, update: Update) -> list[Posting]:
-        """Send an update as the faults have it."""
+        """Return the postings of an update: none, one, late or several, as the faults say."""
         match self.faults.for_update(self.now_ms):
             case LoseUpdate():
                 return []

@@ -4,9 +4,9 @@ _SECOND_MS = 1000
 
 
 class Pacing:
-    """Market seconds against the wall's; times are monotonic ms.
+    """When each market second is due on the wall clock; times are monotonic ms.
 
-    Late seconds are made up for: each is due by the count of those before it.
+    Late seconds are caught up, since each is due by the count of those before it.
     """
 
     def __init__(self, speed: float) -> None:
@@ -41,7 +41,7 @@ class Pacing:
         self.is_paused = True
 
     def resume(self) -> None:
-        """Go on from now; the pause is not made up for."""
+        """Go on from now; the pause is not caught up."""
         self.is_paused = False
         self._begin_anew()
 

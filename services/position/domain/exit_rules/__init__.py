@@ -1,1 +1,1 @@
-"""When a position is left, and why: one small rule each, put in their order by `settings.py`."""
+"""The rules that exit a position: one per module, ordered in `settings.py`."""

@@ -1,4 +1,4 @@
-"""When the exchange closes, as the rules that leave before it need it."""
+"""When the exchange closes, for the rules that exit before it."""
 
 from datetime import date
 from functools import lru_cache
@@ -8,10 +8,9 @@ from libs.market.calendar import Calendar, CalendarError
 
 @lru_cache(maxsize=256)
 def last_close_ms(calendar: Calendar, exchange: str, day: date) -> int | None:
-    """Return when a day's last session closes (epoch ms), None without one that is known.
+    """Return when a day's last session closes (epoch ms); None if there is no known session.
 
-    A day or an exchange that the calendar does not know has none: what was bought is watched by
-    the other rules all the same.
+    A day or an exchange outside the calendar is no error: the other rules still hold.
     """
     try:
         sessions = calendar.sessions(exchange, day)

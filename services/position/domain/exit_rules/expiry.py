@@ -1,4 +1,4 @@
-"""A contract is left before it expires."""
+"""Exit before the contract expires."""
 
 from dataclasses import dataclass
 
@@ -10,18 +10,18 @@ from services.position.domain.exit_rules.rule import Exit, Mark
 
 @dataclass(frozen=True, slots=True)
 class BeforeExpiry:
-    """Leaves `before_ms` before the close of the contract's expiry day, if that is known."""
+    """Exits `before_ms` before the close of the contract's expiry day, if that is known."""
 
     before_ms: int
     calendar: Calendar
 
     def check(self, mark: Mark, position: PositionEvent) -> Exit | None:
-        """Return an exit of everything from the time on."""
+        """Return an exit of everything from that time on."""
         at_ms = self.at_ms(position)
         return Exit("expiry") if at_ms is not None and mark.now_ms >= at_ms else None
 
     def at_ms(self, position: PositionEvent) -> int | None:
-        """Return the time (epoch ms), None where the expiry day has no session that is known."""
+        """Return the time (epoch ms); None if the expiry day has no known session."""
         contract = position.contract
         close_ms = last_close_ms(self.calendar, contract.exchange, contract.expiry)
         return None if close_ms is None else close_ms - self.before_ms

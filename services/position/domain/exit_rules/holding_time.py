@@ -1,4 +1,4 @@
-"""A position is not held for longer than a time."""
+"""Exit after a longest holding time."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from services.position.domain.exit_rules.rule import Exit, Mark
 
 @dataclass(frozen=True, slots=True)
 class HoldingTime:
-    """Leaves `holding_ms` after the opening; None or 0: never."""
+    """Exits `holding_ms` after the opening; None or 0: never."""
 
     holding_ms: int | None
 

@@ -1,4 +1,4 @@
-"""What a rule is asked, and what it answers."""
+"""The interface of an exit rule: what it gets, and what it returns."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -21,17 +21,17 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Exit:
-    """A wish to leave `lots` of a position, or all of it (None)."""
+    """A wish to sell `lots` of a position, or all of it (None)."""
 
     reason: ExitReason
     lots: int | None = None
 
 
 class ExitRule(Protocol):
-    """A rule by which positions are left. Each rule has a reason of its own.
+    """A rule that exits positions, for a reason of its own.
 
-    It remembers nothing: whether its exit was asked for already is seen to by its caller.
+    It keeps no state: the caller remembers which exits were requested already.
     """
 
     def check(self, mark: Mark, position: PositionEvent) -> Exit | None:
-        """Return what is to be left now, None for nothing; it must not raise."""
+        """Return the exit that is due now, or None; must not raise."""

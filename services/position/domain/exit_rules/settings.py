@@ -1,4 +1,4 @@
-"""Which rules there are, in which order, and what can be set of them."""
+"""The exit rules in their order of precedence, and their settings."""
 
 from dataclasses import dataclass
 from datetime import time
@@ -16,13 +16,13 @@ HOUR_MS = 3600 * 1000
 
 @dataclass(frozen=True, slots=True)
 class ExitSettings:
-    """`square_off` is the time in India at which every position is left.
+    """`square_off` is the time in India at which every position is exited.
 
     On a day that closes earlier (Muhurat trading, say) it is `before_close_ms` before the close.
-    `before_expiry_ms` is how long before the close of its expiry day a contract is left;
-    `holding_ms` the longest holding time, None without one. `trailing_stop`, for example
-    `{ gain = "0.20", fall = "0.10" }`: once the price has been 20 % above the entry, the position
-    is left when it falls 10 % below its highest; None without one.
+    `before_expiry_ms`: a contract is exited so long before the close of its expiry day.
+    `holding_ms`: the longest holding time; None for no limit. `trailing_stop`: none by default;
+    `{ gain = "0.20", fall = "0.10" }`, for example, exits a position that has been 20 % above its
+    entry price when it falls 10 % below its highest price.
     """
 
     square_off: time = time(15, 15)
@@ -33,9 +33,9 @@ class ExitSettings:
 
 
 def exit_rules(settings: ExitSettings, calendar: Calendar) -> tuple[ExitRule, ...]:
-    """Return the rules in order of precedence: of two that hold at once the first gives its reason.
+    """Return the rules in order of precedence: if several hold at once, the first gives the reason.
 
-    The stop comes first, then what takes a profit, then the times.
+    Stop loss first, then what takes a profit, then the times.
     """
     return (
         StopLoss(),

@@ -1,4 +1,4 @@
-"""Every position is left on the day of its opening."""
+"""Exit every position on the day of its opening."""
 
 from dataclasses import dataclass
 from datetime import datetime, time
@@ -12,18 +12,18 @@ from services.position.domain.exit_rules.rule import Exit, Mark
 
 @dataclass(frozen=True, slots=True)
 class SquareOff:
-    """Leaves at a time in India, or `before_close_ms` before an earlier close."""
+    """Exits at a time in India, or `before_close_ms` before an earlier close."""
 
     at: time
     before_close_ms: int
     calendar: Calendar
 
     def check(self, mark: Mark, position: PositionEvent) -> Exit | None:
-        """Return an exit of everything from the time on."""
+        """Return an exit of everything from that time on."""
         return Exit("square_off") if mark.now_ms >= self.at_ms(position) else None
 
     def at_ms(self, position: PositionEvent) -> int:
-        """Return the time (epoch ms) on the day on which the position was opened."""
+        """Return the time (epoch ms) on the day of the position's opening."""
         opened_on = position.opened_at.astimezone(IST).date()
         at_ms = ms_from_utc(datetime.combine(opened_on, self.at, IST))
         close_ms = last_close_ms(self.calendar, position.contract.exchange, opened_on)

@@ -9,10 +9,9 @@ from services.position.domain.exit_rules.rule import Exit, Mark
 
 @dataclass(frozen=True, slots=True)
 class TrailingStopSettings:
-    """`gain`: fraction of the entry price by which the price must have risen for the stop to act.
+    """`gain`: the stop acts once the price has risen by this fraction of the entry price.
 
-    `fall`: fraction of the highest price since by which it then falls back before the position is
-    left.
+    `fall`: it exits when the price has then fallen by this fraction of the highest price.
     """
 
     gain: Decimal
@@ -25,7 +24,7 @@ class TrailingStopSettings:
 
 @dataclass(frozen=True, slots=True)
 class TrailingStop:
-    """Leaves when the price has fallen back far enough from its highest; None: never."""
+    """Exits when the price has fallen far enough from its highest; settings of None: never."""
 
     settings: TrailingStopSettings | None
 

@@ -1,7 +1,7 @@
 """The broker's side of the simulated exchange: accounts with orders, positions and margins.
 
-`Account` answers what Kite Connect answers; `gateway` takes requests, `exchange` carries orders
-through each second, `parts` holds an account's parts together and `state` is what it remembers.
+`Account` gives Kite Connect's replies; `gateway` takes requests, `order_flow` processes the orders
+of each second, `parts` holds an account's parts together and `state` is what is saved of it.
 """
 
 from services.simulator.domain.account.account import Account

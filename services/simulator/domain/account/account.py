@@ -154,7 +154,7 @@ class Account:
     ) -> "Account":
         """Return the account of a dump; on a later trading day with its positions carried over.
 
-        Raises ValueError for what is no dump.
+        Raises ValueError if it is not a dump.
         """
         account, known = cls.__new__(cls), from_json(state)
         if known.trading_day < market.trading_day:

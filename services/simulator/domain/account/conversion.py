@@ -18,7 +18,7 @@ _POSITION_TYPES = ("day", "overnight")
 
 
 def convert(fields: Mapping[str, str], parts: AccountParts) -> bool:
-    """Convert units of a position at their average price, and say True.
+    """Convert units of a position at their average price, and return True.
 
     Raises InputError for fields that do not fit a position, MarginError when the new product needs
     more than the funds.

@@ -1,8 +1,8 @@
-"""Placing, modifying and cancelling: what a request is answered at once.
+"""Placing, modifying and cancelling: the immediate reply to a request.
 
-The answer is a registration only. Malformed requests are refused here (see `order_request`), as
-are requests about orders that take none, and slices of an autosliced order for which the funds do
-not suffice; everything else is found out on the way to the book (see `exchange`).
+The reply only says that the request is registered. Refused at once are malformed requests (see
+`order_request`), changes of orders that cannot be changed, and slices of an autosliced order for
+which the funds do not suffice. All else is checked on the way to the book (see `order_flow`).
 """
 
 from collections.abc import Iterator, Mapping

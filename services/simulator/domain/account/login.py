@@ -34,11 +34,11 @@ class Session:
 
 
 class Logins:
-    """The login of an app: one session at a time, which a later one replaces.
+    """The logins of an app: one session at a time, which a later one replaces.
 
-    `make_token` gives fresh secrets of letters and digits. A request token serves once, and only
-    for `request_token_ms`; those times are the wall's, those of sessions the exchange's. A
-    `standing_token` opens a session without a login, which nothing ends.
+    `make_token` gives fresh secrets of letters and digits. A request token can be used once, within
+    `request_token_ms` of the wall clock; sessions last by the exchange's clock. `standing_token` is
+    an access token that needs no login and never expires.
     """
 
     def __init__(
@@ -71,7 +71,7 @@ class Logins:
     def open(
         self, api_key: str, request_token: str, checksum: str, wall_ms: int, now_ms: int
     ) -> Session:
-        """OrderFlow a request token for a session; raises TokenError, and spends the token."""
+        """Exchange a request token for a session; raises TokenError. The token is then used up."""
         self._forget_old(wall_ms)
         if self._asked.pop(request_token, None) is None or api_key != self._app.api_key:
             raise TokenError("Token is invalid or has expired.")
@@ -82,7 +82,7 @@ class Logins:
         return self._session
 
     def accepts(self, api_key: str, access_token: str, now_ms: int) -> bool:
-        """Whether these are the keys of the session in force, or the token that always holds."""
+        """Whether these are the keys of the current session, or the standing token."""
         if self._standing_token and _same(access_token, self._standing_token):
             return _same(api_key, self._app.api_key)
         session = self._session
@@ -98,7 +98,7 @@ class Logins:
             raise TokenError(_REFUSED)
 
     def end(self, api_key: str, access_token: str, now_ms: int) -> None:
-        """Log out; raises TokenError for what is no session in force."""
+        """Log out; raises TokenError unless the keys are those of the current session."""
         if not self.accepts(api_key, access_token, now_ms):
             raise TokenError(_REFUSED)
         self._session = None

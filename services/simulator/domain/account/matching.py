@@ -10,7 +10,7 @@ from services.simulator.domain.account.prices import exact, is_within, opposite
 
 
 class Offers:
-    """What the quotes of one second offer, shared by the orders first come first served.
+    """The quantities that one second's quotes offer, to the orders first come first served.
 
     A quote is used once: `used_quotes` (time of the last one by token) is brought up to date by
     `close`. `fill_fraction` of each quoted quantity may be taken.
@@ -24,14 +24,14 @@ class Offers:
         self._seen: dict[int, int] = {}
 
     def quote(self, order: Order) -> Quote | None:
-        """Return the quote that counts for an order: in its time and not used before."""
+        """Return the quote for an order: not older than the order and not used before."""
         quote = self._market.quote(order.instrument_token)
         if quote is None or quote.at_ms <= self._used.get(order.instrument_token, -1):
             return None
         return quote if quote.at_ms >= order.book_ms else None
 
     def fill(self, order: Order, quote: Quote, instrument: Instrument) -> tuple[int, Decimal]:
-        """Take what an order can have of a quote: whole lots at the best opposite price."""
+        """Fill what a quote offers an order: whole lots at the best opposite price."""
         price, quoted = opposite(quote, order.is_buy)
         if not price or not is_within(price, order.terms.limit, order.is_buy):
             return 0, price

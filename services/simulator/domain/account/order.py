@@ -129,8 +129,8 @@ class Order:
         self.status_message = message
         self.status_message_raw = raw or message
 
-    def heard(self, at_ms: int, is_end: bool = False) -> None:
-        """Note when the exchange spoke; a cancellation leaves the time of its taking."""
+    def confirmed(self, at_ms: int, is_end: bool = False) -> None:
+        """Note when the exchange confirmed a step; a cancellation keeps the time of acceptance."""
         self.exchange_update_ms = at_ms
         self.exchange_ms = self.exchange_ms if is_end else at_ms
 

@@ -49,18 +49,18 @@ class OrderBook:
         return f"{_EXCHANGE_PREFIXES[exchange]}{day:%y%m%d}{self._state.exchange_count:08}"
 
     def add(self, order: Order, *statuses: str) -> None:
-        """Take an order in through its first states."""
+        """Add an order, and record its first states."""
         self._state.orders[order.order_id] = order
         for status in statuses:
             self.step(order, status)
 
     def step(self, order: Order, status: str) -> None:
-        """Move an order on and write the step into its history."""
+        """Move an order to a state and record the step in its history."""
         order.move(status)
         self.record(order)
 
     def record(self, order: Order) -> None:
-        """Write the order as it is into its history."""
+        """Record the order's current row in its history."""
         order.history.append(self.row(order))
 
     def row(self, order: Order) -> dict[str, Any]:
@@ -68,7 +68,7 @@ class OrderBook:
         return order_row(order, self._state.user_id)
 
     def announce(self, order: Order, status: str | None = None) -> None:
-        """Send an update, with the order's own status unless another is named."""
+        """Send an order update, with the order's status unless another one is given."""
         row = self.row(order) | {"status": status or order.status}
         self._state.updates.append(order_update(row, self._state.user_id, self._rules))
 
@@ -80,26 +80,26 @@ class OrderBook:
         reason: str | None = None,
         raw: str | None = None,
     ) -> None:
-        """Cancel or reject what is left of an order, and send the update."""
+        """Cancel or reject the rest of an order, and send the update."""
         if status == "CANCELLED":
             order.cancelled_quantity = order.terms.quantity - order.filled_quantity
         if order.exchange_order_id is not None:
-            order.heard(at_ms, is_end=True)
+            order.confirmed(at_ms, is_end=True)
         order.change = None
         order.explain(reason, raw)
         self.step(order, status)
         self.announce(order)
 
     def modify(self, order: Order, at_ms: int) -> None:
-        """Give an order the terms that were asked for."""
+        """Apply the terms of a modification."""
         if order.change is None or order.change.terms is None:
             raise ValueError(f"order {order.order_id} has no modification on its way")
         order.terms, order.is_modified = order.change.terms, True
-        order.heard(at_ms)
+        order.confirmed(at_ms)
         self._settle_modification(order, None)
 
     def refuse_modification(self, order: Order, reason: str) -> None:
-        """Leave an order as it was and say why."""
+        """Refuse a modification: record why, and leave the terms as they were."""
         self._settle_modification(order, reason)
 
     def _settle_modification(self, order: Order, reason: str | None) -> None:

@@ -1,9 +1,9 @@
 """What the broker's risk management and the exchange reject, in the words of Kite.
 
-These judge an order when it reaches the book, or a modification when it does: the order has been
-registered and turns into REJECTED with the reason as its `status_message`, a modification leaves
-the order as it was. In the order of the checks: hours, lot, freeze, tick, circuit limits, trigger,
-limit price protection of options, intraday hours, shares to deliver, funds.
+An order or a modification is checked when it reaches the book. A refused order becomes REJECTED
+with the reason as its `status_message`; a refused modification leaves the order as it was. The
+checks, in order: hours, lot, freeze, tick, circuit limits, trigger, limit price protection of
+options, intraday hours, shares to deliver, funds.
 """
 
 from collections.abc import Callable
@@ -31,7 +31,7 @@ BEYOND_PROTECTION = (
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """An order with the terms under judgement, and what it is judged by at a time (epoch ms)."""
+    """An order with the terms to check, and the data to check them by at a time (epoch ms)."""
 
     order: Order
     terms: Terms

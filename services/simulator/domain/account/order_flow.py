@@ -1,8 +1,8 @@
 """What happens to orders from second to second: they reach the book, change, fill and end.
 
-Within a second each order, first placed first, is taken through: validation once its latency is
-over; changes that reached the book before the quote; trigger and fill; changes that came later;
-the end of its validity. So a fill may come before a cancellation that is still on its way.
+Each second processes the orders, first placed first: validation once the latency is over; changes
+that reached the book before the quote; trigger and fill; later changes; the end of the validity. So
+a fill may precede a cancellation that is still on its way.
 """
 
 from decimal import Decimal
@@ -21,13 +21,13 @@ _MS_PER_MINUTE = 60_000
 
 
 class OrderFlow:
-    """Carries the account's orders on, second by second."""
+    """Processes the account's orders, second by second."""
 
     def __init__(self, parts: AccountParts) -> None:
         self._parts = parts
 
     def match(self, now_ms: int) -> None:
-        """Take all orders through one second, after its quotes."""
+        """Process all orders of one second, after its quotes."""
         for exchange in PRODUCTS:
             self._square_off(exchange, now_ms)
         offers = Offers(
@@ -54,7 +54,7 @@ class OrderFlow:
         return offers.quote(order) if is_open else None
 
     def _validate(self, order: Order, now_ms: int) -> None:
-        """Let an order into the book or reject it, once it has got there."""
+        """Accept an order into the book or reject it, once its latency is over."""
         if now_ms < order.book_ms:
             return
         if order.variety == "amo":
@@ -69,19 +69,19 @@ class OrderFlow:
         self._parts.book.end(order, "REJECTED", now_ms, *objection)
 
     def _objection(self, order: Order, terms: Terms, now_ms: int) -> tuple[str, str | None] | None:
-        """Judge an order; the broker's own ones are beyond doubt."""
+        """Return why an order is rejected; the broker's own ones never are."""
         return None if order.placed_by == BROKER else self._parts.objection(order, terms, now_ms)
 
     def _accept(self, order: Order) -> None:
         book = self._parts.book
         book.step(order, "OPEN PENDING")
         order.exchange_order_id = book.next_exchange_order_id(order.exchange)
-        order.heard(order.book_ms)
+        order.confirmed(order.book_ms)
         book.step(order, order.rest_status)
         book.announce(order)
 
     def _change(self, order: Order, until_ms: int) -> None:
-        """Let the change on its way take effect if it has reached the book by then."""
+        """Apply a pending change if it has reached the book by then."""
         change = order.change
         if change is None or change.due_ms > until_ms or not order.is_in_book:
             return
@@ -116,7 +116,7 @@ class OrderFlow:
     def _release(self, order: Order, at_ms: int) -> None:
         """Let a triggered order into the book, unless its limit is out of the allowed range."""
         order.is_triggered = True
-        order.heard(at_ms)
+        order.confirmed(at_ms)
         if order.change is None:
             self._parts.book.step(order, "OPEN")
             self._parts.book.announce(order)
@@ -129,7 +129,7 @@ class OrderFlow:
     def _fill(self, order: Order, quantity: int, price: Decimal, at_ms: int) -> None:
         book = self._parts.book
         order.take_fill(quantity, price)
-        order.heard(at_ms)
+        order.confirmed(at_ms)
         fill = Fill(
             trade_id=book.next_trade_id(),
             order_id=order.order_id,

@@ -1,4 +1,4 @@
-"""Who the user of the simulated broker is, as Kite's replies say it."""
+"""The user of the simulated broker, as in Kite's replies."""
 
 from typing import Any
 

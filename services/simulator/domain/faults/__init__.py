@@ -1,1 +1,1 @@
-"""What can be made to go wrong, and when it does."""
+"""The kinds of faults, and the schedule by which they happen."""

@@ -1,4 +1,4 @@
-"""What can be made to go wrong: each kind of fault with its own fields.
+"""The kinds of faults, each with its own fields.
 
 Fault
 ├── RequestFault   lose_reply, lose_request, hang, delay, status, token, limit, html
@@ -22,7 +22,7 @@ Side = Literal["before", "after"]
 
 
 class _Fault(BaseModel):
-    """`at` is a time of the simulated day in India before which nothing happens."""
+    """`at` is the time of the simulated day in India from which the fault holds."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -30,20 +30,20 @@ class _Fault(BaseModel):
 
 
 class _Counted(_Fault):
-    """Hits `times` of what it matches, after having let `skip` of it pass."""
+    """Skips the first `skip` matches, then hits `times` of them."""
 
     times: int = Field(1, ge=1)
     skip: int = Field(0, ge=0)
 
 
 class RequestFault(_Counted):
-    """Spoils HTTP requests of a method (any) whose path begins so."""
+    """Hits HTTP requests of a method (default: any) whose path begins with `path`."""
 
     method: Literal["", "GET", "POST", "PUT", "DELETE"] = ""
     path: str = Field("/", pattern="^/")
 
     def matches(self, method: str, path: str) -> bool:
-        """Whether a request is meant."""
+        """Whether it hits such a request."""
         return self.method in ("", method) and path.startswith(self.path)
 
 
@@ -75,7 +75,7 @@ class Delay(RequestFault):
 
 
 class Status(RequestFault):
-    """Answer with a status of a server in trouble, instead of carrying out or after it."""
+    """Answer with an error status, before the request is carried out or after it."""
 
     kind: Literal["status"]
     status: Literal[500, 502, 503, 504]
@@ -95,7 +95,7 @@ class Limit(RequestFault):
 
 
 class Html(RequestFault):
-    """Answer with a web page, instead of carrying out or after it."""
+    """Answer with a web page, before the request is carried out or after it."""
 
     kind: Literal["html"]
     status: Literal[200, 502] = 502
@@ -103,14 +103,14 @@ class Html(RequestFault):
 
 
 class RepeatUpdate(_Counted):
-    """Send an order update so many times in all."""
+    """Send an order update `copies` times in all."""
 
     kind: Literal["repeat_update"]
     copies: int = Field(2, ge=2, le=100)
 
 
 class DelayUpdate(_Counted):
-    """Send an order update so much later, by the market's clock or the wall's."""
+    """Send an order update `seconds` later, by the market's clock or the wall clock."""
 
     kind: Literal["delay_update"]
     seconds: Seconds
@@ -131,7 +131,7 @@ class Refuse(_Counted):
 
 
 class SocketFault(_Fault):
-    """Befalls one websocket connection by its number, or all that are open."""
+    """Hits one websocket connection by its number, or all that are open."""
 
     connection: int | None = Field(None, ge=1)
 

@@ -1,4 +1,4 @@
-"""The faults that are to happen, and how often each one did."""
+"""The scheduled faults, and how often each was applied."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -30,12 +30,12 @@ class BookedFault:
 
     @property
     def is_spent(self) -> bool:
-        """Whether nothing of it is left."""
+        """Whether it was applied as often as it should be."""
         times = self.fault.times if isinstance(self.fault, CountedFault) else 1
         return self.hits >= times
 
     def lets_pass(self, fault: CountedFault) -> bool:
-        """Count one that is met; whether it is among the first, which get off."""
+        """Count a match; return whether it is one of the first, which are skipped."""
         if self.skipped < fault.skip:
             self.skipped += 1
             return True
@@ -78,7 +78,7 @@ class FaultBook:
         return [booked.row() for booked in self._booked.values()]
 
     def for_request(self, method: str, path: str, now_ms: int) -> AnyRequestFault | None:
-        """Return what befalls a request, and count it."""
+        """Return the fault that hits a request, and count it."""
         for booked in self._pending(now_ms):
             fault = booked.fault
             if not isinstance(fault, AnyRequestFault) or not fault.matches(method, path):
@@ -88,7 +88,7 @@ class FaultBook:
         return None
 
     def for_update(self, now_ms: int) -> UpdateFault | None:
-        """Return what befalls an order update, and count it."""
+        """Return the fault that hits an order update, and count it."""
         for booked in self._pending(now_ms):
             fault = booked.fault
             if isinstance(fault, UpdateFault) and not booked.lets_pass(fault):
@@ -96,7 +96,7 @@ class FaultBook:
         return None
 
     def for_upgrade(self, now_ms: int) -> Refuse | None:
-        """Return what befalls a new websocket connection, and count it."""
+        """Return the fault that hits a new websocket connection, and count it."""
         for booked in self._pending(now_ms):
             fault = booked.fault
             if isinstance(fault, Refuse) and not booked.lets_pass(fault):
@@ -104,7 +104,7 @@ class FaultBook:
         return None
 
     def due_on_sockets(self, now_ms: int) -> list[AnySocketFault]:
-        """Return what befalls connections now, once each."""
+        """Return the faults that hit connections now, once each."""
         due = []
         for booked in self._pending(now_ms):
             if isinstance(booked.fault, AnySocketFault):
@@ -113,7 +113,7 @@ class FaultBook:
         return due
 
     def due_on_market(self, now_ms: int) -> list[MarketFault]:
-        """Return what befalls the market now, once each."""
+        """Return the faults that hit the market now, once each."""
         due = []
         for booked in self._pending(now_ms):
             if isinstance(booked.fault, MarketFault):

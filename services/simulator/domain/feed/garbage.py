@@ -1,4 +1,4 @@
-"""Websocket frames that no client can read as they stand."""
+"""Websocket frames that no client can parse."""
 
 import hashlib
 from collections.abc import Callable, Mapping

@@ -1,4 +1,4 @@
-"""What a client says on the websocket: subscribe, unsubscribe, mode."""
+"""The commands of a client on the websocket: subscribe, unsubscribe, mode."""
 
 import json
 from collections.abc import Collection
@@ -13,8 +13,8 @@ _HIGHEST_TOKEN = 2**32
 def obey(text: str, subscription: Subscription, most_tokens: int) -> Collection[int]:
     """Change a subscription as a JSON command says; returns the tokens whose state is to be sent.
 
-    Raises InputError for what is no command. More than `most_tokens` are not subscribed: what fits
-    is, and InputError tells the rest.
+    Raises InputError for an invalid command, and for tokens beyond `most_tokens`, after subscribing
+    to as many as are allowed.
     """
     action, value = _read(text)
     if action == "subscribe":

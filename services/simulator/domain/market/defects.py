@@ -1,7 +1,7 @@
-"""Defects as real feeds have them, so that the refusals of what reads the feed can be seen.
+"""Defects as in real feeds, to exercise the checks of the feed's readers.
 
-Each one is an extra or a displaced row: every true tick still comes, so that candles made from the
-feed agree with `history.minute_candles` for whoever refuses the defects.
+Each defect is an extra or a displaced row. Every true tick is still sent, so a reader that refuses
+the defects makes the same candles as `history.minute_candles`.
 """
 
 from dataclasses import dataclass

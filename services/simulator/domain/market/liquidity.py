@@ -50,13 +50,6 @@ def liquidity(
     `rank` counts expiries from the nearest (0); `moneyness` is how many standard deviations the
     strike lies out of the money at the open (in it: negative); `keys` are hashes of seed, contract
     and day.
-
-    Rows: volume of the day in lots; power that bends the day's volume curve; open interest at the
-    open in lots; its change over the day as a share; depth in lots; spread as a share of the
-    premium; spread at least, in ticks.
-
-    `rank` counts expiries from the nearest (0), `distance` is the strike's distance from the
-    money at the open in standard deviations; `keys` are hashes of seed, contract and day.
     """
     volume, oi, depth, spread = np.array([_row(one) for one in classes]).T
     near = np.exp(-moneyness * np.where(moneyness > 0, _DECAY_OUT_OF_MONEY, -_DECAY_IN_MONEY))

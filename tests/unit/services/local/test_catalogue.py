@@ -27,7 +27,7 @@ def test_each_service_answers_at_a_port_of_its_own() -> None:
     assert sorted(entry.port_offset for entry in SERVICES) == list(range(len(SERVICES)))
 
 
-def test_who_reads_starts_before_ingest_and_strategy_after_it_has_announced_the_history() -> None:
+def test_readers_start_before_ingest_and_strategy_starts_after_it() -> None:
     started = [entry.name for entry in START_ORDER]
     assert started == ["candle", "executor", "position", "signal", "ingest", "strategy"]
 

@@ -84,7 +84,9 @@ def test_topics_are_shown_with_who_writes_and_who_reads() -> None:
 
 
 @pytest.mark.parametrize("out", ["file", "file/under/it"])
-def test_an_outcome_that_has_no_place_is_refused_before_the_run(tmp_path: Path, out: str) -> None:
+def test_an_output_folder_that_cannot_be_created_is_refused_before_the_run(
+    tmp_path: Path, out: str
+) -> None:
     (tmp_path / "file").write_text("not a folder")
     with pytest.raises(SettingsError, match=r"--out: .*file"):
         demo(out=tmp_path / out)

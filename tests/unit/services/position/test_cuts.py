@@ -71,7 +71,7 @@ STORIES = {"slices": SLICES, "stopped": STOPPED, "several": SEVERAL, "at once": 
 
 
 @pytest.mark.parametrize("inputs", STORIES.values(), ids=STORIES)
-def test_wherever_publishing_is_cut_the_same_events_are_published_in_the_end(
+def test_wherever_publishing_fails_the_same_events_are_published_in_the_end(
     inputs: list[Event],
 ) -> None:
     whole = by_id(undisturbed(inputs))
@@ -112,7 +112,7 @@ steps = st.lists(st.tuples(st.booleans(), st.integers(1, 3), st.integers(1, 3)),
 
 
 @given(steps, st.data())
-def test_fills_cut_anywhere_publish_what_they_would_have_published(
+def test_fills_whose_publishing_fails_anywhere_publish_the_same_events_in_the_end(
     some: list[tuple[bool, int, int]], data: st.DataObject
 ) -> None:
     inputs = fills_of([(True, 1, 1), *some])

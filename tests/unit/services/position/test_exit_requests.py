@@ -96,7 +96,7 @@ def test_each_request_has_an_id_of_its_position_and_rule() -> None:
     ("prices", "reason"),
     [((141.0,), "trailing_stop"), ((141.0, 151.0), "target"), ((151.0, 80.0), "stop_loss")],
 )
-def test_a_position_was_left_for_the_first_that_wanted_everything_else_for_the_latest_part(
+def test_the_reason_is_that_of_the_first_request_for_everything_else_of_the_latest_part(
     prices: tuple[float, ...], reason: str
 ) -> None:
     held = held_by()
@@ -107,7 +107,7 @@ def test_a_position_was_left_for_the_first_that_wanted_everything_else_for_the_l
     assert closed.exit_reason == reason
 
 
-def test_requests_of_a_position_that_closed_do_not_silence_its_reopening_after_a_restart() -> None:
+def test_requests_of_a_closed_position_do_not_stop_those_of_its_reopening_after_a_restart() -> None:
     live = make_positions()
     published = hear(live, fill(), ticks(80.0, NOW + 1000), fill("SELL", at_ms=NOW + 2000))
     published += hear(live, fill(quantity=25, number=2, at_ms=NOW + 3000))
@@ -116,13 +116,13 @@ def test_requests_of_a_position_that_closed_do_not_silence_its_reopening_after_a
     assert asked(hear(held, ticks(78.0, NOW + 5000))) == []
 
 
-def test_an_exit_of_everything_by_hand_silences_the_rules_after_a_restart() -> None:
+def test_after_an_exit_of_everything_by_hand_and_a_restart_no_rule_requests_another() -> None:
     published = hear(make_positions(), fill())
     held = restarted([*published, exit_requested()])
     assert asked(hear(held, ticks(80.0, NOW + 61_000))) == []
 
 
-def test_a_trailing_stop_leaves_after_a_fall_from_the_highest_price_and_completes_the_signal() -> (
+def test_a_trailing_stop_exits_after_a_fall_from_the_highest_price_and_completes_the_signal() -> (
     None
 ):
     trailing = TrailingStopSettings(gain=Decimal("0.20"), fall=Decimal("0.10"))

@@ -126,7 +126,7 @@ def test_a_partial_sale_realises_its_part_and_keeps_the_rest() -> None:
     assert state.net == state.realised - state.charges
 
 
-def test_a_fill_told_again_changes_nothing() -> None:
+def test_a_repeated_fill_changes_nothing() -> None:
     held = opened()
     assert hear(held, fill()) == []
     hear(held, fill("SELL"))
@@ -205,7 +205,7 @@ def test_the_square_off_needs_no_price_only_the_clock() -> None:
     assert asked(hear(held, ticks(None, at(15, 15)))) == ["square_off"]
 
 
-def test_a_contract_that_expires_today_is_left_an_hour_before_the_close() -> None:
+def test_a_contract_that_expires_today_is_exited_an_hour_before_the_close() -> None:
     held = make_positions()
     hear(held, fill(at_ms=at(10, 0, day=EXPIRY)))
     assert asked(hear(held, ticks(None, at(14, 29, 59, EXPIRY)))) == []
@@ -354,7 +354,7 @@ def test_an_open_position_asks_for_its_exit_at_most_once(
             requests = 0
 
 
-def test_a_partial_exit_asked_for_by_hand_does_not_silence_the_stop_after_a_restart() -> None:
+def test_after_a_partial_exit_by_hand_and_a_restart_the_stop_still_requests_its_exit() -> None:
     state = only(PositionOpened, hear(make_positions(), fill()))
     held = restarted(state, exit_requested(lots=1))
     assert asked(hear(held, ticks(80.0, NOW + 1000))) == ["stop_loss"]
@@ -374,7 +374,7 @@ def test_an_exit_asked_for_before_the_restart_is_not_asked_for_again(
     assert closed.trading_day == DAY
 
 
-def test_what_was_asked_for_ends_with_the_position_after_a_restart_too() -> None:
+def test_the_requests_of_a_closed_position_are_forgotten_after_a_restart_too() -> None:
     live = make_positions()
     sale = fill("SELL", at_ms=NOW + 2000)
     written = hear(live, fill(), ticks(80.0, NOW + 1000), sale)
@@ -394,7 +394,7 @@ def test_the_days_figures_go_on_after_a_restart() -> None:
     assert (figures.trades, figures.wins) == (2, 1)
 
 
-def test_a_level_that_was_passed_before_a_restart_is_left_with_the_next_second() -> None:
+def test_a_level_that_was_passed_before_a_restart_requests_an_exit_within_a_second() -> None:
     held = make_positions()
     hear(held, fill(), ticks(120.0, NOW + 1000))
     below = hear(make_positions(mark_every_ms=1), fill(), ticks(83.0, NOW + 1000))

@@ -77,7 +77,7 @@ def test_each_strategy_underlying_and_day_has_figures_of_its_own(changes: dict[s
     assert (figures.trades, figures.net, figures.drawdown) == (1, Decimal(40), Decimal(0))
 
 
-def test_a_position_told_twice_counts_once() -> None:
+def test_a_repeated_closing_counts_once() -> None:
     performance = Performance()
     first = performance.measured(result("-100", 1))
     performance.add(result("-100", 1))

@@ -21,7 +21,7 @@ async def kinds(harness: ServiceHarness) -> list[str]:
     return [event.type for topic in TOPICS for event in await harness.published(topic)]
 
 
-def test_a_position_is_opened_by_its_fill_left_at_its_stop_and_closed_by_the_sale() -> None:
+def test_a_fill_opens_a_position_its_stop_requests_an_exit_and_the_sale_closes_it() -> None:
     async def story() -> None:
         async with ServiceHarness(make) as harness:
             await harness.publish(fill())
@@ -41,7 +41,7 @@ def test_a_position_is_opened_by_its_fill_left_at_its_stop_and_closed_by_the_sal
     asyncio.run(story())
 
 
-def test_after_a_restart_the_position_is_known_and_nothing_is_said_twice() -> None:
+def test_after_a_restart_the_position_is_restored_and_nothing_is_published_twice() -> None:
     async def story() -> None:
         async with ServiceHarness(make) as first:
             await first.publish(fill(), ticks(83.0, NOW + 1000))

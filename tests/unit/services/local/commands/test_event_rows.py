@@ -96,13 +96,13 @@ def test_another_event_is_a_row_of_its_own_fields_without_the_envelope() -> None
     assert "event_id" not in row
 
 
-def test_what_can_not_be_read_is_a_row_that_says_where_and_why() -> None:
+def test_what_cannot_be_decoded_is_a_row_with_its_origin_and_the_reason() -> None:
     (row,) = rows_of(Message("orders", 2, 9, "", b"{", NOW), {})
-    assert (row["type"], row["place"]) == ("Poison", "orders/2/9")
+    assert (row["type"], row["origin"]) == ("Poison", "orders/2/9")
     assert row["reason"]
 
 
-def test_a_dead_letter_is_a_row_of_where_it_came_from_and_why() -> None:
+def test_a_dead_letter_is_a_row_with_its_origin_and_the_reason() -> None:
     headers = (("origin", b"orders/2/9"), ("service", b"position"), ("reason", b"no order"))
     (row,) = rows_of(Message("orders.dlq", 2, 0, "", b"{", NOW, headers), {})
     assert (row["type"], row["origin"], row["reason"]) == ("DeadLetter", "orders/2/9", "no order")
@@ -124,7 +124,7 @@ def test_a_line_shows_long_values_cut_and_json_shows_them_whole(value: object) -
     assert json.loads(json_of(row)) == row
 
 
-def test_a_line_names_contracts_and_begins_ids() -> None:
+def test_a_line_shows_contracts_as_symbols_and_ids_shortened() -> None:
     contract = {"exchange": "NFO", "tradingsymbol": "SBIN26JUN960CE", "lot_size": 750}
     row = {"time": AT, "type": "OrderPlanned", "contract": contract, "order_id": str(identity("x"))}
     line = line_of(row)

@@ -34,7 +34,9 @@ def test_a_login_needs_the_secret_and_names_the_variable() -> None:
         address_with_secret(KiteSettings(api_key="key"))
 
 
-def test_a_folder_that_cannot_be_is_named_before_the_token_is_spent(tmp_path: Path) -> None:
+def test_a_session_folder_that_cannot_be_created_is_named_before_the_token_is_used(
+    tmp_path: Path,
+) -> None:
     (tmp_path / "file").write_text("")
     settings = KiteSettings(
         api_key="key",

@@ -33,7 +33,7 @@ ROW = {
         "time>2026-06-10 10:29",
     ],
 )
-def test_rows_pass_that_fit(text: str) -> None:
+def test_rows_that_match_are_shown(text: str) -> None:
     assert matches(ROW, conditions_of(text))
 
 
@@ -53,11 +53,11 @@ def test_rows_pass_that_fit(text: str) -> None:
         "vwap!=1",
     ],
 )
-def test_rows_do_not_pass_that_do_not_fit_or_lack_the_field(text: str) -> None:
+def test_rows_that_do_not_match_or_lack_the_field_are_not_shown(text: str) -> None:
     assert not matches(ROW, conditions_of(text))
 
 
 @pytest.mark.parametrize("text", ["RELIANCE", "=3", "symbol=", "a b=1", "type==X,,quantity"])
 def test_what_is_no_condition_is_named(text: str) -> None:
-    with pytest.raises(SettingsError, match="is no condition such as"):
+    with pytest.raises(SettingsError, match="is not a condition such as"):
         conditions_of(text)

@@ -36,7 +36,7 @@ def test_what_is_written_is_what_the_services_read(
     assert (session.api_key, session.user_id) == (exchange.api_key, exchange.user_id)
 
 
-def test_what_is_there_stays_and_what_is_missing_is_made_to_fit(tmp_path: Path) -> None:
+def test_existing_secrets_are_kept_and_missing_ones_derived_from_them(tmp_path: Path) -> None:
     first = write_missing(tmp_path)
     before = {name: (tmp_path / name).read_text() for name in first}
     assert write_missing(tmp_path) == []
@@ -62,14 +62,14 @@ def test_passwords_are_letters_and_digits_for_shells_take_them(tmp_path: Path) -
         assert (tmp_path / str(number) / STORE).read_text().isalnum()
 
 
-def test_the_folder_is_its_owners_and_what_is_mounted_from_it_can_be_read(tmp_path: Path) -> None:
+def test_only_the_owner_can_enter_the_folder_and_mounted_files_can_be_read(tmp_path: Path) -> None:
     write_missing(tmp_path / "secrets")
     assert stat.S_IMODE((tmp_path / "secrets").stat().st_mode) == 0o700
     assert stat.S_IMODE((tmp_path / "secrets" / STORE).stat().st_mode) == 0o444
     assert stat.S_IMODE((tmp_path / "secrets" / STORE).parent.stat().st_mode) == 0o755
 
 
-def test_a_place_that_cannot_hold_them_is_named(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(SettingsError, match=r"^secrets: .*file/secrets: Not a directory"):
         write_missing(tmp_path / "file" / "secrets")

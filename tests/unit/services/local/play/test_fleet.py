@@ -26,21 +26,19 @@ def said(fleet: Fleet, member: Member) -> list[str]:
     return log.read_text().splitlines() if log.exists() else []
 
 
-def test_a_process_that_ends_by_itself_is_started_again_and_it_is_said_why(tmp_path: Path) -> None:
+def test_a_process_that_ends_by_itself_is_restarted_and_the_reason_is_shown(tmp_path: Path) -> None:
     async def story() -> None:
         news: list[str] = []
         async with fleet_in(tmp_path, news, status=1) as fleet:
             member = await fleet.start("signal", MODULE)
             await until(lambda: member.restarts == 2, "it is started again twice")
-        assert news[0] == (
-            "signal-0 ended with status 1: member 0 is here; starting it again in 0.5 s"
-        )
+        assert news[0] == ("signal-0 ended with status 1: member 0 is here; restarting it in 0.5 s")
         assert news[1].endswith("in 1 s")
 
     asyncio.run(story())
 
 
-def test_a_process_that_only_the_user_can_help_ends_all_with_its_last_words(
+def test_a_process_that_only_the_user_can_help_ends_all_with_its_last_log_line(
     tmp_path: Path,
 ) -> None:
     async def story() -> None:
@@ -77,7 +75,7 @@ def test_what_was_started_is_ended_with_the_fleet_and_is_not_started_again(tmp_p
     asyncio.run(story())
 
 
-def test_settings_come_back_from_the_environment_exactly(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_settings_read_back_from_the_environment_are_equal(monkeypatch: pytest.MonkeyPatch) -> None:
     plain = LocalSettings().for_demo()
     settings = plain.model_copy(
         update={

@@ -100,5 +100,5 @@ def test_when_one_file_cannot_be_written_none_is(tmp_path: Path) -> None:
 def test_a_summary_is_json_with_money_as_numbers_and_days_as_text() -> None:
     text = to_json({"net_pnl": Decimal("12.50"), "day": date(2026, 6, 17), "n": 3})
     assert json.loads(text) == {"net_pnl": 12.5, "day": "2026-06-17", "n": 3}
-    with pytest.raises(TypeError, match="set has no place in a summary"):
+    with pytest.raises(TypeError, match="set cannot be written to a summary"):
         to_json({"what": {1}})

@@ -72,7 +72,7 @@ def test_an_order_that_is_missing_at_the_broker_or_there_twice_is_named() -> Non
     assert "2 orders carry this tag" in twice
 
 
-def test_an_order_refused_on_the_spot_is_not_missed() -> None:
+def test_an_order_that_the_broker_refused_is_not_missed() -> None:
     trading = make_trading()
     trading.refuse_next = 1
     trading.hear(signal())

@@ -61,17 +61,17 @@ def test_without_candles_the_first_day_begins_at_its_open() -> None:
     assert resumed() == Resumption(FIRST, None)
 
 
-def test_it_goes_on_at_the_close_of_the_last_minute() -> None:
+def test_it_resumes_at_the_close_of_the_last_minute() -> None:
     batches = (closed(WEDNESDAY, 1), closed(WEDNESDAY, 2), closed(WEDNESDAY, 3, interval="3m"))
     assert resumed(*batches) == Resumption(WEDNESDAY, open_ms(WEDNESDAY) + 2 * MINUTE_MS)
 
 
-def test_a_revision_of_an_earlier_minute_does_not_lead_back() -> None:
+def test_a_revision_of_an_earlier_minute_does_not_move_the_resumption_back() -> None:
     batches = (closed(WEDNESDAY, 1), closed(WEDNESDAY, 5), closed(WEDNESDAY, 1))
     assert resumed(*batches) == Resumption(WEDNESDAY, open_ms(WEDNESDAY) + 5 * MINUTE_MS)
 
 
-def test_after_a_crash_between_two_partitions_the_one_behind_decides() -> None:
+def test_after_a_crash_between_two_partitions_the_earlier_one_counts() -> None:
     both = (closed(WEDNESDAY, 4, partition=0), closed(WEDNESDAY, 4, partition=1))
     ahead = closed(WEDNESDAY, 5, partition=0)
     assert resumed(*both, ahead) == Resumption(WEDNESDAY, open_ms(WEDNESDAY) + 4 * MINUTE_MS)
@@ -82,7 +82,7 @@ def test_partitions_of_earlier_days_do_not_count() -> None:
     assert resumed(*batches) == Resumption(THURSDAY, open_ms(THURSDAY) + 2 * MINUTE_MS)
 
 
-def test_a_session_that_is_over_gives_way_to_the_next_trading_day() -> None:
+def test_after_the_end_of_a_session_the_next_trading_day_is_played() -> None:
     assert resumed(closed(WEDNESDAY, 375)) == Resumption(THURSDAY, None)
     assert resumed(closed(FRIDAY, 375)) == Resumption(MONDAY, None)
 

@@ -14,7 +14,7 @@ RULE = BeforeExpiry(3600 * 1000, load_calendar())
 @pytest.mark.parametrize(
     ("expiry", "hour", "minute"), [(EXPIRY, 14, 30), (date(2026, 8, 11), 14, 40)]
 )
-def test_a_contract_is_left_an_hour_before_the_close_of_its_expiry_day(
+def test_a_contract_is_exited_an_hour_before_the_close_of_its_expiry_day(
     expiry: date, hour: int, minute: int
 ) -> None:
     position, at_ms = opened(at(10, 0, day=expiry), expiry), at(hour, minute, day=expiry)

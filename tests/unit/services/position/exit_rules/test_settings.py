@@ -51,7 +51,7 @@ def test_of_rules_that_hold_at_once_the_stop_comes_first_and_the_times_last() ->
 
 
 @given(st.floats(0.05, 300), st.integers(at(9, 15), at(15, 30)))
-def test_by_default_a_position_is_left_exactly_at_a_level_or_at_the_square_off(
+def test_by_default_a_position_exits_exactly_at_a_level_or_at_the_square_off(
     last_price: float, now_ms: int
 ) -> None:
     is_reached = last_price <= 84 or last_price >= 192 or now_ms >= at(15, 15)

@@ -22,12 +22,12 @@ def test_another_time_of_square_off_can_be_set() -> None:
     assert square_off(time(15, 0)).at_ms(opened()) == at(15, 0)
 
 
-def test_a_position_is_left_on_the_day_of_its_opening_also_when_that_is_over() -> None:
+def test_a_position_of_an_earlier_day_is_squared_off_at_once() -> None:
     tomorrow = at(9, 15, day=date(2026, 6, 11))
     assert square_off().check(mark(now_ms=tomorrow), opened()) == Exit("square_off")
 
 
-def test_on_a_day_that_closes_early_positions_are_left_before_its_close() -> None:
+def test_on_a_day_that_closes_early_positions_are_exited_before_its_close() -> None:
     (session,) = load_calendar().sessions("NFO", date(2025, 10, 21))
     evening = opened(session.open_ms, expiry=date(2025, 10, 28))
     assert square_off().at_ms(evening) == session.close_ms - QUARTER_MS

@@ -23,7 +23,7 @@ POSITION = opened()
         (170.0, 90.0, True),
     ],
 )
-def test_after_the_gain_it_leaves_when_the_price_has_fallen_back_from_its_highest(
+def test_after_the_gain_it_exits_when_the_price_has_fallen_back_from_its_highest(
     highest: float, last_price: float, is_left: bool
 ) -> None:
     wanted = Exit("trailing_stop") if is_left else None
@@ -31,12 +31,12 @@ def test_after_the_gain_it_leaves_when_the_price_has_fallen_back_from_its_highes
 
 
 @given(st.floats(0.05, 500), st.floats(120, 500))
-def test_without_settings_it_never_leaves(last_price: float, highest: float) -> None:
+def test_without_settings_it_never_exits(last_price: float, highest: float) -> None:
     assert TrailingStop(None).check(mark(last_price, highest=highest), POSITION) is None
 
 
 @given(st.lists(st.integers(2000, 10_000), min_size=1))
-def test_along_any_path_it_leaves_at_a_fall_after_the_gain(steps: list[int]) -> None:
+def test_along_any_path_it_exits_at_a_fall_after_the_gain(steps: list[int]) -> None:
     """Prices in steps of 0.05: the entry is 2400 of them, the gain 2880."""
     highest = 2400
     for price in steps:

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from libs.events.bus import Headers, Message, Record
 from libs.events.codec import record_of
-from services.local.commands.dead_letter_box import letters_of, lines_of, retry_records
+from services.local.commands.dead_letters import letters_of, lines_of, retry_records
 from tests.unit.libs.runtime.loops import NOW, halted
 
 BURIED: Headers = (("origin", b"control/0/5"), ("service", b"echo"), ("reason", b"too bad"))
@@ -28,14 +28,14 @@ def at(record: Record, offset: int) -> Message:
     )
 
 
-def test_a_letter_says_where_it_came_from_who_could_not_handle_it_and_why() -> None:
+def test_a_letter_has_its_origin_its_service_and_the_reason() -> None:
     (letter,) = letters_of("control", [buried(3)])
     told = (letter.place, letter.origin, letter.service, letter.reason)
     assert told == ("0/3", "control/0/5", "echo", "too bad")
     assert not letter.is_retried
 
 
-def test_a_retry_publishes_what_was_buried_and_nothing_of_the_burial() -> None:
+def test_a_retry_publishes_the_original_message_and_its_headers_alone() -> None:
     own: Headers = (("type", b"TradingHalted"), ("reason", b"its own"))
     (letter,) = letters_of("control", [buried(3, b"bytes", own)])
     again, _ = retry_records(letter)
@@ -43,7 +43,7 @@ def test_a_retry_publishes_what_was_buried_and_nothing_of_the_burial() -> None:
 
 
 @given(st.permutations(range(5)), st.integers(0, 5))
-def test_in_whatever_order_letters_are_retried_the_box_tells_which_wait(
+def test_in_whatever_order_letters_are_retried_it_is_known_which_are_left(
     order: list[int], count: int
 ) -> None:
     box = [buried(offset) for offset in range(5)]
@@ -62,5 +62,5 @@ def test_a_letter_is_shown_with_its_bytes_and_whether_it_can_be_read_now() -> No
     (bad,) = letters_of("control", [buried(0, b"\xff\x00")])
     assert any("TradingHalted: it can be read now" in line for line in lines_of(well))
     assert record.value.decode() in lines_of(well)
-    assert any("it still can not be read" in line for line in lines_of(bad))
+    assert any("it still cannot be read" in line for line in lines_of(bad))
     assert "ff 00" in lines_of(bad)

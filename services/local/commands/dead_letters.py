@@ -1,8 +1,8 @@
-"""What could not be handled: found, shown, and handed to its readers once more.
+"""Dead letters: listed, shown, and published again.
 
-A retry writes a marker beside the letter, in the letter's own log: what was retried is told by
-the log whatever the order, and by nothing that could be lost apart from it. A crash between the
-two publishes a letter a second time at worst.
+A retry publishes the message again, then a marker to the dead-letter topic itself, so that topic
+alone says which letters were retried. After a crash between the two, the next retry publishes the
+message twice, which its readers recognise.
 """
 
 from collections.abc import Iterable, Sequence
@@ -19,7 +19,7 @@ RETRIED = "retried"
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """A message that a service could not handle. `place` is its partition/offset in the box."""
+    """A message that a service could not handle."""
 
     topic: str
     message: Message
@@ -27,12 +27,12 @@ class Letter:
 
     @property
     def place(self) -> str:
-        """Where it stands in its dead-letter topic."""
+        """Its partition/offset in the dead-letter topic."""
         return f"{self.message.partition}/{self.message.offset}"
 
     @property
     def origin(self) -> str:
-        """Where it was read: topic/partition/offset."""
+        """topic/partition/offset of the original message."""
         return self._header("origin")
 
     @property
@@ -42,7 +42,7 @@ class Letter:
 
     @property
     def reason(self) -> str:
-        """Why it could not."""
+        """The error."""
         return self._header("reason")
 
     @property
@@ -52,7 +52,7 @@ class Letter:
 
     @property
     def headers(self) -> Headers:
-        """The headers that it had before it was buried."""
+        """The headers of the original message."""
         return headers_before(self.message.headers)
 
     def _header(self, name: str) -> str:
@@ -60,7 +60,7 @@ class Letter:
 
 
 def letters_of(topic: str, messages: Iterable[Message]) -> list[Letter]:
-    """Return the letters of a topic's box, by partition and offset; markers tell what is done."""
+    """Return the dead letters of a topic by partition and offset; markers show the retried ones."""
     every = sorted(messages, key=lambda message: (message.partition, message.offset))
     done = {place for message in every if (place := _marked(message))}
     return [
@@ -71,7 +71,7 @@ def letters_of(topic: str, messages: Iterable[Message]) -> list[Letter]:
 
 
 def retry_records(letter: Letter) -> tuple[Record, Record]:
-    """Return the message as it was, for its own topic, and the marker that it was retried."""
+    """Return the original message for its own topic, and the marker for the dead-letter topic."""
     message = letter.message
     again = Record(
         topic=letter.topic,
@@ -98,7 +98,7 @@ def lines_of(letter: Letter) -> Sequence[str]:
     try:
         reads = f"{decode(letter.topic, value).type}: it can be read now"
     except PoisonMessage as poison:
-        reads = f"it still can not be read: {poison}"
+        reads = f"it still cannot be read: {poison}"
     headers = [f"  {name}: {text.decode(errors='replace')}" for name, text in letter.headers]
     return (
         f"letter    {dead_letter_topic(letter.topic)} {letter.place}",
@@ -120,7 +120,7 @@ def _marked(message: Message) -> str:
 
 
 def _shown(value: bytes) -> str:
-    """Return text as it is and other bytes as hex, 32 a line."""
+    """Return text as it is, other bytes as hex, 32 a line."""
     try:
         text = value.decode()
     except UnicodeDecodeError:
