@@ -2,19 +2,26 @@
 
 from datetime import date
 from decimal import Decimal
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict
 
 from libs.events.event import Event
 from libs.market.instruments import Instrument
+
+
+def eight_bytes(token: int) -> int:
+    """Return an instrument_token; raise ValueError for one that no column can hold."""
+    if not 0 <= token < 2**63:
+        raise ValueError(f"no column holds the instrument_token {token}")
+    return token
 
 
 class InstrumentListed(Event):
     """An instrument of the trading day, in the columns of Kite's dump."""
 
     type: Literal["InstrumentListed"] = "InstrumentListed"
-    instrument_token: int
+    instrument_token: Annotated[int, AfterValidator(eight_bytes)]
     exchange_token: int
     tradingsymbol: str
     name: str

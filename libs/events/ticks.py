@@ -2,10 +2,11 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import AfterValidator
 
 from libs.events.event import Event
 
@@ -24,6 +25,9 @@ COLUMN_TYPES: dict[str, str] = {
     "ask_price": "<f8",
     "ask_quantity": "<i8",
 }
+IMPOSSIBLE_PRICE = 1e9
+"""Rupees; a price of four bytes in paise is below 43 million."""
+YEAR_10000_MS = 253_402_300_800_000
 REQUIRED = ("instrument_token", "exchange_timestamp", "last_price")
 
 Column = NDArray[Any]
@@ -89,6 +93,13 @@ def _joined(name: str, parts: Sequence[TickColumns]) -> Column | None:
     return np.concatenate(list(filled))
 
 
+def a_date(at_ms: int) -> int:
+    """Return epoch ms; raise ValueError for a time that no calendar has."""
+    if not 0 <= at_ms < YEAR_10000_MS:
+        raise ValueError(f"no calendar has the time {at_ms} ms")
+    return at_ms
+
+
 class TickBatch(Event):
     """The ticks of one feed frame that belong to one partition, and the connection's clock.
 
@@ -102,13 +113,17 @@ class TickBatch(Event):
     connection: int
     sequence: int
     partition: int
-    clock_ms: int
+    clock_ms: Annotated[int, AfterValidator(a_date)]
     received_ms: int
     time_is_arrival: bool = False
     columns: TickColumns
 
     def timely(self, within_ms: int = 600_000) -> TickColumns:
-        """Return the rows that can be current quotes: with a price, and a time near the clock."""
-        at_ms, price = self.columns.exchange_timestamp, self.columns.last_price
-        is_timely = (at_ms <= self.clock_ms) & (at_ms > self.clock_ms - within_ms) & (price > 0)
-        return self.columns if is_timely.all() else self.columns.take(is_timely)
+        """Return the rows that can be current quotes: a possible price, a time near the clock."""
+        columns, at_ms = self.columns, self.columns.exchange_timestamp
+        is_timely = (at_ms <= self.clock_ms) & (at_ms > self.clock_ms - within_ms)
+        is_timely &= (columns.last_price > 0) & (columns.last_price < IMPOSSIBLE_PRICE)
+        for price in (columns.bid_price, columns.ask_price):
+            if price is not None:  # nan: nobody bids, or asks
+                is_timely &= ~(np.abs(price) >= IMPOSSIBLE_PRICE)
+        return columns if is_timely.all() else columns.take(is_timely)

@@ -21,7 +21,6 @@ from libs.runtime.emitter import Emitter
 from libs.runtime.health import Health
 from libs.runtime.metrics import Metrics
 from libs.runtime.partition_state import StateRestorer
-from libs.runtime.past import past_events
 from libs.runtime.restored_partitions import RestoredPartitions
 from libs.runtime.retry import RetryUntilWell, is_retriable
 from libs.runtime.subscription import CheckpointPolicy, Subscription
@@ -109,15 +108,11 @@ class ConsumerLoop:
         self._health.well(subscription.group)
 
     async def _restore(self) -> None:
-        subscription = self.subscription
-        await self._delivery.load_failures()
         if self._partitions is not None:
             await self._partitions.restore(self._joined(), self._assigned)
         else:
-            async for event in past_events(self._bus, subscription.restore_topics, self._log):
-                self._clock.observe(event.occurred_ms)
-                subscription.handler.restore(event)
-        await self._retried(lambda: subscription.handler.begin(self.emit))
+            await self._delivery.restore()
+        await self._retried(lambda: self.subscription.handler.begin(self.emit))
 
     async def run(self) -> None:
         """Handle messages until `stop`, then commit and leave the group.
@@ -130,15 +125,26 @@ class ConsumerLoop:
             while not self._is_stopping:
                 await self._step(consumer)
             await self.commit()
-        except (Exception, asyncio.CancelledError) as error:
+        except asyncio.CancelledError:
+            self._checkpoint.forget(self._assigned)
+            raise
+        except Exception as error:
             is_outage = self._is_stopping and is_retriable(error)
-            if is_outage or isinstance(error, asyncio.CancelledError):
-                self._checkpoint.forget(self._assigned)
+            await self._commit_or_forget(is_outage=is_outage)
             if not is_outage:
                 raise
             self._log.warning("stopped without a commit", reason=str(error))
         finally:
             await consumer.close()
+
+    async def _commit_or_forget(self, *, is_outage: bool) -> None:
+        """Commit what was handled before a failure, if that is possible, so that it can leave."""
+        try:
+            if not is_outage:
+                await self.commit()
+        except Exception as error:  # noqa: BLE001  the failure that ended the loop is what counts
+            self._log.warning("left uncommitted", reason=str(error))
+        self._checkpoint.forget(self._assigned)
 
     async def lag(self) -> dict[TopicPartition, int]:
         """Return how many messages of each assigned partition are not committed yet."""

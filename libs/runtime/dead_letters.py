@@ -7,14 +7,16 @@ failed      a defect ended the service; after the restart the message is tried o
 set aside   it failed again; it is skipped from now on
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from hashlib import sha256
 from typing import Literal
 
 from libs.events.bus import Bus, Headers, Message, Record
-from libs.events.errors import EventError
+from libs.events.errors import EventError, RecordTooLarge
 from libs.events.topics import dead_letter_topic
 
 Verdict = Literal["poison", "failed", "set aside"]
+LONGEST_REASON = 400
 ORIGIN = "origin"
 """The first header that a dead letter adds to those of its message: topic/partition/offset."""
 
@@ -35,8 +37,15 @@ class DeadLetters:
     count: int = field(default=0)
 
     async def write(self, message: Message, reason: str, verdict: Verdict = "poison") -> None:
-        """Publish a message to its dead-letter topic; raise TooManyDeadLetters past the limit."""
-        await self.bus.publish(_dead_letter(message, self.service, reason, verdict))
+        """Publish a message to its dead-letter topic; raise TooManyDeadLetters past the limit.
+
+        A message that leaves no room for the headers goes without its bytes: the origin has them.
+        """
+        record = _dead_letter(message, self.service, shortened(reason), verdict)
+        try:
+            await self.bus.publish(record)
+        except RecordTooLarge:
+            await self.bus.publish(replace(record, value=b""))
         await self.bus.flush()
         self.count += 1
         if self.count > self.limit:
@@ -48,9 +57,9 @@ class DeadLetters:
 
 @dataclass(slots=True)
 class FailedBefore:
-    """The messages that a group failed on before a restart, by origin and bytes.
+    """The messages that a group failed on before a restart, by origin and digest.
 
-    Bytes are compared too: a topic that is kept in memory starts again at offset 0.
+    The digest is compared too: a topic that is kept in memory starts again at offset 0.
     """
 
     service: str
@@ -64,7 +73,7 @@ class FailedBefore:
         async for dead_letter in bus.read(kept):
             headers = dict(dead_letter.headers)
             if headers.get("service") == self.service.encode():
-                key = headers.get(ORIGIN, b""), dead_letter.value
+                key = headers.get(ORIGIN, b""), headers.get("digest", b"")
                 verdict = headers.get("verdict", b"").decode(errors="replace")
                 self._verdicts.setdefault(key, set()).add(verdict)
 
@@ -77,7 +86,7 @@ class FailedBefore:
         return "set aside" in self._of(message)
 
     def _of(self, message: Message) -> set[str]:
-        return self._verdicts.get((origin_of(message).encode(), message.value), set())
+        return self._verdicts.get((origin_of(message).encode(), _digest(message)), set())
 
 
 def origin_of(message: Message) -> str:
@@ -104,7 +113,18 @@ def _dead_letter(message: Message, service: str, reason: str, verdict: Verdict) 
             *message.headers,
             (ORIGIN, origin_of(message).encode()),
             ("service", service.encode()),
-            ("reason", reason.encode()),
+            ("reason", reason.encode(errors="replace")),
             ("verdict", verdict.encode()),
+            ("digest", _digest(message)),
         ),
     )
+
+
+def shortened(reason: str) -> str:
+    """Return a reason that fits into a header, an event and a line."""
+    text = reason.encode(errors="replace").decode()
+    return text if len(text) <= LONGEST_REASON else f"{text[:LONGEST_REASON]} …"
+
+
+def _digest(message: Message) -> bytes:
+    return sha256(message.value).hexdigest().encode()

@@ -28,7 +28,7 @@ from libs.events.ticks import TickBatch
 from libs.events.topics import is_business
 from libs.market.calendar import IST
 from libs.runtime.clock import Clock
-from libs.runtime.dead_letters import DeadLetters, FailedBefore, Verdict, origin_of
+from libs.runtime.dead_letters import DeadLetters, FailedBefore, Verdict, origin_of, shortened
 from libs.runtime.emitter import Emitter
 from libs.runtime.metrics import Metrics
 from libs.runtime.restored_partitions import RestoredPartitions
@@ -67,10 +67,33 @@ class Delivery:
     def __post_init__(self) -> None:
         self.failed_before = FailedBefore(self.subscription.group)
 
-    async def load_failures(self) -> None:
-        """Read which messages this group failed on before a restart."""
-        if self.subscription.has_state and self.partitions is None:
-            await self.failed_before.load(self.bus, self.subscription.topics)
+    async def restore(self) -> None:
+        """Restore the state of a handler whose state is one, from the topics that it names.
+
+        A message that cannot be read is skipped: whoever handles it writes its dead letter. One
+        that the restoring fails on is treated like one that the handling fails on.
+        """
+        topics, past = self.subscription.topics, self.subscription.restore_topics
+        if self.subscription.has_state:
+            await self.failed_before.load(self.bus, tuple(dict.fromkeys((*topics, *past))))
+        for topic in past:
+            async for message in self.bus.read([topic]):
+                await self._restore_one(message)
+
+    async def _restore_one(self, message: Message) -> None:
+        event = self.read(message)
+        if isinstance(event, PoisonMessage):
+            self.log.error("not restored", topic=message.topic, reason=str(event))
+        elif self.failed_before.is_set_aside(message):
+            self.log.warning("skipped: it was set aside before", origin=origin_of(message))
+        else:
+            self.clock.observe(event.occurred_ms)
+            try:
+                self.subscription.handler.restore(event)
+            except Exception as error:
+                if not is_defect(error):
+                    raise
+                await self._note_defect(message, error)
 
     def read(self, message: Message) -> Read:
         """Return the event of a message, or why it cannot be read."""
@@ -157,10 +180,12 @@ class Delivery:
 
     async def _to_dead_letters(self, message: Message, reason: str, verdict: Verdict) -> None:
         self.metrics.dead_letters.labels(message.topic).inc()
+        reason = shortened(reason)
         self.log.error("dead letter", origin=origin_of(message), reason=reason, verdict=verdict)
         is_money = self.subscription.handles_money and is_business(message.topic)
         if is_money and verdict != "failed":
             await self.emitter.emit(self._halt(message, reason))
+            await self.retried(self.bus.flush)  # no dead letter without its halt
         await self.retried(lambda: self.dead_letters.write(message, reason, verdict))
 
     def _halt(self, message: Message, reason: str) -> TradingHalted:

@@ -57,12 +57,15 @@ class Emitter:
     async def _record_of(self, event: Event) -> Record:
         topic = record_topic(event)
         if topic not in self._partitions:
-            self._partitions[topic] = await self._bus.partitions(topic)
+            await self._retried(lambda: self._ask_partitions(topic))
         record = record_of(event, topic, self._partitions[topic])
         if self.cause is not None:
             record = replace(record, headers=(*record.headers, cause_of(self.cause)))
         self._bus.check(record)
         return record
+
+    async def _ask_partitions(self, topic: str) -> None:
+        self._partitions[topic] = await self._bus.partitions(topic)
 
     async def _publish(self, event: Event, record: Record) -> None:
         await self._retried(lambda: self._bus.publish(record))

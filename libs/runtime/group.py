@@ -6,6 +6,7 @@ from collections.abc import Callable
 import structlog
 
 from libs.events.errors import EventError
+from libs.runtime.clock import monotonic_ms
 from libs.runtime.consumer import ConsumerLoop
 from libs.runtime.dead_letters import TooManyDeadLetters
 from libs.runtime.health import Health
@@ -40,12 +41,15 @@ class Group:
 
     async def run(self) -> None:
         """Handle messages until `stop`."""
-        wait_seconds = FIRST_WAIT_SECONDS
+        wait_seconds, began_ms = FIRST_WAIT_SECONDS, monotonic_ms()
         while (error := await self._failure()) is not None:
+            if monotonic_ms() - began_ms > LONGEST_WAIT_SECONDS * 1000:
+                wait_seconds = FIRST_WAIT_SECONDS
             self._report(error, wait_seconds)
             if await self._stops_within(wait_seconds):
                 return
             wait_seconds = min(2 * wait_seconds, LONGEST_WAIT_SECONDS)
+            began_ms = monotonic_ms()
             self.loop = self._make_loop()
             self._note_unwell(error)
 

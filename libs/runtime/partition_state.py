@@ -5,6 +5,7 @@ whose effect is not published yet (`replay`, without output). What the service p
 later input is not state: that input is delivered again, and its output is recognised by its id.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 from uuid import UUID
@@ -87,7 +88,7 @@ class StateRestorer:
                 continue
             if self._is_handled(message, topic_partition, offset):
                 self.clock.observe(event.occurred_ms)
-                self.state.restore(event)
+                self._apply(self.state.restore, event, message)
             else:
                 published.add(event.event_id)
         return published
@@ -97,7 +98,14 @@ class StateRestorer:
         async for message in self.bus.read_span(topic_partition, start, offset):
             event = self._event_of(message)
             if event is not None:
-                self.state.replay(event)
+                self._apply(self.state.replay, event, message)
+
+    def _apply(self, take: Callable[[Event], None], event: Event, message: Message) -> None:
+        """Apply a past event; one that defeated the handler defeats this too, and is skipped."""
+        try:
+            take(event)
+        except Exception as error:
+            self.log.error("not restored", topic=message.topic, exc_info=error)
 
     def _is_handled(self, message: Message, topic_partition: TopicPartition, offset: int) -> bool:
         """Return whether the message's cause is before the offset.

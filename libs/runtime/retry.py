@@ -69,7 +69,7 @@ class RetryUntilWell:
         try:
             await call()
         except Exception as error:
-            if not is_retriable(error):
+            if self.is_stopping or not is_retriable(error):
                 raise
             await self._until_well(call, error)
 
@@ -80,6 +80,8 @@ class RetryUntilWell:
 
         report(error)
         self._pause()
-        await retrying(call, report, lambda: self.is_stopping)
-        self._resume()
-        self._health.well(self._name)
+        try:
+            await retrying(call, report, lambda: self.is_stopping)
+        finally:  # whatever ends the outage, the input goes on
+            self._resume()
+            self._health.well(self._name)

@@ -235,7 +235,7 @@ async def run_alone(
         stack.push_async_callback(surroundings.bus.stop)
         await stack.enter_async_context(endpoints(runner, host, port))
         stack.push_async_callback(runner.stop)
-        if await _started(runner, stopping):
+        if await _started_or_reported(runner, stopping):
             _exempt_from_collection()
             runner.start_tasks()
             await watch([runner], stopping)
@@ -262,6 +262,14 @@ async def _connect(around: Surroundings, runner: ServiceRunner, stopping: asynci
                 raise
             runner.log_waiting(error)
             await asyncio.sleep(CONNECT_EVERY_SECONDS)
+
+
+async def _started_or_reported(runner: ServiceRunner, stopping: asyncio.Event) -> bool:
+    try:
+        return await _started(runner, stopping)
+    except Exception as error:
+        await runner.report_failure(error)
+        raise
 
 
 async def _started(runner: ServiceRunner, stopping: asyncio.Event) -> bool:

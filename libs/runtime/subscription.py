@@ -68,10 +68,18 @@ class Reaction:
         self._react = react
         self._restore = restore
         self._begin = begin
+        self._unpublished: tuple[Event, tuple[Event, ...]] | None = None
 
     async def handle(self, event: Event, emit: Emit) -> None:
-        """Publish what the function returns, in order."""
-        await emit(*self._react(event))
+        """Publish what the function returns, in order.
+
+        Called again with the event whose reaction could not be published, it publishes that
+        reaction: the function has changed its state, and would not make it again.
+        """
+        if self._unpublished is None or self._unpublished[0] is not event:
+            self._unpublished = event, tuple(self._react(event))
+        await emit(*self._unpublished[1])
+        self._unpublished = None
 
     async def flush(self) -> None:
         """Do nothing: pure functions buffer nothing."""

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from aiokafka import AIOKafkaProducer
 
 from libs.events.bus import Record, TopicPartition
-from libs.events.errors import EventError
+from libs.events.errors import BusFailed, EventError
 from libs.events.kafka.address import KafkaAddress
 from libs.events.kafka.messages import kafka_partition, our_errors, within
 
@@ -93,6 +93,7 @@ class FencedPublisher:
         self._is_open = False
         self._ending: asyncio.Task[None] | None = None
         self._failure: EventError | None = None
+        self._refused: BaseException | None = None
 
     async def start(self) -> None:
         """Connect and take the fence."""
@@ -108,7 +109,8 @@ class FencedPublisher:
         """Queue a record in the transaction that the next flush commits."""
         async with self._turn:
             await self._begun()
-            await _sent(self._address, self._producer, record, partition)
+            future = await _sent(self._address, self._producer, record, partition)
+            future.add_done_callback(self._note)
 
     async def flush(self) -> None:
         """Commit the transaction; raise Fenced if another process took the fence."""
@@ -144,10 +146,27 @@ class FencedPublisher:
             self._check()
             return
         if self._ending is None:
+            await self._tried(self._producer.flush, "flush")
+            self._check_records()
             self._ending = asyncio.ensure_future(self._producer.commit_transaction())
         ending = self._ending
-        await self._tried(lambda: asyncio.shield(ending), "end a transaction")
-        self._ending, self._is_open = None, False
+        try:
+            await self._tried(lambda: asyncio.shield(ending), "end a transaction")
+        finally:
+            if ending.done():
+                self._ending = None
+        self._is_open = False
+
+    def _note(self, future: "asyncio.Future[Any]") -> None:
+        if not future.cancelled() and future.exception() is not None:
+            self._refused = self._refused or future.exception()
+
+    def _check_records(self) -> None:
+        """Raise BusFailed for a transaction that lacks a record: it must never be committed."""
+        if self._refused is not None:
+            reason = f"{type(self._refused).__name__} {self._refused}"
+            self._failure = BusFailed(f"a record of the transaction was refused: {reason}")
+            raise self._failure
 
     async def _tried(self, work: Callable[[], Awaitable[None]], doing: str) -> None:
         self._check()

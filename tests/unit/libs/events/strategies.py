@@ -13,7 +13,7 @@ from hypothesis.extra import numpy as arrays
 from pydantic import AwareDatetime, BaseModel
 
 from libs.events.event import Event, utc_from_ms
-from libs.events.ticks import COLUMN_TYPES, REQUIRED, TickBatch, TickColumns
+from libs.events.ticks import COLUMN_TYPES, REQUIRED, YEAR_10000_MS, TickBatch, TickColumns
 
 FINITE = st.floats(allow_nan=False, allow_infinity=False)
 MILLISECONDS = st.integers(min_value=0, max_value=4_102_444_800_000)  # to the year 2100
@@ -29,6 +29,8 @@ _SIMPLE: dict[Any, st.SearchStrategy[Any]] = {
     AwareDatetime: st.datetimes(datetime(1970, 1, 2), datetime(2100, 1, 1), timezones=_ZONES),  # noqa: DTZ001
 }
 
+_NAMED: dict[str, st.SearchStrategy[Any]] = {"instrument_token": st.integers(0, 2**63 - 1)}
+
 
 @cache
 def events(event: type[Event]) -> st.SearchStrategy[Event]:
@@ -38,7 +40,7 @@ def events(event: type[Event]) -> st.SearchStrategy[Event]:
 
 def models(model: type[BaseModel]) -> st.SearchStrategy[Any]:
     fields = {
-        name: _values(field.annotation)
+        name: _NAMED.get(name, _values(field.annotation))
         for name, field in model.model_fields.items()
         if name != "type"
     }
@@ -91,7 +93,7 @@ def tick_batches(draw: st.DrawFn) -> TickBatch:
         connection=draw(small),
         sequence=draw(large),
         partition=draw(small),
-        clock_ms=draw(large),
+        clock_ms=draw(st.integers(0, YEAR_10000_MS - 1)),
         received_ms=draw(large),
         time_is_arrival=draw(st.booleans()),
         columns=draw(tick_columns()),
