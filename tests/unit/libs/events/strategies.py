@@ -29,7 +29,8 @@ _SIMPLE: dict[Any, st.SearchStrategy[Any]] = {
     AwareDatetime: st.datetimes(datetime(1970, 1, 2), datetime(2100, 1, 1), timezones=_ZONES),  # noqa: DTZ001
 }
 
-_NAMED: dict[str, st.SearchStrategy[Any]] = {"instrument_token": st.integers(0, 2**63 - 1)}
+TOKEN = ("instrument_token", int)
+TOKENS = st.integers(0, 2**63 - 1)
 
 
 @cache
@@ -40,7 +41,7 @@ def events(event: type[Event]) -> st.SearchStrategy[Event]:
 
 def models(model: type[BaseModel]) -> st.SearchStrategy[Any]:
     fields = {
-        name: _NAMED.get(name, _values(field.annotation))
+        name: TOKENS if (name, field.annotation) == TOKEN else _values(field.annotation)
         for name, field in model.model_fields.items()
         if name != "type"
     }
