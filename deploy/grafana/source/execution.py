@@ -21,7 +21,7 @@ FATES = {
     "OrderFilled": ("filled", GREEN),
     "OrderPlaced": ("placed", YELLOW),
     "OrderPlanned": ("planned", YELLOW),
-    "OrderUnresolved": ("in doubt", RED),
+    "OrderUnresolved": ("unresolved", RED),
     "OrderCancelled": ("cancelled", GREY),
     "OrderRejected": ("rejected", RED),
 }
@@ -53,8 +53,8 @@ NOW = Row(
             look=Look(),
         ).span(3),
         stat(
-            "Orders in doubt",
-            "Orders of which nobody knows whether they reached the broker.",
+            "Unresolved orders",
+            "Orders of which it is unknown whether the broker has them.",
             Prom("sum(alphastocks_orders_unresolved)"),
             look=Look(steps=NONE_IS_GOOD, alerts=["OrderUnresolved"]),
         ).span(3),
@@ -122,7 +122,7 @@ BROKER = Row(
         ),
         lines(
             "Orders",
-            "Steps of orders a second. More planned than placed: the broker does not take them.",
+            "Steps of orders a second. More planned than placed: the broker does not accept them.",
             Prom(
                 "sum by (type) (rate(alphastocks_events_published_total"
                 '{type=~"Order.+"}[$__rate_interval]))',
@@ -132,7 +132,7 @@ BROKER = Row(
         ),
         lines(
             "Order requests left, minute by minute",
-            "What is left of the minute's 400. Exits need requests too.",
+            "Requests left of the minute's 400. Exits need requests too.",
             Prom('min(alphastocks_order_budget_left{span_seconds="60"})', legend="within a minute"),
             look=Look(
                 steps=((None, RED), (40, YELLOW), (100, GREEN)),
@@ -142,7 +142,7 @@ BROKER = Row(
         ),
         lines(
             "Time to decide",
-            "Time in the executor for a signal, 99 of 100 take less: chain, filters, size, limits.",
+            "Time to decide on a signal (99th percentile): chain, filters, size, limits.",
             Prom(
                 "histogram_quantile(0.99, sum by (le) (rate(alphastocks_handler_seconds_bucket"
                 '{service="executor", type="SignalGenerated"}[$__rate_interval])))',
@@ -152,7 +152,7 @@ BROKER = Row(
         ),
         lines(
             "At risk through the day",
-            "Rupees at the stops of what is held and ordered; the dashed line is the most.",
+            "Rupees lost if every stop is hit; the dashed line is the limit.",
             Prom("max(alphastocks_at_risk_rupees)", legend="at risk"),
             Prom("max(alphastocks_at_risk_limit_rupees)", legend="limit"),
             look=Look(unit="currencyINR", decimals=0, least=0),
@@ -165,7 +165,7 @@ DAY = Row(
     [
         bars(
             "Why orders ended without a fill",
-            "Orders that were rejected, cancelled or are in doubt, by reason.",
+            "Orders that were rejected, cancelled or are unresolved, by reason.",
             Sql(
                 """
                 SELECT if(reason = '', type, reason) AS why, uniqExact(order_id) AS orders
@@ -211,7 +211,7 @@ DAY = Row(
         .height(8),
         table(
             "Orders of the day",
-            "Each order as it stands; times are India's. The tag finds it in the broker's book.",
+            "Current state of each order, times in India. The tag finds it in the broker's book.",
             Sql(
                 """
                 SELECT formatDateTime(min(occurred_at), '%H:%i:%S', 'Asia/Kolkata') AS planned,

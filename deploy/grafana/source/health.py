@@ -45,7 +45,7 @@ PARTS = Row(
         ),
         states(
             "Writers",
-            "Red: the writer tries again, since ClickHouse is away or refuses its rows.",
+            "Red: the writer retries, since ClickHouse is down or refuses its rows.",
             Prom(
                 'min by (component) (alphastocks_component_up{component=~".+[.]writer[.].+"})',
                 legend="{{component}}",
@@ -54,7 +54,7 @@ PARTS = Row(
         ),
         lines(
             "Retries",
-            "Trouble with bus, database or broker that was tried again, in five minutes.",
+            "Retries after errors of bus, database or broker, in five minutes.",
             Prom(
                 "sum by (service, what) (increase(alphastocks_retries_total[5m]))",
                 legend="{{service}}: {{what}}",
@@ -69,8 +69,8 @@ BUS = Row(
     [
         lines(
             "Lag on the way",
-            "Messages that each group has not committed. The end of a transaction counts as one "
-            "that nobody commits: a few of a quiet topic mean nothing.",
+            "Messages that each group has not committed. The marker at the end of a transaction "
+            "counts as one: a few on an idle topic mean nothing.",
             Prom(
                 f"sum by (group, topic) (alphastocks_consumer_lag{{{PATH}}})",
                 legend="{{group}}: {{topic}}",
@@ -79,7 +79,7 @@ BUS = Row(
         ),
         lines(
             "Lag of the writers",
-            "Messages that are not in the tables yet. Nothing on the way waits for them.",
+            "Messages that are not in the tables yet. Trading does not wait for them.",
             Prom(f"sum by (group) (alphastocks_consumer_lag{{{WRITERS}}})", legend="{{group}}"),
             look=Look(steps=((None, GREEN), (5000, YELLOW)), alerts=["WriterLag"]),
         ),
@@ -109,7 +109,7 @@ BUS = Row(
         ),
         lines(
             "Time of a checkpoint",
-            "Until the bus has what was published and knows what was handled; 99 of 100 take less.",
+            "Time to flush what was published and commit what was handled (99th percentile).",
             Prom(slowest("alphastocks_checkpoint_seconds", "group"), legend="{{group}}"),
             look=Look(unit="s"),
         ),
@@ -124,7 +124,7 @@ BUS = Row(
         ),
         lines(
             "Dead letters",
-            "Messages that nobody could handle, since each service started.",
+            "Messages that a service could not handle, since it started.",
             Prom(
                 "sum by (service, topic) (alphastocks_dead_letters_total)",
                 legend="{{service}}: {{topic}}",
@@ -171,7 +171,7 @@ CLICKHOUSE = Row(
         ),
         stat(
             "Parts of a partition",
-            "The most of any. From 300 on merges do not keep up; from 1,000 inserts are slowed.",
+            "The largest number. From 300 merges do not keep up; from 1,000 inserts are slowed.",
             Prom("max(ClickHouseAsyncMetrics_MaxPartCountForPartition)"),
             look=Look(steps=((None, GREEN), (300, YELLOW), (1000, RED))),
         ),
@@ -198,7 +198,7 @@ CLICKHOUSE = Row(
         ),
         lines(
             "Queries",
-            "Queries a second that it was asked, and those that failed.",
+            "Queries a second, and those that failed.",
             Prom("sum(rate(ClickHouseProfileEvents_SelectQuery[$__rate_interval]))", legend="read"),
             Prom(
                 "sum(rate(ClickHouseProfileEvents_InsertQuery[$__rate_interval]))", legend="write"
@@ -253,7 +253,7 @@ WATCH = Row(
         ),
         lines(
             "Rules that cannot be evaluated",
-            "Failures in ten minutes: alerts of such a group are silent whatever happens.",
+            "Failures in ten minutes: alerts of such a group cannot fire.",
             Prom(
                 "sum by (rule_group) (increase(prometheus_rule_evaluation_failures_total[10m]))",
                 legend="{{rule_group}}",

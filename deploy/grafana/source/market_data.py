@@ -48,7 +48,7 @@ FEED = Row(
         ),
         stat(
             "Ticks refused",
-            "Part of the feed's ticks that candle refused, for whatever reason.",
+            "Share of the feed's ticks that candle refused, for any reason.",
             Prom(
                 "sum(rate(alphastocks_ticks_rejected_total[$__rate_interval])) "
                 "/ (sum(rate(alphastocks_feed_ticks_total[$__rate_interval])) > 0)"
@@ -108,7 +108,7 @@ FLOW = Row(
         ),
         lines(
             "Ticks taken with a defect",
-            "Ticks a second that stepped back in time or volume and counted all the same.",
+            "Ticks a second that stepped back in time or volume and were accepted.",
             Prom(
                 "sum by (reason) (rate(alphastocks_ticks_flagged_total[$__rate_interval]))",
                 legend="{{reason}}",
@@ -249,7 +249,7 @@ MARKET = Row(
 BOARD = Board(
     name="market-data",
     title="Market data",
-    description="Does it come, is it sound, is it fresh?",
+    description="Does it arrive, is it valid, is it fresh?",
     rows=[FEED, FLOW, AGE, MARKET],
     by_day=True,
 )

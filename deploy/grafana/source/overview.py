@@ -31,7 +31,7 @@ ALERTS = Row(
     [
         stat(
             "Pages",
-            "Alerts that put money or the day at stake now.",
+            "Alerts on risks to money or the trading day.",
             Prom('count(ALERTS{alertstate="firing", severity="page"}) or vector(0)'),
             look=Look(steps=NONE_IS_GOOD),
         ),
@@ -45,7 +45,7 @@ ALERTS = Row(
             linked(
                 table(
                     "Alerts",
-                    "What fires now. Each has an entry in the runbook, to which its name leads.",
+                    "The alerts that fire now; the name links to the runbook.",
                     Prom(
                         "sum by (alertname, severity, service, group, topic) "
                         '(ALERTS{alertstate="firing"})',
@@ -102,13 +102,13 @@ TRADING = Row(
         ),
         stat(
             "Without a stop",
-            "Open positions that no stop watches: none is set, or nothing is quoted for a minute.",
+            "Open positions without a stop, or without a quote for a minute.",
             Prom("sum(alphastocks_positions_unguarded)"),
             look=Look(steps=NONE_IS_GOOD, alerts=["PositionUnguarded"]),
         ),
         stat(
-            "Orders in doubt",
-            "Orders of which nobody knows whether they reached the broker.",
+            "Unresolved orders",
+            "Orders of which it is unknown whether the broker has them.",
             Prom("sum(alphastocks_orders_unresolved)"),
             look=Look(steps=NONE_IS_GOOD, alerts=["OrderUnresolved"]),
         ),
@@ -123,7 +123,7 @@ TRADING = Row(
         gauges(
             "Limits used",
             "Loss of the day, and rupees at the stops of what is held, as parts of their limits. "
-            "At the whole of one the executor opens nothing more.",
+            "When a limit is used up, the executor opens nothing more.",
             Prom(
                 "max(alphastocks_day_loss_rupees) / (max(alphastocks_day_loss_limit_rupees) > 0)",
                 legend="loss of the day",
@@ -208,7 +208,7 @@ HEALTH = Row(
         ),
         stat(
             "Lag of ticks",
-            "Messages of ticks and candles that the slowest group on the way has not committed.",
+            "Ticks and candles (messages) that the slowest group has not committed.",
             Prom(
                 "max(sum by (group, topic) (alphastocks_consumer_lag"
                 '{topic=~"ticks|candles", group!~".+[.]writer[.].+"}))'
@@ -220,13 +220,13 @@ HEALTH = Row(
         ),
         stat(
             "Dead letters",
-            "Messages that nobody could handle, since the services started.",
+            "Messages that a service could not handle, since the services started.",
             Prom("sum(alphastocks_dead_letters_total) or vector(0)"),
             look=Look(steps=((None, GREEN), (1, YELLOW)), alerts=["DeadLetters"]),
         ),
         stat(
             "Writers",
-            "Writers of tables that work. One that tries again waits for ClickHouse.",
+            "Writers that work. One that retries waits for ClickHouse.",
             Prom('min(alphastocks_component_up{component=~".+[.]writer[.].+"})'),
             look=Look(
                 names={"0": ("wait", RED), "1": ("all work", GREEN)},
@@ -242,7 +242,7 @@ HEALTH = Row(
         ),
         states(
             "Services",
-            "Green: every part that the service needs works. Red: one does not, or it is down.",
+            "Green: all components of the service work. Red: one does not, or it is down.",
             Prom(
                 'min by (service) (alphastocks_component_up{required="true"}) '
                 'or 0 * max by (service) (up{job="alphastocks"})',
@@ -256,7 +256,7 @@ HEALTH = Row(
         ),
         lines(
             "From tick to order",
-            "Events published a second, by kind: where the chain stops, its line does.",
+            "Events published a second, by kind; a flat line shows where the chain is broken.",
             Prom(
                 "sum by (type) (rate(alphastocks_events_published_total"
                 '{type=~"TickBatch|CandleBatch|StrategySignal|SignalGenerated|OrderPlaced"}'

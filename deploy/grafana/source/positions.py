@@ -57,7 +57,7 @@ DAY = Row(
         ),
         stat(
             "Win rate",
-            "Part of the closed positions that earned something after charges.",
+            "Share of the closed positions with a profit after charges.",
             Sql("""
                 SELECT countIf(net > 0) / nullIf(count(), 0) AS won FROM @closed
                 """),
@@ -96,13 +96,13 @@ OPEN = Row(
     [
         stat(
             "Without a stop",
-            "Open positions that no stop watches: none is set, or nothing is quoted for a minute.",
+            "Open positions without a stop, or without a quote for a minute.",
             Prom("sum(alphastocks_positions_unguarded)"),
             look=Look(steps=NONE_IS_GOOD, alerts=["PositionUnguarded"]),
         ).span(12),
         stat(
             "Open now",
-            "As the position service has it, whatever the tables say.",
+            "From the metrics of the position service, not from the tables.",
             Prom("sum(alphastocks_positions_open)"),
             look=Look(alerts=["PositionsAfterClose"]),
         ).span(12),
@@ -266,7 +266,7 @@ PAST = Row(
 BOARD = Board(
     name="positions",
     title="Positions and P&L",
-    description="What is held, what it brought, and why.",
+    description="Positions, their profit and loss, and why they were closed.",
     rows=[DAY, OPEN, CLOSED_ROW, PAST],
     by_day=True,
 )

@@ -1,4 +1,4 @@
-"""Strategies and signals: what was said, what passed, what became of it."""
+"""Strategies and signals: which there were, which passed, and how they ended."""
 
 from grafana_foundation_sdk.builders.stat import Panel as Stat
 
@@ -47,7 +47,7 @@ DAY = Row(
         ),
         counted(
             "Valid",
-            "Neither stale nor a duplicate: what the executor was asked to trade.",
+            "Signals that are neither stale nor duplicates; the executor decides on them.",
             """
             SELECT uniqExact(signal_id) AS signals FROM trading_signals FINAL
             WHERE @of_the_day AND state = 'VALIDATED'
@@ -62,7 +62,7 @@ DAY = Row(
         ),
         counted(
             "Refused",
-            "Decisions not to, each with its reason and the numbers behind it.",
+            "Decisions not to trade, each with its reason and numbers.",
             """
             SELECT countIf(outcome = 'refused') AS decisions FROM decisions FINAL WHERE @of_the_day
             """,
@@ -83,7 +83,7 @@ DAY = Row(
         ),
         bars(
             "Why signals were not traded",
-            "Reasons of signal and executor. `positions` and the like are limits at work.",
+            "Reasons of signal and executor. `positions` and the like are limits.",
             Sql(
                 """
                 SELECT reason, uniqExact(signal_id) AS signals FROM trading_signals FINAL
@@ -218,7 +218,7 @@ WORK = Row(
 BOARD = Board(
     name="strategies",
     title="Strategies and signals",
-    description="What strategies said, what passed, and what became of it.",
+    description="Signals of the strategies: which passed, and how they ended.",
     rows=[DAY, WORK],
     by_day=True,
 )

@@ -92,7 +92,7 @@ def test_after_a_day_comes_the_next_trading_day_from_its_open(tmp_path: Path) ->
     ]
 
 
-def test_a_restart_goes_on_in_the_middle_of_the_day_where_it_was(tmp_path: Path) -> None:
+def test_a_restart_resumes_in_the_middle_of_the_day(tmp_path: Path) -> None:
     settings = settings_of(state=tmp_path / "account.json", start=time(9, 20), speed=60)
     played(settings, lambda seen: bool(seen) and is_under_way(seen[0], time(9, 20, 30)))
     ((day, at_ms),) = played(settings, bool)
@@ -107,7 +107,7 @@ def test_a_restart_between_two_days_begins_the_later_one(tmp_path: Path) -> None
     assert (day, at_ms) == (THURSDAY, at_time(THURSDAY, time(9, 14, 59)))
 
 
-def test_a_day_waits_for_somebody_who_follows_it() -> None:
+def test_a_day_waits_for_a_subscriber() -> None:
     async def play() -> None:
         stopping: asyncio.Event = asyncio.Event()
         begun: asyncio.Future[SimulatorServer] = asyncio.get_running_loop().create_future()
@@ -129,7 +129,7 @@ def test_the_end_of_the_calendar_is_the_end(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["{}", '{"day": "soon", "at_ms": 1, "is_over": false}', "["])
-def test_a_place_that_cannot_be_read_is_refused(tmp_path: Path, text: str) -> None:
+def test_a_resume_point_that_cannot_be_read_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "account.place").write_text(text)
     with pytest.raises(SettingsError, match=r"account\.place holds no"):
         played(settings_of(state=tmp_path / "account.json"), bool)

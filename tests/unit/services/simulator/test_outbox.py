@@ -23,7 +23,7 @@ def test_messages_go_in_order_and_the_box_is_drained_when_the_last_was_sent() ->
     asyncio.run(play())
 
 
-def test_a_closed_box_lets_everybody_go_and_takes_nothing() -> None:
+def test_a_closed_box_releases_waiting_tasks_and_accepts_nothing() -> None:
     async def play() -> None:
         box = Outbox(2)
         asking = asyncio.create_task(box.next())

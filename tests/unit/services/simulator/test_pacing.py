@@ -30,7 +30,7 @@ def test_after_a_hiccup_the_missed_seconds_are_due_at_once() -> None:
     assert pacing.wait_ms(3000) == 1000
 
 
-def test_a_pause_and_another_speed_are_not_made_up_for() -> None:
+def test_a_pause_and_another_speed_are_not_caught_up() -> None:
     pacing = Pacing(1)
     pacing.wait_ms(0)
     pacing.pause()

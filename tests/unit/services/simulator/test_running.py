@@ -19,7 +19,7 @@ def test_options_go_before_the_settings() -> None:
     ("options", "named"),
     [({"day": "tomorrow"}, "day"), ({"speed": "0"}, "speed"), ({"port": "x"}, "port")],
 )
-def test_an_option_that_cannot_be_is_named(options: dict[str, str], named: str) -> None:
+def test_an_invalid_option_is_named(options: dict[str, str], named: str) -> None:
     with pytest.raises(SettingsError, match=rf"^simulator\.{named}: "):
         with_options(SimulatorSettings(), options)
 
@@ -59,7 +59,7 @@ def test_a_file_that_holds_no_account_is_refused(tmp_path: Path, text: str) -> N
         StateFile(path).read()
 
 
-def test_a_place_where_nothing_can_be_kept_is_refused(tmp_path: Path) -> None:
+def test_a_state_file_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(SettingsError, match=r"simulator\.state"):
         StateFile(tmp_path / "file" / "state.json").write({})

@@ -60,7 +60,7 @@ def test_an_unknown_field_is_named(kind: str) -> None:
         ({"kind": "garbage", "what": "x"}, "garbage: what:"),
     ],
 )
-def test_a_fault_that_cannot_be_is_refused_in_one_line(fields: dict[str, Any], named: str) -> None:
+def test_an_invalid_fault_is_refused_in_one_line(fields: dict[str, Any], named: str) -> None:
     with pytest.raises(InputError) as refused:
         read_fault(fields)
     assert str(refused.value).startswith(named)
@@ -83,13 +83,13 @@ def test_a_request_is_met_by_method_and_path() -> None:
 
 
 @given(st.integers(0, 5), st.integers(1, 5))
-def test_the_first_get_off_and_then_so_many_are_hit(skip: int, times: int) -> None:
+def test_the_first_matches_are_skipped_and_then_so_many_are_hit(skip: int, times: int) -> None:
     made = book({"kind": "lose_update", "skip": skip, "times": times})
     met = [made.for_update(NOW_MS) is not None for _ in range(skip + times + 3)]
     assert met == [False] * skip + [True] * times + [False] * 3
 
 
-def test_faults_befall_in_the_order_of_their_booking() -> None:
+def test_faults_are_applied_in_the_order_in_which_they_were_added() -> None:
     made = book({"kind": "token"}, {"kind": "limit"})
     kinds = [made.for_request("GET", "/", NOW_MS) for _ in range(3)]
     assert [fault and fault.kind for fault in kinds] == ["token", "limit", None]
@@ -101,7 +101,7 @@ def test_before_its_time_a_fault_does_nothing() -> None:
     assert made.for_upgrade(NOW_MS + 1000) is not None
 
 
-def test_what_befalls_sockets_and_market_does_so_once() -> None:
+def test_faults_of_sockets_and_market_are_applied_once() -> None:
     made = book(
         {"kind": "close"}, {"kind": "halt", "seconds": 5}, {"kind": "close", "at": "11:00:00"}
     )
