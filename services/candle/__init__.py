@@ -1,1 +1,1 @@
-"""Ticks into candles of one minute to a day."""
+"""Folds ticks into candles of one minute to a day."""

@@ -1,4 +1,4 @@
-"""The candle service: ticks in, candles out, candles stored."""
+"""The candle service: folds ticks into candles, publishes and stores them."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -27,10 +27,10 @@ from services.candle.settings import CandleSettings
 
 
 class CandleHandler:
-    """Hands ticks to the aggregator, after the instruments that they are of.
+    """Passes ticks to the aggregator once their instruments are known.
 
-    Every member needs all instruments, and those of a batch were published before it: what is
-    not known yet is read then, so that no order between topics is relied on.
+    Instruments are published before their ticks, but topics are not ordered among each other:
+    the `instruments` topic is read whenever a batch has an unknown instrument.
     """
 
     def __init__(self, aggregator: CandleAggregator, bus: Bus, meter: "_TickMeter") -> None:
@@ -40,20 +40,20 @@ class CandleHandler:
         self._log = logger_of("candle")
 
     async def prepare(self, emit: Emit) -> None:
-        """Learn what is listed, before partitions are taken over."""
+        """Read the listed instruments before partitions are restored."""
         await self._list_instruments()
 
     async def handle(self, event: Event, emit: Emit) -> None:
         """Publish the candles that a batch of ticks closes or revises."""
         if not isinstance(event, TickBatch):
             return
-        if self._aggregator.strangers(event):
+        if self._aggregator.needs_instruments(event):
             await self._list_instruments()
         await emit(*self._aggregator.on_ticks(event))
         self._meter.update()
 
     def run_length(self, events: Sequence[Event]) -> int:
-        """Return how many batches may be taken at once, from the first on."""
+        """Return how many of the first batches may be handled together."""
         batches = list(takewhile(lambda event: isinstance(event, TickBatch), events))
         return max(1, self._aggregator.run_length(cast(list[TickBatch], batches)))
 
@@ -63,29 +63,29 @@ class CandleHandler:
         self._meter.update()
 
     async def flush(self) -> None:
-        """Hold nothing."""
+        """Do nothing: nothing is buffered."""
 
     async def begin(self, emit: Emit) -> None:
-        """Publish what a crash may have kept back at the last close."""
-        await emit(*self._aggregator.resumed())
+        """Publish candles that a crash may have left unpublished."""
+        await emit(*self._aggregator.unpublished())
 
     def forget(self, partition: int) -> None:
         """Drop the state of a partition."""
         self._aggregator.forget(partition)
 
     def since(self, partition: int, last: Event | None) -> Since:
-        """Ask for the day's candles, and for the ticks that may still change any."""
+        """Restore the day's candles; replay the ticks of minutes that may still be revised."""
         if not isinstance(last, TickBatch):
             return Since()
         return Since(midnight_ms(last.trading_day), self._aggregator.resume_after(last))
 
     def restore(self, event: Event) -> None:
-        """Take back candles that were published before."""
+        """Restore candles that were published before."""
         if isinstance(event, CandleBatch):
             self._aggregator.restore(event)
 
     def replay(self, event: Event) -> None:
-        """Take in ticks that were handled before."""
+        """Replay ticks that were handled before."""
         if isinstance(event, TickBatch):
             self._aggregator.replay(event)
 
@@ -131,7 +131,7 @@ def _router(aggregator: CandleAggregator, parts: Parts) -> APIRouter:
 
     @router.get("/candles/{tradingsymbol}/{interval}/forming")
     def forming(tradingsymbol: str, interval: Interval) -> dict[str, float | None]:
-        """Return the candle that is open now, as it stands; 404 without a tick in it."""
+        """Return the current values of the open candle; 404 if it has no tick."""
         values = aggregator.forming(tradingsymbol, interval, parts.clock.now_ms())
         if values is None:
             raise HTTPException(404, f"no {interval} candle of {tradingsymbol} is forming")
@@ -149,20 +149,20 @@ def _router(aggregator: CandleAggregator, parts: Parts) -> APIRouter:
 
 
 class _TickMeter:
-    """Carries the domain's counts over to the metrics."""
+    """Copies the domain's counts to the metrics."""
 
     def __init__(self, counts: TickCounts, metrics: Metrics) -> None:
         self._counts = counts
         self._metrics = metrics
-        self._told = replace(counts, rejected=Counter(), flagged=Counter())
+        self._reported = replace(counts, rejected=Counter(), flagged=Counter())
 
     def update(self) -> None:
         """Add what has been counted since the last update."""
         for reason, count in self._counts.rejected.items():
-            if more := count - self._told.rejected[reason]:
+            if more := count - self._reported.rejected[reason]:
                 self._metrics.ticks_rejected.labels(reason).inc(more)
-                self._told.rejected[reason] = count
+                self._reported.rejected[reason] = count
         for reason, count in self._counts.flagged.items():
-            if more := count - self._told.flagged[reason]:
+            if more := count - self._reported.flagged[reason]:
                 self._metrics.ticks_flagged.labels(reason).inc(more)
-                self._told.flagged[reason] = count
+                self._reported.flagged[reason] = count

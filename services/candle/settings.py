@@ -8,7 +8,7 @@ from services.candle.domain.session_candles import CandleRules
 
 
 class CandleSettings(Section):
-    """When candles close, and of what."""
+    """When candles close, and of which instruments."""
 
     rules: CandleRules = Field(default_factory=CandleRules, description="grace and revisions")
     segments: tuple[str, ...] = Field(

@@ -1,1 +1,1 @@
-"""Signals into option orders."""
+"""Trades signals by option orders."""

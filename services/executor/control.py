@@ -1,8 +1,8 @@
-"""The control endpoints of the executor: halt, resume, mode, exit, and what is so now.
+"""The control endpoints of the executor: state, halt, resume, mode and exit.
 
-Each use is an event on `control`, with whose token it was. What is asked for is published and
-acknowledged before the answer; the executor then reads it like everybody else, and again after a
-restart, so a halt lasts until it is lifted.
+Each request is recorded as an event on `control` with the name of its token. A command is
+published and acknowledged before the response. The executor consumes it from its topic, and
+restores it after a restart, so a halt lasts until trading is resumed.
 """
 
 import asyncio
@@ -41,19 +41,19 @@ _BEARER = HTTPBearer(auto_error=False, description="a token of [executor] contro
 
 
 class Asked(BaseModel):
-    """What a person says with a request."""
+    """The body of a request."""
 
-    reason: str = Field("", max_length=200, description="why; it is kept with the event")
+    reason: str = Field("", max_length=200, description="why; it is recorded with the event")
 
 
 class ModeAsked(Asked):
-    """The mode in which the executor is to work from now on."""
+    """The mode of the executor from now on."""
 
     mode: ChangeableMode
 
 
 class Answer(BaseModel):
-    """What was done; `positions` are those that are to be closed."""
+    """What was done; `positions` is the number to be closed."""
 
     action: Action
     positions: int = 0
@@ -69,7 +69,7 @@ class State(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class TradingState:
-    """What the endpoints need to know of the executor; `held`: an entry of each open position."""
+    """The executor's state for the endpoints; `held`: an entry of each open position."""
 
     mode: Mode
     settings_mode: Mode
@@ -78,8 +78,8 @@ class TradingState:
 
 
 @dataclass(slots=True)
-class _Wish:
-    """Events that wait to be published, and whoever waits for that."""
+class _Pending:
+    """Events to be published, and a future that is done when they are."""
 
     events: Sequence[Event]
     done: "asyncio.Future[None]"
@@ -87,36 +87,36 @@ class _Wish:
 
 @dataclass(slots=True)
 class CommandQueue:
-    """Takes orders from the endpoints and has them published between the executor's messages."""
+    """Queues the endpoints' commands and publishes them between the executor's messages."""
 
     publish: Publish
     clock: Clock
-    _waiting: "asyncio.Queue[_Wish]" = field(default_factory=asyncio.Queue)
+    _waiting: "asyncio.Queue[_Pending]" = field(default_factory=asyncio.Queue)
 
     async def run(self, emit: Emit) -> None:
-        """Publish what is asked for, until cancelled."""
+        """Publish queued commands, until cancelled."""
         while True:
-            wish = await self._waiting.get()
-            await self._published(wish.events, emit)
-            if not wish.done.done():
-                wish.done.set_result(None)
+            pending = await self._waiting.get()
+            await self._published(pending.events, emit)
+            if not pending.done.done():
+                pending.done.set_result(None)
 
     async def _published(self, events: Sequence[Event], emit: Emit) -> None:
-        """Publish, again while the bus is away: what was asked for is not lost."""
+        """Publish; retry during an outage of the bus, so that no command is lost."""
 
-        def tell(error: Exception) -> None:
+        def report(error: Exception) -> None:
             logger_of("executor").warning("a command waits to be published", reason=str(error))
 
-        await retrying(lambda: self.publish(events, emit), tell, lambda: False)
+        await retrying(lambda: self.publish(events, emit), report, lambda: False)
 
     async def done(self, events: Sequence[Event]) -> None:
-        """Return when events are acknowledged; raise TimeoutError where that takes too long."""
-        wish = _Wish(events, asyncio.get_running_loop().create_future())
-        await self._waiting.put(wish)
-        await asyncio.wait_for(wish.done, TIMEOUT_SECONDS)
+        """Return when events are acknowledged; TimeoutError after `TIMEOUT_SECONDS`."""
+        pending = _Pending(events, asyncio.get_running_loop().create_future())
+        await self._waiting.put(pending)
+        await asyncio.wait_for(pending.done, TIMEOUT_SECONDS)
 
     def used(self, action: Action, token: str, outcome: Outcome, reason: str) -> ControlUsed:
-        """Return the event of a use."""
+        """Return the event that records a request."""
         at, nonce = utc_from_ms(self.clock.now_ms()), secrets.token_hex(_NONCE_BYTES)
         day = at.astimezone(IST).date()
         return ControlUsed(
@@ -146,7 +146,7 @@ def control_router(
 
     @router.get("/state")
     async def show(token: Annotated[AccessToken, Depends(admitted("state", "read"))]) -> State:
-        """Answer whether trading is halted and how many positions are open."""
+        """Return whether trading is halted and how many positions are open."""
         now = state()
         await _published(commands, [commands.used("state", token.name, "done", "")])
         return State(mode=now.mode, halted_because=now.halted_because, open_positions=len(now.held))
@@ -155,7 +155,7 @@ def control_router(
     async def halt(
         asked: Asked, token: Annotated[AccessToken, Depends(admitted("halt", "operate"))]
     ) -> Answer:
-        """Open no new position until trading is resumed; exits go on."""
+        """Open no new position until trading is resumed; exits continue."""
         use = commands.used("halt", token.name, "done", asked.reason)
         reason = f"halted by {token.name}" + (f": {asked.reason}" if asked.reason else "")
         await _published(commands, [use, _control(TradingHalted, use, reason)])
@@ -165,7 +165,7 @@ def control_router(
     async def resume(
         asked: Asked, token: Annotated[AccessToken, Depends(admitted("resume", "operate"))]
     ) -> Answer:
-        """Let new positions be opened again."""
+        """Allow new positions again."""
         use = commands.used("resume", token.name, "done", asked.reason)
         reason = f"resumed by {token.name}" + (f": {asked.reason}" if asked.reason else "")
         await _published(commands, [use, _control(TradingResumed, use, reason)])
@@ -175,7 +175,7 @@ def control_router(
     async def change_mode(
         asked: ModeAsked, token: Annotated[AccessToken, Depends(admitted("mode", "trade"))]
     ) -> Answer:
-        """Decide the signals that follow in another mode; what is open is closed as before."""
+        """Decide later signals in another mode; open positions are closed as before."""
         use = commands.used("mode", token.name, "done", asked.reason)
         await _published(commands, [use, _mode_changed(asked.mode, state().settings_mode, use)])
         return Answer(action="mode")
@@ -184,7 +184,7 @@ def control_router(
     async def leave(
         asked: Asked, token: Annotated[AccessToken, Depends(admitted("exit", "trade"))]
     ) -> Answer:
-        """Close every open position; halt first if none is to be opened after it."""
+        """Close every open position; to keep new ones from being opened, halt first."""
         use, held = commands.used("exit", token.name, "done", asked.reason), state().held
         await _published(commands, [use, *_exits(held, use)])
         return Answer(action="exit", positions=len(held))
@@ -196,7 +196,9 @@ _RESPONSES: dict[int | str, dict[str, Any]] = {
     401: {"description": "no such token"},
     403: {"description": "beyond the token's scope"},
     429: {"description": "too often"},
-    503: {"description": "not acknowledged: nothing is certain, ask for the state"},
+    503: {
+        "description": "not acknowledged in time: the command may still take effect, read the state"
+    },
 }
 
 
@@ -225,7 +227,7 @@ async def _published(commands: CommandQueue, events: Sequence[Event]) -> None:
     try:
         await commands.done(events)
     except TimeoutError:
-        raise HTTPException(503, "the bus has not acknowledged it in time") from None
+        raise HTTPException(503, "the bus has not acknowledged the command in time") from None
 
 
 def _control(

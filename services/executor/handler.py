@@ -1,11 +1,11 @@
 """Carries out what the executor's domain decides: publishes its events, then calls the broker.
 
-The order of the order path: plan published → acknowledged by the bus → broker called, and not later
-than a moment after it: another executor may have taken over meanwhile. After any doubt the tag is
-looked up in the order book before anything else.
+Order path: plan published → acknowledged by the bus → broker called, within `CALL_WITHIN_MS` of the
+acknowledgement, since another executor may have fenced this one meanwhile. An order in doubt is
+looked up by its tag in the order book before anything else.
 
-What was decided is forgotten only when it was done. A failure in between (the bus is away) leaves
-the rest, and the next event, `finish` or update of the broker goes on with it.
+A decision is kept until it is carried out. After a failure in between (an outage of the bus) the
+next event, `finish` or update of the broker continues with the rest.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ from services.executor.domain.executor import OptionsExecutor
 from services.executor.domain.order import Order
 
 CALL_WITHIN_MS = 2000
-"""How long after an acknowledgement the broker may be called: a successor waits longer."""
+"""How long after an acknowledgement the broker may be called; a newer executor waits longer."""
 
 
 class ExecutorHandler:
@@ -54,7 +54,7 @@ class ExecutorHandler:
         return self._turn.locked()
 
     async def handle(self, event: Event, emit: Emit) -> None:
-        """React to one event, then to what the broker made of the new quotes."""
+        """React to one event, then to the venue's updates after new quotes."""
         async with self._turn:
             await self._carry_on(emit)
             if isinstance(event, TickBatch):
@@ -65,34 +65,34 @@ class ExecutorHandler:
             await self._take_updates(emit)
 
     async def finish(self, emit: Emit) -> None:
-        """Send what was planned by the messages at hand: their plans are acknowledged at once."""
+        """Send the orders planned by a batch of messages; one flush acknowledges their plans."""
         async with self._turn:
             await self._carry_on(emit)
             await self._place_planned(emit)
             await self._take_updates(emit)
 
     async def publish(self, events: Iterable[Event], emit: Emit) -> None:
-        """Publish events of somebody else, between two messages, and have them acknowledged."""
+        """Publish events of a caller between two messages, and wait for the acknowledgement."""
         async with self._turn:
             await _publish(events, emit)
             await self._bus.flush()
 
     async def flush(self) -> None:
-        """Hold nothing: `finish` has sent what was planned."""
+        """Do nothing: `finish` has sent what was planned."""
 
     def restore(self, event: Event) -> None:
-        """Hand a past event to the domain."""
+        """Pass a published event to the domain."""
         self._executor.restore(event)
 
     async def begin(self, emit: Emit) -> None:
-        """Settle orders of before a restart with the broker's order book."""
-        book = await retrying(self._venue.orders, self._tell_trouble, lambda: False)
+        """Compare orders of before a restart with the broker's order book."""
+        book = await retrying(self._venue.orders, self._log_outage, lambda: False)
         await self._carry_out(self._executor.settle(book, self._clock.now_ms()), emit)
         await self._place_planned(emit)
         await self._bus.flush()
 
     async def on_updates(self, emit: Emit) -> None:
-        """React to the updates that the broker sent by itself."""
+        """React to the updates that the broker sent on its own."""
         async with self._turn:
             await self._carry_on(emit)
             await self._take_updates(emit)
@@ -105,12 +105,12 @@ class ExecutorHandler:
             await self._carry_out(self._executor.on_updates(updates, now_ms), emit)
 
     async def _carry_out(self, effects: Iterable[Effect], emit: Emit) -> None:
-        """Publish the events of a decision; then ask the broker what it is to be asked."""
+        """Publish the events of a decision; then send its requests to the broker."""
         self._decided.append(tuple(effects))
         await self._carry_on(emit)
 
     async def _carry_on(self, emit: Emit) -> None:
-        """Do what was decided and is not done yet, events first."""
+        """Carry out what was decided and is not done yet, events first."""
         while self._decided or self._asked:
             if self._decided:
                 await self._publish_next(emit)
@@ -118,7 +118,7 @@ class ExecutorHandler:
                 await self._ask(self._asked.popleft())
 
     async def _publish_next(self, emit: Emit) -> None:
-        """Publish the events of the oldest decision; it is dropped if they can never be."""
+        """Publish the events of the oldest decision; drop it on an error that is not retriable."""
         effects = self._decided[0]
         events = [effect for effect in effects if isinstance(effect, Event)]
         try:
@@ -138,7 +138,7 @@ class ExecutorHandler:
                 self._log.error("an order is in doubt", tag=event.tag, reason=event.reason)
 
     async def _place_planned(self, emit: Emit) -> None:
-        """Have all plans acknowledged, then send their orders one by one, and what follows."""
+        """Wait until all plans are acknowledged, then send their orders one by one."""
         while acknowledged := len(self._planned):
             await self._bus.flush()
             acknowledged_ms = monotonic_ms()
@@ -149,7 +149,7 @@ class ExecutorHandler:
                 await self._place(self._planned.popleft(), emit)
 
     async def _place(self, order: Order, emit: Emit) -> None:
-        """Send an order once: after any failure but a refusal it may be at the broker."""
+        """Send an order once: a request that failed, not refused, may have reached the broker."""
         try:
             broker_order_id = await self._venue.place(order.request())
         except OrderRefused as refused:
@@ -159,7 +159,7 @@ class ExecutorHandler:
             return
         else:
             event = order.placed(broker_order_id, self._clock.now_ms())
-        await self._carry_out(self._learnt(order, event), emit)
+        await self._carry_out(self._applied(order, event), emit)
 
     async def _ask(self, asked: CancelOrder | LookUp) -> None:
         if isinstance(asked, CancelOrder):
@@ -168,7 +168,7 @@ class ExecutorHandler:
             await self._let_book_decide(asked)
 
     async def _cancel(self, asked: CancelOrder) -> None:
-        """Ask the broker; a request that fails is made again later, the order being watched."""
+        """Request a cancellation; one that fails is requested again by a later tick."""
         try:
             await self._venue.cancel(asked.broker_order_id)
         except BrokerError as error:
@@ -176,22 +176,22 @@ class ExecutorHandler:
             self._log.warning("a cancellation failed", tag=tag, reason=str(error))
 
     async def _look_up(self, order: Order, reason: str, emit: Emit) -> None:
-        """Find out by the tag what became of an order whose reply is in doubt.
+        """Look up an order by its tag after its reply was lost.
 
-        An order that is not found yet stays in doubt: it may still arrive, and is then adopted.
+        An order that is not found is in doubt: it may still arrive, and is then adopted.
         """
         book = await self._book() or ()
         found = [update for update in book if update.tag == order.plan.tag]
         now_ms = self._clock.now_ms()
         if found:
-            placed = self._learnt(order, order.placed(found[0].broker_order_id, now_ms))
+            placed = self._applied(order, order.placed(found[0].broker_order_id, now_ms))
             self._decided.append(placed)
             await self._carry_out(self._executor.on_updates(found, now_ms), emit)
         else:
-            await self._carry_out(self._learnt(order, order.unresolved(reason, now_ms)), emit)
+            await self._carry_out(self._applied(order, order.unresolved(reason, now_ms)), emit)
 
     async def _let_book_decide(self, asked: LookUp) -> None:
-        """Hand the book to the domain; one that cannot be read decides nothing."""
+        """Pass the book to the domain, unless it cannot be read."""
         book = await self._book()
         if book is not None:
             effects = self._executor.on_book(asked, book, self._clock.now_ms())
@@ -204,12 +204,12 @@ class ExecutorHandler:
             self._log.warning("the order book cannot be read", reason=str(error))
             return None
 
-    def _learnt(self, order: Order, event: OrderEvent) -> tuple[Effect, ...]:
-        """Return what follows from an event that the broker's reply stands for."""
+    def _applied(self, order: Order, event: OrderEvent) -> tuple[Effect, ...]:
+        """Apply the event of a broker's reply; return what follows from it."""
         return tuple(self._executor.on_event_of_order(order, event, self._clock.now_ms()))
 
-    def _tell_trouble(self, error: Exception) -> None:
-        self._log.warning("the broker does not answer, trying again", reason=str(error))
+    def _log_outage(self, error: Exception) -> None:
+        self._log.warning("the broker does not answer, retrying", reason=str(error))
 
 
 async def _publish(events: Iterable[Event], emit: Emit) -> None:

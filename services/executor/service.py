@@ -27,14 +27,17 @@ from services.executor.settings import ExecutorSettings
 
 @dataclass(frozen=True, slots=True)
 class _Watch:
-    """Keeps a venue at work beside the inputs and hands its updates to the handler."""
+    """Runs a venue beside the inputs and passes its updates to the handler."""
 
     venue: Venue
     handler: ExecutorHandler
 
     async def run(self, emit: Emit) -> None:
-        """Go on until cancelled; what the venue or the handling raises ends the service."""
-        tasks = [asyncio.create_task(self.venue.run()), asyncio.create_task(self._hand_on(emit))]
+        """Run until cancelled; an error of the venue or the handler ends the service."""
+        tasks = [
+            asyncio.create_task(self.venue.run()),
+            asyncio.create_task(self._pass_updates(emit)),
+        ]
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
@@ -44,7 +47,7 @@ class _Watch:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _hand_on(self, emit: Emit) -> None:
+    async def _pass_updates(self, emit: Emit) -> None:
         while True:
             await self.venue.updated()
             stopping = asyncio.Event()
@@ -53,15 +56,15 @@ class _Watch:
                 await asyncio.shield(handling)
             except asyncio.CancelledError:
                 stopping.set()
-                await handling  # what was begun is published whole
+                await handling  # so that its events are published completely
                 raise
 
     async def _handle(self, emit: Emit, is_stopping: Callable[[], bool]) -> None:
-        """Hand updates on, again where the bus is away: they were taken from the venue already."""
-        await retrying(lambda: self.handler.on_updates(emit), _tell_trouble, is_stopping)
+        """Handle updates; retry during an outage of the bus, as the venue gives them only once."""
+        await retrying(lambda: self.handler.on_updates(emit), _log_outage, is_stopping)
 
 
-def _tell_trouble(error: Exception) -> None:
+def _log_outage(error: Exception) -> None:
     logger_of("executor").warning("updates wait to be published", reason=str(error))
 
 
@@ -93,7 +96,7 @@ def make_service(settings: ExecutorSettings, parts: Parts, venue: Venue) -> Serv
             "send: use paper or simulator"
         )
     policy = settings.policy()
-    if not venue.may_lose_replies:  # what the book does not hold was never placed
+    if not venue.may_lose_replies:  # an order that is not in the book was never placed
         policy = replace(policy, orders=replace(policy.orders, doubt_ms=0))
     executor = OptionsExecutor(
         mode=settings.mode,

@@ -21,10 +21,10 @@ from services.executor.domain.policy import (
 
 
 class ControlSettings(Section):
-    """The control endpoints; without tokens there are none."""
+    """The control endpoints; without tokens they do not exist."""
 
-    tokens: tuple[AccessToken, ...] = Field((), description="who may use them, by hash")
-    per_minute: int = Field(30, ge=1, description="requests of a token in a minute at most")
+    tokens: tuple[AccessToken, ...] = Field((), description="access tokens, by hash")
+    per_minute: int = Field(30, ge=1, description="requests per token and minute at most")
 
 
 class ExecutorSettings(Section):
@@ -46,7 +46,7 @@ class ExecutorSettings(Section):
 
     @property
     def venue_name(self) -> str:
-        """The broker's name in the registry: what is not live goes to Kite's simulator alone."""
+        """The broker's name in the registry: outside live mode Kite means its simulator."""
         return "simulator" if self.venue == "kite" and self.mode != "live" else self.venue
 
     @property
@@ -55,7 +55,7 @@ class ExecutorSettings(Section):
         return 1 if self.chain.expiry == "weekly" else 6
 
     def policy(self) -> Policy:
-        """Return the policy that the domain works by."""
+        """Return the rules for the domain."""
         return Policy(
             entry=self.entry,
             chain=self.chain,

@@ -1,1 +1,1 @@
-"""Feeds into ticks on the bus."""
+"""Publishes the ticks of feeds."""

@@ -1,4 +1,4 @@
-"""When there is a trading day to open: the wall tells it, or the exchange that is played."""
+"""Waits for the next trading day: by the wall clock, or at a simulated exchange."""
 
 from collections.abc import Awaitable, Callable, Coroutine
 from datetime import date, datetime, timedelta
@@ -14,21 +14,21 @@ from libs.runtime.settings import SettingsError
 SEGMENTS = ("NSE", "NFO")
 EARLY = timedelta(minutes=45)
 """How long before the open a day is opened: Kite lists the day's instruments at about 08:30."""
-LOOK_SECONDS, LONGEST_SLEEP_SECONDS = 1.0, 60.0
+POLL_SECONDS, LONGEST_SLEEP_SECONDS = 1.0, 60.0
 Sleep = Callable[[float], Awaitable[None]]
 NextDay = Callable[[date | None], Coroutine[None, None, None]]
-"""Returns when there is a day to open after the one that was played (None: any)."""
+"""Waits until there is a trading day to open after the one that was played (None: any)."""
 
 
 class Dated(Protocol):
-    """An account that knows what day it is at its exchange."""
+    """A feed that knows the current day at its exchange."""
 
     async def today(self) -> date:
         """Return the day of the latest quotes."""
 
 
 def wall_days(calendar: Calendar, now_ms: Callable[[], int], sleep: Sleep) -> NextDay:
-    """Return what waits for the next session by the wall's clock; SettingsError without one."""
+    """Return a wait for the next session by the wall clock; SettingsError without one."""
 
     async def wait(played: date | None) -> None:
         try:
@@ -38,34 +38,36 @@ def wall_days(calendar: Calendar, now_ms: Callable[[], int], sleep: Sleep) -> Ne
         opens_at = _sessions(calendar, day)[0].opens_at - EARLY
         logger_of("ingest").info("next trading day", day=day, opens_at=opens_at.astimezone(IST))
         while (left := (opens_at - utc_from_ms(now_ms())).total_seconds()) > 0:
-            await sleep(min(left, LONGEST_SLEEP_SECONDS))  # a laptop's clock may jump
+            await sleep(min(left, LONGEST_SLEEP_SECONDS))  # short, since a clock may jump
 
     return wait
 
 
 def exchange_days(exchange: Dated, sleep: Sleep) -> NextDay:
-    """Return what waits until the exchange has begun another day."""
+    """Return a wait until the exchange has begun another day."""
 
     async def wait(played: date | None) -> None:
         while await exchange.today() == played:
-            await sleep(LOOK_SECONDS)
+            await sleep(POLL_SECONDS)
 
     return wait
 
 
-async def until_it_can(attempt: Callable[[], Awaitable[None]], sleep: Sleep) -> None:
-    """Attempt it until there is a session and Kite answers; say once what is waited for."""
-    told = ""
+async def retry_until_open(attempt: Callable[[], Awaitable[None]], sleep: Sleep) -> None:
+    """Attempt until there is a session and the broker answers; log each kind of error once."""
+    logged = ""
     while True:
         try:
             return await attempt()
         except BrokerError as error:
             if not (isinstance(error, SessionError) or is_retriable(error)):
                 raise
-            if type(error).__name__ != told:
-                logger_of("ingest").error("the day cannot be opened yet", reason=str(error))
-            told = type(error).__name__
-            await sleep(LOOK_SECONDS)
+            if type(error).__name__ != logged:
+                logger_of("ingest").error(
+                    "the day cannot be opened yet, retrying", reason=str(error)
+                )
+            logged = type(error).__name__
+            await sleep(POLL_SECONDS)
 
 
 def _next(calendar: Calendar, now: datetime, played: date | None) -> date:

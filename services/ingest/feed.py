@@ -1,4 +1,4 @@
-"""What ingest asks of a feed: recorded files, or a broker."""
+"""The interface of a feed: recorded files, or a broker."""
 
 from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from libs.market.instruments import Instrument
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """What arrived together at `received_ms` (epoch ms). A frame without rows is a heartbeat."""
+    """Ticks that arrived together at `received_ms` (epoch ms). A heartbeat has no rows."""
 
     received_ms: int
     columns: TickColumns
@@ -20,7 +20,7 @@ class Frame:
 
 @dataclass(frozen=True, slots=True)
 class Backfill:
-    """Candles of earlier days: the days that were found, and what is missing from them."""
+    """Candles of earlier days: the days that were found, and the gaps in them."""
 
     days: tuple[date, ...]
     batches: Sequence[CandleBatch]
@@ -28,7 +28,7 @@ class Backfill:
 
 
 class Feed(Protocol):
-    """One trading day of a market. It is opened before anything else is asked of it."""
+    """A market, one trading day at a time. `open` is called first, and again for each day."""
 
     @property
     def source(self) -> str:
@@ -39,10 +39,10 @@ class Feed(Protocol):
         """The session's date in India, known once the feed is open."""
 
     async def open(self) -> None:
-        """Get ready: log in, find out the day."""
+        """Log in and find out the trading day."""
 
     async def instruments(self) -> Iterable[Instrument]:
-        """Return what is listed on the day."""
+        """Return the instruments that are listed on the day."""
 
     async def backfill(self, partitions: int) -> Backfill:
         """Return the history that strategies need."""
@@ -51,7 +51,7 @@ class Feed(Protocol):
         """Yield frames in the order of arrival until the session is over."""
 
     def follow(self, instrument_tokens: Collection[int]) -> None:
-        """Quote these contracts, until told otherwise."""
+        """Quote these contracts in every frame, until the next call."""
 
     async def close(self) -> None:
-        """Let go of connections; a feed that was never opened may be closed too."""
+        """Close connections; a feed that was never opened may be closed too."""

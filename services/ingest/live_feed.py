@@ -1,4 +1,4 @@
-"""A broker as a feed: the dump and history by requests, ticks by its stream."""
+"""A broker as a feed: requests for dump and history, a stream for ticks."""
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Sequence
@@ -41,8 +41,8 @@ T = TypeVar("T")
 class LiveFeed:
     """One trading day at a broker, or at a simulator of one.
 
-    With the wall clock the day is today and a frame arrives when it arrives. With the feed's
-    clock (a simulator, at any speed) both are told by what the exchange says.
+    With the wall clock, day and arrival times are those of the wall clock. With the feed's clock
+    (a simulator, at any speed) both follow the exchange's timestamps.
     """
 
     market_data: MarketData
@@ -63,13 +63,13 @@ class LiveFeed:
 
     @property
     def trading_day(self) -> date:
-        """The day of the session that is followed."""
+        """The day of the session; RuntimeError before `open`."""
         if self._day is None:
             raise RuntimeError("the feed is not open yet")
         return self._day
 
     async def today(self) -> date:
-        """Return what day it is: by the wall, or at the exchange."""
+        """Return the current day, by the wall clock or at the exchange."""
         if self.clock == "wall":
             return self._today(())
         quotes = await self.market_data.quotes(self.rules.underlyings)
@@ -77,7 +77,7 @@ class LiveFeed:
 
     async def open(self) -> None:
         """Find out the day and the prices of the underlyings; SettingsError on a closed day."""
-        quotes = await _patiently(lambda: self.market_data.quotes(self.rules.underlyings))
+        quotes = await _with_retries(lambda: self.market_data.quotes(self.rules.underlyings))
         self._spots = {one.instrument_token: one.last_price for one in quotes.values()}
         self._day = self._today(quotes.values())
         reason = self.calendar.closed_reason("NSE", self._day)
@@ -92,7 +92,7 @@ class LiveFeed:
         exchanges = sorted({key.partition(":")[0] for key in self.rules.underlyings} | {"NFO"})
         dump: list[Instrument] = []
         for exchange in exchanges:
-            dump += await _patiently(lambda name=exchange: self.market_data.instruments(name))  # type: ignore[misc]
+            dump += await _with_retries(lambda name=exchange: self.market_data.instruments(name))  # type: ignore[misc]
         try:
             self._universe = Universe(dump, self.rules, self.trading_day)
         except UniverseError as error:
@@ -100,7 +100,7 @@ class LiveFeed:
         return self._universe.instruments
 
     async def backfill(self, partitions: int) -> Backfill:
-        """Return the history of the underlyings; what is missing from it is told."""
+        """Return the history of the underlyings, and the gaps in it."""
         until, since = self.trading_day, self.trading_day - timedelta(days=self.history.days)
         fetched = [
             await self._fetch(instrument, interval, since, until)
@@ -113,18 +113,18 @@ class LiveFeed:
         return Backfill(days, batches, tuple(gaps_of(batches, count, since, until, self.calendar)))
 
     async def frames(self) -> AsyncIterator[Frame]:
-        """Yield frames until the clock is past the day's last close; heartbeats are empty ones."""
+        """Yield frames until `ENDS_AFTER_MS` after the last close; heartbeats have no rows."""
         arrival = self._arrival()
         closes = [self.calendar.sessions(name, self.trading_day) for name in ("NSE", "NFO")]
         ends_ms = max(sessions[-1].close_ms for sessions in closes if sessions) + ENDS_AFTER_MS
         await self._recentre(0)
         received_ms = 0
-        async with aclosing(self._decoded()) as frames:  # the next day has a connection of its own
+        async with aclosing(self._decoded()) as frames:  # each day has its own connection
             async for decoded in frames:
                 columns = decoded.columns(arrival(TickColumns.empty()))
                 received_ms = arrival(columns)
                 if received_ms:
-                    self._learn(columns)
+                    self._note_spots(columns)
                     yield Frame(received_ms, columns)
                 if received_ms >= ends_ms:
                     return
@@ -133,19 +133,19 @@ class LiveFeed:
                 self.frames_taken += len(decoded) > 0
 
     async def _decoded(self) -> AsyncGenerator[TickFrame]:
-        """Yield what the websocket brings; where the session is over, wait for another one."""
-        log, is_told = logger_of("ingest"), False
+        """Yield the websocket's frames; when the session has ended, wait for a new one."""
+        log, is_logged = logger_of("ingest"), False
         while True:
             try:
                 async with aclosing(self.stream.frames()) as frames:
                     async for decoded in frames:
-                        is_told = False
+                        is_logged = False
                         yield decoded
                 return
             except SessionError as error:
-                if not is_told:
-                    log.error("no ticks until there is a session", reason=str(error))
-                is_told = True
+                if not is_logged:
+                    log.error("no ticks, waiting for a broker session", reason=str(error))
+                is_logged = True
                 await asyncio.sleep(SESSION_SECONDS)
 
     def follow(self, instrument_tokens: Collection[int]) -> None:
@@ -173,20 +173,20 @@ class LiveFeed:
         if self.clock == "wall":
             wall = WallClock()
             return lambda _: wall.now_ms()
-        told = FeedArrival(self.trading_day)
-        return lambda columns: told.of(columns.exchange_timestamp)
+        arrival = FeedArrival(self.trading_day)
+        return lambda columns: arrival.of(columns.exchange_timestamp)
 
     async def _fetch(
         self, instrument: Instrument, interval: Interval, since: date, until: date
     ) -> FetchedCandles:
         from_at, to_at = midnight(since), midnight(until) - timedelta(seconds=1)
-        candles = await _patiently(
+        candles = await _with_retries(
             lambda: self.market_data.candles(instrument.instrument_token, interval, from_at, to_at)
         )
         return FetchedCandles(instrument, interval, candles)
 
-    def _learn(self, columns: TickColumns) -> None:
-        """Remember the underlyings' prices."""
+    def _note_spots(self, columns: TickColumns) -> None:
+        """Note the underlyings' latest prices."""
         tokens = self._known().underlying_tokens
         rows = np.flatnonzero(np.isin(columns.instrument_token, list(tokens)))
         for row in rows.tolist():
@@ -195,7 +195,7 @@ class LiveFeed:
                 self._spots[int(columns.instrument_token[row])] = price
 
     async def _recentre(self, at_ms: int) -> None:
-        """Subscribe to what is near the money or held now, and let go of what no longer is."""
+        """Subscribe to what is near the money or held now, and unsubscribe from the rest."""
         self._centred_ms, self._is_stale = at_ms, False
         wanted = self._known().wanted(self._spots, self._held)
         added, gone = wanted - self._subscribed, self._subscribed - wanted
@@ -207,20 +207,20 @@ class LiveFeed:
 
     def _known(self) -> Universe:
         if self._universe is None:
-            raise RuntimeError("the instruments were not asked for yet")
+            raise RuntimeError("instruments() was not called yet")
         return self._universe
 
 
-async def _patiently(call: Callable[[], Awaitable[T]]) -> T:
-    """Call until it succeeds; errors that time can mend are tried so many times."""
+async def _with_retries(call: Callable[[], Awaitable[T]]) -> T:
+    """Call until it succeeds; retriable errors are retried up to `ATTEMPTS` times."""
     log, tried = logger_of("ingest"), 0
 
-    def on_trouble(error: Exception) -> None:
+    def report(error: Exception) -> None:
         nonlocal tried
         tried += 1
-        log.warning("the broker does not answer, trying again", reason=str(error), tried=tried)
+        log.warning("the broker does not answer, retrying", reason=str(error), tried=tried)
 
-    return await retrying(call, on_trouble, lambda: tried >= ATTEMPTS)
+    return await retrying(call, report, lambda: tried >= ATTEMPTS)
 
 
 def _day_of(at_ms: int) -> date:
@@ -234,7 +234,7 @@ def make_live_feed(
     kind: ClockKind,
     metrics: Metrics | None = None,
 ) -> LiveFeed:
-    """Return the feed of a broker's account; SettingsError for settings that do not do."""
+    """Return the feed of a broker's account; SettingsError for unusable settings."""
     broker = connect_market(name, sections, surroundings("ingest", kind, make_clock(kind), metrics))
     return LiveFeed(
         market_data=broker.market_data(),

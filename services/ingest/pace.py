@@ -1,4 +1,4 @@
-"""How fast frames enter: at the feed's own pace, times a factor."""
+"""How fast frames are published: as the feed delivers them, or as recorded, times a factor."""
 
 from collections.abc import Awaitable, Callable
 
@@ -6,13 +6,13 @@ from libs.runtime.clock import monotonic_ms
 
 
 async def unpaced(_: int) -> None:
-    """Wait for nothing: the feed comes at its own pace."""
+    """Do not wait: the feed sets the pace."""
 
 
 def paced(
     speed: float, sleep: Callable[[float], Awaitable[None]]
 ) -> Callable[[int], Awaitable[None]]:
-    """Return a pace that waits until as much time has passed as between the frames."""
+    """Return a pace that waits for the time between frames, divided by `speed`."""
     started: list[int] = []
 
     async def pace(frame_ms: int) -> None:

@@ -1,7 +1,7 @@
 """Recorded ticks: one gzip CSV per symbol and day, `<date>/<SYMBOL>.csv.gz`.
 
 Columns: timestamp (wall clock in India, no offset), ltp, volume (cumulative for the day).
-A file that cannot be read is refused with one line that names the file and the line.
+A file that cannot be read raises an error of one line that names file and line.
 """
 
 import gzip
@@ -29,7 +29,7 @@ MAX_FRAME_ROWS = 3000
 
 
 class RecordingError(AlphaStocksError):
-    """Recorded ticks that are missing or cannot be read; one line that names the culprit."""
+    """Recorded ticks that are missing or cannot be read; one line that names the file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +81,12 @@ def read_ticks(folder: Path, day: date, symbol: str) -> RecordedTicks:
     path = folder / day.isoformat() / f"{symbol}{SUFFIX}"
     table = _read_table(path)
     stamps = pd.to_datetime(table["timestamp"], format="%Y-%m-%d %H:%M:%S", errors="coerce")
-    _refuse(path, table["timestamp"], stamps.isna(), "timestamp", "no time")
+    _refuse(path, table["timestamp"], stamps.isna(), "timestamp", "not a time")
     price = pd.to_numeric(table["ltp"], errors="coerce")
-    _refuse(path, table["ltp"], price.isna() | np.isinf(price), "ltp", "no number")
+    _refuse(path, table["ltp"], price.isna() | np.isinf(price), "ltp", "not a number")
     volume = pd.to_numeric(table["volume"], errors="coerce")
     is_whole = volume.notna() & (volume.abs() < 2**40) & (volume % 1 == 0)
-    _refuse(path, table["volume"], ~is_whole, "volume", "no whole number of units")
+    _refuse(path, table["volume"], ~is_whole, "volume", "not a whole number of units")
     at_ms = stamps.to_numpy("datetime64[ms]").astype(np.int64) - IST_OFFSET_MS
     return RecordedTicks(
         symbol, at_ms, price.to_numpy(np.float64), volume.to_numpy(np.float64).astype(np.int64)
@@ -142,8 +142,8 @@ def frames_of(
 ) -> Iterator[Frame]:
     """Merge files into frames of `step_ms`, as they would have arrived together.
 
-    The files tell no arrival: it is taken as the highest time of the day in the file so far, so
-    that a row delivered late arrives late. Rows of one arrival are ordered by symbol, then as in
+    The files hold no arrival times: arrival is the highest time of the day in the file so far,
+    so that a row delivered late arrives late. Rows of one arrival are ordered by symbol, then as in
     the file; frames of more than 3,000 rows are divided. The last frame is a heartbeat after
     the session, so that every candle closes even where the recording ends early.
     """
@@ -168,7 +168,7 @@ def frames_of(
 
 
 def _arrival(at_ms: NDArray[np.int64], session: Session) -> NDArray[np.int64]:
-    """Return the running maximum of the day's own times, the open before the first of them."""
+    """Return the running maximum of the day's times, at least the open (epoch ms)."""
     start = ms_from_utc(session.opens_at) - 12 * 3600_000
     is_of_day = (at_ms >= start) & (at_ms < start + 24 * 3600_000)
     known: NDArray[np.int64] = np.where(is_of_day, at_ms, 0)

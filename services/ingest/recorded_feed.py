@@ -1,4 +1,4 @@
-"""A recorded day as a feed, with options quoted off its prices where somebody quotes them."""
+"""A recorded day as a feed, with quotes of options where `options` makes them."""
 
 import zlib
 from collections.abc import (
@@ -37,7 +37,7 @@ _SEGMENT_BYTES = {"INDICES": 9, "NSE": 1}
 
 
 class OptionQuotes(Protocol):
-    """Somebody who lists options and quotes them off their underlyings' prices."""
+    """Lists options and quotes them by their underlyings' prices."""
 
     @property
     def contracts(self) -> Sequence[Instrument]:
@@ -117,7 +117,7 @@ def _session_of(day: date, calendar: Calendar) -> Session:
 def instruments_of(ticks: Iterable[RecordedTicks]) -> list[Instrument]:
     """Return an instrument per file; one that never shows a volume is an index.
 
-    The files tell no tokens: they are derived from the symbols, whatever else is recorded.
+    The files hold no tokens: they are derived from the symbols.
     """
     taken: set[int] = set()
     made = []
@@ -150,7 +150,7 @@ def _instrument(symbol: str, exchange_token: int, *, is_index: bool) -> Instrume
 
 @dataclass(slots=True)
 class RecordedFeed:
-    """Plays a recorded day; `chain_ms` between two quotes of the contracts near the money."""
+    """Plays a recorded day; contracts near the money are quoted every `chain_ms`."""
 
     recording: RecordedDay
     options: OptionQuotes | None = None
@@ -167,10 +167,10 @@ class RecordedFeed:
         return self.recording.day
 
     async def open(self) -> None:
-        """Have nothing to open: the files were read before."""
+        """Do nothing: the files were read before."""
 
     async def close(self) -> None:
-        """Have nothing to close."""
+        """Do nothing: no file is open."""
 
     async def instruments(self) -> list[Instrument]:
         """Return the recorded instruments and the options on them."""
@@ -178,7 +178,7 @@ class RecordedFeed:
         return [*self.recording.instruments, *contracts]
 
     async def backfill(self, partitions: int) -> Backfill:
-        """Return the candles of earlier days, none without somebody to fold them."""
+        """Return the candles of earlier days, none without `fold_history`."""
         if self.fold_history is None:
             return Backfill((), ())
         return self.fold_history(self.recording, partitions)
@@ -192,16 +192,16 @@ class RecordedFeed:
         self._spots, self._quoted_ms = self.recording.first_prices(), 0
         symbols = {one.instrument_token: one.tradingsymbol for one in self.recording.instruments}
         for frame in self.recording.frames():
-            self._learn(frame, symbols)
+            self._note_spots(frame, symbols)
             parts = [frame.columns, *self._option_quotes(frame.received_ms)]
             yield Frame(frame.received_ms, TickColumns.concat(parts))
 
-    def _learn(self, frame: Frame, symbols: Mapping[int, str]) -> None:
+    def _note_spots(self, frame: Frame, symbols: Mapping[int, str]) -> None:
         columns, session = frame.columns, self.recording.session
         at_ms = columns.exchange_timestamp
-        is_sound = (at_ms >= session.open_ms) & (at_ms < session.close_ms)
-        is_sound &= columns.last_price > 0
-        chosen = np.flatnonzero(is_sound)
+        is_valid = (at_ms >= session.open_ms) & (at_ms < session.close_ms)
+        is_valid &= columns.last_price > 0
+        chosen = np.flatnonzero(is_valid)
         tokens, prices = columns.instrument_token[chosen], columns.last_price[chosen]
         for token, price in zip(tokens.tolist(), prices.tolist(), strict=True):
             self._spots[symbols[token]] = price

@@ -1,4 +1,4 @@
-"""The ingest service: a feed in, instruments, history and ticks out, ticks stored."""
+"""The ingest service: publishes a feed's instruments, history and ticks, and stores the ticks."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -13,18 +13,18 @@ from libs.market.calendar import load_calendar
 from libs.runtime.clock import monotonic_ms
 from libs.runtime.service import Parts, Service
 from libs.runtime.subscription import Emit, Reaction, Subscription
-from services.ingest.days import NextDay, until_it_can
+from services.ingest.days import NextDay, retry_until_open
 from services.ingest.domain.connection import Connection
 from services.ingest.domain.listing import listed
 from services.ingest.domain.rows import MarketDataRows
 from services.ingest.feed import Feed
 
 Pace = Callable[[int], Awaitable[None]]
-"""Called after each frame with its time (epoch ms): waits until the next one may enter."""
+"""Called after each frame with its time (epoch ms): waits until the next one is due."""
 
 
 def make_service(feed: Feed, parts: Parts, pace: Pace, next_day: NextDay | None = None) -> Service:
-    """Return the service that plays one day of a feed, or each `next_day` that comes."""
+    """Return the service that plays one day of a feed, or with `next_day` one after another."""
     follower, played = _Follower(feed), _Played()
     market_data = MarketDataRows()
 
@@ -41,14 +41,14 @@ def make_service(feed: Feed, parts: Parts, pace: Pace, next_day: NextDay | None 
             await prepare(emit)
 
         while True:
-            await until_it_can(begin, asyncio.sleep)
+            await retry_until_open(begin, asyncio.sleep)
             await play(emit)
             played.day = feed.trading_day
 
     positions = Subscription(
         group="ingest",
         topics=("positions",),
-        handler=Reaction(follower.on_event, follower.learn),
+        handler=Reaction(follower.on_event, follower.restore),
         restore_topics=("positions",),
     )
     tables = {"market_data": (("instruments", "ticks"), market_data)}
@@ -70,9 +70,9 @@ def make_service(feed: Feed, parts: Parts, pace: Pace, next_day: NextDay | None 
 
 @dataclass(slots=True)
 class _Played:
-    """How much has been played: the last whole day, the one announced, and what was counted.
+    """Progress: the last day played, the last one announced, and counts.
 
-    `last_tick_ms` (monotonic) is when the feed last brought a tick.
+    `last_tick_ms` (monotonic) is when the last tick arrived.
     """
 
     day: date | None = None
@@ -90,19 +90,19 @@ class _Played:
 
 
 class _Follower:
-    """Tells the feed which contracts are held, so that each frame quotes them."""
+    """Keeps the feed quoting the contracts of open positions."""
 
     def __init__(self, feed: Feed) -> None:
         self._feed = feed
         self._held: dict[object, int] = {}
 
     def on_event(self, event: Event) -> tuple[Event, ...]:
-        """Follow the contract of an open position, let go of a closed one's."""
-        self.learn(event)
+        """Start or stop quoting the contract of a position."""
+        self.restore(event)
         return ()
 
-    def learn(self, event: Event) -> None:
-        """Take in what is held."""
+    def restore(self, event: Event) -> None:
+        """Update the held contracts."""
         if isinstance(event, PositionClosed):
             self._held.pop(event.position_id, None)
         elif isinstance(event, PositionEvent):
@@ -117,7 +117,7 @@ def _measure(parts: Parts, played: _Played) -> None:
 
 
 async def _announce(feed: Feed, parts: Parts, emit: Emit) -> None:
-    """Publish the day's instruments and the history, then say that it is loaded."""
+    """Publish the day's instruments and history, then HistoryLoaded."""
     await feed.open()
     opens_ms = load_calendar().sessions("NSE", feed.trading_day)[0].open_ms
     for instrument in await feed.instruments():
@@ -146,7 +146,7 @@ async def _play(feed: Feed, parts: Parts, emit: Emit, pace: Pace, played: _Playe
     partitions = await parts.bus.partitions("ticks")
     connection: Connection | None = None
     async for frame in feed.frames():
-        if connection is None:  # a day that is gone on with begins later: its batches differ
+        if connection is None:  # a restart within the day has a later start, so its ids differ
             started_ms = frame.received_ms
             connection = Connection(feed.source, feed.trading_day, started_ms, partitions)
         for batch in connection.cut(frame.columns, frame.received_ms):

@@ -30,19 +30,20 @@ UNDERLYINGS = (
 
 
 class IngestSettings(Section):
-    """Where ticks come from, and which."""
+    """Where ticks come from, and which instruments."""
 
     source: Literal["recorded"] | BrokerName = Field(
         "recorded", description="recorded files, or the broker: kite"
     )
     folder: Path | None = Field(None, description="recorded ticks, <date>/<SYMBOL>.csv.gz")
     day: date | None = Field(None, description="the recorded day that is played")
-    speed: float = Field(1.0, gt=0, description="times as fast as the recording")
+    speed: float = Field(1.0, gt=0, description="speed relative to the recording")
     universe: UniverseRules = Field(
-        default_factory=lambda: UniverseRules(UNDERLYINGS), description="what is followed at kite"
+        default_factory=lambda: UniverseRules(UNDERLYINGS),
+        description="instruments subscribed to at kite",
     )
     history: HistoryRules = Field(
-        default_factory=HistoryRules, description="what is fetched from kite before the open"
+        default_factory=HistoryRules, description="history fetched from kite before the open"
     )
 
 

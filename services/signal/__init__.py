@@ -1,1 +1,1 @@
-"""Strategy signals into generated signals, each followed to its end."""
+"""Validates strategy signals and tracks the state of each."""

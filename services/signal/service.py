@@ -1,4 +1,4 @@
-"""The signal service: strategy signals in, generated signals out, each followed to its end."""
+"""The signal service: validates strategy signals and tracks the state of each."""
 
 from libs.runtime.service import Parts, Service
 from libs.runtime.subscription import Reaction, Subscription

@@ -10,7 +10,7 @@ from services.signal.domain.signal_book import SignalRules
 class SignalSettings(Section):
     """Which signals pass."""
 
-    rules: SignalRules = Field(default_factory=SignalRules, description="age of signals")
+    rules: SignalRules = Field(default_factory=SignalRules, description="maximum age of signals")
 
 
 class SignalProcess(ServiceProcess):

@@ -40,11 +40,11 @@ class CandleHistory:
     async def wait_until_stored(
         self, loaded: HistoryLoaded, log: structlog.typing.FilteringBoundLogger
     ) -> None:
-        """Return when the announced candles are stored, or when the patience is over."""
+        """Return when the announced candles are stored, or after `wait_seconds`."""
         deadline = asyncio.get_running_loop().time() + self._wait_seconds
         while (stored := await self._stored(loaded.days)) < loaded.candles:
             if asyncio.get_running_loop().time() > deadline:
-                log.warning("history is short", stored=stored, announced=loaded.candles)
+                log.warning("history is incomplete", stored=stored, announced=loaded.candles)
                 return
             await asyncio.sleep(_POLL_SECONDS)
 

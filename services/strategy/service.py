@@ -23,9 +23,9 @@ from services.strategy.settings import StrategyChoice, StrategySettings
 def make_service(
     settings: StrategySettings, parts: Parts, known: dict[str, type[Strategy]] | None = None
 ) -> Service:
-    """Return the service around a StrategyHost; raise UnknownStrategy for a wrong choice.
+    """Return the service around a StrategyHost; raise UnknownStrategy for wrong settings.
 
-    `known` strategies by name; left out: those built in and installed.
+    `known`: strategies by name, by default the built-in and installed ones.
     """
     known = known_strategies() if known is None else known
     host = StrategyHost(
@@ -52,25 +52,25 @@ def make_service(
     )
 
 
-_ASK_SECONDS, _TELL_EVERY = 0.5, 20
+_POLL_SECONDS, _POLLS_PER_WARNING = 0.5, 20
 
 
 class _HostState:
-    """What strategies have seen in a partition: stored history, then its live candles."""
+    """State of a partition's strategies: stored history, then its live candles."""
 
     def __init__(self, host: StrategyHost) -> None:
         self._host = host
 
     def forget(self, partition: int) -> None:
-        """Put the strategies of a partition back to where the history left them."""
+        """Reset the strategies of a partition to their state after the warm-up."""
         self._host.forget(partition)
 
     def since(self, partition: int, last: Event | None) -> Since:
-        """Ask for every live candle that was handled."""
+        """Replay every live candle that was handled."""
         return Since(restored_ms=None, replayed_ms=0)
 
     def restore(self, event: Event) -> None:
-        """Restore nothing: the state is made of the service's own input."""
+        """Restore nothing: `replay` rebuilds the state."""
 
     def replay(self, event: Event) -> None:
         """Feed live candles that were handled before."""
@@ -80,9 +80,9 @@ class _HostState:
 async def _warm_up(
     host: StrategyHost, settings: StrategySettings, parts: Parts, emit: Emit
 ) -> None:
-    """Feed stored history to the strategies; without any they start cold, and say so."""
+    """Feed stored history to the strategies; without any they start cold."""
     log = logger_of("strategy")
-    loaded = await _announced(parts, log)
+    loaded = await _history_loaded(parts, log)
     if loaded is not None and parts.store is not None:
         history = CandleHistory(parts.store, settings.periods, settings.history_wait_seconds)
         await history.wait_until_stored(loaded, log)
@@ -98,18 +98,18 @@ async def _warm_up(
         await emit(event)
 
 
-async def _announced(
+async def _history_loaded(
     parts: Parts, log: structlog.typing.FilteringBoundLogger
 ) -> HistoryLoaded | None:
-    """Return ingest's announcement; where ingest may start after us, wait for the first one."""
+    """Return ingest's last HistoryLoaded; wait for one if the bus keeps `control`."""
     waited = 0
     while (loaded := await last_history_loaded(parts.bus, log)) is None and parts.bus.keeps(
         "control"
     ):
-        if waited % _TELL_EVERY == 0:
+        if waited % _POLLS_PER_WARNING == 0:
             log.warning("waiting for ingest to load history")
         waited += 1
-        await asyncio.sleep(_ASK_SECONDS)
+        await asyncio.sleep(_POLL_SECONDS)
     return loaded
 
 

@@ -9,9 +9,9 @@ from libs.runtime.settings import Section
 
 
 class StrategyChoice(Section):
-    """A strategy by its registered name, and parameters that it takes."""
+    """A strategy by its name, and its parameters."""
 
-    name: str = Field(description="ma_crossover, or one that an installed package brings")
+    name: str = Field(description="ma_crossover, or one of an installed package")
     parameters: dict[str, Any] = Field(default_factory=dict, description="its parameters")
 
 

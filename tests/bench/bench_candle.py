@@ -114,7 +114,7 @@ def _one_by_one(values: Sequence[bytes]) -> float:
     started = time.perf_counter()
     for at in range(1, len(values)):
         (batch,) = _decoded(values[at : at + 1])
-        made.strangers(batch)
+        made.needs_instruments(batch)
         made.on_ticks(batch)
     return time.perf_counter() - started
 
@@ -131,7 +131,7 @@ def _take(batches: Sequence[TickBatch], made: CandleAggregator) -> None:
     while batches:
         length = made.run_length(batches)
         if length == 1:
-            made.strangers(batches[0])
+            made.needs_instruments(batches[0])
         made.on_run(batches[:length])
         batches = batches[length:]
 

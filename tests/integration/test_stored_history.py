@@ -139,7 +139,7 @@ def test_the_announced_history_is_waited_for_and_repeats_do_not_fill_it(
             said.append(event)
 
     run(history.wait_until_stored(announced(count, DAY), Log()))  # type: ignore[arg-type]
-    assert said == (["history is short"] if is_short else [])
+    assert said == (["history is incomplete"] if is_short else [])
 
 
 def test_every_query_of_such_a_table_reads_its_final_rows() -> None:

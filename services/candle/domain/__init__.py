@@ -1,1 +1,1 @@
-"""How ticks become candles: pure."""
+"""How ticks become candles, without I/O."""

@@ -20,11 +20,11 @@ from services.candle.domain.token_index import NO_SESSION, TokenIndex
 
 
 class CandleAggregator:
-    """Turns ticks into candles; in each partition a new trading day starts with empty state.
+    """Folds ticks into candles; in each partition a new trading day starts with empty state.
 
-    Instruments of `segments` make candles; ticks of listed instruments of other segments are
-    passed over, ticks of instruments that nobody listed are counted as `unknown_instrument`:
-    list what has `strangers` before its ticks are handled.
+    Candles are made of instruments of `segments`. Ticks of listed instruments of other segments
+    are ignored; ticks of unlisted ones are counted as `unknown_instrument`. Where
+    `needs_instruments` is True, list instruments before the batch is handled.
     """
 
     def __init__(self, calendar: Calendar, rules: CandleRules, segments: Iterable[str]) -> None:
@@ -32,35 +32,35 @@ class CandleAggregator:
         self._rules = rules
         self._segments = frozenset(segments)
         self._listed: dict[int, Instrument] = {}
-        self._strangers: set[int] = set()
+        self._unlisted: set[int] = set()
         self._listed_for: date | None = None
         self._indexes: dict[int, TokenIndex] = {}
         self.counts = TickCounts()
 
-    def strangers(self, batch: TickBatch) -> bool:
-        """Return whether instruments should be listed first: unknown ones, or a new day's.
+    def needs_instruments(self, batch: TickBatch) -> bool:
+        """Return whether to list instruments first: some are unknown, or the day is new.
 
-        Tokens are reused from day to day. One that stays unknown is not asked for again.
+        Tokens are reused from day to day. One that stays unknown is reported once a day.
         """
         if self._listed_for is None or batch.trading_day > self._listed_for:
-            self._listed_for, self._strangers = batch.trading_day, set()
+            self._listed_for, self._unlisted = batch.trading_day, set()
             return True
         tokens = batch.columns.instrument_token
         index = self._indexes.get(batch.partition)
         unseen = tokens if index is None else tokens[index.find(tokens) < 0]
-        unknown = set(unseen.tolist()) - self._listed.keys() - self._strangers
-        self._strangers |= unknown
+        unknown = set(unseen.tolist()) - self._listed.keys() - self._unlisted
+        self._unlisted |= unknown
         return bool(unknown)
 
     def list_instrument(self, event: InstrumentListed) -> None:
-        """Take in what a token means."""
+        """Add or replace the instrument of a token."""
         self._listed[event.instrument_token] = event.instrument()
 
     def run_length(self, batches: Sequence[TickBatch]) -> int:
-        """Return how many batches of a partition, from the first on, may be taken at once.
+        """Return how many of a partition's first batches may be handled together.
 
-        They are of the index's day and of instruments that it knows, no tick of them is late,
-        and no clock but the last one's closes a minute.
+        They are of the index's day, their instruments are known, no tick is late, and only the
+        last batch's clock closes a minute.
         """
         if len(batches) < 2:
             return len(batches)
@@ -71,7 +71,7 @@ class CandleAggregator:
         return index.run_length(batches)
 
     def on_run(self, batches: Sequence[TickBatch]) -> list[CandleBatch]:
-        """Return what a run of batches closes or revises, as `on_ticks` of each in turn would."""
+        """Return the candles that a run closes or revises: as `on_ticks` batch by batch."""
         return self._on_run(batches) if batches else []
 
     def on_ticks(self, batch: TickBatch) -> list[CandleBatch]:
@@ -83,11 +83,11 @@ class CandleAggregator:
         self._indexes.pop(partition, None)
 
     def resume_after(self, last: TickBatch) -> int:
-        """Begin a partition's state anew after a batch; return since when to replay ticks.
+        """Empty a partition's state after its last batch; return from when to replay (epoch ms).
 
-        A late tick may still change the minutes of the revision window, and published candles do
-        not tell what it must be compared with: those minutes are made of their ticks again.
-        Earlier by the grace, within which repeats are recognised.
+        A late tick may still change minutes of the revision window. Published candles lack what
+        it is compared with, so these minutes are rebuilt from ticks. Replay begins earlier by
+        the grace, within which repeats are recognised.
         """
         rules = self._rules
         settled_ms = last.clock_ms - rules.grace_ms - rules.revision_ms
@@ -97,7 +97,7 @@ class CandleAggregator:
         return from_ms - rules.grace_ms
 
     def restore(self, batch: CandleBatch) -> None:
-        """Take back one-minute candles of the partition's latest day, and revisions."""
+        """Restore one-minute candles and revision numbers of the partition's latest day."""
         if batch.source != "live":
             return
         index = self._index_of(batch.partition, batch.trading_day)
@@ -110,19 +110,19 @@ class CandleAggregator:
                 _restore(index, at, candle)
 
     def replay(self, batch: TickBatch) -> None:
-        """Take in ticks that were handled before: those of closed minutes are in their candles."""
+        """Replay ticks that were handled before; those of restored minutes are not added again."""
         index = self._index_of(batch.partition, batch.trading_day)
         if len(batch.columns):
             self._fold(index, batch.partition, joined([batch]), is_replay=True)
         self._on_clock(index, batch.clock_ms)
 
-    def resumed(self) -> list[Event]:
-        """Return what may not have been published at the last close before a restart."""
+    def unpublished(self) -> list[Event]:
+        """Return candles that a crash may have left unpublished at the last close."""
         sessions = (session for index in self._indexes.values() for session in index.sessions)
-        return [batch for session in sessions for batch in session.resumed()]
+        return [batch for session in sessions for batch in session.unpublished()]
 
     def forming(self, tradingsymbol: str, interval: Interval, at_ms: int) -> CandleValues | None:
-        """Return the candle of an instrument that is still open at a time, as it stands."""
+        """Return the current values of the candle that is open at a time; None without a tick."""
         for session in (session for index in self._indexes.values() for session in index.sessions):
             span = _open_span(session.schedule, interval, at_ms)
             for instrument, values in session.forming(span) if span else ():
@@ -143,7 +143,7 @@ class CandleAggregator:
         return [batch for session in sessions for batch in session.on_clock(index.clock_ms)]
 
     def _index_of(self, partition: int, day: date) -> TokenIndex:
-        """Return the partition's state, which is empty on a new day; days do not go back."""
+        """Return the partition's index; a later day begins with an empty one."""
         index = self._indexes.get(partition)
         if index is None or day > index.day:
             index = self._indexes[partition] = TokenIndex(day)
@@ -168,15 +168,15 @@ class CandleAggregator:
         return revised
 
     def _found(self, index: TokenIndex, partition: int, tokens: Array) -> Array:
-        """Return where tokens are; listed ones that are not there yet get their rows."""
+        """Return the indexes of tokens, -1 for unlisted ones; add listed ones that are missing."""
         at = index.find(tokens)
         if (at < 0).any():
-            self._place_instruments(index, partition, np.unique(tokens[at < 0]).tolist())
+            self._add_instruments(index, partition, np.unique(tokens[at < 0]).tolist())
             at = index.find(tokens)
         return at
 
-    def _place_instruments(self, index: TokenIndex, partition: int, tokens: list[int]) -> None:
-        """Give listed instruments their rows, those of a segment at once: tokens ascend."""
+    def _add_instruments(self, index: TokenIndex, partition: int, tokens: list[int]) -> None:
+        """Add listed instruments, a segment at a time; tokens are ascending."""
         by_segment: dict[str, list[int]] = {}
         for token in tokens:
             if token in self._listed:

@@ -13,7 +13,7 @@ from services.candle.domain.schedule import Schedule, Span
 
 
 class Names:
-    """What an event says of each instrument, by row."""
+    """The instruments' columns of candle events, by row."""
 
     def __init__(self) -> None:
         self.exchange: NDArray[Any] = np.empty(0, object)
@@ -24,11 +24,11 @@ class Names:
     def add(self, instruments: Iterable[Instrument]) -> None:
         """Add rows at the end."""
         added = list(instruments)
-        self.exchange = _longer(self.exchange, [one.exchange for one in added])
-        self.tradingsymbol = _longer(self.tradingsymbol, [one.tradingsymbol for one in added])
-        self.expiry = _longer(self.expiry, [one.expiry for one in added])
+        self.exchange = _extended(self.exchange, [one.exchange for one in added])
+        self.tradingsymbol = _extended(self.tradingsymbol, [one.tradingsymbol for one in added])
+        self.expiry = _extended(self.expiry, [one.expiry for one in added])
         tokens = [one.instrument_token for one in added]
-        self.instrument_token = _longer(self.instrument_token, tokens)
+        self.instrument_token = _extended(self.instrument_token, tokens)
 
 
 def candle_columns(
@@ -66,5 +66,5 @@ def _tuple(column: NDArray[Any]) -> tuple[Any, ...]:
     return tuple(column.tolist())
 
 
-def _longer(column: NDArray[Any], more: Sequence[object]) -> NDArray[Any]:
+def _extended(column: NDArray[Any], more: Sequence[object]) -> NDArray[Any]:
     return np.concatenate([column, np.array(more, object)])

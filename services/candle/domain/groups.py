@@ -1,4 +1,4 @@
-"""Arrays in which equal values lie side by side, and the order that brings them there."""
+"""Groups of equal neighbours in sorted arrays: order, limits, and running maxima within them."""
 
 from typing import Any
 
@@ -6,19 +6,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[Any]
-_APART = 1 << 42
-"""More than any volume or time span: keeps groups apart in one running maximum."""
-_MOST_SMALL = 1 << 16
+_OFFSET = 1 << 42
+"""Above any volume or time span: added per group, so that one running maximum serves all."""
+_UINT16_VALUES = 1 << 16
 
 
 def stable_order(values: Array, count: int) -> Array:
     """Return the stable order of whole numbers below `count`."""
-    small = values.astype(np.uint16) if count <= _MOST_SMALL else values
+    small = values.astype(np.uint16) if count <= _UINT16_VALUES else values
     return np.argsort(small, kind="stable")
 
 
 def group_starts(values: Array) -> Array:
-    """Return where each group of equal neighbours begins."""
+    """Return the first index of each group of equal neighbours."""
     is_start = np.empty(len(values), np.bool_)
     is_start[:1] = True
     np.not_equal(values[1:], values[:-1], out=is_start[1:])
@@ -34,7 +34,7 @@ def group_ends(starts: Array, length: int) -> Array:
 
 
 def previous(values: Array, starts: Array, initial: Array) -> Array:
-    """Return the value before each in its group, `initial` before the first ones."""
+    """Return the value before each one in its group; before the first ones `initial`."""
     before = np.empty_like(values)
     before[1:] = values[:-1]
     before[starts] = initial
@@ -42,14 +42,14 @@ def previous(values: Array, starts: Array, initial: Array) -> Array:
 
 
 def running_before(values: Array, starts: Array, initial: Array) -> Array:
-    """Return the running maximum before each value, per group, beginning with `initial`."""
+    """Return, per group, the running maximum before each value, starting with `initial`."""
     before = previous(values, starts, initial)
     if (values >= before).all():
         return before
     sizes = group_ends(starts, len(values)) - starts + 1
-    apart = np.repeat(np.arange(len(starts)) * _APART, sizes)
+    offsets = np.repeat(np.arange(len(starts)) * _OFFSET, sizes)
     running = np.maximum(values, np.repeat(initial, sizes))
-    running += apart
+    running += offsets
     np.maximum.accumulate(running, out=running)
-    running -= apart
+    running -= offsets
     return previous(running, starts, initial)

@@ -1,8 +1,8 @@
 """The state of a trading day's candles: one cell per instrument and minute.
 
-Cells are updated by all ticks of a run at once. Longer candles are read off the minutes, so
-there is one state to keep right. Volume is never summed over ticks: a candle's volume is the
-rise of the running maximum of the day's cumulative volume.
+Cells are updated by all ticks of a run at once. Longer candles are computed from the minutes.
+Volume is never summed over ticks: a candle's volume is the rise of the running maximum of the
+day's cumulative volume.
 """
 
 from collections.abc import Mapping
@@ -56,7 +56,7 @@ class CandleValues:
 
 
 class MinuteCandles:
-    """Cells of a trading day's minutes; grows by instruments."""
+    """Cells of a trading day's minutes; instruments are added as they appear."""
 
     def __init__(self, minutes: int) -> None:
         self._minutes = minutes
@@ -67,18 +67,18 @@ class MinuteCandles:
         return len(self._cells)
 
     def grow(self, count: int) -> None:
-        """Add so many instruments at the end."""
+        """Add `count` instruments at the end."""
         self._cells.grow(count)
         for name, start in _ROW.items():
             rows: Array = np.full(count, start, np.int64)
             self._rows[name] = np.concatenate([self._rows[name], rows])
 
     def add(self, ticks: Ticks, minute: Array) -> tuple[int, int]:
-        """Fold ticks, each into the cell of its minute; they are by row, then arrival.
+        """Fold ticks, sorted by row, then arrival, into the cells of their minutes.
 
-        Returns how many stepped back in time and in volume, by arrival.
+        Return how many went back in time, and how many in volume.
         """
-        traded, back = self._follow(ticks)
+        traded, back = self._advance(ticks)
         turnover = ticks.price * traded
         np.add.at(self._cells["turnover"], self._cells.at(ticks.row, minute), turnover)
         order = _order_in_cells(ticks, ticks.row * self._minutes + minute)
@@ -100,7 +100,7 @@ class MinuteCandles:
         before = self._cumulative_before(span.start, chosen)
         after = np.maximum(before, self._part("cumulative", span, chosen).max(axis=0))
         traded = self._part("traded", span, chosen).sum(axis=0)
-        # by instrument, so that a sum does not depend on how many there are
+        # summed per instrument, so that rounding does not depend on the number of instruments
         turnover = np.ascontiguousarray(self._part("turnover", span, chosen).T).sum(axis=1)
         return CandleValues(
             row=chosen,
@@ -116,14 +116,14 @@ class MinuteCandles:
         )
 
     def restore(self, minute: int, values: CandleValues, starts_ms: int, stops_ms: int) -> None:
-        """Put back a minute that was closed before a restart."""
+        """Restore a minute that was closed before a restart."""
         cell = self._cells.at(values.row, minute)
         for name, part in _restored_cells(values, starts_ms, stops_ms).items():
             self._cells[name][cell] = part
         self._restore_rows(values, stops_ms)
 
     def _restore_rows(self, values: CandleValues, stops_ms: int) -> None:
-        """Put an instrument's running maxima where they were at the end of a minute."""
+        """Restore the instruments' running maxima as of the end of a minute."""
         rows = values.row
         base, running = self._rows["base"], self._rows["running"]
         first = base[rows] == NONE
@@ -142,8 +142,8 @@ class MinuteCandles:
         highest: Array = np.maximum(base, seen.max(axis=0))
         return highest
 
-    def _follow(self, ticks: Ticks) -> tuple[Array, tuple[int, int]]:
-        """Advance each instrument's running maxima; return the units that each tick traded."""
+    def _advance(self, ticks: Ticks) -> tuple[Array, tuple[int, int]]:
+        """Update the instruments' running maxima; return the units that each tick traded."""
         base, running, last_at = (self._rows[name] for name in _ROW)
         starts = group_starts(ticks.row)
         ends, heads = group_ends(starts, len(ticks)), ticks.row[starts]
@@ -164,7 +164,7 @@ class MinuteCandles:
 def _restored_cells(
     values: CandleValues, starts_ms: int, stops_ms: int
 ) -> Mapping[str, Array | int]:
-    """Return the parts of a cell as far as its candle tells them."""
+    """Return the parts of a cell that follow from its candle."""
     traded = np.where(np.isnan(values.vwap), 0, values.volume)
     return {
         "open": values.open,
@@ -184,16 +184,16 @@ def _restored_cells(
 
 
 def _first_known(volume: Array, starts: Array) -> Array:
-    """Return where each group's first known volume is, beyond the end where there is none."""
+    """Return the index of each group's first known volume, `len(volume)` if there is none."""
     indexes = np.where(volume >= 0, np.arange(len(volume)), len(volume))
     first: Array = np.minimum.reduceat(indexes, starts)
     return first
 
 
 def _order_in_cells(ticks: Ticks, cell: Array) -> Array | None:
-    """Return the order by cell, time, volume and arrival; None where ticks have it.
+    """Return the order by cell, time, volume and arrival; None if ticks are in it already.
 
-    Only instruments whose ticks step back are sorted: what is theirs stays together.
+    Only instruments whose ticks go back are sorted, each within its own range of indexes.
     """
     back = ticks.at_ms[1:] < ticks.at_ms[:-1]
     back |= (ticks.at_ms[1:] == ticks.at_ms[:-1]) & (ticks.volume[1:] < ticks.volume[:-1])
@@ -208,7 +208,7 @@ def _order_in_cells(ticks: Ticks, cell: Array) -> Array | None:
 
 
 def _groups(ticks: Ticks, traded: Array, starts: Array) -> Mapping[str, Array]:
-    """Sum up ticks sorted by cell, time, volume and arrival; `starts` begins each cell's."""
+    """Sum up ticks sorted by cell, time, volume and arrival; `starts`: first of each cell."""
     ends = group_ends(starts, len(ticks))
     volume = ticks.volume[ends]
     return {

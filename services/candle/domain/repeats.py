@@ -1,7 +1,7 @@
-"""Which ticks are exact repeats: same instrument, time, price and volume as a tick before.
+"""Finds exact repeats: ticks with instrument, time, price and volume of an earlier tick.
 
-A tick that comes after all earlier ones of its instrument, by time and volume, is none, and one
-that equals the latest is one. Only where neither holds is there something to look up.
+A tick later than all earlier ones of its instrument, by time and volume, is no repeat; one equal
+to the latest is a repeat. Only other ticks have to be looked up.
 """
 
 from typing import Any, NamedTuple
@@ -34,7 +34,7 @@ class Repeats:
         return sum(len(known.ticks) for known in self._known)
 
     def grow(self, count: int) -> None:
-        """Add so many instruments at the end."""
+        """Add `count` instruments at the end."""
         self._at_ms = np.concatenate([self._at_ms, np.full(count, -1)])
         self._volume = np.concatenate([self._volume, np.full(count, -1)])
         self._price = np.concatenate([self._price, np.full(count, np.nan)])
@@ -42,7 +42,7 @@ class Repeats:
     def without(self, ticks: Ticks, oldest_ms: Array) -> Ticks:
         """Return ticks without repeats, and remember them; `ticks` are by row, then arrival.
 
-        `oldest_ms` tells for each batch the time from which on repeats are recognised.
+        `oldest_ms`: per batch, the time from which repeats are recognised (epoch ms).
         """
         if not len(ticks):
             return ticks
@@ -57,7 +57,7 @@ class Repeats:
         return ticks
 
     def _compared(self, ticks: Ticks, starts: Array, before_ms: Array, oldest_ms: Array) -> Mask:
-        """Compare each tick with the one before it; look up instruments that this leaves unsure."""
+        """Compare each tick with the one before it; look up instruments that this leaves open."""
         heads = ticks.row[starts]
         volume = previous(ticks.volume, starts, self._volume[heads])
         price = previous(ticks.price, starts, self._price[heads])
@@ -78,7 +78,7 @@ class Repeats:
         return repeats
 
     def _looked_up(self, ticks: Ticks, is_unsure: Mask) -> Mask:
-        """Return which ticks were there before, in what is remembered or among themselves."""
+        """Return which ticks repeat a remembered one or one among themselves."""
         oldest = int(ticks.at_ms.min())
         keys = [
             _keys(known, is_unsure[known.row] & (known.at_ms >= oldest))
@@ -96,7 +96,7 @@ class Repeats:
         self._price[rows] = ticks.price[ends]
 
     def _note_highest(self, ticks: Ticks, starts: Array, is_unsure: Mask) -> None:
-        """Note the last ticks; of unsure ones something that no earlier tick comes after."""
+        """Note the last ticks; of unsure instruments the highest time and volume, no price."""
         unsure = ticks.row[starts][is_unsure]
         at_ms = np.maximum.reduceat(ticks.at_ms, starts)[is_unsure]
         volume = np.maximum.reduceat(ticks.volume, starts)[is_unsure]
@@ -124,7 +124,7 @@ def _keys(ticks: Ticks, chosen: Mask) -> NDArray[np.uint64]:
 
 
 def _seen_before(keys: NDArray[np.uint64]) -> Mask:
-    """Return which keys are not the first of their kind."""
+    """Return which keys occurred before."""
     order = np.argsort(keys)
     first = np.minimum.reduceat(order, group_starts(keys[order]))
     repeats = np.ones(len(keys), np.bool_)

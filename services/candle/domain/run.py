@@ -1,4 +1,4 @@
-"""Tick batches of one partition, taken at once: their rows side by side, in order of arrival."""
+"""Tick batches of one partition joined into one set of columns, in order of arrival."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -44,13 +44,13 @@ class Ticks:
 
 @dataclass(frozen=True, slots=True)
 class Arrivals:
-    """When the batches of a run arrived, and the clocks that they brought (epoch ms)."""
+    """Arrival time and clock of each batch of a run (epoch ms)."""
 
     received_ms: Array
     clock_ms: Array
 
     def watermarks(self, before_ms: int) -> Array:
-        """Return the highest clock before each batch, `before_ms` being that before the first."""
+        """Return the highest clock before each batch; `before_ms` is that before the first."""
         clocks = np.empty(len(self.clock_ms), np.int64)
         clocks[0], clocks[1:] = before_ms, self.clock_ms[:-1]
         return np.maximum.accumulate(clocks, out=clocks)
@@ -72,7 +72,7 @@ class Run:
         return len(self.token)
 
     def ticks(self, row: Array, chosen: Array | slice = slice(None)) -> Ticks:
-        """Return the chosen ticks, whose rows are told."""
+        """Return the chosen ticks with their rows, which the caller knows."""
         return Ticks(
             row,
             self.at_ms[chosen],
@@ -102,7 +102,7 @@ def joined(batches: Sequence[TickBatch]) -> Run:
 
 
 def _filled(parts: Sequence[Array | None], sizes: Sequence[int], missing: int) -> Array:
-    """Join a column that some feeds do not carry."""
+    """Join a column; a batch without it gets `missing` in each row."""
     filled = (
         np.full(size, missing, np.int64) if part is None else part
         for part, size in zip(parts, sizes, strict=True)

@@ -15,7 +15,7 @@ MINUTE_MS = 60_000
 
 
 class Span(NamedTuple):
-    """A candle's index in the day: minutes [start, stop) counted from the open."""
+    """The minutes [start, stop) of a candle, counted from the open."""
 
     interval: Interval
     start: int
@@ -47,11 +47,11 @@ class Schedule:
         return self.open_ms + minute * MINUTE_MS
 
     def minute_of(self, at_ms: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Return the minute of each time; outside the day it is out of range."""
+        """Return the minute of each time (epoch ms); outside the day it is out of range."""
         return (at_ms - self.open_ms) // MINUTE_MS
 
     def is_open(self, at_ms: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """Return which times are within a session, its close excluded."""
+        """Return which times (epoch ms) are within a session, its close excluded."""
         within = np.zeros(len(at_ms), np.bool_)
         for session in self.sessions:
             within |= (at_ms >= session.open_ms) & (at_ms < session.close_ms)

@@ -21,7 +21,10 @@ _NEVER_MS = 1 << 62
 
 @dataclass(frozen=True, slots=True)
 class CandleRules:
-    """How long candles wait: `grace_ms` past their end, `revision_ms` for late ticks after it."""
+    """A candle closes `grace_ms` after its end and may be revised for `revision_ms` after that.
+
+    Ticks stamped more than `ahead_ms` after their arrival are refused. All are in milliseconds.
+    """
 
     grace_ms: int = 2000
     revision_ms: int = 5 * MINUTE_MS
@@ -55,7 +58,7 @@ class SessionCandles:
         self._filter = TickFilter(schedule, rules.grace_ms, rules.ahead_ms)
 
     def add(self, instruments: Iterable[Instrument]) -> list[int]:
-        """Give instruments a row each and return the rows."""
+        """Add instruments and return their rows."""
         added = list(instruments)
         first = len(self._instruments)
         self._instruments += added
@@ -68,18 +71,18 @@ class SessionCandles:
 
     @property
     def closes_ms(self) -> int:
-        """The clock at which the next minute closes; far away when all have (epoch ms)."""
+        """The clock at which the next minute closes (epoch ms); in the far future when all have."""
         if self._closed_minutes >= self.schedule.minutes:
             return _NEVER_MS
         return self.schedule.start_ms(self._closed_minutes + 1) + self.rules.grace_ms
 
     @property
     def closed_span_ms(self) -> tuple[int, int]:
-        """From when to when minutes are closed (epoch ms, end excluded): ticks of it are late."""
+        """Time span of the closed minutes (epoch ms, end excluded): ticks in it are late."""
         return self.schedule.open_ms, self.schedule.start_ms(self._closed_minutes)
 
     def on_ticks(self, ticks: Ticks, arrivals: Arrivals) -> list[CandleBatch]:
-        """Fold ticks of a run into their candles; return revisions that late ones cause."""
+        """Fold ticks of a run into their candles; return the revisions that late ticks cause."""
         ticks = self._filter.admit(ticks, arrivals, self._watermark_ms, self.counts)
         if not len(ticks):
             return []
@@ -93,20 +96,20 @@ class SessionCandles:
         return revised
 
     def replay(self, ticks: Ticks, arrivals: Arrivals, from_ms: int) -> None:
-        """Fold ticks that were handled before a restart, also those that came late.
+        """Fold ticks that were handled before a restart, late ones too; publish nothing.
 
-        What they made was published, and minutes before `from_ms` were restored from that.
+        Minutes before `from_ms` (epoch ms) were restored from published candles.
         """
         ticks = self._filter.admit(ticks, arrivals, self._watermark_ms, TickCounts())
         minute = self.schedule.minute_of(ticks.at_ms)
-        is_ours = self.schedule.open_ms + minute * MINUTE_MS >= from_ms
+        is_rebuilt = self.schedule.open_ms + minute * MINUTE_MS >= from_ms
         is_late = minute < self._closed_minutes
-        for chosen in (is_ours & is_late & self._may_revise(minute), is_ours & ~is_late):
+        for chosen in (is_rebuilt & is_late & self._may_revise(minute), is_rebuilt & ~is_late):
             if chosen.any():
                 self._minutes.add(ticks.take(chosen), minute[chosen])
 
     def on_clock(self, clock_ms: int) -> list[CandleBatch]:
-        """Close every candle whose end is past by the grace; return them, shortest first."""
+        """Close the candles that ended at least the grace ago; return them, shortest first."""
         self._watermark_ms = max(self._watermark_ms, clock_ms)
         closed: list[CandleBatch] = []
         while self._closed_minutes < self.schedule.minutes and self._watermark_ms >= self.closes_ms:
@@ -118,10 +121,10 @@ class SessionCandles:
             self._closed_minutes = stop
         return closed
 
-    def resumed(self) -> list[CandleBatch]:
-        """Return what ended with the last restored minute and was not published before a crash.
+    def unpublished(self) -> list[CandleBatch]:
+        """Return candles that ended with the last restored minute and were not published.
 
-        One may have come between the one-minute candles of a close and the longer ones.
+        A crash may come between publishing the one-minute candles of a close and the longer ones.
         """
         made: list[CandleBatch] = []
         stop = self._closed_minutes
@@ -134,13 +137,13 @@ class SessionCandles:
         return made
 
     def note_published(self, row: int, span: Span, revision: int) -> None:
-        """Remember a candle that was published before a restart, and how often."""
+        """Note a candle that was published before a restart, and its revision."""
         self._restored.add((row, span))
         if revision:
             self._revisions[row, span] = max(revision, self._revisions.get((row, span), 0))
 
     def forming(self, span: Span) -> list[tuple[Instrument, CandleValues]]:
-        """Return the candles of a span as they stand now."""
+        """Return the current values of a span's candles."""
         values = self._minutes.values(span)
         return [
             (self._instruments[row], _row_of(values, index))
@@ -148,7 +151,7 @@ class SessionCandles:
         ]
 
     def restore(self, row: int, minute: int, values: CandleValues) -> None:
-        """Take back a one-minute candle that was published before a restart."""
+        """Restore a one-minute candle that was published before a restart."""
         starts_ms = self.schedule.start_ms(minute)
         self._minutes.restore(minute, values, starts_ms, starts_ms + MINUTE_MS)
         self._closed_minutes = max(self._closed_minutes, minute + 1)
@@ -189,7 +192,7 @@ class SessionCandles:
     def _batch(
         self, span: Span, values: CandleValues, at_ms: int, *, is_revision: bool = False
     ) -> CandleBatch:
-        # By token: whichever tick came first gave an instrument its row, and ids must not tell.
+        # Sorted by token: rows depend on which ticks came first, and ids must not.
         values = values.take(np.argsort(self._tokens[values.row]))
         revisions = self._next_revisions(values.row, span) if is_revision else (0,) * len(values)
         columns = candle_columns(self.schedule, self._names, span, values, revisions)
@@ -210,9 +213,9 @@ def _compared(values: CandleValues) -> tuple[NDArray[Any], ...]:
 
 
 def _changed(old: CandleValues, new: CandleValues) -> CandleValues:
-    """Return the new candles that differ from the old ones, or were not there.
+    """Return the new candles that differ from the old ones, or have none.
 
-    The number of ticks does not count: a repeat after the grace changes nothing but that.
+    The number of ticks is not compared: a repeat after the grace changes only that.
     """
     index = {row: at for at, row in enumerate(old.row.tolist())}
     pairs = list(zip(_compared(old), _compared(new), strict=True))

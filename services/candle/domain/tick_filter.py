@@ -1,4 +1,4 @@
-"""Which ticks may change a candle, and why the others may not."""
+"""Which ticks are accepted into candles, and why others are refused."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -28,7 +28,7 @@ class TickCounts:
 
 
 class TickFilter:
-    """Refuses ticks for what they are, and exact repeats within the grace."""
+    """Refuses invalid ticks, and exact repeats within the grace."""
 
     def __init__(self, schedule: Schedule, grace_ms: int, ahead_ms: int) -> None:
         self._schedule = schedule
@@ -39,30 +39,30 @@ class TickFilter:
         self._count = 0
 
     def grow(self, count: int) -> None:
-        """Add so many instruments at the end."""
+        """Add `count` instruments at the end."""
         self._count += count
         self._repeats.grow(count)
 
     def admit(
         self, ticks: Ticks, arrivals: Arrivals, watermark_ms: int, counts: TickCounts
     ) -> Ticks:
-        """Return the ticks that pass, by instrument, then in order of arrival.
+        """Return the accepted ticks, by instrument, then in order of arrival.
 
         The others are counted under their first reason. `watermark_ms` is the clock before the
-        first batch.
+        first batch (epoch ms).
         """
-        if not self._all_are_sound(ticks, int(arrivals.received_ms.min())):
+        if not self._are_all_valid(ticks, int(arrivals.received_ms.min())):
             received_ms = arrivals.received_ms[ticks.batch]
-            ticks = ticks.take(self._sound(ticks, received_ms, counts))
-        sound = ticks.take(stable_order(ticks.row, self._count))
+            ticks = ticks.take(self._valid(ticks, received_ms, counts))
+        valid = ticks.take(stable_order(ticks.row, self._count))
         oldest_ms = arrivals.watermarks(watermark_ms) - self._grace_ms
-        passed = self._repeats.without(sound, oldest_ms)
-        if len(passed) < len(sound):
-            counts.rejected["duplicate"] += len(sound) - len(passed)
+        passed = self._repeats.without(valid, oldest_ms)
+        if len(passed) < len(valid):
+            counts.rejected["duplicate"] += len(valid) - len(passed)
         return passed
 
-    def _all_are_sound(self, ticks: Ticks, received_ms: int) -> bool:
-        """Judge all by their extremes: the common case costs a few comparisons."""
+    def _are_all_valid(self, ticks: Ticks, received_ms: int) -> bool:
+        """Compare only the extremes: mostly all ticks are valid, and this is cheap."""
         if not len(ticks):
             return True
         first, last = ticks.at_ms.min(), ticks.at_ms.max()
@@ -76,7 +76,7 @@ class TickFilter:
         is_counted = lowest >= UNKNOWN_VOLUME and highest <= HIGHEST_VOLUME
         return bool(is_timely and is_priced and is_counted)
 
-    def _sound(self, ticks: Ticks, received_ms: Array, counts: TickCounts) -> Mask:
+    def _valid(self, ticks: Ticks, received_ms: Array, counts: TickCounts) -> Mask:
         at_ms, price, volume = ticks.at_ms, ticks.price, ticks.volume
         refusals: dict[str, Mask] = {
             "epoch_zero": at_ms < YEAR_MS,
@@ -86,9 +86,9 @@ class TickFilter:
             "outside_session": ~self._schedule.is_open(at_ms),
             "ahead_of_clock": at_ms > received_ms + self._ahead_ms,
         }
-        sound = np.ones(len(ticks), np.bool_)
+        valid = np.ones(len(ticks), np.bool_)
         for reason, refused in refusals.items():
-            counts.rejected[reason] += int((refused & sound).sum())
-            sound &= ~refused
+            counts.rejected[reason] += int((refused & valid).sum())
+            valid &= ~refused
         counts.rejected += Counter()  # drops reasons that did not occur
-        return sound
+        return valid

@@ -1,4 +1,4 @@
-"""Where the instruments of a partition are: token → session and row, for many tokens at once."""
+"""Maps the tokens of a partition to session and row, many tokens at once."""
 
 from collections.abc import Sequence
 from datetime import date
@@ -16,14 +16,14 @@ _UNKNOWN = -1
 _MULTIPLIER = np.uint32(2_654_435_769)  # Knuth's, 2**32 / golden ratio
 _SLOTS_PER_TOKEN = 8
 _LONGEST_RUN = 64
-"""More batches at once are hardly faster, and would be looked at again when a run ends early."""
+"""More batches at once are hardly faster, and are checked again when a run ends early."""
 
 
 class TokenIndex:
-    """The sessions of a partition, all of one trading day, and which token is where.
+    """The sessions of a partition on one trading day, and each token's session and row.
 
-    `clock_ms` is the clock so far: a session whose first tick comes late begins with it.
-    Minutes from `replayed_from_ms` on are made of ticks again after a restart.
+    `clock_ms` is the partition's clock, with which a session that is added later begins.
+    After a restart, minutes from `replayed_from_ms` on are rebuilt from ticks.
     """
 
     def __init__(self, day: date, replayed_from_ms: int | None = None) -> None:
@@ -39,17 +39,17 @@ class TokenIndex:
         self._shift = np.uint32(31)
 
     def find(self, tokens: Array) -> Array:
-        """Return each token's index, -1 where it has not been seen."""
+        """Return each token's index, -1 for an unknown one."""
         if not len(self._tokens):
             return np.full(len(tokens), _UNKNOWN)
-        at = self._slots[self._slot_of(tokens)]  # tokens that share a slot are searched for
+        at = self._slots[self._slot_of(tokens)]  # tokens that share a slot are searched for below
         is_missed = self._tokens[at] != tokens
         if is_missed.any():
             at[is_missed] = self._search(tokens[is_missed])
         return at
 
     def insert(self, tokens: Sequence[int], session: int, rows: Sequence[int]) -> None:
-        """Add tokens of a session, keeping the order."""
+        """Add tokens of a session; the index stays sorted."""
         at = np.searchsorted(self._tokens, tokens)
         self._tokens = np.insert(self._tokens, at, tokens)
         self.session = np.insert(self.session, at, session)
@@ -67,13 +67,13 @@ class TokenIndex:
         return np.flatnonzero((at >= 0) & (self.session[at] == number))
 
     def run_length(self, batches: Sequence[TickBatch]) -> int:
-        """Return how many batches may be taken at once: closes, strangers and late ticks end it."""
+        """Return how many batches may be handled together, see `CandleAggregator.run_length`."""
         some = batches[: self._until_close(batches)]
         ends = np.cumsum([len(batch.columns) for batch in some])
         at = self.find(np.concatenate([batch.columns.instrument_token for batch in some]))
-        stranger = _first(at < 0)
-        if stranger is not None:
-            some = some[: max(1, int(np.searchsorted(ends, stranger, side="right")))]
+        unknown = _first(at < 0)
+        if unknown is not None:
+            some = some[: max(1, int(np.searchsorted(ends, unknown, side="right")))]
             at = at[: ends[len(some) - 1]]
         at_ms = np.concatenate([batch.columns.exchange_timestamp for batch in some])
         late = self._first_late(at, at_ms)
@@ -82,7 +82,7 @@ class TokenIndex:
         return max(1, int(np.searchsorted(ends, late, side="right")))
 
     def _until_close(self, batches: Sequence[TickBatch]) -> int:
-        """Return how many batches there are up to another day, or to one that closes a minute."""
+        """Return the number of batches before another day, or up to one that closes a minute."""
         closes_ms = min((session.closes_ms for session in self.sessions), default=np.inf)
         for number, batch in enumerate(batches[:_LONGEST_RUN]):
             if batch.trading_day != self.day:
@@ -92,7 +92,7 @@ class TokenIndex:
         return min(len(batches), _LONGEST_RUN)
 
     def _first_late(self, at: Array, at_ms: Array) -> int | None:
-        """Return the first tick of a session's closed minutes; no price is looked at."""
+        """Return the index of the first tick in a closed minute, valid or not."""
         closed = np.array([session.closed_span_ms for session in self.sessions] + [(0, 0)])
         if not len(at_ms) or at_ms.min() >= closed[:, 1].max():
             return None

@@ -1,1 +1,1 @@
-"""Which option, how many, at what levels, and what became of the order: pure."""
+"""Choice and size of trades, and the state of orders, without I/O."""

@@ -9,7 +9,7 @@ from services.executor.domain.order import Order
 
 @dataclass(frozen=True, slots=True)
 class Holding:
-    """A position as its orders tell it: units filled, sold, and being sold or bought."""
+    """A position by its orders, in units: bought, sold, and in orders that may still fill."""
 
     bought: int
     sold: int
@@ -24,15 +24,15 @@ class Holding:
 
 @dataclass(slots=True)
 class Blotter:
-    """Orders by id, tag and position; `_going` are all but those that are known to have ended."""
+    """Orders by id, tag and position; `_unfinished` are those that are not known to have ended."""
 
     _orders: dict[UUID, Order] = field(default_factory=dict)
-    _going: dict[UUID, Order] = field(default_factory=dict)
+    _unfinished: dict[UUID, Order] = field(default_factory=dict)
     _by_tag: dict[str, Order] = field(default_factory=dict)
     _by_position: dict[UUID, list[Order]] = field(default_factory=dict)
 
     def apply(self, event: OrderEvent) -> None:
-        """Take an event of an order, new or known; repeats change nothing."""
+        """Apply an event of an order, new or known; repeats change nothing."""
         order = self._orders.get(event.order_id)
         if order is not None:
             order.apply(event)
@@ -40,9 +40,9 @@ class Blotter:
             self.add(event)
 
     def add(self, plan: OrderPlanned) -> Order:
-        """Follow a new order."""
+        """Add a new order."""
         order = Order(plan)
-        self._orders[plan.order_id] = self._going[plan.order_id] = order
+        self._orders[plan.order_id] = self._unfinished[plan.order_id] = order
         self._by_tag[plan.tag] = order
         self._by_position.setdefault(plan.position_id, []).append(order)
         return order
@@ -57,11 +57,13 @@ class Blotter:
 
     def working(self) -> list[Order]:
         """Return the orders that may still fill, in the order of their plans."""
-        self._going = {key: order for key, order in self._going.items() if not order.has_ended}
-        return [order for order in self._going.values() if order.working_quantity]
+        self._unfinished = {
+            key: order for key, order in self._unfinished.items() if not order.has_ended
+        }
+        return [order for order in self._unfinished.values() if order.working_quantity]
 
     def held(self) -> tuple[OrderPlanned, ...]:
-        """Return an entry of each position of which something is held."""
+        """Return an entry of each position that holds units."""
         positions = ((self.holding(key), orders) for key, orders in self._by_position.items())
         return tuple(orders[0].plan for held, orders in positions if held.bought > held.sold)
 

@@ -15,7 +15,7 @@ class PlaceOrder:
 
 @dataclass(frozen=True, slots=True)
 class CancelOrder:
-    """Cancel what is left of an order, which the broker knows by this id."""
+    """Cancel the rest of an order; the id is the broker's."""
 
     order: Order
     broker_order_id: str
@@ -23,7 +23,7 @@ class CancelOrder:
 
 @dataclass(frozen=True, slots=True)
 class LookUp:
-    """Read the broker's order book and say what it holds: it decides what became of these."""
+    """Read the broker's order book, which decides what became of these orders."""
 
     orders: tuple[Order, ...]
 

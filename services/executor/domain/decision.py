@@ -1,4 +1,4 @@
-"""From a signal to a decision: every refusal has its reason, every choice its table."""
+"""From a signal to a decision: a refusal has a reason, a trade its candidates."""
 
 from dataclasses import dataclass
 from decimal import Decimal
@@ -18,7 +18,7 @@ from services.executor.domain.validation import refuse_signal
 
 @dataclass(frozen=True, slots=True)
 class Trade:
-    """What is to be bought: a contract, how much of it, and where it is left."""
+    """What is to be bought: contract, size, prices in rupees, stop and target."""
 
     contract: Contract
     lots: int
@@ -31,7 +31,7 @@ class Trade:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """A trade or a refusal, with the candidates that were looked at."""
+    """A trade or a refusal, with the candidates that were compared."""
 
     trade: Trade | None
     refusal: Refusal | None
@@ -47,7 +47,7 @@ def decide(
     market: OptionMarket,
     risk: RiskBook,
 ) -> Decision:
-    """Decide on a signal by the quotes and limits of this moment."""
+    """Decide on a signal by current quotes and limits."""
     if mode == "disabled":
         return Decision(None, Refusal("disabled"))
     refusal = refuse_signal(signal, policy.entry, now_ms, market.closes_ms(signal.trading_day))
@@ -125,7 +125,7 @@ def decided(
 
 
 def refused(signal: SignalGenerated, decision: Decision, now_ms: int) -> tuple[Event, ...]:
-    """Return what is told of a refusal: the signal's end, and the limit that it met, if any."""
+    """Return the events of a refusal: SignalRejected, and RiskLimitReached if a limit refused."""
     refusal = decision.refusal
     reason, numbers = (refusal.reason, refusal.numbers) if refusal else ("", {})
     at, day = utc_from_ms(now_ms), signal.trading_day

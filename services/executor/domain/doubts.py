@@ -1,7 +1,7 @@
-"""Orders in doubt: asked for, and not seen at the broker.
+"""Orders in doubt: requested, and not seen at the broker.
 
-A request whose reply was lost may still be on its way, and so may one of a process that died.
-Nobody can tell for a while: then the broker's order book decides.
+A request whose reply was lost, or whose process died, may still reach the broker. After a while
+the broker's order book decides.
 """
 
 from collections.abc import Collection, Iterable
@@ -13,24 +13,24 @@ from services.executor.domain.order import Order
 
 @dataclass(slots=True)
 class Doubts:
-    """Since when orders are in doubt, and when the book was last asked (epoch ms)."""
+    """Since when orders are in doubt, and when the book was last asked for (epoch ms)."""
 
     _since: dict[UUID, int | None] = field(default_factory=dict)
     _asked_ms: int | None = None
 
     def begin(self, order: Order, now_ms: int | None) -> None:
-        """Note an order in doubt from now on; None: from the next look at the clock on.
+        """Note an order in doubt since `now_ms`; None: since the next call of `due`.
 
-        At a restart a feed's clock stands still.
+        None is for a restart, when a feed's clock has not started yet.
         """
         self._since.setdefault(order.plan.order_id, now_ms)
 
     def due(
         self, working: Iterable[Order], now_ms: int, doubt_ms: int, again_ms: int
     ) -> tuple[Order, ...]:
-        """Return the orders that the book is to decide now: in doubt for `doubt_ms`.
+        """Return the orders that have been in doubt for `doubt_ms`: the book decides them now.
 
-        One question is for all of them; it is asked again after `again_ms`.
+        One look-up serves all of them; it is repeated after `again_ms`.
         """
         if not self._since:
             return ()
@@ -46,5 +46,5 @@ class Doubts:
 
 
 def missing(orders: Iterable[Order], tags: Collection[str]) -> list[Order]:
-    """Return the orders that are still in doubt and not among the tags of a book."""
+    """Return the orders that are still in doubt and whose tag is not in the book."""
     return [one for one in orders if one.state == "unresolved" and one.plan.tag not in tags]

@@ -24,7 +24,7 @@ from services.executor.domain.blotter import Blotter
 from services.executor.domain.commands import CancelOrder, Effect, LookUp, PlaceOrder
 from services.executor.domain.decision import Decision, Trade, decide, decided, refused
 from services.executor.domain.doubts import Doubts, missing
-from services.executor.domain.exits import ExitWish
+from services.executor.domain.exits import ExitRequests
 from services.executor.domain.option_market import OptionMarket
 from services.executor.domain.order import GIVEN_UP, Order
 from services.executor.domain.plans import entry_plans, exit_plans
@@ -34,9 +34,9 @@ from services.executor.domain.risk import RiskBook
 
 @dataclass(slots=True)
 class OptionsExecutor:
-    """The executor's state and its reactions; it asks for orders by commands, after their plans.
+    """The executor's state and reactions; a plan comes before the command to send its order.
 
-    `mode` begins as the settings have it, and ModeChanged changes it.
+    `mode` is that of the settings until a ModeChanged.
     """
 
     mode: Mode
@@ -47,7 +47,7 @@ class OptionsExecutor:
     blotter: Blotter = field(default_factory=Blotter)
     doubts: Doubts = field(default_factory=Doubts)
     _decided: set[UUID] = field(default_factory=set)
-    _exits: dict[UUID, ExitWish] = field(default_factory=dict)
+    _exits: dict[UUID, ExitRequests] = field(default_factory=dict)
     _restored_ms: int = 0
     _settings_mode: Mode = field(init=False)
 
@@ -62,11 +62,11 @@ class OptionsExecutor:
             return self._on_signal(event, now_ms)
         if isinstance(event, ExitRequested):
             return self._on_exit_request(event, now_ms)
-        self._learn(event)
+        self._note(event)
         return ()
 
     def on_updates(self, updates: Sequence[OrderUpdate], now_ms: int) -> tuple[Effect, ...]:
-        """React to what the broker says of orders."""
+        """React to the broker's updates of orders."""
         effects: list[Effect] = []
         for update in updates:
             order = self.blotter.with_tag(update.tag)
@@ -87,7 +87,7 @@ class OptionsExecutor:
         return tuple(effects)
 
     def on_event_of_order(self, order: Order, event: OrderEvent, now_ms: int) -> tuple[Effect, ...]:
-        """Take in, and return, an event that the shell learnt from the broker's reply."""
+        """Apply and return an event that follows from the broker's reply, and react to it."""
         order.apply(event)
         if order.state == "unresolved":
             self.doubts.begin(order, now_ms)
@@ -103,7 +103,7 @@ class OptionsExecutor:
         return tuple(effects)
 
     def restore(self, event: Event) -> None:
-        """Take back the past: instruments, decisions, orders, exits asked for, positions, halts."""
+        """Restore from a published event: instrument, decision, order, exit, position or halt."""
         self._restored_ms = max(self._restored_ms, event.occurred_ms)
         if isinstance(event, ExecutionDecided):
             self._decided.add(event.signal_id)
@@ -112,16 +112,16 @@ class OptionsExecutor:
             self.blotter.apply(event)
             self._count_entry(event)
         elif isinstance(event, ExitRequested):
-            self._exits.setdefault(event.position_id, ExitWish()).add(event)
+            self._exits.setdefault(event.position_id, ExitRequests()).add(event)
         else:
-            self._learn(event)
+            self._note(event)
 
     def settle(self, book: Sequence[OrderUpdate], now_ms: int) -> tuple[Effect, ...]:
-        """After a restart: adopt what the broker knows; what it does not know yet is in doubt.
+        """After a restart: adopt the orders in the broker's book; the others are in doubt.
 
-        A request of the process that died may be on its way: it is given up when the doubt is
-        over. An entry is then not sent again; an exit is planned again, for what is still held. A
-        feed clock has not begun yet, so the time is at least that of what was restored.
+        A request of the process that died may still arrive; after `doubt_ms` it is given up. An
+        entry is then not sent again; an exit is planned again, for what is still held. A feed's
+        clock has not started yet, so the time is at least that of the latest restored event.
         """
         now_ms = max(now_ms, self._restored_ms)
         known = {update.tag for update in book}
@@ -140,7 +140,7 @@ class OptionsExecutor:
         event = order.unresolved("not at the broker after a restart", now_ms)
         return self.on_event_of_order(order, event, now_ms)
 
-    def _learn(self, event: Event) -> None:
+    def _note(self, event: Event) -> None:
         if isinstance(event, InstrumentListed):
             self.market.list_instrument(event)
         elif isinstance(event, ModeChanged):
@@ -156,8 +156,8 @@ class OptionsExecutor:
         effects: list[Effect] = [*self.market.snapshots(now_ms, batch.trading_day)]
         effects += self._time_out(now_ms)
         effects += self._look_up(now_ms)
-        for position_id, wish in list(self._exits.items()):
-            if not wish.is_done:
+        for position_id, requests in list(self._exits.items()):
+            if not requests.is_done:
                 effects += self._exit(position_id, now_ms)
         return tuple(effects)
 
@@ -167,10 +167,10 @@ class OptionsExecutor:
             return ()
         self.risk.start_day(signal.trading_day)
         decision = decide(signal, now_ms, self.mode, self.policy, self.market, self.risk)
-        told = decided(signal, decision, self.mode, now_ms)
+        outcome = decided(signal, decision, self.mode, now_ms)
         effects = self._decision_effects(signal, decision, now_ms)
         self._decided.add(signal.signal_id)
-        return (*effects, told)
+        return (*effects, outcome)
 
     def _decision_effects(
         self, signal: SignalGenerated, decision: Decision, now_ms: int
@@ -193,7 +193,7 @@ class OptionsExecutor:
             return contract.lot_size * self.rulebook.stock_freeze_lots
 
     def _send(self, plans: Sequence[OrderPlanned]) -> tuple[Effect, ...]:
-        """Follow all slices first, so that the fate of one is judged with the others in mind."""
+        """Add all slices first, so that one that fails is seen together with the others."""
         orders = [self.blotter.add(plan) for plan in plans]
         for order in orders:
             self._count_entry(order.plan)
@@ -209,7 +209,7 @@ class OptionsExecutor:
         self.risk.enter(plan.position_id, underlying, quantity, distance, day)
 
     def _time_out(self, now_ms: int) -> list[Effect]:
-        """Cancel what has waited too long; an exit is then sent again at the latest price."""
+        """Cancel orders past their timeout; an exit is then sent again at the latest price."""
         rules = self.policy.orders
         timeouts = {"entry": rules.entry_timeout_ms, "exit": rules.exit_timeout_ms}
         effects: list[Effect] = []
@@ -225,11 +225,11 @@ class OptionsExecutor:
         return (LookUp(due),) if due else ()
 
     def _give_up(self, order: Order, now_ms: int) -> tuple[Effect, ...]:
-        """End an order that never reached the broker, as far as anybody can know."""
+        """End an order that, by the broker's book, never arrived."""
         return self.on_event_of_order(order, order.cancelled(GIVEN_UP, now_ms), now_ms)
 
     def _stop_stray(self, order: Order, update: OrderUpdate, now_ms: int) -> list[Effect]:
-        """Say once that an order should not be there, and cancel it, again after a while."""
+        """Alert once about a stray; cancel it, and again after `exit_retry_ms` while it is open."""
         stray, its_id = order.strays[update.broker_order_id], update.broker_order_id
         effects: list[Effect] = []
         if stray.asked_ms is None:
@@ -243,7 +243,7 @@ class OptionsExecutor:
         return effects
 
     def _oversold(self, order: Order, now_ms: int) -> tuple[Event, ...]:
-        """Say so where more was sold than was held: two sales of which one was given up."""
+        """Alert when more was sold than held: a sale that was given up has filled after all."""
         holding = self.blotter.holding(order.plan.position_id)
         if holding.sold <= holding.bought:
             return ()
@@ -251,51 +251,51 @@ class OptionsExecutor:
         return (order.alert(reason, now_ms, "oversold", holding.sold),)
 
     def _cancel(self, order: Order, now_ms: int) -> tuple[CancelOrder, ...]:
-        """Ask for a cancellation, and again after a while: the request may have been lost."""
+        """Request a cancellation, and again after `exit_retry_ms`, as the request may be lost."""
         if not order.may_be_cancelled(now_ms, self.policy.orders.exit_retry_ms):
             return ()
         order.cancel_asked_ms = now_ms
         return (CancelOrder(order, order.broker_order_id),)
 
     def _on_exit_request(self, request: ExitRequested, now_ms: int) -> tuple[Effect, ...]:
-        self._exits.setdefault(request.position_id, ExitWish()).add(request)
+        self._exits.setdefault(request.position_id, ExitRequests()).add(request)
         return self._exit(request.position_id, now_ms)
 
     def _exit(self, position_id: UUID, now_ms: int) -> tuple[Effect, ...]:
-        """Cancel what is left of the entry first; then sell no more than is held and free.
+        """Cancel the rest of the entry first; then sell what is held and not being sold already.
 
-        Where more is being sold than is held, since a sale that was given up is there after all,
-        the others are cancelled; what is then left is sold.
+        When more is being sold than held, because a sale that was given up has turned up, the
+        other sales are cancelled first.
         """
         orders, holding = self.blotter.of_position(position_id), self.blotter.holding(position_id)
         exits = [one for one in orders if one.plan.leg == "exit"]
-        is_too_much = holding.sold + holding.selling > holding.bought
-        ending = [one for one in orders if one.plan.leg == "entry" or is_too_much]
+        is_overselling = holding.sold + holding.selling > holding.bought
+        ending = [one for one in orders if one.plan.leg == "entry" or is_overselling]
         working = [one for one in ending if one.working_quantity]
         effects: list[Effect] = [made for one in working for made in self._cancel(one, now_ms)]
-        may_sell = orders and not holding.buying and not is_too_much
+        may_sell = orders and not holding.buying and not is_overselling
         if may_sell and self._may_retry(exits, now_ms):
             effects += self._sell(orders[0].plan, len(exits), now_ms)
         return tuple(effects)
 
     def _sell(self, entry: OrderPlanned, exits: int, now_ms: int) -> tuple[Effect, ...]:
-        wish, contract = self._exits[entry.position_id], entry.contract
-        quantity = wish.quantity(self.blotter.holding(entry.position_id), contract.lot_size)
+        requests, contract = self._exits[entry.position_id], entry.contract
+        quantity = requests.quantity(self.blotter.holding(entry.position_id), contract.lot_size)
         if not quantity:
             return ()
         freeze = self._freeze(contract, entry.trading_day)
-        plans = exit_plans(entry, wish.leading, exits, quantity, freeze, now_ms)
-        wish.is_done = False
+        plans = exit_plans(entry, requests.leading, exits, quantity, freeze, now_ms)
+        requests.is_done = False
         return self._send(plans)
 
     def _may_retry(self, exits: list[Order], now_ms: int) -> bool:
-        """Wait a little after an exit that failed, so that a refusal is not repeated in a loop."""
+        """Return whether `exit_retry_ms` is over since each failed exit; prevents a retry loop."""
         failed = [one for one in exits if one.state in {"rejected", "cancelled"}]
         retry_ms = self.policy.orders.exit_retry_ms
         return all(now_ms - one.plan.occurred_ms >= retry_ms for one in failed)
 
     def _after(self, order: Order, now_ms: int) -> tuple[Effect, ...]:
-        """After news of an order: go on with its exit; an entry that came to nothing expires."""
+        """After an order has changed: continue its exit; an entry without fills expires."""
         plan, effects = order.plan, list[Effect]()
         self._count_entry(plan)
         if plan.position_id in self._exits:

@@ -32,12 +32,12 @@ class OptionMarket:
     _snapshot_minute: int = -1
 
     def list_instrument(self, event: InstrumentListed) -> None:
-        """Take an instrument of the day."""
+        """Add an instrument of the day."""
         self._listed.append(event.instrument())
 
     def on_ticks(self, batch: TickBatch) -> None:
-        """Take the timely quotes of a batch."""
-        self._take_listed()
+        """Store the timely quotes of a batch."""
+        self._add_listed()
         columns = batch.timely()
         if len(columns):
             self.quotes.update(
@@ -54,7 +54,7 @@ class OptionMarket:
 
     def spot(self, underlying: str, otherwise: float) -> float:
         """Return the last price of the underlying, or the price given when it has no quote."""
-        self._take_listed()
+        self._add_listed()
         instrument = self._spots.get(underlying)
         quote = self.quotes.quote(instrument.instrument_token) if instrument else None
         return quote.last_price if quote is not None and quote.last_price > 0 else otherwise
@@ -63,7 +63,7 @@ class OptionMarket:
         self, underlying: str, expiry: Literal["weekly", "monthly"], on: date
     ) -> dict[int, Instrument]:
         """Return token → contract of the preferred expiry, empty without one."""
-        self._take_listed()
+        self._add_listed()
         chosen = nearest_expiry(
             self._catalog.expiries(underlying), on, is_monthly=expiry == "monthly"
         )
@@ -83,7 +83,7 @@ class OptionMarket:
         """Return, once a minute, the nearest chain of each underlying that is quoted."""
         if now_ms // MINUTE_MS <= self._snapshot_minute:
             return ()
-        self._take_listed()
+        self._add_listed()
         of_each = (self._snapshot_of(name, now_ms, day) for name in sorted(self._spots))
         snapshots = tuple(one for one in of_each if one is not None)
         self._snapshot_minute = now_ms // MINUTE_MS
@@ -97,7 +97,7 @@ class OptionMarket:
             return None
         return _snapshot(view, contracts, day)
 
-    def _take_listed(self) -> None:
+    def _add_listed(self) -> None:
         if not self._listed:
             return
         self._catalog = self._catalog.with_instruments(self._listed)
@@ -158,5 +158,5 @@ def _prices(column: NDArray[np.float64]) -> tuple[float, ...]:
 
 
 def _solved(column: NDArray[np.float64]) -> tuple[float | None, ...]:
-    """Return what was solved for, None where it has no solution."""
+    """Return values, None for those without a solution."""
     return tuple(None if isnan(value) else value for value in column.tolist())

@@ -1,4 +1,4 @@
-"""The life of one order: states, transitions, and what the broker's updates make of it."""
+"""One order: its states, transitions, and how the broker's updates change it."""
 
 import base64
 from dataclasses import dataclass, field
@@ -39,7 +39,7 @@ _STATE_OF: dict[type[OrderEvent], State] = {
 
 
 def broker_order_id_of(event: OrderEvent) -> str:
-    """Return the broker's id of the order, empty where the event does not tell it."""
+    """Return the broker's id of the order, empty where the event has none."""
     return event.broker_order_id if isinstance(event, OrderPlaced | OrderFilled) else ""
 
 
@@ -54,16 +54,16 @@ _ALERT = "alert: "
 
 @dataclass(slots=True)
 class Stray:
-    """An order at the broker that should not be there: what it may still fill."""
+    """An order at the broker that should not be there, and the units that it may still fill."""
 
     open_quantity: int = 0
     asked_ms: int | None = None
-    """When its cancellation was asked for last (epoch ms)."""
+    """When its cancellation was last requested (epoch ms)."""
 
 
 @dataclass(slots=True)
 class Order:
-    """What is known of an order, from its own events."""
+    """An order, rebuilt from its events."""
 
     plan: OrderPlanned
     state: State = "planned"
@@ -76,24 +76,24 @@ class Order:
 
     @property
     def filled_quantity(self) -> int:
-        """Units filled so far, also by orders that should not have been there."""
+        """Units filled so far, by strays too."""
         return sum(fill.quantity for fill in self.fills.values())
 
     @property
     def has_ended(self) -> bool:
-        """Whether the order itself fills no more: from these states none leads back."""
+        """Whether the order is in a final state; a late fill is still counted."""
         return self.state in ENDED
 
     @property
     def working_quantity(self) -> int:
-        """Units that may still fill by the order itself."""
+        """Units that may still fill, without those of strays."""
         if self.has_ended:
             return 0
         return max(0, self.plan.quantity - self._own_quantity)
 
     @property
     def stray_quantity(self) -> int:
-        """Units that orders may still fill which should not be there."""
+        """Units that strays may still fill."""
         return sum(stray.open_quantity for stray in self.strays.values())
 
     @property
@@ -108,22 +108,22 @@ class Order:
         return value / self.filled_quantity if self.fills else Decimal(0)
 
     def may_be_cancelled(self, now_ms: int, again_ms: int) -> bool:
-        """Whether it is at the broker, and no cancellation was asked for since `again_ms`."""
+        """Whether it is at the broker, and no cancellation was requested within `again_ms`."""
         is_asked = self.cancel_asked_ms is not None and now_ms - self.cancel_asked_ms < again_ms
         return bool(self.broker_order_id) and not is_asked
 
     def apply(self, event: OrderEvent) -> None:
-        """Take an event of this order; a transition that the table does not know is ignored."""
+        """Apply an event of this order; a transition that is not in the table is ignored."""
         if not self.broker_order_id and not self.is_given_up:
             self.broker_order_id = broker_order_id_of(event)
         if isinstance(event, OrderFilled):
-            self._book(event)
+            self._add_fill(event)
         elif not event.reason.startswith(_ALERT):
             is_unknown = event.reason == GIVEN_UP or not self.broker_order_id
             self.is_given_up |= isinstance(event, OrderCancelled) and is_unknown
             self._move(_STATE_OF[type(event)])
 
-    def _book(self, event: OrderFilled) -> None:
+    def _add_fill(self, event: OrderFilled) -> None:
         self.fills[event.fill_id] = Fill(event.fill_id, event.fill_quantity, event.fill_price)
         self._filled_by[event.fill_id] = event.broker_order_id
         if event.broker_order_id == self.broker_order_id:
@@ -131,7 +131,7 @@ class Order:
             self._move("filled" if is_complete else "placed")
 
     def request(self) -> OrderRequest:
-        """Return what the broker is asked for."""
+        """Return the request for the broker."""
         plan = self.plan
         return OrderRequest(
             tag=plan.tag,
@@ -147,7 +147,7 @@ class Order:
         )
 
     def placed(self, broker_order_id: str, at_ms: int) -> OrderPlaced:
-        """Return the event of the broker's registration."""
+        """Return the event of the broker's acceptance."""
         envelope, details = self._envelope(OrderPlaced, at_ms), self.plan.details
         return OrderPlaced(**envelope, **details, broker_order_id=broker_order_id)
 
@@ -164,28 +164,25 @@ class Order:
         )
 
     def unresolved(self, reason: str, at_ms: int) -> OrderUnresolved:
-        """Return the event of an answer that cannot be known."""
+        """Return the event that puts the order in doubt."""
         envelope = self._envelope(OrderUnresolved, at_ms)
         return OrderUnresolved(**envelope, **self.plan.details, reason=reason)
 
     def alert(self, reason: str, at_ms: int, *parts: object) -> OrderUnresolved:
-        """Return the event of something that should not be; it changes no state.
+        """Return an event that reports a fault; it changes no state.
 
-        `parts` tell it from others of the same order.
+        `parts` make its id differ from that of other alerts of the order.
         """
         envelope = self._envelope(OrderUnresolved, at_ms, *parts)
         return OrderUnresolved(**envelope, **self.plan.details, reason=f"{_ALERT}{reason}")
 
     def is_stray(self, update: OrderUpdate) -> bool:
-        """Whether an update is of an order that should not be there.
-
-        A second one with the tag, or one that was given up and turned up after all.
-        """
+        """Whether an update is of a stray: a second order of the tag, or one that was given up."""
         is_second = bool(self.broker_order_id) and self.broker_order_id != update.broker_order_id
         return self.is_given_up or is_second
 
     def note_stray(self, update: OrderUpdate) -> bool:
-        """Take in what a stray may still fill; return whether that has changed."""
+        """Note what a stray may still fill; return whether that has changed."""
         stray = self.strays.setdefault(update.broker_order_id, Stray())
         filled = sum(fill.quantity for fill in update.fills)
         left = max(0, self.plan.quantity - filled) if update.status == "OPEN" else 0
@@ -193,22 +190,22 @@ class Order:
         return has_changed
 
     def on_update(self, update: OrderUpdate) -> tuple[OrderEvent, ...]:
-        """Take in an update of the broker; return what it adds to what is known.
+        """Apply an update of the broker; return the events that it causes.
 
-        Fills of an order that should not be there are fills all the same; its end ends nothing.
+        Fills of a stray are counted; its end does not end the order.
         """
         is_stray, news = self.is_stray(update), list[OrderEvent]()
         if not self.broker_order_id and self.working_quantity and update.status != "REJECTED":
-            self._take(self.placed(update.broker_order_id, update.at_ms), news)
+            self._add(self.placed(update.broker_order_id, update.at_ms), news)
         for fill in update.fills:
             if fill.fill_id not in self.fills:
-                self._take(self._filled(update, fill), news)
+                self._add(self._filled(update, fill), news)
         ending = None if is_stray else self._ending(update)
         if ending is not None:
-            self._take(ending, news)
+            self._add(ending, news)
         return tuple(news)
 
-    def _take(self, event: OrderEvent, news: list[OrderEvent]) -> None:
+    def _add(self, event: OrderEvent, news: list[OrderEvent]) -> None:
         self.apply(event)
         news.append(event)
 

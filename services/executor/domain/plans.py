@@ -65,7 +65,7 @@ def _entry_plan(
 def exit_plans(
     entry: OrderPlanned, request: ExitRequested, first: int, quantity: int, freeze: int, now_ms: int
 ) -> tuple[OrderPlanned, ...]:
-    """Return sales at market of so many units; the position's exits are numbered from `first` on.
+    """Return market sales of `quantity` units; the position's exits are numbered from `first` on.
 
     They belong to the trading day on which they are sent, which may be later than the entry's.
     In live mode a market order carries market protection; the adapter adds it.

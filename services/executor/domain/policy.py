@@ -1,4 +1,4 @@
-"""What the executor is told: filters, weights, sizes and limits, with their defaults."""
+"""The executor's rules: filters, weights, sizes and limits, with their defaults."""
 
 from dataclasses import dataclass, field
 from datetime import time
@@ -11,7 +11,7 @@ class EntryFilter:
     """Which signals may trade. `expected_move` in percent; no underlyings: all of them.
 
     `max_age_seconds` None means two intervals of the signal's candle. `last_entry` is the time
-    in India from which nothing is opened any more: keep it before the positions' square-off. On
+    in India from which no position is opened: keep it before the positions' square-off. On
     a day that closes earlier (Muhurat trading, say) it is `before_close_ms` before the close.
     """
 
@@ -38,7 +38,7 @@ class ChainFilter:
 
 @dataclass(frozen=True, slots=True)
 class ScoreWeights:
-    """How much each term of the score counts; they are used as given."""
+    """Weight of each term of the score; they need not add up to 1."""
 
     distance: float = 0.30
     delta: float = 0.20
@@ -81,9 +81,9 @@ class RiskLimits:
 class OrderRules:
     """How orders are sent. `limit_buffer`: how far an entry's limit lies beyond the ask.
 
-    What has not filled by its timeout is cancelled; an exit is then sent anew, since a market
-    order with protection may rest. An order that the broker does not show is in doubt for
-    `doubt_ms`, which is longer than a request can be on its way; 0 where none can be.
+    An order that has not filled by its timeout is cancelled; an exit is then sent again, since a
+    market order with protection may not fill. An order that is not in the broker's book is in
+    doubt for `doubt_ms`, longer than a request can take; 0 where no request can be under way.
     """
 
     product: Literal["NRML", "MIS"] = "NRML"

@@ -1,4 +1,4 @@
-"""The limits on what may be held and lost, and what is known of it."""
+"""Risk limits, and the exposure and results that they apply to."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -15,7 +15,7 @@ from services.executor.domain.policy import RiskLimits
 
 @dataclass(frozen=True, slots=True)
 class Breach:
-    """A limit that stands against a new position: its value and its maximum."""
+    """A limit that refuses a new position: its value and its maximum."""
 
     limit: str
     value: float
@@ -24,10 +24,10 @@ class Breach:
 
 @dataclass(slots=True)
 class _Exposure:
-    """A position by its last event, and its entry: units filled or working, limit less stop.
+    """A position by its last event, and its entry: units filled or working, limit minus stop.
 
-    `at_risk` is rupees to the stop of what is held and of what the entry may still add. It is
-    asked for with every decision, for all positions, so it is reckoned with each change.
+    `at_risk`: rupees lost at the stop by what is held and what the entry may still add. It is
+    computed at each change, since every decision reads it for all positions.
     """
 
     underlying: str
@@ -37,16 +37,16 @@ class _Exposure:
     at_risk: Decimal = Decimal(0)
 
     def enter(self, quantity: int, distance: Decimal) -> None:
-        """Take what the entry has filled or may still fill."""
+        """Note the units that the entry has filled or may still fill."""
         self.entry_quantity, self.entry_distance = quantity, distance
-        self.at_risk = self._reckoned()
+        self.at_risk = self._computed_risk()
 
     def hold(self, position: PositionEvent) -> None:
-        """Take the position as it is now."""
+        """Note the current state of the position."""
         self.position = position
-        self.at_risk = self._reckoned()
+        self.at_risk = self._computed_risk()
 
-    def _reckoned(self) -> Decimal:
+    def _computed_risk(self) -> Decimal:
         if self.position is None:
             return self.entry_distance * self.entry_quantity
         distance = max(self.position.entry_price - self.position.stop_loss, Decimal(0))
@@ -58,7 +58,7 @@ class _Exposure:
 class RiskBook:
     """Open positions, entries in flight, and the day's results.
 
-    An entry counts from its plan on; with each fill its position takes the place of those units.
+    An entry counts from its plan on; filled units count as part of the position.
     """
 
     limits: RiskLimits
@@ -95,7 +95,7 @@ class RiskBook:
         return None
 
     def start_day(self, day: date) -> None:
-        """Begin a later trading day: its trades and results count from nothing."""
+        """Begin a later trading day, without trades and results."""
         if day > self._day:
             self._day = day
             self._entered, self._results, self._closed_at = set(), {}, {}
@@ -103,7 +103,7 @@ class RiskBook:
     def enter(
         self, position_id: UUID, underlying: str, quantity: int, distance: Decimal, day: date
     ) -> None:
-        """Take what an entry has filled or may still fill (units); with none it is forgotten."""
+        """Note what an entry has filled or may still fill (units); with none it is dropped."""
         self.start_day(day)
         is_of_today = day == self._day
         if is_of_today:
@@ -119,11 +119,11 @@ class RiskBook:
 
     @property
     def halted_because(self) -> str | None:
-        """Why no new position may be opened, None when one may."""
+        """Why no new position may be opened; None while trading is not halted."""
         return self._halted_because
 
     def on_event(self, event: Event) -> None:
-        """Learn from a position, or from a halt."""
+        """Note a position, a halt or its end."""
         if isinstance(event, TradingHalted):
             self._halted_because = event.reason or "halted"
         elif isinstance(event, TradingResumed):

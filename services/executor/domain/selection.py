@@ -1,4 +1,4 @@
-"""StrikeSelector: filter a chain's contracts, score the rest, choose one, keep the whole table."""
+"""StrikeSelector: filters a chain's contracts, scores the rest and chooses one."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A contract of the right type near the money: what was seen, and how it scored.
+    """A contract of the right type near the money: its quote, and its score.
 
     `refusal` is empty for one that may be traded; terms and score are 0..1.
     """
@@ -46,7 +46,7 @@ class Candidate:
     score: float = 0.0
 
     def row(self) -> dict[str, int | float | str | None]:
-        """Return the row of the decision's table; what is not known is None."""
+        """Return the row of the decision's table; unknown values are None."""
         return {name: _known(value) for name, value in asdict(self).items()}
 
 
@@ -153,7 +153,7 @@ def _with_scores(one: Candidate, at: int, terms: Mapping[str, Floats]) -> Candid
 
 
 def _less_is_better(values: list[float], floor: float | None = None) -> Floats:
-    """Scale to 1 for the least (or `floor`) and 0 for the most; what is not known scores 0."""
+    """Scale to 1 for the least (or `floor`) and 0 for the most; unknown values score 0."""
     array = np.array(values, np.float64)
     known = np.isfinite(array)
     if not known.any():

@@ -1,4 +1,4 @@
-"""How many lots, and at which levels they are left."""
+"""Size of a trade in lots, and its stop and target."""
 
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, ROUND_HALF_UP, Decimal
@@ -16,7 +16,7 @@ class Levels:
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """Lots, and every cap that was looked at; 0 lots come with a refusal."""
+    """Lots, and all caps in lots; 0 lots come with a refusal."""
 
     lots: int
     caps: Numbers
@@ -32,7 +32,7 @@ def levels_of(premium: Decimal, tick_size: Decimal, rules: LevelRules) -> Levels
 
 
 def limit_of(premium: Decimal, tick_size: Decimal, buffer: Decimal) -> Decimal:
-    """Return the most that an entry may pay: the premium and its buffer, up to the next tick."""
+    """Return the limit price of an entry: premium plus buffer, rounded up to a tick."""
     return (premium * (1 + buffer) / tick_size).to_integral(ROUND_CEILING) * tick_size
 
 
@@ -55,17 +55,17 @@ def size_of(
     """Return the smallest of all caps, rounded down.
 
     By risk: capital × risk ÷ (premium × stop × lot size). By cost: capital × max position ÷
-    (limit × lot size). By `risk_left`, rupees that may still be put at risk, and `lots_cap`. What
-    bounds the position itself goes by the limit, the most that a unit may cost.
+    (limit × lot size). By `risk_left`, rupees that may still be put at risk, and `lots_cap`. Cost
+    and `risk_left` are computed by the limit price, the most that a unit may cost.
     """
-    cost_of_lot, reach_of_lot = limit * lot_size, (limit - stop_loss) * lot_size
+    cost_of_lot, risk_at_limit = limit * lot_size, (limit - stop_loss) * lot_size
     risk_of_lot = premium * lot_size * stop
     if risk_of_lot <= 0:
         return Size(0, {}, Refusal("no_premium", {"premium": float(premium)}))
     caps: dict[str, int] = {
         "by_risk": int(sizing.capital * sizing.risk / risk_of_lot),
         "by_cost": int(sizing.capital * sizing.max_position / cost_of_lot),
-        "by_capital_at_risk": max(0, int(risk_left / max(reach_of_lot, risk_of_lot))),
+        "by_capital_at_risk": max(0, int(risk_left / max(risk_at_limit, risk_of_lot))),
         "by_lots_a_trade": lots_cap,
     }
     numbers: Numbers = {name: float(cap) for name, cap in caps.items()}

@@ -1,4 +1,4 @@
-"""Whether a signal may trade at all, before any option is looked at."""
+"""Checks of a signal, before its options are compared."""
 
 from datetime import time
 
@@ -50,7 +50,7 @@ def _time_in_india(at_ms: int) -> time:
 
 
 def _below(name: str, value: float, minimum: float) -> Refusal | None:
-    # A comparison that is False for nan too: what is no number never passes.
+    # False for nan too, so nan never passes.
     if value >= minimum:
         return None
     return Refusal(f"low_{name}", {name: value, "minimum": minimum})

@@ -1,1 +1,1 @@
-"""Frames into tick batches: pure."""
+"""Frames into tick batches, without I/O."""

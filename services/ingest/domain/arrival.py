@@ -1,4 +1,4 @@
-"""When a frame arrived, told by the feed's own stamps where no wall clock can tell."""
+"""Arrival time of frames by the feed's timestamps, where the wall clock does not apply."""
 
 from dataclasses import dataclass, field
 from datetime import date
@@ -12,10 +12,10 @@ from libs.market.calendar import day_span_ms
 
 @dataclass(slots=True)
 class FeedArrival:
-    """Arrival by feed time: the middle one of a frame's stamps of the day, never going back.
+    """Arrival by feed time: the median of a frame's timestamps of the day, never going back.
 
-    A simulated market may run at any speed, so the wall says nothing. The median stands where
-    some packets carry a wrong time. 0 until a frame has a stamp of the trading day.
+    A simulated market may run at any speed, so the wall clock does not apply. A median is not
+    moved by a few wrong times. 0 until a frame has a timestamp of the trading day.
     """
 
     trading_day: date
@@ -26,7 +26,7 @@ class FeedArrival:
         self._day = day_span_ms(self.trading_day)
 
     def of(self, exchange_timestamps: NDArray[Any]) -> int:
-        """Return the arrival of a frame with these stamps, epoch ms."""
+        """Return the arrival of a frame with these timestamps, epoch ms."""
         is_of_day = (exchange_timestamps >= self._day[0]) & (exchange_timestamps < self._day[1])
         stamps = exchange_timestamps[is_of_day]
         if len(stamps):

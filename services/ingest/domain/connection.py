@@ -1,4 +1,4 @@
-"""A feed connection: it keeps a clock of exchange time and cuts frames into partitions."""
+"""A feed connection: keeps a clock of exchange time and splits frames by partition."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -18,9 +18,9 @@ from libs.market.instruments import partition_of
 class Connection:
     """One connection of the feed on one trading day.
 
-    The clock is the highest exchange time of the day seen so far; stamps of other days and
-    stamps ahead of their arrival by more than `ahead_ms` do not move it. Every partition is told
-    the clock when it has ticks, and otherwise once it has moved by `clock_every_ms`.
+    The clock is the highest exchange time of the day so far; timestamps of other days, and those
+    more than `ahead_ms` after their arrival, do not move it. A partition gets the clock with its
+    ticks, and without ticks once it has moved by `clock_every_ms`.
     """
 
     source: str
@@ -32,29 +32,29 @@ class Connection:
     clock_every_ms: int = 1_000
     _sequence: int = 0
     _clock_ms: int = 0
-    _told_ms: list[int] = field(default_factory=list)
+    _sent_ms: list[int] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self._told_ms = [0] * self.partitions
+        self._sent_ms = [0] * self.partitions
         self._day = day_span_ms(self.trading_day)
 
     _day: tuple[int, int] = field(init=False, default=(0, 0))
 
     @property
     def clock_ms(self) -> int:
-        """Exchange time as far as this connection knows it (epoch ms)."""
+        """Highest exchange time of the day so far (epoch ms)."""
         return self._clock_ms
 
     def cut(self, columns: TickColumns, received_ms: int) -> Iterator[TickBatch]:
-        """Yield the batches of a frame, one per partition that has ticks or waits for the clock."""
+        """Yield a batch per partition that has ticks in the frame or is due for the clock."""
         self._sequence += 1
         self._advance(columns, received_ms)
         partition = self._partition_of_rows(columns)
         for number in range(self.partitions):
             rows = np.flatnonzero(partition == number)
-            is_waiting = self._clock_ms - self._told_ms[number] >= self.clock_every_ms
-            if len(rows) or is_waiting:
-                self._told_ms[number] = self._clock_ms
+            is_due = self._clock_ms - self._sent_ms[number] >= self.clock_every_ms
+            if len(rows) or is_due:
+                self._sent_ms[number] = self._clock_ms
                 yield self._batch(number, columns.take(rows), received_ms)
 
     def _partition_of_rows(self, columns: TickColumns) -> NDArray[Any]:
@@ -66,8 +66,8 @@ class Connection:
         else:
             at_ms = columns.exchange_timestamp
             latest = min(self._day[1] - 1, received_ms + self.ahead_ms)
-            is_sound = (at_ms >= self._day[0]) & (at_ms <= latest)
-            seen = int(at_ms[is_sound].max()) if is_sound.any() else 0
+            is_valid = (at_ms >= self._day[0]) & (at_ms <= latest)
+            seen = int(at_ms[is_valid].max()) if is_valid.any() else 0
         self._clock_ms = max(self._clock_ms, seen)
 
     def _batch(self, partition: int, columns: TickColumns, received_ms: int) -> TickBatch:

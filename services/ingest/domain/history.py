@@ -33,9 +33,9 @@ class FetchedCandles:
 def batches_of(
     fetched: Iterable[FetchedCandles], until: date, calendar: Calendar, partitions: int
 ) -> list[CandleBatch]:
-    """Return one batch per day, partition and interval; `until` is the first day left out.
+    """Return one batch per day, partition and interval; `until` is excluded.
 
-    Candles outside the day's sessions are left out. A broker gives neither vwap nor ticks.
+    Candles outside the day's sessions are dropped. A broker gives neither vwap nor ticks.
     """
     groups: dict[tuple[date, int, Interval], list[Candle]] = {}
     for one in fetched:
@@ -53,7 +53,7 @@ def batches_of(
 def gaps_of(
     batches: Iterable[CandleBatch], instruments: int, since: date, until: date, calendar: Calendar
 ) -> Iterator[str]:
-    """Yield, in words, the trading days without candles and the days that lack some."""
+    """Yield a line per span of trading days without candles, and per day that lacks some."""
     counts: dict[tuple[date, Interval], int] = {}
     for batch in batches:
         key = (batch.trading_day, batch.interval)
@@ -68,13 +68,13 @@ def gaps_of(
 
 
 def _candles(one: FetchedCandles, calendar: Calendar) -> Iterator[Candle]:
-    passed: dict[date, int] = {}
+    traded: dict[date, int] = {}
     for candle in one.candles:
         day = candle.opened_at.astimezone(IST).date()
         times = _times(candle, day, one.interval, calendar)
         if times is not None:
-            passed[day] = passed.get(day, 0) + candle.volume
-            yield _candle(one, candle, day, times, passed[day])
+            traded[day] = traded.get(day, 0) + candle.volume
+            yield _candle(one, candle, day, times, traded[day])
 
 
 def _times(
@@ -94,7 +94,7 @@ def _times(
 
 
 def _candle(
-    one: FetchedCandles, candle: HistoricalCandle, day: date, times: tuple[int, int], passed: int
+    one: FetchedCandles, candle: HistoricalCandle, day: date, times: tuple[int, int], traded: int
 ) -> Candle:
     return Candle(
         exchange=one.instrument.exchange,
@@ -111,7 +111,7 @@ def _candle(
         vwap=None,
         ticks=0,
         oi=candle.oi,
-        cumulative_volume=passed,
+        cumulative_volume=traded,
         revision=0,
         interval=one.interval,
         source="backfill",

@@ -22,7 +22,7 @@ class MarketDataRows:
     def __call__(self, event: Event) -> dict[str, Any]:
         """Return the columns of a batch, nothing for other events; times are epoch ms.
 
-        An instrument that nobody listed has empty names.
+        An unlisted instrument has empty names.
         """
         if isinstance(event, InstrumentListed):
             self._names[event.instrument_token] = (event.exchange, event.tradingsymbol)

@@ -1,4 +1,4 @@
-"""Which instruments of a dump are followed: underlyings, and their options near the money."""
+"""Which instruments are subscribed to: underlyings, and their options near the money."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,15 +9,15 @@ from libs.market.instruments import Catalog, Instrument, underlying_name
 
 
 class UniverseError(AlphaStocksError):
-    """A universe that the dump does not hold, or that is too large; names the culprit."""
+    """A universe with an underlying that is not in the dump, or one that is too large."""
 
 
 @dataclass(frozen=True, slots=True)
 class UniverseRules:
-    """What is followed.
+    """Which instruments are subscribed to.
 
     `underlyings` as exchange:tradingsymbol; of each the nearest `expiries` are listed, and
-    `near_strikes` strikes each side of the money are quoted. `most` is what one connection takes.
+    `near_strikes` strikes each side of the money are quoted. `most`: instruments of a connection.
     """
 
     underlyings: tuple[str, ...]
@@ -110,6 +110,6 @@ def _refuse_too_large(underlyings: int, chains: int, rules: UniverseRules) -> No
     most = underlyings + chains * 2 * (2 * rules.near_strikes + 1)
     if most > rules.most:
         raise UniverseError(
-            f"ingest.universe: {most} instruments to follow, and a connection takes {rules.most}: "
+            f"ingest.universe: {most} instruments are more than a connection's {rules.most}: "
             "name fewer underlyings, expiries or strikes"
         )

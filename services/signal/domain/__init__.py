@@ -1,1 +1,1 @@
-"""The life of a signal: pure."""
+"""Validation and states of signals, without I/O."""

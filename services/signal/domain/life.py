@@ -1,4 +1,4 @@
-"""The life of a signal: states, and which event leads from one to the next."""
+"""The states of a signal, and which event leads to which state."""
 
 from typing import Literal
 
@@ -30,5 +30,5 @@ TRANSITIONS: dict[State, frozenset[State]] = {
 
 
 def may_follow(state: State, following: State) -> bool:
-    """Return whether a signal in `state` may come to `following`."""
+    """Return whether a signal in `state` may change to `following`."""
     return following in TRANSITIONS[state]

@@ -1,4 +1,4 @@
-"""Signals and their updates as rows of `trading_signals`: one row per state that was reached."""
+"""Signals and their updates as rows of `trading_signals`: one row per state of a signal."""
 
 import json
 from math import nan

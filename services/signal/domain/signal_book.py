@@ -1,4 +1,4 @@
-"""SignalManager: validate, recognise duplicates, publish, and follow each signal to its end."""
+"""SignalManager: validates signals, refuses duplicates, tracks the state of each signal."""
 
 from dataclasses import dataclass, field
 from datetime import date
@@ -22,14 +22,14 @@ Numbers = dict[str, float | str]
 
 @dataclass(frozen=True, slots=True)
 class SignalRules:
-    """`max_age_ms` None means two intervals of the signal's candle; never over 24 h."""
+    """`max_age_ms` None: two intervals of the signal's candle. 24 h at most in any case."""
 
     max_age_ms: int | None = None
 
 
 @dataclass(slots=True)
 class SignalBook:
-    """The signals of the trading day: last one per symbol and strategy, and each one's state."""
+    """The signals of a trading day: the last one per symbol and strategy, and each one's state."""
 
     rules: SignalRules
     _trading_day: date | None = None
@@ -39,22 +39,22 @@ class SignalBook:
     refused_transitions: int = 0
 
     def on_event(self, event: Event, now_ms: int) -> tuple[Event, ...]:
-        """React to a strategy signal, or follow an update."""
+        """Return the events that a strategy signal causes; note the state after an update."""
         if isinstance(event, StrategySignal):
             return self._on_signal(event, now_ms)
         if isinstance(event, SignalUpdate):
-            self._follow(event)
+            self._apply(event)
         return ()
 
     def restore(self, event: Event) -> None:
-        """Take back what was published before a restart; only the latest day's counts."""
+        """Restore from an event published before a restart; only the latest day is kept."""
         self._start_day(event.trading_day)
         if event.trading_day != self._trading_day:
             return
         if isinstance(event, SignalGenerated):
             self._remember(event)
         elif isinstance(event, SignalUpdate):
-            self._follow(event)
+            self._apply(event)
             self._seen |= {event.causation_id} if event.causation_id else set()
 
     def state_of(self, signal_id: UUID) -> State | None:
@@ -62,7 +62,7 @@ class SignalBook:
         return self._states.get(signal_id)
 
     def _on_signal(self, signal: StrategySignal, now_ms: int) -> tuple[Event, ...]:
-        """Judge a signal once; SignalValidated comes last, since it marks the signal as seen."""
+        """Validate a signal once; SignalValidated comes last, since it marks the signal as seen."""
         self._start_day(signal.trading_day)
         if signal.event_id in self._seen:
             return ()
@@ -84,7 +84,7 @@ class SignalBook:
         stale = staleness(signal, now_ms, self.rules.max_age_ms)
         if stale is not None:
             return "stale", stale
-        last = self._last.get(_source(signal))
+        last = self._last.get(_duplicate_key(signal))
         if last is not None and last.causation_id != signal.event_id and _repeats(signal, last):
             return "duplicate", {
                 "price": signal.price,
@@ -95,10 +95,10 @@ class SignalBook:
         return None
 
     def _remember(self, generated: SignalGenerated) -> None:
-        self._last[_source(generated)] = generated
+        self._last[_duplicate_key(generated)] = generated
         self._states.setdefault(generated.signal_id, "NEW")
 
-    def _follow(self, update: SignalUpdate) -> None:
+    def _apply(self, update: SignalUpdate) -> None:
         state = self._states.get(update.signal_id, "NEW")
         following = STATE_AFTER[type(update)]
         if may_follow(state, following):
@@ -112,14 +112,14 @@ class SignalBook:
             self._last, self._seen, self._states = {}, set(), {}
 
 
-def _source(signal: SignalFields) -> tuple[object, ...]:
-    """Return what a signal is compared by: the symbol, and the strategy with its parameters."""
+def _duplicate_key(signal: SignalFields) -> tuple[object, ...]:
+    """Return the key of duplicates: the symbol, and the strategy with its parameters."""
     parameters = tuple(sorted(signal.parameters.items()))
     return signal.tradingsymbol, signal.strategy, signal.strategy_version, parameters
 
 
 def _repeats(signal: StrategySignal, last: SignalGenerated) -> bool:
-    """Return whether a signal says again what the last one said and is still open."""
+    """Return whether the last signal has the same action and is still open at this price."""
     lowest, highest = sorted((last.stop_loss, last.target))
     return signal.action == last.action and lowest < signal.price < highest
 

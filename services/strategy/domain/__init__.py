@@ -1,1 +1,1 @@
-"""Strategies and their indicators: pure."""
+"""Strategies and their host, without I/O."""

@@ -1,4 +1,4 @@
-"""The strategies at work: each candle goes to those that want it, and none can stop another."""
+"""Runs strategies: each gets the candles of its interval; an error of one stops no other."""
 
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
@@ -15,17 +15,17 @@ from libs.strategy.strategy import Strategy
 
 MakeStrategy = Callable[[], Strategy]
 Stopwatch = Callable[[str], AbstractContextManager[object]]
-"""Entered and left around the work of the strategy that it is told."""
+"""Times the strategy of a name while it handles a candle."""
 
 
 @dataclass(slots=True)
 class StrategyHost:
     """All strategies on all instruments.
 
-    A strategy acts on an instrument once it has seen the history it needs, and only on live
-    candles of revision 0. One that fails is stopped for all instruments and said so; the others
-    go on. The last batch of a partition leads to the same events when it comes again, because
-    they may not have been published: what strategies have seen is fed to them only once.
+    A strategy signals for an instrument once it has seen the history it needs, and only on live
+    candles of revision 0. One that fails is stopped for all instruments and reported; the others
+    go on. When the last batch of a partition is delivered again, the same events are returned,
+    since they may not have been published; its candles are not fed again.
     """
 
     makers: tuple[MakeStrategy, ...]
@@ -42,17 +42,17 @@ class StrategyHost:
 
     @property
     def intervals(self) -> frozenset[Interval]:
-        """The intervals that any strategy asks for."""
+        """The intervals of all strategies."""
         return frozenset(sample.interval for sample in self._samples)
 
     def warm(self, candles: Iterable[Candle]) -> None:
-        """Feed history, oldest first, and publish nothing of it."""
+        """Feed history, oldest first; its signals are dropped."""
         for candle in candles:
             self._feed(candle)
         self._warm = deepcopy(self._instances)
 
     def forget(self, partition: int) -> None:
-        """Put the instruments of a partition back to where the history left them."""
+        """Reset the instruments of a partition to their state after the warm-up."""
         self._last.pop(partition, None)
         for key in self._keys.pop(partition, ()):
             for number in range(len(self._samples)):
@@ -61,9 +61,9 @@ class StrategyHost:
                     self._instances[number, key] = deepcopy(self._warm[number, key])
 
     def replay(self, event: Event) -> None:
-        """Feed live candles that were handled before, and publish nothing of them."""
+        """Feed live candles that were handled before; their signals are dropped."""
         if isinstance(event, CandleBatch):
-            self._take(event)
+            self._feed_batch(event)
 
     def on_event(self, event: Event) -> tuple[Event, ...]:
         """React to a batch of candles."""
@@ -71,16 +71,16 @@ class StrategyHost:
             return ()
         last_id, made = self._last.get(event.partition, (None, ()))
         if event.event_id != last_id:
-            made = self._take(event)
+            made = self._feed_batch(event)
             self._last[event.partition] = event.event_id, made
         return made
 
     def started(
         self, trading_day: date, at_ms: int
     ) -> tuple[StrategyStarted | StrategyStopped, ...]:
-        """Return, per strategy, how many instruments are warm and which are not yet.
+        """Return, per strategy, how many instruments are warm and which are cold.
 
-        Of one that failed on the history, return that it is stopped.
+        For one that failed on the history, return its StrategyStopped.
         """
         return tuple(
             self._stopped.get(number) or self._started(number, trading_day, at_ms)
@@ -102,7 +102,7 @@ class StrategyHost:
             cold=tuple(sorted(cold)),
         )
 
-    def _take(self, batch: CandleBatch) -> tuple[Event, ...]:
+    def _feed_batch(self, batch: CandleBatch) -> tuple[Event, ...]:
         candles = self._usable(batch)
         self._keys.setdefault(batch.partition, set()).update(candle.key for candle in candles)
         return tuple(made for candle in candles for made in self._feed(candle))
@@ -113,8 +113,8 @@ class StrategyHost:
         return [candle for candle in batch.candles() if candle.revision == 0]
 
     def _feed(self, candle: Candle) -> tuple[Event, ...]:
-        """Feed a candle to the strategies that want it; return what they say, and who failed."""
-        said: list[Event] = []
+        """Feed a candle to the strategies of its interval; return signals and StrategyStopped."""
+        made: list[Event] = []
         for number, sample in enumerate(self._samples):
             if number in self._stopped or sample.interval != candle.interval:
                 continue
@@ -122,11 +122,11 @@ class StrategyHost:
                 with self.stopwatch(sample.name):
                     signal = self._instance(number, candle.key).take(candle)
             except Exception as error:  # noqa: BLE001  a strategy's bug must not stop the others
-                said.append(self._stop(number, candle, error))
+                made.append(self._stop(number, candle, error))
                 continue
             if signal is not None:
-                said.append(signal)
-        return tuple(said)
+                made.append(signal)
+        return tuple(made)
 
     def _instance(self, number: int, key: str) -> StrategyInstance:
         if (number, key) not in self._instances:

@@ -9,7 +9,8 @@ from libs.strategy.strategy import Strategy
 class MaCrossover(Strategy):
     """BUY when the fast EMA crosses above the slow one, SELL when it crosses below.
 
-    Above: now above, before at or below. Target and stop are percentages of the close.
+    It crosses above when it was at or below at the candle before; crossing below likewise.
+    Target and stop are percentages of the close.
     """
 
     name = "ma_crossover"
@@ -28,7 +29,10 @@ class MaCrossover(Strategy):
         if not 1 <= fast < slow:
             raise ValueError(f"fast ({fast}) must be at least 1 and below slow ({slow})")
         if not (target_percent > 0 and 0 < stop_percent < 100):
-            raise ValueError(f"target ({target_percent} %) or stop ({stop_percent} %) is no level")
+            raise ValueError(
+                f"target_percent ({target_percent}) must be above 0, "
+                f"stop_percent ({stop_percent}) above 0 and below 100"
+            )
         self.interval = interval
         self.history_needed = history_needed
         self._spans = (fast, slow)
@@ -63,13 +67,13 @@ class MaCrossover(Strategy):
             return self._crossed(candle, -1, fast, slow)
         return None
 
-    def _crossed(self, candle: Candle, way: int, fast: float, slow: float) -> StrategySignal:
+    def _crossed(self, candle: Candle, direction: int, fast: float, slow: float) -> StrategySignal:
         target_percent, stop_percent = self._percents
         return self.signal(
             candle,
-            "BUY" if way > 0 else "SELL",
-            stop_loss=candle.close * (1 - way * stop_percent / 100),
-            target=candle.close * (1 + way * target_percent / 100),
+            "BUY" if direction > 0 else "SELL",
+            stop_loss=candle.close * (1 - direction * stop_percent / 100),
+            target=candle.close * (1 + direction * target_percent / 100),
             confidence=self._confidence,
             indicators={"ema_fast": fast, "ema_slow": slow},
         )

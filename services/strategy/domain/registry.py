@@ -1,4 +1,4 @@
-"""StrategyFactory: strategies by name, ours and those that other packages bring.
+"""StrategyFactory: strategies by name, built in and from installed packages.
 
 A package adds a strategy by an entry point of group `alphastocks.strategies`, whose name is the
 strategy's and whose object is a subclass of `alphastocks.Strategy`; nothing here changes.
@@ -18,7 +18,7 @@ ENTRY_POINTS = "alphastocks.strategies"
 
 
 class UnknownStrategy(AlphaStocksError, ValueError):
-    """A strategy name that nobody provides, or parameters that it does not take."""
+    """An unknown or broken strategy, or parameters that it does not take."""
 
 
 def known_strategies() -> dict[str, type[Strategy]]:
@@ -33,17 +33,17 @@ def _loaded(point: EntryPoint) -> type[Strategy]:
     except Exception as error:
         raise UnknownStrategy(f"strategy {point.name}: {point.value}: {error}") from error
     if not (isinstance(found, type) and issubclass(found, Strategy)):
-        raise UnknownStrategy(f"strategy {point.name}: {point.value} is no subclass of Strategy")
+        raise UnknownStrategy(f"strategy {point.name}: {point.value} is not a subclass of Strategy")
     name = getattr(found, "name", None)
     if name != point.name:
-        raise UnknownStrategy(f"strategy {point.name}: {point.value} calls itself {name!r}")
+        raise UnknownStrategy(f"strategy {point.name}: {point.value} has the name {name!r}")
     return found
 
 
 def make_strategy(
     name: str, parameters: Mapping[str, Any], known: Mapping[str, type[Strategy]]
 ) -> Strategy:
-    """Return a new strategy object; raise UnknownStrategy naming what does not fit."""
+    """Return a new strategy object; raise UnknownStrategy for an unknown name or parameter."""
     try:
         strategy_class = known[name]
     except KeyError:
@@ -56,6 +56,7 @@ def make_strategy(
         raise UnknownStrategy(f"strategy {name}: {error}") from None
     intervals = get_args(Interval)
     if strategy.interval not in intervals:
-        known_ones = ", ".join(intervals)
-        raise UnknownStrategy(f"strategy {name}: no interval {strategy.interval!r}: {known_ones}")
+        raise UnknownStrategy(
+            f"strategy {name}: no interval {strategy.interval!r}; known: {', '.join(intervals)}"
+        )
     return strategy

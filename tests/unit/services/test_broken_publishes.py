@@ -1,4 +1,4 @@
-"""A publish that fails, at each place, of each service: after the redelivery nothing is missing."""
+"""Each publish of each service fails once: after the redelivery no event is missing."""
 
 import asyncio
 from collections import Counter
@@ -27,12 +27,12 @@ from tests.unit.services.signal import test_service as signal
 from tests.unit.services.strategy import test_service as strategy
 
 BREAKS = 12
-"""More than any of these services publishes here: the last ones break nothing, and say so."""
+"""More than any of these services publishes here, so that each publish breaks once."""
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A service, what it is given, and where it publishes."""
+    """A service, its input, and the topics to which it publishes."""
 
     make: Callable[[], Callable[[Parts], Service]]
     inputs: Sequence[Event]
@@ -70,7 +70,7 @@ def executor_inputs() -> list[Event]:
 
 
 def executor_of_one_venue() -> Callable[[Parts], Service]:
-    """The paper venue stands for a broker: it outlives the service."""
+    """The paper venue plays the broker, so it outlives the service."""
     venue = PaperBroker(PaperRules())
     return lambda parts: make_executor(ExecutorSettings(mode="paper"), parts, venue)
 
@@ -108,7 +108,7 @@ CASES = {
 
 @pytest.fixture(autouse=True)
 def _ticks_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As on Kafka, so that what was delivered once can be delivered again."""
+    """A bus that keeps messages, like Kafka, so that they can be delivered again."""
     monkeypatch.setattr(embedded_bus, "IN_MEMORY", frozenset())
 
 

@@ -1,4 +1,4 @@
-"""The vectorised fold against a slow one that follows the rules word by word."""
+"""The vectorised fold compared with a slow one, tick by tick."""
 
 from dataclasses import asdict, dataclass
 from datetime import timedelta
@@ -241,7 +241,7 @@ def without_vwap(candle: Candle) -> dict[str, object]:
     return values
 
 
-def test_the_forming_candle_is_told_as_it_stands() -> None:
+def test_the_forming_candle_has_its_current_values() -> None:
     made = aggregator()
     play(made, frame([(0, OPEN, 100.0, 5), (0, OPEN + 61_000, 104.0, 9)], OPEN + 61_000))
     values = made.forming("S0", "5m", OPEN + 61_000)
@@ -260,7 +260,7 @@ def test_many_instruments_get_rows_whatever_the_order_of_their_first_ticks() -> 
     }
 
 
-def test_a_restart_publishes_what_a_crash_kept_back_at_the_last_close() -> None:
+def test_a_restart_publishes_candles_that_a_crash_left_unpublished() -> None:
     first, second = aggregator(), aggregator()
     frames = [frame([(0, OPEN + m * MINUTE, 100.0 + m, m)], OPEN + m * MINUTE) for m in range(3)]
     frames.append(frame([], OPEN + 3 * MINUTE + 2000))
@@ -270,11 +270,11 @@ def test_a_restart_publishes_what_a_crash_kept_back_at_the_last_close() -> None:
     for batch in batches:
         if batch not in lost:
             second.restore(batch)
-    assert second.resumed() == lost
+    assert second.unpublished() == lost
     assert len(lost) == 1
 
 
-def test_a_restart_counts_revisions_on_and_passes_over_earlier_days() -> None:
+def test_a_restart_continues_revision_numbers_and_ignores_earlier_days() -> None:
     first, second = aggregator(), aggregator()
     frames = [frame([(0, OPEN, 100.0, 5)], OPEN), frame([], OPEN + MINUTE + 2000)]
     frames += [frame([(0, OPEN + 1000, 90.0, 6)], OPEN + MINUTE + 2000)]

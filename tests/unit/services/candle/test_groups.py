@@ -1,4 +1,4 @@
-"""Orders and groups against plain loops."""
+"""Orders and groups compared with plain loops."""
 
 import numpy as np
 import pytest
@@ -36,7 +36,7 @@ def test_values_before_and_running_maxima_are_those_of_a_loop(
     assert group[group_ends(starts, len(group))].tolist() == sorted({of for of, _ in drawn})
 
 
-def test_nothing_has_no_groups() -> None:
+def test_an_empty_array_has_no_groups() -> None:
     nothing = np.empty(0, np.int64)
     assert len(group_starts(nothing)) == len(group_ends(nothing, 0)) == 0
 

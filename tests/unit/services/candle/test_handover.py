@@ -1,4 +1,4 @@
-"""A member that takes a partition over goes on as if nothing had happened.
+"""A member that is assigned a partition continues without lost or repeated candles.
 
 The bus keeps ticks, as Kafka does; a crash leaves what was handled since the last commit to be
 handled again.
@@ -29,7 +29,7 @@ SECONDS = 7 * 60
 
 
 class KeepingBus(LocalBus):
-    """A bus in memory that keeps everything, over what its services take for restarts."""
+    """A bus in memory that keeps everything across restarts of its services."""
 
     def __init__(self, partitions: int) -> None:
         super().__init__(lockstep=True, partitions=dict.fromkeys(("ticks", "candles"), partitions))
@@ -89,7 +89,7 @@ async def played(frames: Sequence[TickBatch], crashes: Sequence[int], every: int
 
 
 def without_vwap(candle: Candle) -> dict[str, object]:
-    """A restored minute knows its vwap, not its turnover: a longer one may differ by a bit."""
+    """A restored minute has a vwap, not its turnover: a longer vwap may differ by rounding."""
     values = asdict(candle)
     values["vwap"] = None if candle.vwap is None else round(candle.vwap, 6)
     return values
@@ -121,7 +121,7 @@ def in_order_of_arrival(drawn: list[tuple[int, int, float, int, int]]) -> list[T
     st.lists(st.integers(1, 40), max_size=4, unique=True),
     st.integers(1, 9),
 )
-def test_candles_after_crashes_are_those_of_a_run_without_each_once(
+def test_candles_after_crashes_are_those_of_a_run_without_crashes(
     drawn: list[tuple[int, int, float, int, int]], per_frame: int, crashes: list[int], every: int
 ) -> None:
     frames = batches(in_order_of_arrival(drawn), per_frame)
@@ -160,7 +160,7 @@ def test_partitions_that_move_to_another_member_and_back_make_the_same_candles()
     assert shared == alone
 
 
-def test_a_minute_is_open_after_a_crash_in_its_middle() -> None:
+def test_a_minute_stays_open_after_a_crash_within_it() -> None:
     ticks = [(0, OPEN + s * 1000, 100.0 + s, 10 * s) for s in range(0, 2 * 60, 10)]
     frames = batches(ticks, 1)
     (first, *_), (again, *_) = (asyncio.run(played(frames, c, 1)) for c in ([], [4]))

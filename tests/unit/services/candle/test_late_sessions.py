@@ -7,7 +7,7 @@ from tests.unit.services.candle.frames import MINUTE, OPEN, frame, listed, play
 
 
 def running(until_ms: int) -> CandleAggregator:
-    """Two segments with other hours; only the first has ticked, up to a time."""
+    """Two segments with different hours; only the first has ticks, up to a time."""
     made = CandleAggregator(load_calendar(), CandleRules(), ["NSE", "MCX"])
     made.list_instrument(listed(0))
     made.list_instrument(listed(1, "MCX"))

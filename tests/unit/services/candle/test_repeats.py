@@ -1,4 +1,4 @@
-"""Exact repeats against a set of what was seen, tick by tick."""
+"""Exact repeats compared with a set of ticks seen, tick by tick."""
 
 from collections.abc import Sequence
 
@@ -17,12 +17,12 @@ One = tuple[int, int, int, int]
 
 ones = st.tuples(st.integers(0, ROWS - 1), st.integers(0, 6), st.integers(1, 3), st.integers(-1, 2))
 Batch = tuple[list[One], int]
-"""Ticks, and by how much the time since when repeats are recognised goes on before them."""
+"""Ticks, and by how much the time from which repeats are recognised advances before them."""
 batch_lists = st.lists(st.tuples(st.lists(ones, max_size=5), st.integers(0, 1)), max_size=8)
 
 
 def slowly(batches: Sequence[Batch]) -> list[One]:
-    """Accepted ticks by the rule, word by word."""
+    """Accepted ticks by the plain rule."""
     seen: set[One] = set()
     accepted: list[One] = []
     oldest = 0
@@ -77,7 +77,7 @@ def test_repeats_are_those_of_a_set_however_batches_are_joined(
     [(0, 5, 2, 7), (0, 5, 3, 7), (0, 4, 2, 6), (1, 5, 2, 7)],
     ids=["the latest", "the latest but one", "an earlier time", "another instrument"],
 )
-def test_a_tick_that_was_there_is_found_whichever_it_is(again: One) -> None:
+def test_any_earlier_tick_is_recognised(again: One) -> None:
     before: list[One] = [(0, 4, 2, 6), (0, 5, 3, 7), (0, 5, 2, 7), (1, 5, 2, 7)]
     assert quickly([(before, 0), ([again], 0)], 1) == quickly([(before, 0)], 1)
 
@@ -88,7 +88,7 @@ def test_a_repeat_of_what_is_too_old_is_no_repeat() -> None:
     assert quickly([([tick], 0), ([tick], 4)], 2) == [tick, tick]
 
 
-def test_what_can_not_be_repeated_any_more_is_forgotten() -> None:
+def test_ticks_that_are_too_old_to_be_repeated_are_dropped() -> None:
     repeats = Repeats()
     repeats.grow(ROWS)
     for at in range(50):

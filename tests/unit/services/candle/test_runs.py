@@ -1,4 +1,4 @@
-"""Batches that are taken at once leave what the same batches leave one by one."""
+"""Batches handled together give the same result as one by one."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -27,7 +27,7 @@ from tests.unit.services.candle.frames import (
 )
 
 SEGMENTS = ("NSE", "NSE", "NSE", "MCX", "MCX", "NFO-OPT")
-"""By number; an instrument beyond them is one that nobody listed."""
+"""By number; an instrument beyond them is not listed."""
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,7 @@ def one_by_one(made: CandleAggregator, batches: Sequence[TickBatch]) -> list[Can
 def in_runs(
     made: CandleAggregator, batches: Sequence[TickBatch], fetched: int
 ) -> list[CandleBatch]:
-    """What comes out if so many batches are there at a time, each time."""
+    """Candles and counts when so many batches are available at each time."""
     events: list[CandleBatch] = []
     for first in range(0, len(batches), fetched):
         rest = batches[first : first + fetched]
@@ -131,7 +131,7 @@ def in_runs(
 
 
 def _alone(made: CandleAggregator, batch: TickBatch) -> list[CandleBatch]:
-    made.strangers(batch)
+    made.needs_instruments(batch)
     return made.on_ticks(batch)
 
 
@@ -199,7 +199,7 @@ def begun(instruments: int = 4) -> CandleAggregator:
     return made
 
 
-def test_quiet_seconds_are_one_run_and_nothing_is_none() -> None:
+def test_quiet_seconds_are_one_run_and_no_batch_is_no_run() -> None:
     made = begun()
     assert made.run_length([]) == 0
     assert made.on_run([]) == []
@@ -241,7 +241,7 @@ def test_the_first_volume_that_is_known_is_the_base_also_within_a_run() -> None:
     assert told(made) == {"accepted": 6, "volume_back": 1}
 
 
-def test_a_run_ends_before_an_instrument_that_was_not_there_yet() -> None:
+def test_a_run_ends_before_an_unknown_instrument() -> None:
     made = begun(2)
     batches = [*seconds(1, 2), *seconds(3, numbers=(0, 3)), *seconds(4)]
     assert made.run_length(batches) == 2
@@ -272,11 +272,11 @@ def test_a_run_ends_before_another_day() -> None:
     assert made.run_length(batches[2:] * 2) == 1
 
 
-def test_a_partition_begins_with_a_batch_alone() -> None:
+def test_the_first_batch_of_a_partition_is_handled_alone() -> None:
     made = aggregator()
     batches = seconds(1, 2, 3)
     assert made.run_length(batches) == 1
     made.on_ticks(batches[0])
     assert made.run_length(batches[1:]) == 1, "nobody asked for the day's instruments yet"
-    made.strangers(batches[1])
+    made.needs_instruments(batches[1])
     assert made.run_length(batches[1:]) == 2

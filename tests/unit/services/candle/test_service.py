@@ -1,4 +1,4 @@
-"""The candle service in its shell: ticks published, candles on their topic, across restarts."""
+"""The candle service on a bus: ticks in, candles out, across restarts."""
 
 import asyncio
 from collections.abc import Sequence
@@ -122,7 +122,7 @@ def test_refused_ticks_are_counted_by_reason_in_the_metrics_and_at_info() -> Non
     asyncio.run(story())
 
 
-def test_the_candle_that_forms_can_be_asked_for_and_others_are_not_found() -> None:
+def test_the_forming_candle_is_served_and_others_are_not_found() -> None:
     async def story() -> None:
         async with ServiceHarness(make) as harness:
             app = make_app(harness.runner.service, harness.runner.health, harness.metrics)

@@ -1,4 +1,4 @@
-"""Tokens are found whatever they are, also those that share a slot."""
+"""All tokens are found, also those that share a slot."""
 
 import numpy as np
 from hypothesis import given
@@ -11,7 +11,7 @@ tokens = st.integers(0, 2**32 - 1) | st.integers(0, 40).map(lambda number: numbe
 
 
 @given(st.lists(st.sets(tokens, max_size=200), max_size=4), st.lists(tokens, max_size=20))
-def test_each_token_is_found_where_it_was_put_and_no_other_is(
+def test_inserted_tokens_are_found_and_others_are_not(
     parts: list[set[int]], others: list[int]
 ) -> None:
     index, rows = TokenIndex(DAY), dict[int, int]()

@@ -6,7 +6,7 @@ import stamina
 
 @pytest.fixture
 def _no_waits() -> Iterator[None]:
-    """Retry at once, and not for ever."""
+    """Retry at once, a limited number of times."""
     stamina.set_testing(True, attempts=50)
     yield
     stamina.set_testing(False)

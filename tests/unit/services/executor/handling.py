@@ -1,4 +1,4 @@
-"""The handler under the test's hand: a log of what it did, and a bus and broker that can fail."""
+"""A handler for tests: with a log of what it did, and a bus and broker that can fail."""
 
 import asyncio
 from collections.abc import Sequence
@@ -34,7 +34,7 @@ def paper_service(settings: ExecutorSettings, parts: Parts) -> Service:
 
 
 class RecordingBus:
-    """Notes when everything published is acknowledged; it can be away for some calls."""
+    """Logs when everything published is acknowledged; it can fail for some calls."""
 
     def __init__(self, log: list[str]) -> None:
         self._log = log
@@ -55,7 +55,7 @@ class RecordingBus:
 
 
 class DoubtfulBroker(PaperBroker):
-    """A paper broker that notes calls, and can refuse an order or lose its reply."""
+    """A paper broker that logs calls, and can refuse an order or lose its reply."""
 
     def __init__(self, log: list[str]) -> None:
         super().__init__(PaperRules(latency_ms=500))
@@ -96,7 +96,7 @@ class Harness:
         bus = cast(Bus, self.bus)
         self.handler = ExecutorHandler(self.executor, self.broker, bus, self.clock)
         self.loses: dict[str, Exception] = {}
-        """What the next publishing of a type of event ends with."""
+        """Errors of the next publishing of a type of event."""
 
     async def emit(self, *events: Event) -> None:
         for event in events:
@@ -140,7 +140,7 @@ def ready(policy: Policy | None = None) -> Harness:
 
 
 def be_away(harness: ServiceHarness, times: int) -> None:
-    """Let the bus acknowledge nothing so many times."""
+    """Let so many flushes of the bus fail."""
     flush, left = harness.bus.flush, iter(range(times))
 
     async def flush_or_fail() -> None:

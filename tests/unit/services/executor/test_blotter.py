@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.executor.domain.blotter import Blotter, Holding
-from services.executor.domain.exits import ExitWish
+from services.executor.domain.exits import ExitRequests
 from tests.unit.services.executor.builders import (
     LOT,
     exit_requested,
@@ -51,7 +51,7 @@ NEWS = st.tuples(st.integers(0, 3), st.sampled_from(["OPEN", "COMPLETE", "CANCEL
 
 
 @given(st.lists(NEWS, max_size=20))
-def test_whenever_one_asks_the_same_orders_are_working(news: list[tuple[int, str]]) -> None:
+def test_asking_for_working_orders_in_between_changes_nothing(news: list[tuple[int, str]]) -> None:
     asked, orders = Blotter(), [Blotter().add(plan(number=number)) for number in range(4)]
     followed = [asked.add(order.plan) for order in orders]
     for number, status in news:
@@ -68,15 +68,15 @@ def test_events_of_an_order_that_was_never_planned_are_ignored() -> None:
     assert blotter.with_tag(stranger.plan.tag) is None
 
 
-def test_a_plan_told_twice_is_one_order() -> None:
+def test_a_plan_published_twice_is_one_order() -> None:
     blotter = Blotter()
     blotter.apply(plan())
     blotter.apply(plan())
     assert len(blotter.of_position(POSITION)) == 1
 
 
-def wish(*lots: int | None) -> ExitWish:
-    made = ExitWish()
+def asked(*lots: int | None) -> ExitRequests:
+    made = ExitRequests()
     for number, some in enumerate(lots):
         made.add(exit_requested(POSITION, some, number))
     return made
@@ -96,21 +96,21 @@ def wish(*lots: int | None) -> ExitWish:
         ((1,), Holding(300, 150, 0, 0), 0),
     ],
 )
-def test_a_wish_sells_what_was_asked_for_and_is_neither_sold_nor_being_sold(
+def test_exit_requests_sell_what_was_requested_and_is_neither_sold_nor_being_sold(
     requests: tuple[int | None, ...], holding: Holding, quantity: int
 ) -> None:
-    assert wish(*requests).quantity(holding, LOT) == quantity
+    assert asked(*requests).quantity(holding, LOT) == quantity
 
 
 def test_a_request_repeated_counts_once() -> None:
-    one = wish(1)
+    one = asked(1)
     one.add(exit_requested(POSITION, 1, 0))
     assert one.quantity(Holding(300, 0, 0, 0), LOT) == LOT
 
 
-def test_a_request_for_all_gives_the_reason_and_else_the_latest_one() -> None:
-    assert wish(1, None, None, 2).leading == exit_requested(POSITION, None, 1)
-    assert wish(1, 2).leading == exit_requested(POSITION, 2, 1)
+def test_a_request_for_all_is_the_cause_and_else_the_latest_one() -> None:
+    assert asked(1, None, None, 2).leading == exit_requested(POSITION, None, 1)
+    assert asked(1, 2).leading == exit_requested(POSITION, 2, 1)
 
 
 @given(
@@ -119,9 +119,9 @@ def test_a_request_for_all_gives_the_reason_and_else_the_latest_one() -> None:
     st.integers(0, 900),
     st.integers(0, 900),
 )
-def test_a_wish_never_sells_more_than_is_free(
+def test_exit_requests_never_sell_more_than_is_sellable(
     requests: list[int | None], bought: int, sold: int, selling: int
 ) -> None:
     sold = min(sold, bought)
     holding = Holding(bought, sold, min(selling, bought - sold), 0)
-    assert 0 <= wish(*requests).quantity(holding, LOT) <= holding.sellable
+    assert 0 <= asked(*requests).quantity(holding, LOT) <= holding.sellable

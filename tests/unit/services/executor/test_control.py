@@ -1,4 +1,4 @@
-"""The control endpoints of the executor, asked over HTTP, on its real shell."""
+"""The control endpoints of the executor, over HTTP, on the real service."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -90,7 +90,7 @@ def test_a_halt_refuses_new_positions_until_trading_is_resumed() -> None:
 
 
 @pytest.mark.usefixtures("_no_waits")
-def test_a_command_is_not_lost_where_the_bus_is_away_for_a_moment() -> None:
+def test_a_command_is_not_lost_in_an_outage_of_the_bus() -> None:
     async def story(harness: ServiceHarness, ask: Ask) -> None:
         be_away(harness, times=2)
         assert (await ask("/control/halt", "halts", "news")).status_code == 200
@@ -99,7 +99,7 @@ def test_a_command_is_not_lost_where_the_bus_is_away_for_a_moment() -> None:
     play(story)
 
 
-def test_an_exit_is_asked_for_each_position_that_is_held_once() -> None:
+def test_an_exit_is_requested_once_for_each_open_position() -> None:
     async def story(harness: ServiceHarness, ask: Ask) -> None:
         await market(harness)
         await harness.publish(signal(), ticks(chain_rows(), at_ms=NOW + 1000))
@@ -119,7 +119,7 @@ def test_an_exit_is_asked_for_each_position_that_is_held_once() -> None:
 
 @pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("scope", ["", *TOKENS])
-def test_who_may_not_do_it_changes_nothing_and_is_on_record(path: str, scope: str) -> None:
+def test_a_request_beyond_the_scope_changes_nothing_and_is_recorded(path: str, scope: str) -> None:
     async def story(harness: ServiceHarness, ask: Ask) -> None:
         needed = PATHS[path][1]
         order = list(TOKENS)
@@ -135,7 +135,7 @@ def test_who_may_not_do_it_changes_nothing_and_is_on_record(path: str, scope: st
     play(story)
 
 
-def test_a_use_is_on_record_with_whose_token_it_was_and_never_with_the_token() -> None:
+def test_a_request_is_recorded_with_the_name_of_its_token_and_never_with_the_token() -> None:
     async def story(harness: ServiceHarness, ask: Ask) -> None:
         await ask("/control/halt", "halts", "because")
         await ask("/control/halt", "a stranger's")
@@ -166,7 +166,7 @@ def test_without_tokens_there_are_no_endpoints() -> None:
 
 
 @pytest.mark.parametrize("body", ["{", '{"reason": 3}', f'{{"reason": "{"x" * 201}"}}', "[]"])
-def test_a_body_that_is_none_is_refused_and_halts_nothing(body: str) -> None:
+def test_an_invalid_body_is_refused_and_halts_nothing(body: str) -> None:
     async def run() -> None:
         async with ServiceHarness(make) as harness:
             harness.runner.start_tasks()

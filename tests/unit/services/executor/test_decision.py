@@ -128,7 +128,7 @@ def test_too_little_capital_for_a_lot_is_refused_with_the_table_kept() -> None:
 @pytest.mark.parametrize(
     ("mode", "outcome"), [("paper", "executed"), ("live", "executed"), ("logging_only", "logged")]
 )
-def test_a_decision_tells_what_was_chosen_and_how_much(mode: Mode, outcome: str) -> None:
+def test_a_decision_has_contract_and_size(mode: Mode, outcome: str) -> None:
     executor = list_chain(make_executor(mode))
     decision = decide_on(executor)
     event = decided(signal(), decision, mode, NOW)
@@ -142,7 +142,7 @@ def test_a_decision_tells_what_was_chosen_and_how_much(mode: Mode, outcome: str)
     assert event.event_id == identity("ExecutionDecided", signal().signal_id)
 
 
-def test_a_refusal_is_told_with_its_numbers_and_the_whole_table() -> None:
+def test_a_refusal_has_its_numbers_and_all_candidates() -> None:
     policy = Policy(chain=ChainFilter(min_oi=10**9))
     decision = decide_on(list_chain(make_executor(policy=policy)))
     event = decided(signal(), decision, "paper", NOW)

@@ -32,7 +32,7 @@ DOUBT_MS, RETRY_MS = OrderRules().doubt_ms, OrderRules().exit_retry_ms
 
 @dataclass(slots=True)
 class Doubtful(Trading):
-    """A venue behind a bad line: `fate` of the next order, in ms until it is there; None: never."""
+    """A venue with lost replies; `fate`: ms until the next order arrives, None: never."""
 
     fate: int | None = 0
     on_their_way: list[tuple[int, Order]] = field(default_factory=list)
@@ -55,7 +55,7 @@ class Doubtful(Trading):
         return {one.tag for one in self.all(OrderCancelled) if one.reason == GIVEN_UP}
 
     def wait(self, milliseconds: int) -> list[Event]:
-        """Let time go by; what was on its way arrives, and a tick makes the executor look."""
+        """Advance the time; due orders arrive, and a tick makes the executor check."""
         before = len(self.events)
         self.now_ms += milliseconds
         for at_ms, order in list(self.on_their_way):
@@ -103,7 +103,7 @@ def test_an_entry_that_was_given_up_frees_what_it_risked() -> None:
     assert trading.executor.risk.at_risk == 0
 
 
-def test_an_entry_that_turned_up_meanwhile_is_adopted_by_the_book() -> None:
+def test_an_entry_that_arrived_meanwhile_is_adopted_from_the_book() -> None:
     trading = in_doubt(fate=9000)
     assert types(trading.wait(DOUBT_MS)) == ["OrderPlaced"]
     assert not any(order.is_cancel_asked for order in trading.venue.orders.values())
@@ -130,20 +130,20 @@ def test_while_an_exit_is_in_doubt_nothing_else_is_sold() -> None:
     assert len(trading.plans("exit")) == 1
 
 
-def test_an_exit_that_never_reached_the_broker_is_sold_anew_after_the_doubt() -> None:
+def test_an_exit_that_never_reached_the_broker_is_sent_again_after_the_doubt() -> None:
     trading = leaving_in_doubt()
     assert types(trading.wait(DOUBT_MS)) == ["OrderCancelled", "OrderPlanned", "OrderPlaced"]
     first, anew = trading.plans("exit")
     assert (first.quantity, anew.quantity) == (first.quantity,) * 2
 
 
-def test_an_exit_that_turned_up_within_the_doubt_is_not_sold_again() -> None:
+def test_an_exit_that_arrived_within_the_doubt_is_not_sent_again() -> None:
     trading = leaving_in_doubt(fate=14_000)
     assert types(trading.wait(DOUBT_MS)) == ["OrderPlaced"]
     assert len(trading.venue.open_orders("SELL")) == 1
 
 
-def test_without_a_book_nothing_is_decided_and_it_is_asked_for_again_after_a_while() -> None:
+def test_without_a_book_nothing_is_decided_and_it_is_read_again_after_a_while() -> None:
     trading = leaving_in_doubt()
     trading.is_book_readable = False
     assert trading.wait(DOUBT_MS) == []
@@ -152,7 +152,7 @@ def test_without_a_book_nothing_is_decided_and_it_is_asked_for_again_after_a_whi
     assert types(trading.wait(1))[0] == "OrderCancelled"
 
 
-def test_an_exit_that_turns_up_after_it_was_given_up_is_cancelled_at_once_and_said_so() -> None:
+def test_an_exit_that_arrives_after_it_was_given_up_is_cancelled_with_an_alert() -> None:
     trading = leaving_in_doubt(fate=DOUBT_MS + 5000)
     trading.wait(DOUBT_MS)
     late, _anew = trading.plans("exit")
@@ -210,7 +210,7 @@ def test_a_late_exit_that_filled_in_part_is_still_a_stray_after_a_restart() -> N
     assert third.quantity == late.quantity - LOT
 
 
-def test_the_cancellation_of_a_late_order_is_asked_for_again_while_it_is_open() -> None:
+def test_the_cancellation_of_a_late_order_is_requested_again_while_it_is_open() -> None:
     trading = in_doubt(fate=DOUBT_MS + 1)
     trading.wait(DOUBT_MS)
     trading.wait(1)
@@ -223,7 +223,7 @@ def test_the_cancellation_of_a_late_order_is_asked_for_again_while_it_is_open() 
         assert order.is_cancel_asked == is_asked
 
 
-def test_what_a_late_order_filled_is_booked_and_overselling_is_said() -> None:
+def test_fills_of_a_late_order_are_counted_and_overselling_is_an_alert() -> None:
     trading = leaving_in_doubt(fate=DOUBT_MS + 1)
     trading.wait(DOUBT_MS)
     late, anew = trading.plans("exit")
@@ -326,7 +326,7 @@ def _step(trading: Doubtful, step: str, milliseconds: int) -> None:
 
 
 def _restarted(trading: Doubtful, *, is_leaving: bool) -> Doubtful:
-    """A new executor that reads what the old one wrote; the venue and the line went on."""
+    """A new executor, restored from the published events; the venue kept running."""
     executor = make_executor()
     written = [one for one in trading.events if isinstance(one, (ExecutionDecided, OrderEvent))]
     for event in (*chain_listed(), *written, *([exit_requested(POSITION)] if is_leaving else [])):
@@ -345,7 +345,7 @@ def _restarted(trading: Doubtful, *, is_leaving: bool) -> Doubtful:
 
 
 def _check(trading: Doubtful) -> None:
-    """No more is sold, or may be, than is held, but for what turned up after it was given up."""
+    """No more is sold, or may be, than is held, except by orders that were given up."""
     holding = trading.executor.blotter.holding(POSITION)
     at_venue = [
         one for one in trading.venue.orders.values() if one.request.transaction_type == "SELL"

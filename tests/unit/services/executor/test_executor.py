@@ -43,7 +43,7 @@ def make_trading(mode: Any = "paper", policy: Policy | None = None) -> Trading:
 
 
 def with_entry(policy: Policy | None = None) -> Trading:
-    """A signal was taken and its entry stands at the venue."""
+    """A signal was traded and its entry is working at the venue."""
     trading = make_trading(policy=policy)
     trading.hear(signal())
     return trading
@@ -68,7 +68,7 @@ def test_a_signal_handled_twice_gives_one_decision_and_one_plan() -> None:
     assert len(trading.venue.orders) == 1
 
 
-def test_logging_only_opens_nothing_and_says_what_it_would_have_done() -> None:
+def test_logging_only_opens_nothing_and_publishes_its_decision() -> None:
     trading = make_trading("logging_only")
     trading.hear(signal())
     assert trading.types() == ["SignalLogged", "ExecutionDecided"]
@@ -177,7 +177,7 @@ def test_an_entry_that_the_broker_refuses_rejects_the_signal_and_frees_the_limit
     assert trading.executor.risk.breach("NIFTY") is None
 
 
-def test_an_entry_without_a_fill_is_cancelled_after_its_time_and_the_signal_expires() -> None:
+def test_an_entry_without_a_fill_is_cancelled_after_its_timeout_and_the_signal_expires() -> None:
     trading = with_entry()
     (entry,) = trading.plans("entry")
     pass_time(trading, 60_000)
@@ -190,7 +190,7 @@ def test_an_entry_without_a_fill_is_cancelled_after_its_time_and_the_signal_expi
     assert trading.executor.risk.at_risk == 0
 
 
-def test_a_cancellation_is_asked_for_again_only_after_a_while() -> None:
+def test_a_cancellation_is_requested_again_only_after_a_while() -> None:
     trading = with_entry()
     asked = []
     for now_ms in (NOW + 60_001, NOW + 60_500, NOW + 65_000, NOW + 65_001, NOW + 66_000):
@@ -199,7 +199,7 @@ def test_a_cancellation_is_asked_for_again_only_after_a_while() -> None:
     assert asked == [NOW + 60_001, NOW + 65_001]
 
 
-def test_an_exit_that_rests_is_cancelled_and_sent_anew() -> None:
+def test_an_exit_that_does_not_fill_is_cancelled_and_sent_again() -> None:
     trading = with_entry()
     (entry,) = trading.plans("entry")
     trading.fill(entry.tag, entry.quantity)
@@ -227,7 +227,7 @@ def test_an_entry_partly_filled_keeps_its_position_after_the_timeout() -> None:
     assert trading.executor.risk.at_risk == reach * LOT
 
 
-def test_news_told_twice_is_published_once() -> None:
+def test_a_repeated_update_is_published_once() -> None:
     trading = with_entry()
     (entry,) = trading.plans("entry")
     trading.confirm_cancel(entry.tag)
@@ -247,14 +247,14 @@ def test_a_late_fill_after_the_signal_expired_is_published_and_counted() -> None
     assert trading.executor.risk.breach("NIFTY") is not None
 
 
-def test_an_update_of_a_strangers_order_is_ignored() -> None:
+def test_an_update_of_an_unknown_order_is_ignored() -> None:
     trading = with_entry()
     (entry,) = trading.plans("entry")
     stranger = replace(trading.venue.orders[entry.tag].update(NOW), tag="SOMEONEELSE")
     assert list(trading.executor.on_updates([stranger], NOW)) == []
 
 
-def test_an_underlying_whose_freeze_quantity_nobody_knows_is_sliced_with_caution() -> None:
+def test_an_underlying_without_a_known_freeze_quantity_is_sliced_by_the_default() -> None:
     trading = make_trading(policy=MANY_LOTS)
     trading.executor.rulebook = replace(trading.executor.rulebook, freezes={}, lots={})
     cautious = trading.executor.rulebook.stock_freeze_lots
@@ -263,7 +263,7 @@ def test_an_underlying_whose_freeze_quantity_nobody_knows_is_sliced_with_caution
 
 
 @pytest.mark.parametrize("reason", ["order_rejected", "entry_not_filled"])
-def test_the_end_of_a_signal_tells_its_underlying_and_reason(reason: str) -> None:
+def test_the_last_event_of_a_signal_has_its_underlying_and_reason(reason: str) -> None:
     trading = make_trading()
     trading.refuse_next = int(reason == "order_rejected")
     trading.hear(signal())

@@ -29,7 +29,7 @@ BIG = Policy(sizing=Sizing(capital=Decimal(100_000_000)), limits=RiskLimits(lots
 
 
 def entered(policy: Policy | None = None) -> Trading:
-    """An entry stands at the venue, without a fill."""
+    """An entry is working at the venue, without a fill."""
     trading = Trading(list_chain(make_executor(policy=policy)))
     trading.hear(signal())
     return trading
@@ -65,7 +65,7 @@ def test_an_exit_of_all_sells_what_is_held_at_market() -> None:
     assert sale.reason == "stop_loss"
 
 
-def test_an_exit_asked_for_again_is_not_sent_again() -> None:
+def test_a_repeated_exit_request_is_not_sent_again() -> None:
     trading = holding()
     leave(trading)
     leave(trading)
@@ -218,7 +218,7 @@ def test_refused_slices_are_all_retried_after_the_pause() -> None:
     assert [one.quantity for one in trading.plans("exit")] == [1800, 450, 1800, 450]
 
 
-def test_an_exit_of_a_position_nobody_knows_does_nothing() -> None:
+def test_an_exit_of_an_unknown_position_does_nothing() -> None:
     trading = holding()
     assert trading.hear(exit_requested(uuid4())) == []
 
@@ -233,7 +233,7 @@ def test_an_exit_on_a_later_day_belongs_to_that_day() -> None:
 
 
 class Venture:
-    """One position through a random story, checked against the venue's own books."""
+    """One position through a random sequence, compared with the venue's records."""
 
     def __init__(self) -> None:
         self.trading = entered()
@@ -332,7 +332,7 @@ stories = st.lists(st.tuples(st.sampled_from(ACTIONS), st.integers(1, 4)), max_s
 
 @examples(50)
 @given(stories)
-def test_no_story_sells_more_than_was_bought_and_in_the_end_all_that_was_asked_for_is_sold(
+def test_no_sequence_sells_more_than_was_bought_and_all_that_was_requested_is_sold(
     story: list[tuple[str, int]],
 ) -> None:
     venture = Venture()

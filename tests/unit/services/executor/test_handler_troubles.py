@@ -85,7 +85,7 @@ def test_a_confirmation_that_fails_sends_no_earlier_order_twice(
 
 @NEXT
 @pytest.mark.parametrize("reply", ["is lost", "is lost with the order"])
-def test_an_order_in_doubt_is_not_sent_again_where_saying_so_fails(
+def test_an_order_in_doubt_is_not_sent_again_when_publishing_the_doubt_fails(
     reply: str, go_on: Callable[[Harness], None]
 ) -> None:
     harness = ready()
@@ -150,7 +150,7 @@ def test_updates_that_were_taken_are_published_later(go_on: Callable[[Harness], 
 
 
 @NEXT
-def test_a_cancellation_is_asked_for_after_what_could_not_be_published_before_it(
+def test_a_cancellation_is_requested_after_earlier_events_are_published(
     go_on: Callable[[Harness], None],
 ) -> None:
     harness = ready()
@@ -163,7 +163,7 @@ def test_a_cancellation_is_asked_for_after_what_could_not_be_published_before_it
     assert harness.log.count("OrderCancelled") == 1
 
 
-def test_a_broker_that_is_away_for_a_placing_leaves_the_order_in_doubt() -> None:
+def test_a_broker_that_does_not_answer_a_placing_leaves_the_order_in_doubt() -> None:
     harness = ready()
 
     async def cut_off(request: OrderRequest) -> str:

@@ -60,7 +60,7 @@ def test_an_order_moves_only_along_its_table(before: State, after: State) -> Non
     assert order.state == (after if after in TRANSITIONS[before] else before)
 
 
-def test_the_table_lets_nothing_leave_an_end_but_a_late_fill() -> None:
+def test_only_a_late_fill_leaves_a_final_state() -> None:
     assert TRANSITIONS["filled"] == TRANSITIONS["rejected"] == frozenset()
     assert TRANSITIONS["cancelled"] == {"filled"}
     assert all("planned" not in targets for targets in TRANSITIONS.values())
@@ -117,7 +117,7 @@ def test_a_fill_that_arrives_after_the_cancellation_counts() -> None:
     assert (order.state, order.filled_quantity) == ("filled", 150)
 
 
-def test_a_cancellation_tells_what_was_filled_before() -> None:
+def test_a_cancellation_has_the_quantity_filled_before() -> None:
     order = new_order()
     events = list(order.on_update(update(order, "CANCELLED", fill(75))))
     assert isinstance(events[-1], OrderCancelled)
@@ -165,7 +165,7 @@ def test_events_carry_the_identity_of_the_plan_and_never_a_time_before_it() -> N
     assert len({event.event_id for event in events}) == len(events)
 
 
-def test_the_same_news_has_the_same_id_and_other_fills_have_others() -> None:
+def test_the_same_update_has_the_same_id_and_other_fills_have_others() -> None:
     one, other = new_order(), new_order()
     assert filled(one, 75).event_id == filled(other, 75).event_id
     assert filled(one, 75).event_id != filled(one, 75, number=2).event_id
@@ -215,7 +215,7 @@ def broker_stories(draw: st.DrawFn) -> list[tuple[str, tuple[Fill, ...]]]:
 
 
 @given(broker_stories())
-def test_no_story_of_updates_counts_a_fill_twice_or_leaves_an_end(
+def test_no_sequence_of_updates_counts_a_fill_twice_or_leaves_a_final_state(
     story: list[tuple[str, tuple[Fill, ...]]],
 ) -> None:
     order, told = new_order(), []
@@ -237,7 +237,7 @@ def test_no_story_of_updates_counts_a_fill_twice_or_leaves_an_end(
 
 
 @given(broker_stories())
-def test_the_events_of_an_order_told_twice_over_rebuild_it(
+def test_repeated_events_of_an_order_rebuild_it(
     story: list[tuple[str, tuple[Fill, ...]]],
 ) -> None:
     order, told = new_order(), []

@@ -47,7 +47,7 @@ def read_back(event: Event) -> Event:
 
 
 def restarted(trading: Trading, *heard: Event) -> Trading:
-    """A new executor that read what the old one wrote and heard; the venue went on."""
+    """A new executor, restored from the published events; the venue kept running."""
     executor = make_executor()
     written = [event for event in trading.events if isinstance(event, RESTORED)]
     for event in (*chain_listed(), *written, *heard):
@@ -87,7 +87,7 @@ steps = st.lists(
 
 @examples(30)
 @given(steps)
-def test_reading_back_its_own_events_gives_the_same_orders_and_risk(story: list[str]) -> None:
+def test_restoring_from_its_own_events_gives_the_same_orders_and_risk(story: list[str]) -> None:
     trading, heard = entered(), []
     for step in story:
         buys, sales = trading.venue.open_orders("BUY"), trading.venue.open_orders("SELL")
@@ -111,7 +111,7 @@ def test_reading_back_its_own_events_gives_the_same_orders_and_risk(story: list[
 
 
 @pytest.mark.parametrize("is_positions_first", [True, False])
-def test_the_order_in_which_topics_are_read_back_does_not_matter(is_positions_first: bool) -> None:
+def test_the_order_in_which_topics_are_restored_does_not_matter(is_positions_first: bool) -> None:
     trading = entered()
     (entry,) = trading.plans("entry")
     trading.fill(entry.tag, entry.quantity)
@@ -132,7 +132,7 @@ def test_a_signal_decided_before_the_restart_is_not_decided_again() -> None:
 
 
 @pytest.mark.parametrize(("kinds", "is_halted"), [(1, True), (2, False)])
-def test_a_halt_survives_a_restart_until_it_is_lifted(kinds: int, is_halted: bool) -> None:
+def test_a_halt_survives_a_restart_until_trading_is_resumed(kinds: int, is_halted: bool) -> None:
     executor = make_executor()
     for kind in (TradingHalted, TradingResumed)[:kinds]:
         event = kind(
@@ -167,7 +167,7 @@ def test_an_entry_placed_but_not_noted_before_the_crash_can_still_be_cancelled()
 
 
 def after_the_doubt(trading: Trading) -> list[Event]:
-    """What the book decides when no request can be on its way any more."""
+    """What the book decides once no request can arrive any more."""
     assert trading.hear(ticks([], at_ms=trading.now_ms)) == [], (
         "the clock begins with the first tick"
     )
@@ -225,7 +225,7 @@ def test_an_exit_that_the_broker_knows_is_not_sent_again() -> None:
     assert len(again.venue.open_orders("SELL")) == 1
 
 
-def test_an_exit_that_the_broker_does_not_know_is_planned_anew_under_another_tag() -> None:
+def test_an_exit_that_the_broker_does_not_know_is_planned_again_with_another_tag() -> None:
     trading = leaving()
     (lost,) = trading.plans("exit")
     forget(trading, lost.tag)
@@ -239,7 +239,7 @@ def test_an_exit_that_the_broker_does_not_know_is_planned_anew_under_another_tag
     assert anew.request.quantity == lost.quantity
 
 
-def test_an_exit_asked_for_but_not_planned_before_the_crash_is_planned_by_the_next_tick() -> None:
+def test_an_exit_requested_but_not_planned_before_the_crash_is_planned_by_the_next_tick() -> None:
     trading = entered()
     (entry,) = trading.plans("entry")
     trading.fill(entry.tag, entry.quantity)
@@ -276,7 +276,7 @@ def test_settling_before_the_feed_clock_begins_writes_no_event_of_1970() -> None
     assert all(event.occurred_at >= utc_from_ms(NOW) for event in written)
 
 
-def test_orders_of_strangers_in_the_book_are_left_alone() -> None:
+def test_unknown_orders_in_the_book_are_left_alone() -> None:
     executor = make_executor()
     stranger = OrderUpdate("b", "SOMEONEELSE", "OPEN", NOW)
     assert list(executor.settle([stranger], NOW)) == []

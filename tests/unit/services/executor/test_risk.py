@@ -77,7 +77,7 @@ def test_an_underlying_has_one_position_by_default() -> None:
     assert risk.breach("BANKNIFTY") is None
 
 
-def test_trades_of_the_day_are_counted_even_when_they_came_to_nothing() -> None:
+def test_trades_of_the_day_are_counted_even_without_a_fill() -> None:
     risk = book(trades_a_day=2)
     for number in (1, 2):
         enter(risk, number)
@@ -100,7 +100,7 @@ def test_a_profit_makes_room_for_losses() -> None:
     assert risk.breach("NIFTY") is None
 
 
-def test_three_losses_in_a_row_refuse_and_a_profit_between_begins_anew() -> None:
+def test_three_losses_in_a_row_refuse_and_a_profit_restarts_the_count() -> None:
     risk = book()
     for number, net in enumerate(["-1", "-1", "5", "-1", "-1"], start=1):
         close(risk, number, net)

@@ -79,7 +79,7 @@ def test_an_entry_that_cannot_be_found_is_in_doubt_then_given_up_and_never_sent_
     assert harness.log.count("place BUY") == 1
 
 
-def test_an_exit_that_cannot_be_found_is_sold_anew_only_when_it_cannot_be_on_its_way() -> None:
+def test_an_exit_that_cannot_be_found_is_sent_again_only_when_it_can_no_longer_arrive() -> None:
     harness = ready()
     harness.hear(signal())
     harness.tick(500)
@@ -95,7 +95,7 @@ def test_an_exit_that_cannot_be_found_is_sold_anew_only_when_it_cannot_be_on_its
     assert (first.quantity, first.tag != anew.tag) == (anew.quantity, True)
 
 
-def test_a_book_that_cannot_be_read_decides_nothing_and_is_asked_for_again_later() -> None:
+def test_a_book_that_cannot_be_read_decides_nothing_and_is_read_again_later() -> None:
     harness = ready()
     harness.broker.reply = "is lost with the order"
     harness.hear(signal())
@@ -160,7 +160,7 @@ def test_beginning_settles_the_restored_orders_with_the_brokers_book() -> None:
     assert "place BUY" not in again.log
 
 
-def test_flushing_writes_nothing() -> None:
+def test_flushing_publishes_nothing() -> None:
     harness = ready()
     asyncio.run(harness.handler.flush())
     assert harness.log == []
@@ -195,7 +195,7 @@ def test_live_mode_refuses_to_start_and_says_why() -> None:
     }
 
 
-def test_the_quotes_of_a_stranger_fill_nothing() -> None:
+def test_the_quotes_of_an_unknown_instrument_fill_nothing() -> None:
     harness = ready()
     harness.hear(signal())
     harness.hear(ticks([Row(1, 100.0, 99.0, 101.0)], at_ms=NOW + 1000))

@@ -1,4 +1,4 @@
-"""The executor with a venue outside the process: news that come by themselves, and its troubles."""
+"""The executor with a venue outside the process: its updates and its outages."""
 
 import asyncio
 from collections.abc import Sequence
@@ -42,7 +42,7 @@ class Away(BrokerError):
 
 @dataclass
 class DistantVenue:
-    """Takes orders; what becomes of them, and what of its answers arrives, the test decides."""
+    """Takes orders; the test decides what becomes of them and which replies arrive."""
 
     requests: list[OrderRequest] = field(default_factory=list)
     cancelled: list[str] = field(default_factory=list)
@@ -109,7 +109,7 @@ class DistantVenue:
         return {"requests": len(self.requests)}
 
     def tell(self, number: int, *fills: Fill) -> None:
-        """Send news of the order that was placed as so many-th."""
+        """Send an update of the order that was placed as so many-th."""
         tag = self.requests[number].tag
         filled = sum(fill.quantity for fill in fills)
         status = "COMPLETE" if filled == self.requests[number].quantity else "OPEN"
@@ -144,7 +144,7 @@ async def entered(harness: ServiceHarness) -> None:
     await harness.publish(*chain_listed(), ticks(chain_rows(), at_ms=NOW), signal())
 
 
-def test_news_of_the_venue_are_published_without_waiting_for_a_tick() -> None:
+def test_updates_of_the_venue_are_published_without_waiting_for_a_tick() -> None:
     async def story() -> None:
         venue = DistantVenue()
         async with harness_of(venue) as harness:
@@ -160,7 +160,7 @@ def test_news_of_the_venue_are_published_without_waiting_for_a_tick() -> None:
 
 
 @pytest.mark.usefixtures("_no_waits")
-def test_updates_are_published_though_the_bus_was_away_for_a_moment() -> None:
+def test_updates_are_published_after_an_outage_of_the_bus() -> None:
     async def story() -> None:
         venue = DistantVenue()
         async with harness_of(venue) as harness:
@@ -207,7 +207,7 @@ def test_a_start_waits_until_the_order_book_can_be_read() -> None:
     asyncio.run(story())
 
 
-def test_a_cancellation_that_fails_is_asked_for_again() -> None:
+def test_a_cancellation_that_fails_is_requested_again() -> None:
     async def story() -> None:
         venue = DistantVenue()
         async with harness_of(venue) as harness:
@@ -221,7 +221,7 @@ def test_a_cancellation_that_fails_is_asked_for_again() -> None:
     asyncio.run(story())
 
 
-def test_an_exit_sells_what_the_venue_said_was_filled() -> None:
+def test_an_exit_sells_what_the_venue_reported_as_filled() -> None:
     async def story() -> None:
         venue = DistantVenue()
         async with harness_of(venue) as harness:
@@ -334,6 +334,6 @@ async def refused() -> None:
         raise AssertionError("it has started")
 
 
-def test_a_venue_that_nobody_knows_is_refused_by_its_name() -> None:
+def test_an_unknown_venue_is_refused_by_its_name() -> None:
     with pytest.raises(ValidationError, match="no broker is called 'upstox'"):
         ExecutorSettings(venue="upstox")

@@ -1,4 +1,4 @@
-"""When a frame arrived, by the feed's own stamps."""
+"""When a frame arrived, by the feed's timestamps."""
 
 from datetime import date
 
@@ -18,15 +18,15 @@ def arrivals(*frames: list[int]) -> list[int]:
     return [told.of(np.array(stamps, np.int64)) for stamps in frames]
 
 
-def test_a_frame_arrives_at_the_middle_of_its_stamps() -> None:
+def test_a_frame_arrives_at_the_median_of_its_timestamps() -> None:
     assert arrivals([OPEN, OPEN + 1000, OPEN + 1000]) == [OPEN + 1000]
 
 
-def test_a_packet_far_ahead_does_not_take_the_clock_with_it() -> None:
+def test_a_packet_far_ahead_does_not_move_the_clock() -> None:
     assert arrivals([OPEN, OPEN, OPEN + 3_600_000]) == [OPEN]
 
 
-def test_stamps_of_other_days_and_of_no_day_tell_nothing() -> None:
+def test_timestamps_of_other_days_are_ignored() -> None:
     assert arrivals([0, OPEN - 86_400_000], [OPEN + 86_400_000]) == [0, 0]
 
 

@@ -40,7 +40,9 @@ def cut(one: Connection, at_ms: list[int], received_ms: int) -> list[TickBatch]:
 
 
 @given(st.lists(times, max_size=10))
-def test_the_clock_never_goes_back_and_no_garbage_moves_it(frames: list[list[int]]) -> None:
+def test_the_clock_never_goes_back_and_invalid_times_do_not_move_it(
+    frames: list[list[int]],
+) -> None:
     one = connection()
     before = 0
     for number, at_ms in enumerate(frames):
@@ -60,7 +62,7 @@ def test_every_row_comes_out_once_in_its_partition_and_in_order(at_ms: list[int]
         assert ((batch.columns.instrument_token >> 8) % 3 == batch.partition).all()
 
 
-def test_partitions_without_ticks_are_told_the_clock_once_it_has_moved_on() -> None:
+def test_partitions_without_ticks_get_the_clock_once_it_has_moved() -> None:
     one = connection()
     assert [batch.partition for batch in cut(one, [OPEN], OPEN)] == [0, 1, 2]
     assert [batch.partition for batch in cut(one, [OPEN + 999], OPEN + 999)] == [1]

@@ -8,7 +8,7 @@ import pytest
 from libs.broker.errors import BrokerError, SessionExpired
 from libs.market.calendar import IST, load_calendar
 from libs.runtime.settings import SettingsError
-from services.ingest.days import exchange_days, until_it_can, wall_days
+from services.ingest.days import exchange_days, retry_until_open, wall_days
 
 FRIDAY, MONDAY = date(2026, 6, 19), date(2026, 6, 22)
 
@@ -18,7 +18,7 @@ def at(day: date, hour: int, minute: int = 0) -> datetime:
 
 
 class Wall:
-    """A clock that only sleeping moves."""
+    """A clock that only advances by sleeping."""
 
     def __init__(self, now: datetime) -> None:
         self.now = now
@@ -56,12 +56,12 @@ def test_a_day_is_opened_early_and_one_that_is_over_or_closed_gives_way(
     assert woken(now, played) == expected
 
 
-def test_the_end_of_the_calendar_is_said_in_one_line() -> None:
+def test_the_end_of_the_calendar_is_an_error_of_one_line() -> None:
     with pytest.raises(SettingsError, match="no further trading day is known"):
         woken(at(date(2026, 12, 31), 16))
 
 
-def test_an_exchange_is_asked_until_it_has_begun_another_day() -> None:
+def test_an_exchange_is_polled_until_it_has_begun_another_day() -> None:
     days = [FRIDAY, FRIDAY, MONDAY]
 
     class Exchange:
@@ -82,7 +82,7 @@ class Busy(BrokerError):
 
 
 def attempted(errors: list[Exception]) -> int:
-    """Return how often it was waited before it could be done."""
+    """Return the number of waits before success."""
     slept: list[float] = []
 
     async def attempt() -> None:
@@ -92,14 +92,14 @@ def attempted(errors: list[Exception]) -> int:
     async def sleep(seconds: float) -> None:
         slept.append(seconds)
 
-    asyncio.run(until_it_can(attempt, sleep))
+    asyncio.run(retry_until_open(attempt, sleep))
     return len(slept)
 
 
-def test_a_day_that_cannot_be_opened_yet_is_waited_for() -> None:
+def test_opening_a_day_is_retried() -> None:
     assert attempted([SessionExpired("over"), Busy("429"), SessionExpired("over")]) == 3
 
 
-def test_what_time_does_not_mend_is_raised() -> None:
+def test_an_error_that_is_not_retriable_is_raised() -> None:
     with pytest.raises(BrokerError, match="no such account"):
         attempted([BrokerError("no such account")])

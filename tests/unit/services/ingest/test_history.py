@@ -80,7 +80,7 @@ def test_complete_days_have_no_gaps() -> None:
     assert said(fetched(SBIN, MONDAY, TUESDAY)) == []
 
 
-def test_days_without_candles_are_told_as_spans() -> None:
+def test_days_without_candles_are_reported_as_spans() -> None:
     assert said() == ["2026-06-15 to 2026-06-16: no candles"]
     assert said(fetched(SBIN, MONDAY)) == ["2026-06-16: no candles"]
 

@@ -1,4 +1,4 @@
-"""The feed from a broker, with its market data and its stream played by stand-ins."""
+"""The feed of a broker, with fakes of its market data and stream."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Collection, Sequence
@@ -34,7 +34,7 @@ NIFTY = next(one for one in MARKET.underlyings if one.tradingsymbol == "NIFTY 50
 
 
 class Busy(BrokerError):
-    """An error that time mends."""
+    """A retriable error."""
 
     is_retriable = True
 
@@ -151,7 +151,7 @@ def at(seconds: int, price: float | None = 25_000.0) -> Ticks:
     return Ticks(SESSION.open_ms + seconds * 1000, price)
 
 
-def test_the_day_is_what_the_exchange_says_where_the_clock_is_the_feeds() -> None:
+def test_with_the_feeds_clock_the_day_is_that_of_the_exchange() -> None:
     async def story() -> date:
         feed = feed_of(Account(), Stream())
         await feed.open()
@@ -166,7 +166,7 @@ def test_a_closed_day_is_refused_with_the_reason() -> None:
         asyncio.run(feed.open())
 
 
-def test_errors_that_time_mends_are_waited_out() -> None:
+def test_retriable_errors_are_retried() -> None:
     account = Account(troubles=2)
     asyncio.run(feed_of(account, Stream()).open())
     assert account.troubles == 0
@@ -200,7 +200,7 @@ def test_frames_carry_the_feeds_time_and_end_after_the_close() -> None:
     assert [len(frame.columns) for frame in frames] == [1, 0, 1, 1]
 
 
-def test_a_feed_whose_session_is_over_waits_for_another_one(
+def test_a_feed_whose_session_has_ended_waits_for_a_new_one(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(live_feed, "SESSION_SECONDS", 0.01)
@@ -232,7 +232,7 @@ def test_a_held_contract_is_followed_from_the_next_frame_on() -> None:
     assert stream.is_closed
 
 
-def test_the_feed_plays_a_day_after_another_each_on_its_own_connection() -> None:
+def test_the_feed_plays_several_days_each_on_its_own_connection() -> None:
     thursday = CALENDAR.sessions("NSE", date(2026, 6, 18))[0]
     ends = [Ticks(day.close_ms + 3000, 25_000.0) for day in (SESSION, thursday)]
 

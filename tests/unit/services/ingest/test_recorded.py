@@ -1,4 +1,4 @@
-"""Recorded files into frames: nothing lost, nothing invented, whatever the order."""
+"""Recorded files into frames: each row in one frame, in any order of files."""
 
 import asyncio
 import gzip

@@ -1,4 +1,4 @@
-"""The ingest service in its shell, playing a feed of a few frames."""
+"""The ingest service on a bus, playing a feed of a few frames."""
 
 import asyncio
 from collections.abc import AsyncIterator, Collection, Sequence
@@ -110,7 +110,7 @@ def test_each_frame_is_published_with_the_clock_and_then_paced() -> None:
     asyncio.run(story())
 
 
-def test_a_feed_is_opened_before_it_is_asked_and_closed_with_the_service() -> None:
+def test_a_feed_is_opened_first_and_closed_with_the_service() -> None:
     async def story() -> None:
         feed = FewFrames()
         async with harness_of(feed) as harness:
@@ -121,7 +121,7 @@ def test_a_feed_is_opened_before_it_is_asked_and_closed_with_the_service() -> No
     asyncio.run(story())
 
 
-def test_a_start_anew_repeats_what_it_announces_and_a_later_part_has_its_own_batches() -> None:
+def test_a_restart_repeats_its_announcements_and_a_later_part_has_its_own_batches() -> None:
     async def story() -> None:
         async with harness_of(FewFrames()) as first:
             before = await played(first)
@@ -187,7 +187,7 @@ def test_the_age_of_the_feed_and_whether_the_market_is_open_are_measured() -> No
 
 
 class Days(FewFrames):
-    """A feed of a day after another; what is announced on the second is not there at first."""
+    """A feed of two days; the second one cannot be announced at first."""
 
     def __init__(self, days: Sequence[date]) -> None:
         super().__init__()
@@ -201,7 +201,7 @@ class Days(FewFrames):
         await super().open()
 
 
-def test_a_feed_that_goes_on_announces_and_plays_each_day_and_waits_for_a_session() -> None:
+def test_a_feed_of_several_days_announces_and_plays_each_and_waits_for_a_session() -> None:
     async def story() -> None:
         feed, asked = Days([DAY, DAY + timedelta(days=1)]), list[date | None]()
         is_over = asyncio.Event()

@@ -1,4 +1,4 @@
-"""What of Kite's dump is followed."""
+"""Which instruments of Kite's dump are subscribed to."""
 
 from collections.abc import Sequence
 from datetime import date
@@ -46,7 +46,7 @@ def test_the_chosen_underlyings_and_the_options_of_their_nearest_expiries_are_li
         assert len({one.expiry for one in universe.options if one.name == name}) == 2
 
 
-def test_so_many_strikes_each_side_of_the_money_are_near(
+def test_the_given_number_of_strikes_each_side_of_the_money_is_near(
     universe: Universe, dump: Sequence[Instrument]
 ) -> None:
     near = universe.near(spots(universe, dump))
@@ -66,7 +66,7 @@ def test_wherever_the_money_is_no_more_than_the_rules_allow_is_near(
     assert bool(near) == (spot > 0)
 
 
-def test_what_is_held_is_wanted_however_far_from_the_money(
+def test_held_contracts_are_wanted_however_far_from_the_money(
     universe: Universe, dump: Sequence[Instrument]
 ) -> None:
     far = universe.options[0].instrument_token
@@ -82,7 +82,7 @@ def test_an_underlying_that_the_dump_does_not_hold_is_named(dump: Sequence[Instr
 
 def test_more_than_a_connection_takes_is_refused(dump: Sequence[Instrument]) -> None:
     rules = UniverseRules(("NSE:NIFTY 50", "NSE:SBIN"), near_strikes=50, most=100)
-    with pytest.raises(UniverseError, match="810 instruments to follow, and a connection takes"):
+    with pytest.raises(UniverseError, match="810 instruments are more than a connection's"):
         Universe(dump, rules, DAY)
 
 

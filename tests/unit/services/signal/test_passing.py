@@ -1,4 +1,4 @@
-"""Which signals pass, which repeat, and how each is followed."""
+"""Which signals are valid, which are duplicates, and how states are tracked."""
 
 from datetime import date, timedelta
 from itertools import product
@@ -78,7 +78,7 @@ PASSED = ["SignalGenerated", "SignalValidated"]
         (signal("BUY", 100.5, at_ms=AT + 86_400_000, day=DAY + timedelta(days=1)), PASSED),
     ],
 )
-def test_a_signal_repeats_only_while_the_last_one_is_open_in_the_same_direction(
+def test_a_signal_is_a_duplicate_only_while_the_last_one_is_open_in_the_same_direction(
     following: signals.StrategySignal, expected: list[str]
 ) -> None:
     one = book()
@@ -108,7 +108,7 @@ def test_old_signals_are_refused(
     assert outcome(SignalBook(rules), signal(interval=interval), AT + age_ms) == expected
 
 
-def test_a_signal_that_comes_again_gives_nothing_more() -> None:
+def test_a_signal_that_is_delivered_again_gives_nothing() -> None:
     one = book()
     assert outcome(one, signal()) == PASSED
     assert outcome(one, signal()) == []
@@ -136,7 +136,7 @@ def update(kind: type[signals.SignalUpdate], generated: signals.SignalGenerated)
     )
 
 
-def test_each_signal_is_followed_to_its_end_and_impossible_steps_are_counted() -> None:
+def test_states_are_tracked_and_impossible_transitions_are_counted() -> None:
     one = book()
     generated, validated = one.on_event(signal(), AT)
     assert isinstance(generated, signals.SignalGenerated)

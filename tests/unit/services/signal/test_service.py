@@ -1,4 +1,4 @@
-"""The signal service in its shell: each strategy signal is passed or refused, once."""
+"""The signal service on a bus: each strategy signal is validated or refused once."""
 
 import asyncio
 from typing import Any
@@ -75,7 +75,7 @@ def test_after_a_restart_a_repeat_gives_nothing_and_a_duplicate_is_still_refused
     asyncio.run(story())
 
 
-def test_what_arrived_while_nobody_ran_is_handled_after_the_start() -> None:
+def test_signals_published_during_downtime_are_handled_after_the_start() -> None:
     async def story() -> None:
         async with ServiceHarness(make) as first:
             await first.publish(strategy_signal(1))
@@ -90,7 +90,7 @@ def test_what_arrived_while_nobody_ran_is_handled_after_the_start() -> None:
     asyncio.run(story())
 
 
-def test_updates_that_cannot_follow_are_counted_at_info() -> None:
+def test_impossible_transitions_are_counted_at_info() -> None:
     async def story() -> None:
         async with ServiceHarness(make) as harness:
             event_id = identity("test update")

@@ -1,4 +1,4 @@
-"""Crossings against a computation of their own."""
+"""Crossings compared with an independent computation."""
 
 from datetime import date
 
@@ -152,7 +152,7 @@ class Broken(MaCrossover):
         raise ZeroDivisionError("a bug")
 
 
-def test_a_strategy_that_fails_is_stopped_and_says_so_while_the_others_go_on() -> None:
+def test_a_strategy_that_fails_is_stopped_and_reported_while_the_others_go_on() -> None:
     both = StrategyHost((Broken, MaCrossover))
     events = [e for n, c in enumerate(crossing()) for e in both.on_event(batch(candle(n, c)))]
     (stopped,) = [event for event in events if isinstance(event, StrategyStopped)]

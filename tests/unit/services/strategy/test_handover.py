@@ -1,4 +1,4 @@
-"""A host that takes a partition over signals what it would have, had it been there all day."""
+"""A host that is assigned a partition gives the signals of one that had it all day."""
 
 from collections.abc import Sequence
 from datetime import date, timedelta
@@ -95,7 +95,7 @@ def history(closed: Sequence[Sequence[int]]) -> list[Candle]:
 
 @examples(25)
 @given(days, days, st.integers(0, 28), st.integers(0, 1), st.booleans())
-def test_a_partition_that_was_taken_over_signals_as_if_it_had_never_moved(
+def test_a_partition_that_moved_gives_the_same_signals(
     before: list[list[int]], today: list[list[int]], handled: int, moved: int, knew_it: bool
 ) -> None:
     steady, taking = host(), host()
@@ -118,7 +118,7 @@ def _signals(one: StrategyHost, batches: Sequence[CandleBatch]) -> list[Event]:
     return [event for made in batches for event in one.on_event(made)]
 
 
-def test_signals_do_come_out_of_such_a_day() -> None:
+def test_such_a_day_has_signals() -> None:
     one = host()
     one.warm(history([[3, 3, 3]] * 5))
     assert len(_signals(one, day_of([[1, 1, 1], [6, 6, 6], [1, 1, 1], [6, 6, 6]]))) > 3

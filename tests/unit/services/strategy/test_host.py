@@ -1,4 +1,4 @@
-"""What the host computes is computed whole, and a failure between is made good by a repeat."""
+"""A failure while events are published is repaired by the redelivery of their batch."""
 
 from collections.abc import Sequence
 from typing import cast
@@ -57,7 +57,7 @@ class Breaks(Always):
 
 
 class Confused(Always):
-    """Returns what is no signal."""
+    """Returns something that is not a signal."""
 
     name = "confused"
 
@@ -105,7 +105,7 @@ def each_once(events: Sequence[Event]) -> list[Event]:
 
 
 @given(st.lists(st.integers(0, 10), max_size=8))
-def test_a_publish_that_fails_at_any_place_is_made_good_by_redelivery(places: list[int]) -> None:
+def test_redelivery_repairs_a_publish_that_failed_anywhere(places: list[int]) -> None:
     batches, one, appeared = day(8), host(), list[Event]()
     for number, made in enumerate(batches):
         if number < len(places):
@@ -115,9 +115,7 @@ def test_a_publish_that_fails_at_any_place_is_made_good_by_redelivery(places: li
 
 
 @given(st.integers(0, 7), st.integers(0, 10))
-def test_a_process_that_dies_while_it_publishes_is_made_good_by_the_next(
-    at: int, place: int
-) -> None:
+def test_a_restart_repairs_a_publish_that_a_crash_interrupted(at: int, place: int) -> None:
     batches, first, second = day(8), host(), host()
     appeared = [event for made in batches[:at] for event in first.on_event(made)]
     appeared += first.on_event(batches[at])[:place]
@@ -127,7 +125,7 @@ def test_a_process_that_dies_while_it_publishes_is_made_good_by_the_next(
     assert each_once(appeared) == each_once(published(batches))
 
 
-def test_a_partition_that_is_taken_over_again_is_fed_its_last_batch_again() -> None:
+def test_a_partition_that_is_assigned_again_is_fed_its_last_batch_again() -> None:
     batches, one = day(6), host()
     for made in batches[:4]:
         one.on_event(made)
@@ -144,7 +142,7 @@ def test_a_partition_that_is_taken_over_again_is_fed_its_last_batch_again() -> N
     ]
 
 
-def test_what_a_restart_replays_is_not_said_again() -> None:
+def test_a_replay_returns_no_signals() -> None:
     (made, *_), one = day(1), host()
     one.replay(made)
     assert one.on_event(made) == ()
@@ -160,7 +158,7 @@ def test_a_batch_that_cannot_be_read_changes_nothing() -> None:
     assert events == published(batches)
 
 
-def test_what_is_returned_is_whole_before_anything_is_published() -> None:
+def test_all_events_are_returned_before_any_is_published() -> None:
     assert isinstance(host().on_event(day(1)[0]), tuple)
     assert isinstance(host().started(day(1)[0].trading_day, 0), tuple)
 
@@ -174,7 +172,7 @@ def test_a_strategy_that_returns_no_signal_is_stopped_and_the_others_go_on() -> 
     assert len(events) == 1 + 2 * len(SYMBOLS)
 
 
-def test_the_harness_and_the_host_hear_the_same_of_a_strategy() -> None:
+def test_the_harness_and_the_host_get_the_same_signals_of_a_strategy() -> None:
     candles = make_candles([100.0] * 10)
     one = StrategyHost((Third,))
     heard = [event for candle in candles for event in one.on_event(batch([candle]))]

@@ -1,4 +1,4 @@
-"""Strategies that other packages bring are found by their entry points."""
+"""Strategies of other packages are found by their entry points."""
 
 from pathlib import Path
 
@@ -21,7 +21,7 @@ class Silent(Strategy):
 
 
 def install(folder: Path, monkeypatch: pytest.MonkeyPatch, points: str) -> None:
-    """Lay a package down as an installer would, with entry points."""
+    """Write a package with entry points, as an installer would."""
     (folder / "brought_strategies.py").write_text(MODULE)
     package = folder / "brought-1.0.dist-info"
     package.mkdir()
@@ -46,8 +46,8 @@ def test_a_strategy_of_another_package_is_known_and_takes_parameters(
     [
         ("silent = brought_strategies:Loud", "silent: brought_strategies:Loud"),
         ("silent = nowhere_at_all:Silent", "nowhere_at_all"),
-        ("silent = brought_strategies:Candle", "no subclass of Strategy"),
-        ("loud = brought_strategies:Silent", "calls itself 'silent'"),
+        ("silent = brought_strategies:Candle", "not a subclass of Strategy"),
+        ("loud = brought_strategies:Silent", "has the name 'silent'"),
     ],
 )
 def test_a_broken_entry_point_is_named(

@@ -1,4 +1,4 @@
-"""The strategy service in its shell: warm from the store, signals from candles, once each."""
+"""The strategy service on a bus: warmed up from the store, each signal given once."""
 
 import asyncio
 from collections.abc import Sequence
@@ -168,7 +168,7 @@ def test_a_restart_repeats_no_signal() -> None:
     asyncio.run(story())
 
 
-def test_a_candle_that_nobody_handled_before_the_restart_gives_its_signal_after_it() -> None:
+def test_a_candle_not_handled_before_the_restart_gives_its_signal_after_it() -> None:
     async def story() -> None:
         async with ServiceHarness(make) as first:
             await first.publish(*(candle(number, 100.0 - number) for number in range(3)))
@@ -180,7 +180,7 @@ def test_a_candle_that_nobody_handled_before_the_restart_gives_its_signal_after_
     asyncio.run(story())
 
 
-def test_a_strategy_that_nobody_knows_is_named() -> None:
+def test_an_unknown_strategy_is_named() -> None:
     settings = StrategySettings(strategies=(StrategyChoice(name="magic"),))
     with pytest.raises(UnknownStrategy, match="'magic'"):
         ServiceHarness(lambda parts: make_service(settings, parts))
