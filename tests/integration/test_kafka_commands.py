@@ -212,7 +212,7 @@ def test_a_letter_is_listed_shown_and_retried_once(applied: Cluster) -> None:
     assert applied.run("dlq", "retry", "control", "0/0")[0] == 2, "nobody agreed"
     assert applied.run("dlq", "retry", "control", "0/0", "--yes")[0] == 0
     assert "No dead letters are waiting" in applied.run("dlq", "list")[1]
-    assert "(retried)" in applied.run("dlq", "list", "--all")[1]
+    assert "retried" in applied.run("dlq", "list", "--all")[1]
 
     async def twice(bus: KafkaBus) -> None:
         events = [event_of(message) async for message in bus.read(["control"])]

@@ -27,7 +27,7 @@ from services.local.settings import LocalSettings
 
 LOOK_BACK = 500
 """How many past messages of each partition are searched for rows that match a filter."""
-_LETTERS = ("topic", "partition/offset", "time", "service", "origin", "reason")
+_LETTERS = ("topic", "partition/offset", "time", "service", "origin", "state", "reason")
 dlq_app = typer.Typer(no_args_is_help=True)
 Topic = Annotated[str, typer.Argument(metavar="TOPIC", help="A topic of `alphastocks topics`.")]
 Place = Annotated[
@@ -203,8 +203,8 @@ def _table(letters: Iterable[Letter]) -> Table:
     table = Table(*_LETTERS)
     for letter in letters:
         (row,) = rows_of(letter.message, {})
-        state = " (retried)" if letter.is_retried else ""
-        shown = (letter.service, letter.origin, letter.reason + state)
+        state = "retried" if letter.is_retried else letter.verdict
+        shown = (letter.service, letter.origin, state, letter.reason)
         table.add_row(letter.topic, letter.place, str(row["time"]), *shown)
     return table
 
