@@ -5,6 +5,7 @@ Written against the port only, so that adapters can take each other's place.
 
 import asyncio
 from collections import defaultdict
+from hashlib import sha256
 from itertools import pairwise
 
 import pytest
@@ -217,6 +218,7 @@ def test_a_dead_letter_tells_where_from_and_why(bus_factory: BusFactory) -> None
             ("service", b"executor"),
             ("reason", b"orders: not JSON"),
             ("verdict", b"poison"),
+            ("digest", sha256(letter.value).hexdigest().encode()),
         )
 
     play(bus_factory, story)

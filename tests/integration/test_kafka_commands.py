@@ -226,7 +226,7 @@ def test_a_letter_is_listed_shown_and_retried_once(applied: Cluster) -> None:
     ("words", "reason"),
     [
         (["tail", "kandles"], "no topic is called 'kandles'"),
-        (["tail", "control", "--filter", "x"], "'x' is no condition"),
+        (["tail", "control", "--filter", "x"], "'x' is not a condition"),
         (["dlq", "show", "control", "9/9"], "no letter is at '9/9'"),
         (["dlq", "retry", "control"], "name one letter as PARTITION/OFFSET, or pass --all"),
     ],

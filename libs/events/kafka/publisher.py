@@ -134,6 +134,7 @@ class FencedPublisher:
             await self._end()
 
     async def _begun(self) -> None:
+        self._check()
         if self._ending is not None:
             await self._end()
         if not self._is_open:
@@ -162,11 +163,15 @@ class FencedPublisher:
             self._refused = self._refused or future.exception()
 
     def _check_records(self) -> None:
-        """Raise BusFailed for a transaction that lacks a record: it must never be committed."""
-        if self._refused is not None:
-            reason = f"{type(self._refused).__name__} {self._refused}"
-            self._failure = BusFailed(f"a record of the transaction was refused: {reason}")
-            raise self._failure
+        """Raise for a transaction that lacks a record: it must never be committed."""
+        if self._refused is None:
+            return
+        try:
+            with our_errors(self._address, "end a transaction"):
+                raise self._refused
+        except EventError as error:
+            self._failure = BusFailed(str(error)) if error.is_retriable else error
+        raise self._failure
 
     async def _tried(self, work: Callable[[], Awaitable[None]], doing: str) -> None:
         self._check()
