@@ -31,6 +31,7 @@ from libs.runtime.clock import Clock
 from libs.runtime.dead_letters import DeadLetters, FailedBefore, Verdict, origin_of, shortened
 from libs.runtime.emitter import Emitter
 from libs.runtime.metrics import Metrics
+from libs.runtime.past import past_messages
 from libs.runtime.restored_partitions import RestoredPartitions
 from libs.runtime.retry import RetryUntilWell
 from libs.runtime.settings import SettingsError
@@ -70,30 +71,29 @@ class Delivery:
     async def restore(self) -> None:
         """Restore the state of a handler whose state is one, from the topics that it names.
 
-        A message that cannot be read is skipped: whoever handles it writes its dead letter. One
-        that the restoring fails on is treated like one that the handling fails on.
+        A message that the restoring fails on is treated like one that the handling fails on.
         """
         topics, past = self.subscription.topics, self.subscription.restore_topics
         if self.subscription.has_state:
             await self.failed_before.load(self.bus, tuple(dict.fromkeys((*topics, *past))))
-        for topic in past:
-            async for message in self.bus.read([topic]):
-                await self._restore_one(message)
+        async for message, event in past_messages(self.bus, past, self.log):
+            if not self._is_set_aside(message):
+                self.clock.observe(event.occurred_ms)
+                await self._restore_one(message, event)
 
-    async def _restore_one(self, message: Message) -> None:
-        event = self.read(message)
-        if isinstance(event, PoisonMessage):
-            self.log.error("not restored", topic=message.topic, reason=str(event))
-        elif self.failed_before.is_set_aside(message):
+    async def _restore_one(self, message: Message, event: Event) -> None:
+        try:
+            self.subscription.handler.restore(event)
+        except Exception as error:
+            if not is_defect(error):
+                raise
+            await self._note_defect(message, error)
+
+    def _is_set_aside(self, message: Message) -> bool:
+        is_set_aside = self.failed_before.is_set_aside(message)
+        if is_set_aside:
             self.log.warning("skipped: it was set aside before", origin=origin_of(message))
-        else:
-            self.clock.observe(event.occurred_ms)
-            try:
-                self.subscription.handler.restore(event)
-            except Exception as error:
-                if not is_defect(error):
-                    raise
-                await self._note_defect(message, error)
+        return is_set_aside
 
     def read(self, message: Message) -> Read:
         """Return the event of a message, or why it cannot be read."""
@@ -108,8 +108,7 @@ class Delivery:
         if isinstance(event, PoisonMessage):
             await self._to_dead_letters(first, str(event), "poison")
             return 1
-        if self.failed_before.is_set_aside(first):
-            self.log.warning("skipped: it was set aside before", origin=origin_of(first))
+        if self._is_set_aside(first):
             return 1
         if self.subscription.runs is not None:
             return await self._deliver_run(self.subscription.runs, messages, read)

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Sequence
 
 import structlog
 
-from libs.events.bus import Bus
+from libs.events.bus import Bus, Message
 from libs.events.codec import event_of
 from libs.events.errors import PoisonMessage
 from libs.events.event import Event
@@ -13,7 +13,15 @@ from libs.events.event import Event
 async def past_events(
     bus: Bus, topics: Sequence[str], log: structlog.typing.FilteringBoundLogger
 ) -> AsyncIterator[Event]:
-    """Yield the events of topics, one topic after the other: there is no order between topics.
+    """Yield the events of topics; see `past_messages`."""
+    async for _, event in past_messages(bus, topics, log):
+        yield event
+
+
+async def past_messages(
+    bus: Bus, topics: Sequence[str], log: structlog.typing.FilteringBoundLogger
+) -> AsyncIterator[tuple[Message, Event]]:
+    """Yield messages with their events, one topic after the other: there is no order between them.
 
     A message that cannot be read is logged and skipped: the group that handles it writes a dead
     letter, and it must not keep a service from starting.
@@ -25,4 +33,4 @@ async def past_events(
             except PoisonMessage as poison:
                 log.error("not restored", topic=topic, reason=str(poison))
                 continue
-            yield event
+            yield message, event

@@ -74,7 +74,7 @@ class ExecutorHandler:
     async def publish(self, events: Iterable[Event], emit: Emit) -> None:
         """Publish events of a caller between two messages, and wait for the acknowledgement."""
         async with self._turn:
-            await _publish(events, emit)
+            await emit(*events)
             await self._bus.flush()
 
     async def flush(self) -> None:
@@ -122,7 +122,7 @@ class ExecutorHandler:
         effects = self._decided[0]
         events = [effect for effect in effects if isinstance(effect, Event)]
         try:
-            await _publish(events, emit)
+            await emit(*events)
         except Exception as error:
             if not is_retriable(error):
                 self._decided.popleft()
@@ -210,7 +210,3 @@ class ExecutorHandler:
 
     def _log_outage(self, error: Exception) -> None:
         self._log.warning("the broker does not answer, retrying", reason=str(error))
-
-
-async def _publish(events: Iterable[Event], emit: Emit) -> None:
-    await emit(*events)
