@@ -107,6 +107,7 @@ class Fleet:
             except TimeoutError:
                 self.notify(f"{member.name} did not end in {STOP_SECONDS:g} s and was killed")
                 member.process.kill()
+                await member.process.wait()  # it is reaped, and its transport is closed
         if member.watcher is not None:
             member.watcher.cancel()
             await asyncio.gather(member.watcher, return_exceptions=True)

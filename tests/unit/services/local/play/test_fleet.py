@@ -1,6 +1,7 @@
 """Services as processes: started, started again, ended; settings handed over by the environment."""
 
 import asyncio
+import signal
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from libs.runtime.settings import BusSettings, KiteSettings, StoreSettings, load
 from services.local.play.fleet import Fleet, Member, ProcessFailed, as_environment
 from services.local.settings import LocalSettings
 from tests.unit.libs.runtime.loops import until
-from tests.unit.services.local.play.fleet_member import STATUS
+from tests.unit.services.local.play.fleet_member import IS_DEAF, STATUS
 
 MODULE = "tests.unit.services.local.play.fleet_member"
 PASSWORD = 'it has "quotes", a \\ and an =, and is no JSON'
@@ -71,6 +72,24 @@ def test_what_was_started_is_ended_with_the_fleet_and_is_not_started_again(tmp_p
             await until(lambda: said(fleet, member) == ["member 0 is here"], "it runs")
         assert not member.is_running
         assert (member.restarts, news) == (0, [])
+
+    asyncio.run(story())
+
+
+def test_a_process_that_does_not_end_in_time_is_killed_and_reaped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.local.play.fleet.STOP_SECONDS", 0.05)
+
+    async def story() -> None:
+        news: list[str] = []
+        extra = {IS_DEAF: "1"}
+        async with Fleet(LocalSettings(), tmp_path / "logs", 18_000, news.append, extra) as fleet:
+            member = await fleet.start("signal", MODULE)
+            await until(lambda: said(fleet, member) == ["member 0 is here"], "it runs")
+        assert member.process is not None
+        assert member.process.returncode == -signal.SIGKILL
+        assert news == ["signal-0 did not end in 0.05 s and was killed"]
 
     asyncio.run(story())
 
