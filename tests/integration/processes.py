@@ -106,8 +106,11 @@ def asked(port: int, path: str) -> dict[str, Any]:
 
 
 def free_ports(count: int) -> int:
-    """Return the first of so many ports in a row that nobody uses."""
-    for first in range(20_000 + os.getpid() % 1000 * 10, 60_000, count):
+    """Return the first of so many ports in a row that nobody uses.
+
+    Test processes look in ranges of their own, below the ports that the system gives to clients.
+    """
+    for first in range(10_000 + os.getpid() % 200 * 100, 32_000, count):
         with ExitStack() as stack:
             try:
                 for port in range(first, first + count):

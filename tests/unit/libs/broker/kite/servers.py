@@ -83,7 +83,7 @@ class HttpKite:
     answers: dict[str, list[Answer]] = field(default_factory=dict)
     asked: list[Asked] = field(default_factory=list)
     port: int = 0
-    timeout_seconds: float = 1.0
+    timeout_seconds: float = 10.0  # a busy machine must not fail a test
 
     def on(self, request: str, *answers: Answer) -> None:
         """Answer `METHOD /path` with these, one after the other."""

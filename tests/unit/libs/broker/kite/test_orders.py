@@ -68,6 +68,13 @@ class Stage:
             taken += self.client.take_updates()
         return taken
 
+    async def update_that_is(self, status: str) -> OrderUpdate:
+        """Return the first update with a status: a poll may see the trades before the book."""
+        while True:
+            (update,) = await self.updates()
+            if update.status == status:
+                return update
+
     async def asks_nothing_more(self) -> None:
         """Return when many polls could have begun and nothing was asked but what this asks."""
         self.kite.on("GET /user/profile", success({}))
@@ -86,7 +93,7 @@ class Stage:
 def playing(
     play: Callable[[Stage], Any], *, has_ticker: bool = False, poll_seconds: float = POLL_SECONDS
 ) -> None:
-    """Let `play` act while the client runs; it has ten seconds."""
+    """Let `play` act while the client runs; it has a minute."""
 
     async def run(stage: Stage, stack: AsyncExitStack) -> None:
         async def handle(connection: Any, _: int) -> None:
@@ -113,7 +120,7 @@ def playing(
                 await running
 
     async def timed(kite: HttpKite) -> None:
-        async with asyncio.timeout(10), AsyncExitStack() as stack:
+        async with asyncio.timeout(60), AsyncExitStack() as stack:
             await run(Stage(kite), stack)
 
     with http_kite() as kite:
