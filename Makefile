@@ -34,7 +34,7 @@ check: $(STAMP) ## lint, types and the unit tests of what changed (make check SI
 	$(BIN)/python -m tests.affected $(if $(SINCE),--since $(SINCE))
 
 test: $(STAMP) ## unit, contract and integration tests, with a sample of the long proofs
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --durations 20
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder --durations 20
 
 prove: $(STAMP) ## the long proofs whole: properties at a thousand examples each
 	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal --durations 20 -m "hypothesis or proof" --hypothesis-profile whole $(ARGS)

@@ -33,7 +33,7 @@ from tests.integration.proxies import Proxy
 from tests.integration.recordings import DAY
 
 SERVICES = ("candle", "executor", "position", "signal", "strategy", "ingest")
-TIMEOUT_SECONDS = 180.0
+TIMEOUT_SECONDS = 600.0
 INGEST = "services.local.play.recorded_ingest"
 MINUTE_MS = 60_000
 

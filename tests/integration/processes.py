@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 HOST = "127.0.0.1"
-TIMEOUT_SECONDS = 180.0
+TIMEOUT_SECONDS = 600.0
 
 
 class Running:

@@ -102,6 +102,7 @@ def command_line(pid: str) -> str:
         return ""
 
 
+@pytest.mark.proof("two minutes; in small: two replays, the feed over a socket")
 def test_two_demos_of_a_short_day_have_the_same_digest_though_they_go_over_sockets(
     monkeypatch: pytest.MonkeyPatch, database: StoreAddress, tmp_path: Path
 ) -> None:

@@ -31,7 +31,14 @@ from libs.store.store import StoreAddress
 from services.local.play.database import migrations
 from services.local.play.fleet import Fleet, Member
 from tests.integration.commands import alphastocks, events_of, settings_file
-from tests.integration.kafka_days import SERVICES, KafkaDay, by_id, rows_of, until
+from tests.integration.kafka_days import (
+    SERVICES,
+    TIMEOUT_SECONDS,
+    KafkaDay,
+    by_id,
+    rows_of,
+    until,
+)
 from tests.integration.proxies import HOST, Proxy
 from tests.integration.recordings import DAY, write_recording
 from tests.servers import TestKafka, running_kafka, why_none
@@ -294,6 +301,7 @@ def test_input_that_is_delivered_again_changes_nothing(play: Play, expected: Exp
     play(story)
 
 
+@pytest.mark.proof("two minutes; in small: the fenced bus of the contracts, handler troubles")
 def test_a_second_executor_takes_over_and_the_first_is_fenced_and_says_so(
     play: Play, expected: Expected
 ) -> None:
@@ -304,7 +312,7 @@ def test_a_second_executor_takes_over_and_the_first_is_fenced_and_says_so(
         first.is_wanted = False  # what ends by the fence stays ended: the other one goes on
         second = await fleet.start("executor")
         assert first.process is not None
-        assert await asyncio.wait_for(first.process.wait(), 120) == 1
+        assert await asyncio.wait_for(first.process.wait(), TIMEOUT_SECONDS) == 1
         assert "fenced: another process" in day.log_of("executor-0").splitlines()[-1]
         await day.played()
         await check(day, expected)
@@ -314,6 +322,7 @@ def test_a_second_executor_takes_over_and_the_first_is_fenced_and_says_so(
     play(story, PACED)
 
 
+@pytest.mark.proof("a minute and a half; in small: writers that restart, a store that comes back")
 def test_a_database_that_is_away_stops_no_exit_and_is_caught_up_with(
     play: Play, expected: Expected, database: StoreAddress
 ) -> None:
