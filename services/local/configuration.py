@@ -44,8 +44,8 @@ What belongs together is compared. By the executor:
 By the executor and by position: `last_entry` and `square_off` come before the time at which
 `before_close_ms` ends every day. By candle: `grace_ms` is less than `revision_ms`. By strategy:
 `periods` holds the candles that each strategy needs. By every `alphastocks` command:
-- `entry.last_entry` is before `exits.square_off`, and `entry.before_close_ms` is more than
-  `exits.before_close_ms`;
+- `entry.last_entry` is before `exits.square_off`, and `entry.before_close_ms` and
+  `entry.before_expiry_ms` are more than those of `exits`;
 - `exits.square_off` is before the broker's own square-off, for the product MIS.
 
 By `demo` and `up`, besides: `chain.strikes_from_atm` is at most `universe.near_strikes`,

@@ -32,6 +32,12 @@ def between_entry_and_exit(executor: ExecutorSettings, exits: ExitSettings) -> I
             f"({span_text(entry.before_close_ms)}) is not more than "
             f"position.exits.before_close_ms, {exits.before_close_ms}: {at_once}"
         )
+    if entry.before_expiry_ms <= exits.before_expiry_ms:
+        yield (
+            f"executor.entry.before_expiry_ms: {entry.before_expiry_ms} "
+            f"({span_text(entry.before_expiry_ms)}) is not more than "
+            f"position.exits.before_expiry_ms, {exits.before_expiry_ms}: {at_once}"
+        )
     product = executor.orders.product
     broker = load_rulebook().broker_square_off(product, date.max)
     if broker is not None and exits.square_off >= broker:

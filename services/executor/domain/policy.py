@@ -5,7 +5,7 @@ from datetime import time
 from decimal import Decimal
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, Field
 from pydantic.dataclasses import dataclass
 
 from libs.market.names import OneOf, known_underlying
@@ -24,6 +24,12 @@ from libs.market.units import (
 )
 
 MINUTE_MS, HOUR_MS = 60_000, 3_600_000
+BEFORE_EXPIRY_MS = HOUR_MS + 15 * MINUTE_MS
+
+
+def _is_default_before_expiry(milliseconds: int) -> bool:
+    """Whether the setting is left out of the settings' text, which names databases."""
+    return milliseconds == BEFORE_EXPIRY_MS
 
 
 @dataclass(frozen=True, slots=True, config=STRICT)
@@ -32,7 +38,9 @@ class EntryFilter:
 
     `max_age_seconds` None means two intervals of the signal's candle. `last_entry` is the time
     in India from which no position is opened: keep it before the positions' square-off. On
-    a day that closes earlier (Muhurat trading, say) it is `before_close_ms` before the close.
+    a day that closes earlier (Muhurat trading, say) it is `before_close_ms` before the close. A
+    contract is not bought from `before_expiry_ms` before the close of its expiry day on: keep that
+    before the positions' exit.
     """
 
     min_confidence: Annotated[float, Fraction(0, 1)] = 0.6
@@ -41,6 +49,9 @@ class EntryFilter:
     underlyings: tuple[Annotated[str, AfterValidator(known_underlying)], ...] = ()
     last_entry: Annotated[time, TimeOfDay()] = time(15, 0)
     before_close_ms: Annotated[int, Milliseconds(MINUTE_MS, 6 * HOUR_MS)] = 30 * MINUTE_MS
+    before_expiry_ms: Annotated[
+        int, Milliseconds(MINUTE_MS, 6 * HOUR_MS), Field(exclude_if=_is_default_before_expiry)
+    ] = BEFORE_EXPIRY_MS
 
     def __post_init__(self) -> None:
         refuse_unreached("last_entry", self.last_entry, self.before_close_ms)

@@ -102,6 +102,18 @@ def test_after_the_close_of_its_expiry_day_a_chain_is_over() -> None:
     assert (refusal.reason, refusal.numbers) == ("expiry_is_over", {"expiry": "2026-06-16"})
 
 
+@pytest.mark.parametrize(
+    ("hour", "minute", "reason"),
+    [(14, 14, "no_contract"), (14, 15, "expiry_is_near"), (14, 45, "expiry_is_near")],
+)
+def test_a_contract_that_is_left_soon_before_its_expiry_is_not_bought(
+    hour: int, minute: int, reason: str
+) -> None:
+    decision = decide_on(list_chain(make_executor()), at(hour, minute, day=EXPIRY))
+    assert decision.refusal is not None
+    assert decision.refusal.reason == reason
+
+
 def test_quotes_past_their_budget_refuse_the_whole_chain() -> None:
     decision = decide_on(list_chain(make_executor()), now_ms=NOW + 15_001)
     assert decision.refusal is not None

@@ -27,6 +27,11 @@ def settings(executor: dict[str, Any], **sections: Any) -> LocalSettings:
             "position.exits.before_close_ms, 900000",
         ),
         (
+            settings({"entry": {"before_expiry_ms": 3_600_000}}),
+            r"executor.entry.before_expiry_ms: 3600000 \(1 h\) is not more than "
+            "position.exits.before_expiry_ms, 3600000",
+        ),
+        (
             settings(
                 {"orders": {"product": "MIS"}},
                 position={"exits": {"square_off": "15:25", "before_close_ms": 900_000}},
