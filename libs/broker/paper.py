@@ -19,8 +19,9 @@ from libs.broker.errors import OrderRefused
 from libs.broker.port.account import NetPosition, Trade
 from libs.broker.port.orders import Fill, OrderRequest, OrderUpdate
 from libs.broker.port.venue import QuoteSource
+from libs.market.bounds import STRICT
 from libs.market.quotes import Quote
-from libs.market.units import STRICT, Fraction, Milliseconds
+from libs.market.units import Fraction, Milliseconds
 
 PAISE = Decimal("0.05")
 

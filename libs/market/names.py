@@ -9,9 +9,9 @@ from typing import Any, get_args
 from pydantic import GetCoreSchemaHandler, ValidationError
 from pydantic_core import CoreSchema, core_schema
 
+from libs.market.bounds import refusal
 from libs.market.instruments import underlying_name
 from libs.market.packaged import load_table
-from libs.market.units import refusal
 
 SEGMENTS = (
     *("INDICES", "NSE", "BSE", "NFO-FUT", "NFO-OPT", "BFO-FUT", "BFO-OPT"),

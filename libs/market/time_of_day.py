@@ -10,8 +10,9 @@ from typing import Any
 from pydantic import GetCoreSchemaHandler, ValidationError
 from pydantic_core import CoreSchema, core_schema
 
+from libs.market.bounds import refusal, refuse
 from libs.market.calendar import load_calendar
-from libs.market.units import refusal, refuse, span_text
+from libs.market.units import span_text
 
 _HOURS = re.compile(r"(\d{1,2})[:.h ]?(\d{2})?(?::?00)?\s*([ap]m)?", re.IGNORECASE)
 _HALF_DAY, MINUTE_MS = 12, 60_000
@@ -47,7 +48,8 @@ class TimeOfDay:
 
     def _checked(self, value: Any, read: Callable[[Any], Any]) -> time:
         try:
-            at = read(value) if isinstance(value, str | time) else None
+            is_time = isinstance(value, time) or (isinstance(value, str) and ":" in value)
+            at = read(value) if is_time else None
         except ValidationError:
             at = None
         if isinstance(at, time) and self.holds(at):

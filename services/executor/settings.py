@@ -6,8 +6,9 @@ from pydantic import Field, model_validator
 
 from libs.broker.paper import PaperRules
 from libs.events.orders import Mode
+from libs.market.bounds import refuse
 from libs.market.names import OneOf
-from libs.market.units import Count, refuse
+from libs.market.units import Count
 from libs.runtime.access import AccessToken
 from libs.runtime.brokers.registry import BrokerName
 from libs.runtime.process import ServiceProcess

@@ -12,8 +12,8 @@ from typing import Any, get_args, get_type_hints
 from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
+from libs.market.bounds import Unit
 from libs.market.time_of_day import TimeOfDay
-from libs.market.units import Unit
 from libs.runtime.settings import PREFIX, SECRETS
 from services.local.settings import LocalSettings
 

@@ -12,8 +12,8 @@ from pydantic import AfterValidator
 from libs.broker.connector import Connector, Surroundings
 from libs.broker.kite.settings import KiteSettings
 from libs.broker.paper import PaperConnector, PaperRules
+from libs.market.bounds import refusal
 from libs.market.names import unknown
-from libs.market.units import refusal
 from libs.runtime.settings import SettingsError
 
 

@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 from pydantic.dataclasses import dataclass
 
 from libs.events.candles import CandleBatch
+from libs.market.bounds import STRICT, refuse
 from libs.market.instruments import Instrument
-from libs.market.units import STRICT, Milliseconds, refuse
+from libs.market.units import Milliseconds
 from services.candle.domain.columns import Names, candle_columns
 from services.candle.domain.minute_candles import CandleValues, MinuteCandles
 from services.candle.domain.run import Arrivals, Ticks

@@ -8,20 +8,10 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 from pydantic.dataclasses import dataclass
 
+from libs.market.bounds import STRICT, refuse
 from libs.market.names import OneOf, known_underlying
 from libs.market.time_of_day import TimeOfDay, refuse_unreached
-from libs.market.units import (
-    STRICT,
-    Count,
-    Fraction,
-    Milliseconds,
-    Number,
-    Percent,
-    Rupees,
-    Seconds,
-    Times,
-    refuse,
-)
+from libs.market.units import Count, Fraction, Milliseconds, Number, Percent, Rupees, Seconds, Times
 
 MINUTE_MS, HOUR_MS = 60_000, 3_600_000
 BEFORE_EXPIRY_MS = HOUR_MS + 15 * MINUTE_MS

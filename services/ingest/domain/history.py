@@ -10,10 +10,11 @@ from pydantic.dataclasses import dataclass as pydantic_dataclass
 from libs.broker.port.market import HistoricalCandle
 from libs.events.candles import MINUTES, Candle, CandleBatch, CandleColumns, Interval
 from libs.events.event import ms_from_utc
+from libs.market.bounds import STRICT
 from libs.market.calendar import IST, Calendar
 from libs.market.instruments import Instrument, partition_of
 from libs.market.names import OneOf
-from libs.market.units import STRICT, Count
+from libs.market.units import Count
 
 MINUTE_MS = 60_000
 

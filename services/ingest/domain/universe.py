@@ -10,9 +10,10 @@ from pydantic import AfterValidator
 from pydantic.dataclasses import dataclass as pydantic_dataclass
 
 from libs.errors import AlphaStocksError
+from libs.market.bounds import STRICT, refuse
 from libs.market.instruments import Catalog, Instrument, underlying_name
 from libs.market.names import listed_key, nearest
-from libs.market.units import STRICT, Count, refuse
+from libs.market.units import Count
 
 
 class UniverseError(AlphaStocksError):

@@ -17,7 +17,8 @@ from libs.events.signals import (
     StrategySignal,
     staleness,
 )
-from libs.market.units import STRICT, Milliseconds
+from libs.market.bounds import STRICT
+from libs.market.units import Milliseconds
 from services.signal.domain.life import STATE_AFTER, State, may_follow
 
 TEST_PREFIX = "TEST_"

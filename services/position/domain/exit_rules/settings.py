@@ -5,9 +5,10 @@ from typing import Annotated
 
 from pydantic.dataclasses import dataclass
 
+from libs.market.bounds import STRICT
 from libs.market.calendar import Calendar
 from libs.market.time_of_day import TimeOfDay, refuse_unreached
-from libs.market.units import STRICT, Milliseconds
+from libs.market.units import Milliseconds
 from services.position.domain.exit_rules.expiry import BeforeExpiry
 from services.position.domain.exit_rules.holding_time import HoldingTime
 from services.position.domain.exit_rules.levels import StopLoss, Target

@@ -7,7 +7,8 @@ from typing import Annotated
 from pydantic.dataclasses import dataclass as pydantic_dataclass
 
 from libs.events.positions import PositionEvent
-from libs.market.units import STRICT, Fraction
+from libs.market.bounds import STRICT
+from libs.market.units import Fraction
 from services.position.domain.exit_rules.rule import Exit, Mark
 
 

@@ -6,17 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
+from libs.market.bounds import Unit
 from libs.market.names import known_underlying, nearest, underlyings, unknown
-from libs.market.units import (
-    Count,
-    Fraction,
-    Milliseconds,
-    Number,
-    Rupees,
-    Seconds,
-    Unit,
-    span_text,
-)
+from libs.market.units import Count, Fraction, Milliseconds, Number, Rupees, Seconds, span_text
 
 
 def refusal(unit: Unit, value: object, source: type = Decimal) -> str:

@@ -11,8 +11,8 @@ from typing import Any, get_args, get_type_hints
 import pytest
 from pydantic import BaseModel, ValidationError
 
+from libs.market.bounds import Unit
 from libs.market.time_of_day import TimeOfDay
-from libs.market.units import Unit
 from libs.runtime.settings import SettingsError, load_settings
 from services.local.settings import LocalSettings
 
@@ -86,7 +86,7 @@ def test_every_default_is_within_its_bounds() -> None:
 
 def outside(bounds: Unit | TimeOfDay) -> Iterator[object]:
     if isinstance(bounds, TimeOfDay):
-        yield from ("09:14:59", "23:00", "00:00", 54_900, True, "noon")
+        yield from ("09:14:59", "23:00", "00:00", 54_900, "54900", True, "noon")
         return
     least, most = Decimal(bounds.least), Decimal(bounds.most)
     yield from (str(least - 1), str(most + 1), "nan", "inf", "-inf", True, "much", [])
