@@ -200,9 +200,13 @@ def test_at_the_start_it_logs_what_may_be_lost() -> None:
     harness = Harness()
     parts = Parts(cast(Bus, RecordingBus(harness.log)), harness.clock, Metrics("executor"))
     service = paper_service(ExecutorSettings(mode="paper"), parts)
-    assert service.prepare is not None
+
+    async def start() -> None:
+        assert service.prepare is not None
+        await service.prepare(harness.emit)
+
     with capture_logs() as logs:
-        asyncio.run(service.prepare(harness.emit))
+        asyncio.run(start())
     (line,) = logs
     assert line["event"].startswith("Capital ₹10,00,000; at most ₹20,000 at risk in a trade")
     assert (line["mode"], line["risk_a_trade"], line["daily_loss"]) == ("paper", 20_000, 50_000)
