@@ -11,22 +11,27 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+from typing import Annotated
+
+from pydantic.dataclasses import dataclass as pydantic_dataclass
 
 from libs.broker.errors import OrderRefused
 from libs.broker.port.account import NetPosition, Trade
 from libs.broker.port.orders import Fill, OrderRequest, OrderUpdate
 from libs.broker.port.venue import QuoteSource
+from libs.market.bounds import STRICT
 from libs.market.quotes import Quote
+from libs.market.units import Fraction, Milliseconds
 
 PAISE = Decimal("0.05")
 
 
-@dataclass(frozen=True, slots=True)
+@pydantic_dataclass(frozen=True, slots=True, config=STRICT)
 class PaperRules:
     """`latency_ms` until a quote counts; `slippage` as a fraction of the last price."""
 
-    latency_ms: int = 500
-    slippage: float = 0.001
+    latency_ms: Annotated[int, Milliseconds(0, 60_000)] = 500
+    slippage: Annotated[float, Fraction(0, "0.2")] = 0.001
 
 
 @dataclass(slots=True)

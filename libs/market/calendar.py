@@ -93,6 +93,12 @@ class Calendar:
         """Continuous sessions of a day in order; none when closed."""
         return tuple(_session(day, opens, closes) for opens, closes in self._hours(segment, day))
 
+    def widest_hours(self, segment: str) -> tuple[time, time]:
+        """Return the earliest usual open and the latest usual close, times in India."""
+        usual = self._segments[_exchange(segment)].hours.values
+        sessions = [session for hours in usual for session in hours]
+        return min(opens for opens, _ in sessions), max(closes for _, closes in sessions)
+
     def is_in_session(self, segment: str, at_ms: int) -> bool:
         """Whether a segment trades at an epoch ms; it does not on days without data."""
         day = datetime.fromtimestamp(at_ms / 1000, IST).date()

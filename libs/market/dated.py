@@ -53,6 +53,11 @@ class DatedSeries(Generic[T]):
             raise ValueError("a dated series needs at least one span")
         self._starts = [span.since for span in self._spans]
 
+    @property
+    def values(self) -> tuple[T, ...]:
+        """The values of all spans, oldest first."""
+        return tuple(span.value for span in self._spans)
+
     def at(self, on: date) -> Known[T]:
         """Value on a date, or the nearest known one with `is_exact` False."""
         begun = bisect_right(self._starts, on)

@@ -11,7 +11,7 @@ import os
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_settings import (
@@ -27,6 +27,7 @@ from pydantic_settings import (
 from libs.broker.kite.settings import KiteSettings as KiteSettings  # noqa: PLC0414  a section like the others
 from libs.errors import AlphaStocksError
 from libs.events.kafka.address import SaslMechanism, SecurityProtocol
+from libs.market.units import Count, Milliseconds, Port, Seconds
 from libs.runtime.clock import ClockKind
 from libs.runtime.logs import LogFormat, LogLevel
 
@@ -61,12 +62,16 @@ class RuntimeSettings(Section):
     log_level: LogLevel = Field("info", description="lowest level that is logged")
     log_format: LogFormat = Field("json", description="json, or text for a terminal")
     host: str = Field("127.0.0.1", description="address of the health endpoints")
-    port: int = Field(
-        8100, ge=1, le=65535, description="first port; each further service has the next one"
+    port: Port = Field(8100, description="first port; each further service has the next one")
+    checkpoint_records: Annotated[int, Count(1, 1_000_000, of="messages")] = Field(
+        2000, description="commit after so many messages"
     )
-    checkpoint_records: int = Field(2000, ge=1, description="commit after so many messages")
-    checkpoint_ms: int = Field(1000, ge=1, description="commit after so many milliseconds")
-    dead_letter_limit: int = Field(100, ge=0, description="stop past so many dead letters")
+    checkpoint_ms: Annotated[int, Milliseconds(1, 60_000)] = Field(
+        1000, description="commit after so many milliseconds"
+    )
+    dead_letter_limit: Annotated[int, Count(0, 100_000, of="dead letters")] = Field(
+        100, description="stop past so many dead letters"
+    )
 
 
 class BusSettings(Section):
@@ -75,8 +80,8 @@ class BusSettings(Section):
     kind: Literal["local", "kafka"] = Field(
         "local", description="local (inside one process) or kafka"
     )
-    market_partitions: int = Field(
-        1, ge=1, le=1024, description="partitions of ticks and candles on the local bus"
+    market_partitions: Annotated[int, Count(1, 1024, of="partitions")] = Field(
+        1, description="partitions of ticks and candles on the local bus"
     )
     bootstrap: str = Field("127.0.0.1:9092", description="Kafka's brokers, host:port,host:port")
     security_protocol: SecurityProtocol = Field(
@@ -94,21 +99,25 @@ class BusSettings(Section):
     instance: str = Field(
         "", description="name of this member that stays over restarts; empty: the host's"
     )
-    session_timeout_ms: int = Field(
-        10_000, ge=1000, description="a member that is silent for so long loses its partitions"
+    session_timeout_ms: Annotated[int, Milliseconds(1000, 1_800_000)] = Field(
+        10_000, description="a member that is silent for so long loses its partitions"
     )
-    connect_seconds: float = Field(
-        30.0, ge=0, description="how long to wait for the broker at the start"
+    connect_seconds: Annotated[float, Seconds(0, 3600)] = Field(
+        30.0, description="how long to wait for the broker at the start"
     )
-    replication: int = Field(1, ge=1, description="copies of each topic that `topics apply` makes")
-    max_bytes: int = Field(8_388_608, ge=65_536, description="the largest record")
+    replication: Annotated[int, Count(1, 9, of="copies")] = Field(
+        1, description="copies of each topic that `topics apply` makes"
+    )
+    max_bytes: Annotated[int, Count(65_536, 1 << 30, of="bytes")] = Field(
+        8_388_608, description="the largest record"
+    )
 
 
 class StoreSettings(Section):
     """The address of ClickHouse; without a host a server is started as a child process."""
 
     host: str = Field("", description="address of a ClickHouse server; empty: start one")
-    port: int = Field(9000, ge=1, le=65535, description="its native port")
+    port: Port = Field(9000, description="its native port")
     user: str = Field("default", description="its user")
     password: SecretStr = Field(SecretStr(""), description="the password; never logged")
     database: str = Field("", description="database; empty: named after the run")

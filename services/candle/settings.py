@@ -1,7 +1,10 @@
 """Settings of the candle service, section [candle]."""
 
+from typing import Annotated
+
 from pydantic import Field
 
+from libs.market.names import SEGMENTS, OneOf
 from libs.runtime.process import ServiceProcess
 from libs.runtime.settings import Section
 from services.candle.domain.session_candles import CandleRules
@@ -11,7 +14,7 @@ class CandleSettings(Section):
     """When candles close, and of which instruments."""
 
     rules: CandleRules = Field(default_factory=CandleRules, description="grace and revisions")
-    segments: tuple[str, ...] = Field(
+    segments: tuple[Annotated[str, OneOf(lambda: SEGMENTS)], ...] = Field(
         ("INDICES", "NSE", "BSE", "NFO-FUT"), description="Kite's segments that make candles"
     )
 

@@ -21,6 +21,7 @@ from services.executor.domain import rows
 from services.executor.domain.executor import OptionsExecutor
 from services.executor.domain.option_market import OptionMarket
 from services.executor.domain.risk import RiskBook
+from services.executor.domain.stakes import what_may_be_lost
 from services.executor.handler import ExecutorHandler
 from services.executor.settings import ExecutorSettings
 
@@ -66,6 +67,19 @@ class _Watch:
 
 def _log_outage(error: Exception) -> None:
     logger_of("executor").warning("updates wait to be published", reason=str(error))
+
+
+def _log_stakes(executor: OptionsExecutor) -> None:
+    sizing, limits = executor.policy.sizing, executor.policy.limits
+    logger_of("executor").info(
+        what_may_be_lost(executor.policy),
+        mode=executor.mode,
+        capital=float(sizing.capital),
+        risk_a_trade=float(sizing.capital * sizing.risk),
+        positions=limits.positions,
+        capital_at_risk=float(sizing.capital * limits.capital_at_risk),
+        daily_loss=float(sizing.capital * limits.daily_loss),
+    )
 
 
 def _measure(executor: OptionsExecutor, venue: Venue, measured: TradingMetrics) -> None:
@@ -135,6 +149,9 @@ def make_service(settings: ExecutorSettings, parts: Parts, venue: Venue) -> Serv
         "options_data": (("option_chains",), rows.options_data),
     }
 
+    async def announce(_: Emit) -> None:
+        _log_stakes(executor)
+
     def describe() -> dict[str, object]:
         return {"mode": executor.mode, "is_busy": handler.is_busy, "venue": venue.describe()}
 
@@ -148,6 +165,7 @@ def make_service(settings: ExecutorSettings, parts: Parts, venue: Venue) -> Serv
     return Service(
         name="executor",
         subscriptions=(inputs, *parts.writers("executor", tables)),
+        prepare=announce,
         background=(watch, commands.run) if access.tokens else (watch,),
         close=venue.close,
         describe=describe,

@@ -1,9 +1,14 @@
 """Settings of the executor, section [executor]."""
 
-from pydantic import Field
+from typing import Annotated, Self
+
+from pydantic import Field, model_validator
 
 from libs.broker.paper import PaperRules
 from libs.events.orders import Mode
+from libs.market.bounds import refuse
+from libs.market.names import OneOf
+from libs.market.units import Count
 from libs.runtime.access import AccessToken
 from libs.runtime.brokers.registry import BrokerName
 from libs.runtime.process import ServiceProcess
@@ -24,13 +29,17 @@ class ControlSettings(Section):
     """The control endpoints; without tokens they do not exist."""
 
     tokens: tuple[AccessToken, ...] = Field((), description="access tokens, by hash")
-    per_minute: int = Field(30, ge=1, description="requests per token and minute at most")
+    per_minute: Annotated[int, Count(1, 1_000_000, of="requests")] = Field(
+        30, description="requests per token and minute at most"
+    )
 
 
 class ExecutorSettings(Section):
     """What is traded, how much of it, and how."""
 
-    mode: Mode = Field("logging_only", description="disabled, logging_only, paper or live")
+    mode: Annotated[Mode, OneOf()] = Field(
+        "logging_only", description="disabled, logging_only, paper or live"
+    )
     venue: BrokerName = Field(
         "paper", description="who fills paper orders: paper (the quotes) or simulator (of Kite)"
     )
@@ -43,6 +52,11 @@ class ExecutorSettings(Section):
     orders: OrderRules = Field(default_factory=OrderRules, description="how orders are sent")
     control: ControlSettings = Field(ControlSettings(), description="who may halt and resume")
     paper: PaperRules = Field(default_factory=PaperRules, description="fills in paper mode")
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        self.policy()  # which compares its parts
+        return self
 
     @property
     def venue_name(self) -> str:
@@ -72,3 +86,15 @@ class ExecutorProcess(ServiceProcess):
 
     executor: ExecutorSettings = ExecutorSettings()
     kite: KiteSettings = KiteSettings()
+
+    @model_validator(mode="after")
+    def _doubts_outlast_requests(self) -> Self:
+        """Compare how long an order is in doubt with how long its request may take."""
+        own, request_ms = self.executor, 1000 * self.kite.timeout_seconds
+        if own.venue != "paper" and own.orders.doubt_ms <= request_ms:
+            refuse(
+                "executor.orders.doubt_ms",
+                f"{own.orders.doubt_ms} ends before a request does, which may take "
+                f"kite.timeout_seconds: write more than {request_ms:.0f}",
+            )
+        return self

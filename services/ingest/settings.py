@@ -2,11 +2,13 @@
 
 from datetime import date
 from pathlib import Path
-from typing import Literal
+from typing import Annotated
 
 from pydantic import Field
 
-from libs.runtime.brokers.registry import BrokerName
+from libs.market.names import OneOf
+from libs.market.units import Times
+from libs.runtime.brokers.registry import CONNECTORS
 from libs.runtime.process import ServiceProcess
 from libs.runtime.settings import KiteSettings, Section
 from services.ingest.domain.history import HistoryRules
@@ -32,12 +34,14 @@ UNDERLYINGS = (
 class IngestSettings(Section):
     """Where ticks come from, and which instruments."""
 
-    source: Literal["recorded"] | BrokerName = Field(
+    source: Annotated[str, OneOf(lambda: ("recorded", *CONNECTORS))] = Field(
         "recorded", description="recorded files, or the broker: kite"
     )
     folder: Path | None = Field(None, description="recorded ticks, <date>/<SYMBOL>.csv.gz")
     day: date | None = Field(None, description="the recorded day that is played")
-    speed: float = Field(1.0, gt=0, description="speed relative to the recording")
+    speed: Annotated[float, Times(0, 100_000, above=True)] = Field(
+        1.0, description="speed relative to the recording"
+    )
     universe: UniverseRules = Field(
         default_factory=lambda: UniverseRules(UNDERLYINGS),
         description="instruments subscribed to at kite",

@@ -7,11 +7,13 @@ from collections.abc import Callable, Iterator
 from datetime import date, time
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
+from libs.market.bounds import Unit
+from libs.market.time_of_day import TimeOfDay
 from libs.runtime.settings import PREFIX, SECRETS
 from services.local.settings import LocalSettings
 
@@ -27,6 +29,33 @@ Every setting, with its default. `config/alphastocks.toml` shows them as a file 
 - **Secret files** override the file, and the environment overrides them.
   `{SECRETS}=/run/secrets/store:/run/secrets/kite` names folders; a file `store__password` in one
   of them sets `password` in `[store]`. Docker and Kubernetes mount secrets this way.
+
+Each number and time has a unit and bounds, and each name is one of a list. What is outside them,
+or contradicts another setting, stops the start: `executor.sizing.risk: 2 means 200 %; a fraction is
+wanted: write "0.02" for 2 %`. Times are in India, within the hours of the exchange; money is in
+rupees; a key that ends in `_ms` is in milliseconds, one in `_seconds` in seconds.
+
+What belongs together is compared. By the executor:
+- `sizing.risk` is at most `sizing.max_position`, `limits.capital_at_risk` and `limits.daily_loss`;
+- `limits.positions_per_underlying` is at most `limits.positions`, `orders.exit_retry_ms` at most
+  `orders.exit_timeout_ms`, and one of the `weights` is above 0;
+- `orders.doubt_ms` is longer than `kite.timeout_seconds`, unless the venue is paper.
+
+By the executor and by position: `last_entry` and `square_off` come before the time at which
+`before_close_ms` ends every day. By candle: `grace_ms` is less than `revision_ms`. By strategy:
+`periods` holds the candles that each strategy needs. By every `alphastocks` command:
+- `entry.last_entry` is before `exits.square_off`, and `entry.before_close_ms` and
+  `entry.before_expiry_ms` are more than those of `exits`;
+- `exits.square_off` is before the broker's own square-off, for the product MIS.
+
+By `demo` and `up`, besides: `chain.strikes_from_atm` is at most `universe.near_strikes`,
+`universe.expiries` holds the one that `chain.expiry` wants, and `entry.underlyings` are among
+`universe.underlyings`.
+
+The services of compose and Kubernetes read their own sections, so each compares what it knows. The
+jobs there that make topics and tables are `alphastocks` commands: they compare the executor with
+position, and fail before a service starts, if they get the same settings as these.
+`universe.underlyings` are looked up in the broker's list of instruments of the day.
 
 An unknown key, an invalid value or a secret file with an unknown name stops the start with one line
 that names it, and exit status 2. Values of secrets are never shown.
@@ -47,17 +76,39 @@ def _sections() -> Iterator[str]:
         if not (inspect.isclass(section) and issubclass(section, BaseModel)):
             raise TypeError(f"{name} is not a section")
         yield f"## [{name}]\n\n{_summary(section)}\n"
-        yield "| key | default | meaning |\n|---|---|---|"
-        yield from (_row(key, field) for key, field in section.model_fields.items())
+        yield "| key | default | bounds | meaning |\n|---|---|---|---|"
+        hints = get_type_hints(section, include_extras=True)
+        yield from (_row(key, field, hints[key]) for key, field in section.model_fields.items())
         yield ""
         yield from _groups(section)
 
 
-def _row(key: str, field: FieldInfo) -> str:
+def _row(key: str, field: FieldInfo, hint: Any) -> str:
     """Return the row of a setting; a group of keys refers to its own table below."""
     default = _default(field)
     shown = "below" if _keys(default) else f"`{_shown(default)}`"
-    return f"| `{key}` | {shown} | {field.description or ''} |"
+    return f"| `{key}` | {shown} | {bounds_of(hint)} | {field.description or ''} |"
+
+
+def bounds_of(hint: Any) -> str:
+    """Return unit and bounds of a type, and of the keys of a group that is not there by default."""
+    for one in _parts(hint):
+        if isinstance(one, Unit):
+            return f"{one.noun} {one.bounds}"
+        if isinstance(one, TimeOfDay):
+            return f"a time {one.bounds}"
+    types = [
+        one for one in get_args(hint) if inspect.isclass(one) and dataclasses.is_dataclass(one)
+    ]
+    own = get_type_hints(types[0], include_extras=True) if types else {}
+    return "; ".join(f"`{key}`: {bounds_of(one)}" for key, one in own.items())
+
+
+def _parts(hint: Any) -> Iterator[Any]:
+    """Yield the metadata of a type and of the types within it."""
+    yield from getattr(hint, "__metadata__", ())
+    for one in get_args(hint):
+        yield from _parts(one)
 
 
 def _groups(section: type[BaseModel]) -> Iterator[str]:
@@ -66,8 +117,11 @@ def _groups(section: type[BaseModel]) -> Iterator[str]:
         default = _default(field)
         if names := _keys(default):
             yield f"**`{key}`** {_flowing(type(default))}\n"
-            yield "| key | default |\n|---|---|"
-            yield from (f"| `{key}.{one}` | `{_shown(getattr(default, one))}` |" for one in names)
+            yield "| key | default | bounds |\n|---|---|---|"
+            hints = get_type_hints(type(default), include_extras=True)
+            for one in names:
+                shown = _shown(getattr(default, one))
+                yield f"| `{key}.{one}` | `{shown}` | {bounds_of(hints[one])} |"
             yield ""
 
 

@@ -8,6 +8,7 @@ from libs.runtime.kite import kite_address
 from libs.runtime.settings import SettingsError
 from services.ingest.domain.history import HistoryRules
 from services.local.catalogue import NAMES, AllSections
+from services.local.contradictions import between_choice_and_universe, refuse_any
 from services.strategy.domain.registry import known_strategies, make_strategy
 from services.strategy.settings import StrategyChoice
 
@@ -36,6 +37,7 @@ class LocalSettings(AllSections):
         Otherwise the mode is paper and the venue the simulator, a 5-minute crossover runs beside
         the 15-minute one, six positions may be open, and history covers all days of the simulator.
         """
+        self._check_universe()
         chosen = self.executor.model_fields_set
         executor: dict[str, Any] = {} if "venue" in chosen else {"venue": "simulator"}
         if "limits" not in chosen:
@@ -48,13 +50,17 @@ class LocalSettings(AllSections):
     def for_kite(self) -> "LocalSettings":
         """Return the settings for the account in [kite]: a real one needs the wall clock.
 
-        Raises SettingsError if another clock was chosen.
+        Raises SettingsError if another clock was chosen, or for options that are not followed.
         """
+        self._check_universe()
         kind: ClockKind = "feed" if kite_address(self.kite).is_local else "wall"
         if "clock" in self.runtime.model_fields_set and self.runtime.clock != kind:
             raise SettingsError(f"runtime.clock: {self.kite.root} needs the clock {kind}")
         runtime = self.runtime.model_copy(update={"clock": kind})
         return self.model_copy(update={"runtime": runtime})._with_history(LIVE_HISTORY_DAYS)
+
+    def _check_universe(self) -> None:
+        refuse_any(between_choice_and_universe(self.executor, self.ingest.universe))
 
     def _with_history(self, days: int) -> "LocalSettings":
         """Return the settings with the history that the strategies need, unless one was chosen."""

@@ -1,7 +1,10 @@
 """Settings of the position service, section [position]."""
 
+from typing import Annotated
+
 from pydantic import Field
 
+from libs.market.units import Milliseconds
 from libs.runtime.process import ServiceProcess
 from libs.runtime.settings import Section
 from services.position.domain.exit_rules.settings import ExitSettings
@@ -11,7 +14,9 @@ class PositionSettings(Section):
     """When positions are exited, and how often they are marked."""
 
     exits: ExitSettings = Field(default_factory=ExitSettings, description="when a position exits")
-    mark_every_ms: int = Field(60_000, ge=1000, description="time between two marks of a position")
+    mark_every_ms: Annotated[int, Milliseconds(1000, 3_600_000)] = Field(
+        60_000, description="time between two marks of a position"
+    )
 
 
 class PositionProcess(ServiceProcess):

@@ -11,6 +11,7 @@ from libs.market.calendar import IST
 from libs.runtime.logs import logger_of
 from libs.runtime.partition_state import Since
 from libs.runtime.service import Parts, Service
+from libs.runtime.settings import SettingsError
 from libs.runtime.subscription import Emit, Reaction, Subscription
 from libs.strategy.strategy import Strategy
 from services.strategy.domain.host import StrategyHost
@@ -23,13 +24,13 @@ from services.strategy.settings import StrategyChoice, StrategySettings
 def make_service(
     settings: StrategySettings, parts: Parts, known: dict[str, type[Strategy]] | None = None
 ) -> Service:
-    """Return the service around a StrategyHost; raise UnknownStrategy for wrong settings.
+    """Return the service around a StrategyHost; UnknownStrategy, SettingsError for wrong settings.
 
     `known`: strategies by name, by default the built-in and installed ones.
     """
     known = known_strategies() if known is None else known
     host = StrategyHost(
-        tuple(_maker(choice, known) for choice in settings.strategies),
+        tuple(_maker(choice, known, settings.periods) for choice in settings.strategies),
         lambda name: parts.metrics.strategy.seconds.labels(name).time(),
     )
 
@@ -113,6 +114,13 @@ async def _history_loaded(
     return loaded
 
 
-def _maker(choice: StrategyChoice, known: dict[str, type[Strategy]]) -> Callable[[], Strategy]:
-    make_strategy(choice.name, choice.parameters, known)
+def _maker(
+    choice: StrategyChoice, known: dict[str, type[Strategy]], periods: int
+) -> Callable[[], Strategy]:
+    made = make_strategy(choice.name, choice.parameters, known)
+    if made.history_needed > periods:
+        raise SettingsError(
+            f"strategy.periods: {periods} candles are fewer than the {made.history_needed} that "
+            f"{choice.name} needs before its signals count"
+        )
     return lambda: make_strategy(choice.name, choice.parameters, known)

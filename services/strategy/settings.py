@@ -1,9 +1,10 @@
 """Settings of the strategy service, section [strategy]."""
 
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import Field
 
+from libs.market.units import Count, Seconds
 from libs.runtime.process import ServiceProcess
 from libs.runtime.settings import Section
 
@@ -21,9 +22,11 @@ class StrategySettings(Section):
     strategies: tuple[StrategyChoice, ...] = Field(
         (StrategyChoice(name="ma_crossover"),), description="strategies, each on all instruments"
     )
-    periods: int = Field(1000, ge=50, description="candles of history per instrument at most")
-    history_wait_seconds: float = Field(
-        30.0, ge=0, description="how long to wait at the start until the backfill is stored"
+    periods: Annotated[int, Count(50, 100_000, of="candles")] = Field(
+        1000, description="candles of history per instrument at most"
+    )
+    history_wait_seconds: Annotated[float, Seconds(0, 3600)] = Field(
+        30.0, description="how long to wait at the start until the backfill is stored"
     )
 
 

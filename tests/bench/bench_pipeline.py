@@ -177,8 +177,8 @@ async def _pipeline(address: KafkaAddress, folder: Path) -> tuple[list[float], d
 
 def _settings(address: KafkaAddress, database: StoreAddress) -> LocalSettings:
     """Return settings with which every signal is traded."""
-    plain, many = LocalSettings().in_paper(), 1_000_000
-    limits = RiskLimits(many, Decimal(many), Decimal(many), many, many, 5, many)
+    plain, many, whole = LocalSettings().in_paper(), 10_000, Decimal(1)
+    limits = RiskLimits(many, whole, whole, many, 100_000, 5, many)
     executor = {"limits": limits, "sizing": Sizing(capital=Decimal(10**9))}
     store = {
         "host": database.host,

@@ -1,10 +1,12 @@
 """Settings of an account at Kite, section [kite]."""
 
 from pathlib import Path
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from libs.broker.kite.address import KiteAddress
+from libs.market.units import Seconds
 
 
 class KiteSettings(BaseModel):
@@ -22,11 +24,15 @@ class KiteSettings(BaseModel):
     session_file: Path = Field(
         Path("var/kite/session.json"), description="where `alphastocks login` keeps the token"
     )
-    timeout_seconds: float = Field(5.0, gt=0, description="timeout of a REST call")
-    silence_seconds: float = Field(
-        5.0, gt=0, description="reconnect a websocket that is silent for so long"
+    timeout_seconds: Annotated[float, Seconds(0, 60, above=True)] = Field(
+        5.0, description="timeout of a REST call"
     )
-    poll_seconds: float = Field(5.0, gt=0, description="interval between reads of the order book")
+    silence_seconds: Annotated[float, Seconds(0, 300, above=True)] = Field(
+        5.0, description="reconnect a websocket that is silent for so long"
+    )
+    poll_seconds: Annotated[float, Seconds(0, 60, above=True)] = Field(
+        5.0, description="interval between reads of the order book"
+    )
 
     def address(self) -> KiteAddress:
         """Return the address; raise ValueError, which names the key, without address or API key."""

@@ -12,6 +12,8 @@ from pydantic import AfterValidator
 from libs.broker.connector import Connector, Surroundings
 from libs.broker.kite.settings import KiteSettings
 from libs.broker.paper import PaperConnector, PaperRules
+from libs.market.bounds import refusal
+from libs.market.names import unknown
 from libs.runtime.settings import SettingsError
 
 
@@ -57,7 +59,7 @@ def connector(name: str, sections: BrokerSections, around: Surroundings) -> Conn
 def known(name: str) -> str:
     """Return the name; raise ValueError if no broker has it."""
     if name not in CONNECTORS:
-        raise ValueError(f"no broker is called {name!r}; known: {', '.join(CONNECTORS)}")
+        raise refusal(unknown(name, CONNECTORS, "broker"))
     return name
 
 

@@ -1,15 +1,17 @@
 """The candles of one partition and session: ticks in, closed and revised candles out."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic.dataclasses import dataclass
 
 from libs.events.candles import CandleBatch
+from libs.market.bounds import STRICT, refuse
 from libs.market.instruments import Instrument
+from libs.market.units import Milliseconds
 from services.candle.domain.columns import Names, candle_columns
 from services.candle.domain.minute_candles import CandleValues, MinuteCandles
 from services.candle.domain.run import Arrivals, Ticks
@@ -19,16 +21,24 @@ from services.candle.domain.tick_filter import TickCounts, TickFilter
 _NEVER_MS = 1 << 62
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, config=STRICT)
 class CandleRules:
     """A candle closes `grace_ms` after its end and may be revised for `revision_ms` after that.
 
     Ticks stamped more than `ahead_ms` after their arrival are refused. All are in milliseconds.
     """
 
-    grace_ms: int = 2000
-    revision_ms: int = 5 * MINUTE_MS
-    ahead_ms: int = 60_000
+    grace_ms: Annotated[int, Milliseconds(0, 10 * MINUTE_MS)] = 2000
+    revision_ms: Annotated[int, Milliseconds(0, 60 * MINUTE_MS)] = 5 * MINUTE_MS
+    ahead_ms: Annotated[int, Milliseconds(0, 60 * MINUTE_MS)] = 60_000
+
+    def __post_init__(self) -> None:
+        if self.grace_ms >= self.revision_ms:
+            refuse(
+                "grace_ms",
+                f"{self.grace_ms} must be less than revision_ms, {self.revision_ms}: "
+                "a candle is revised after it has closed",
+            )
 
 
 class SessionCandles:

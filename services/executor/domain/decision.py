@@ -8,8 +8,9 @@ from libs.events.event import Event, utc_from_ms
 from libs.events.instruments import Contract
 from libs.events.orders import Mode
 from libs.events.signals import ExecutionDecided, SignalGenerated, SignalRejected
+from libs.market.instruments import Instrument
 from services.executor.domain.option_market import OptionMarket
-from services.executor.domain.policy import Numbers, Policy, Refusal
+from services.executor.domain.policy import EntryFilter, Numbers, Policy, Refusal
 from services.executor.domain.risk import Breach, RiskBook
 from services.executor.domain.selection import Candidate, Selection, select
 from services.executor.domain.sizing import Levels, levels_of, limit_of, size_of
@@ -66,6 +67,9 @@ def _choose(
     contracts = market.contracts(signal.underlying, policy.chain.expiry, signal.trading_day)
     if not contracts:
         return Decision(None, Refusal("no_chain", {"underlying": signal.underlying}))
+    near = _refuse_expiring(next(iter(contracts.values())), now_ms, policy.entry, market)
+    if near is not None:
+        return Decision(None, near)
     view = market.view(contracts, market.spot(signal.underlying, signal.price), now_ms)
     if view is None:
         expiry = str(next(iter(contracts.values())).expiry)
@@ -75,6 +79,20 @@ def _choose(
         return Decision(None, selection.refusal, selection.candidates)
     contract = Contract.of(contracts[selection.chosen.instrument_token])
     return _size(selection, selection.chosen, contract, policy, risk)
+
+
+def _refuse_expiring(
+    contract: Instrument, now_ms: int, entry: EntryFilter, market: OptionMarket
+) -> Refusal | None:
+    """Refuse a contract that a position would soon leave, as it is about to expire."""
+    closes_ms = market.closes_ms(contract.expiry) if contract.expiry else None
+    if closes_ms is None or not closes_ms - entry.before_expiry_ms <= now_ms < closes_ms:
+        return None
+    numbers: Numbers = {
+        "expiry": str(contract.expiry),
+        "minutes_left": (closes_ms - now_ms) / 60_000,
+    }
+    return Refusal("expiry_is_near", numbers)
 
 
 def _size(

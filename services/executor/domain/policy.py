@@ -1,83 +1,132 @@
 """The executor's rules: filters, weights, sizes and limits, with their defaults."""
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import time
 from decimal import Decimal
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field
+from pydantic.dataclasses import dataclass
+
+from libs.market.bounds import STRICT, refuse
+from libs.market.names import OneOf, known_underlying
+from libs.market.time_of_day import TimeOfDay, refuse_unreached
+from libs.market.units import Count, Fraction, Milliseconds, Number, Percent, Rupees, Seconds, Times
+
+MINUTE_MS, HOUR_MS = 60_000, 3_600_000
+BEFORE_EXPIRY_MS = HOUR_MS + 15 * MINUTE_MS
 
 
-@dataclass(frozen=True, slots=True)
+def _is_default_before_expiry(milliseconds: int) -> bool:
+    """Whether the setting is left out of the settings' text, which names databases."""
+    return milliseconds == BEFORE_EXPIRY_MS
+
+
+@dataclass(frozen=True, slots=True, config=STRICT)
 class EntryFilter:
     """Which signals may trade. `expected_move` in percent; no underlyings: all of them.
 
     `max_age_seconds` None means two intervals of the signal's candle. `last_entry` is the time
     in India from which no position is opened: keep it before the positions' square-off. On
-    a day that closes earlier (Muhurat trading, say) it is `before_close_ms` before the close.
+    a day that closes earlier (Muhurat trading, say) it is `before_close_ms` before the close. A
+    contract is not bought from `before_expiry_ms` before the close of its expiry day on: keep that
+    before the positions' exit.
     """
 
-    min_confidence: float = 0.6
-    min_expected_move: float = 1.0
-    max_age_seconds: int | None = None
-    underlyings: tuple[str, ...] = ()
-    last_entry: time = time(15, 0)
-    before_close_ms: int = 30 * 60_000
+    min_confidence: Annotated[float, Fraction(0, 1)] = 0.6
+    min_expected_move: Annotated[float, Percent(0, 100)] = 1.0
+    max_age_seconds: Annotated[int, Seconds(1, 86_400)] | None = None
+    underlyings: tuple[Annotated[str, AfterValidator(known_underlying)], ...] = ()
+    last_entry: Annotated[time, TimeOfDay()] = time(15, 0)
+    before_close_ms: Annotated[int, Milliseconds(MINUTE_MS, 6 * HOUR_MS)] = 30 * MINUTE_MS
+    before_expiry_ms: Annotated[
+        int, Milliseconds(MINUTE_MS, 6 * HOUR_MS), Field(exclude_if=_is_default_before_expiry)
+    ] = BEFORE_EXPIRY_MS
+
+    def __post_init__(self) -> None:
+        refuse_unreached("last_entry", self.last_entry, self.before_close_ms)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, config=STRICT)
 class ChainFilter:
-    """Which contracts may be traded. Volume and open interest in units, spread of the premium."""
+    """Which contracts may be traded. Volume and open interest in units, spread of the premium.
 
-    expiry: Literal["weekly", "monthly"] = "weekly"
-    strikes_from_atm: int = 3
-    min_volume: int = 100
-    min_oi: int = 1000
-    max_spread: float = 0.05
-    quote_budget_ms: int = 15_000
-    rate: float = 0.06
+    Quotes older than `quote_budget_ms` do not count; `rate` is the yearly rate of interest.
+    """
+
+    expiry: Annotated[Literal["weekly", "monthly"], OneOf()] = "weekly"
+    strikes_from_atm: Annotated[int, Count(0, 50, of="strikes")] = 3
+    min_volume: Annotated[int, Count(0, 10**10, of="units")] = 100
+    min_oi: Annotated[int, Count(0, 10**10, of="units")] = 1000
+    max_spread: Annotated[float, Fraction(0, 1, above=True)] = 0.05
+    quote_budget_ms: Annotated[int, Milliseconds(100, HOUR_MS)] = 15_000
+    rate: Annotated[float, Fraction(0, "0.3")] = 0.06
 
 
-@dataclass(frozen=True, slots=True)
+Weight = Annotated[float, Number(0, 100)]
+
+
+@dataclass(frozen=True, slots=True, config=STRICT)
 class ScoreWeights:
-    """Weight of each term of the score; they need not add up to 1."""
+    """Weight of each term of the score; they need not add up to 1, but one must be above 0."""
 
-    distance: float = 0.30
-    delta: float = 0.20
-    volatility: float = 0.15
-    liquidity: float = 0.25
-    spread: float = 0.10
+    distance: Weight = 0.30
+    delta: Weight = 0.20
+    volatility: Weight = 0.15
+    liquidity: Weight = 0.25
+    spread: Weight = 0.10
+
+    def __post_init__(self) -> None:
+        if not any((self.distance, self.delta, self.volatility, self.liquidity, self.spread)):
+            refuse("distance", "all weights are 0; the score needs one above 0: write 1 for one")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, config=STRICT)
 class Sizing:
     """Rupees of capital, and the fractions of it that one position may risk and cost."""
 
-    capital: Decimal = Decimal(1_000_000)
-    risk: Decimal = Decimal("0.02")
-    max_position: Decimal = Decimal("0.10")
+    capital: Annotated[Decimal, Rupees(1000, 10**10)] = Decimal(1_000_000)
+    risk: Annotated[Decimal, Fraction(0, 1, above=True)] = Decimal("0.02")
+    max_position: Annotated[Decimal, Fraction(0, 1, above=True)] = Decimal("0.10")
+
+    def __post_init__(self) -> None:
+        if self.risk > self.max_position:
+            refuse(
+                "risk",
+                f"{self.risk} is more than max_position, {self.max_position}: "
+                "a position cannot risk more than it costs",
+            )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, config=STRICT)
 class LevelRules:
     """Profile `standard`: stop as a fraction of the premium, target `reward` times as far."""
 
-    stop: Decimal = Decimal("0.30")
-    reward: Decimal = Decimal("2.0")
+    stop: Annotated[Decimal, Fraction("0.01", 1, below=True)] = Decimal("0.30")
+    reward: Annotated[Decimal, Times("0.1", 100)] = Decimal("2.0")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, config=STRICT)
 class RiskLimits:
     """Fractions are of the capital; counts are per trading day unless they say otherwise."""
 
-    positions: int = 3
-    capital_at_risk: Decimal = Decimal("0.15")
-    daily_loss: Decimal = Decimal("0.05")
-    losses_in_a_row: int = 3
-    trades_a_day: int = 20
-    lots_a_trade: int = 5
-    positions_per_underlying: int = 1
+    positions: Annotated[int, Count(1, 10_000, of="positions")] = 3
+    capital_at_risk: Annotated[Decimal, Fraction(0, 1, above=True)] = Decimal("0.15")
+    daily_loss: Annotated[Decimal, Fraction(0, 1, above=True)] = Decimal("0.05")
+    losses_in_a_row: Annotated[int, Count(1, 10_000, of="losses")] = 3
+    trades_a_day: Annotated[int, Count(1, 100_000, of="trades")] = 20
+    lots_a_trade: Annotated[int, Count(1, 1000, of="lots")] = 5
+    positions_per_underlying: Annotated[int, Count(1, 10_000, of="positions")] = 1
+
+    def __post_init__(self) -> None:
+        if self.positions_per_underlying > self.positions:
+            refuse(
+                "positions_per_underlying",
+                f"{self.positions_per_underlying} is more than positions, {self.positions}",
+            )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, config=STRICT)
 class OrderRules:
     """How orders are sent. `limit_buffer`: how far an entry's limit lies beyond the ask.
 
@@ -86,15 +135,23 @@ class OrderRules:
     doubt for `doubt_ms`, longer than a request can take; 0 where no request can be under way.
     """
 
-    product: Literal["NRML", "MIS"] = "NRML"
-    limit_buffer: Decimal = Decimal("0.01")
-    entry_timeout_ms: int = 60_000
-    exit_timeout_ms: int = 15_000
-    exit_retry_ms: int = 5_000
-    doubt_ms: int = 15_000
+    product: Annotated[Literal["NRML", "MIS"], OneOf()] = "NRML"
+    limit_buffer: Annotated[Decimal, Fraction(0, "0.2")] = Decimal("0.01")
+    entry_timeout_ms: Annotated[int, Milliseconds(1000, HOUR_MS)] = 60_000
+    exit_timeout_ms: Annotated[int, Milliseconds(1000, 10 * MINUTE_MS)] = 15_000
+    exit_retry_ms: Annotated[int, Milliseconds(1000, 10 * MINUTE_MS)] = 5_000
+    doubt_ms: Annotated[int, Milliseconds(0, 10 * MINUTE_MS)] = 15_000
+
+    def __post_init__(self) -> None:
+        if self.exit_retry_ms > self.exit_timeout_ms:
+            refuse(
+                "exit_retry_ms",
+                f"{self.exit_retry_ms} is more than exit_timeout_ms, {self.exit_timeout_ms}: "
+                "an exit is sent again only after its timeout",
+            )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, config=STRICT)
 class Policy:
     """Everything that decides what is traded."""
 
@@ -105,6 +162,18 @@ class Policy:
     levels: LevelRules = field(default_factory=LevelRules)
     limits: RiskLimits = field(default_factory=RiskLimits)
     orders: OrderRules = field(default_factory=OrderRules)
+
+    def __post_init__(self) -> None:
+        risk, limits = self.sizing.risk, self.limits
+        for name, limit in (
+            ("capital_at_risk", limits.capital_at_risk),
+            ("daily_loss", limits.daily_loss),
+        ):
+            if limit < risk:
+                refuse(
+                    f"limits.{name}",
+                    f"{limit} is less than one trade may risk, {risk} (sizing.risk)",
+                )
 
 
 Numbers = dict[str, float | str]

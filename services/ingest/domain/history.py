@@ -3,22 +3,28 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from typing import Annotated
+
+from pydantic.dataclasses import dataclass as pydantic_dataclass
 
 from libs.broker.port.market import HistoricalCandle
 from libs.events.candles import MINUTES, Candle, CandleBatch, CandleColumns, Interval
 from libs.events.event import ms_from_utc
+from libs.market.bounds import STRICT
 from libs.market.calendar import IST, Calendar
 from libs.market.instruments import Instrument, partition_of
+from libs.market.names import OneOf
+from libs.market.units import Count
 
 MINUTE_MS = 60_000
 
 
-@dataclass(frozen=True, slots=True)
+@pydantic_dataclass(frozen=True, slots=True, config=STRICT)
 class HistoryRules:
     """How far back history is fetched (calendar days), and in which intervals."""
 
-    days: int = 90
-    intervals: tuple[Interval, ...] = ("5m", "15m")
+    days: Annotated[int, Count(1, 2000, of="days")] = 90
+    intervals: tuple[Annotated[Interval, OneOf()], ...] = ("5m", "15m")
 
 
 @dataclass(frozen=True, slots=True)

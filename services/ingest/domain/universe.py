@@ -1,18 +1,26 @@
 """Which instruments are subscribed to: underlyings, and their options near the money."""
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from typing import Annotated
+
+from pydantic import AfterValidator
+from pydantic.dataclasses import dataclass as pydantic_dataclass
 
 from libs.errors import AlphaStocksError
+from libs.market.bounds import STRICT, refuse
 from libs.market.instruments import Catalog, Instrument, underlying_name
+from libs.market.names import listed_key, nearest
+from libs.market.units import Count
 
 
 class UniverseError(AlphaStocksError):
     """A universe with an underlying that is not in the dump, or one that is too large."""
 
 
-@dataclass(frozen=True, slots=True)
+@pydantic_dataclass(frozen=True, slots=True, config=STRICT)
 class UniverseRules:
     """Which instruments are subscribed to.
 
@@ -20,10 +28,19 @@ class UniverseRules:
     `near_strikes` strikes each side of the money are quoted. `most`: instruments of a connection.
     """
 
-    underlyings: tuple[str, ...]
-    expiries: int = 2
-    near_strikes: int = 5
-    most: int = 3000
+    underlyings: tuple[Annotated[str, AfterValidator(listed_key)], ...]
+    expiries: Annotated[int, Count(1, 24, of="expiries")] = 2
+    near_strikes: Annotated[int, Count(0, 100, of="strikes")] = 5
+    most: Annotated[int, Count(1, 3000, of="instruments")] = 3000
+
+    def __post_init__(self) -> None:
+        if not self.underlyings:
+            refuse("underlyings", "none is named, so nothing would be followed")
+        twice = [key for key, times in Counter(self.underlyings).items() if times > 1]
+        if twice:
+            refuse("underlyings", f"{twice[0]!r} is named twice")
+        if len(self.underlyings) > self.most:
+            refuse("underlyings", f"{len(self.underlyings)} are more than most, {self.most}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +102,18 @@ def _find(catalog: Catalog, key: str) -> Instrument:
     exchange, _, tradingsymbol = key.partition(":")
     found = catalog.find(exchange, tradingsymbol)
     if found is None:
-        raise UniverseError(f"ingest.universe: {key} is not in the instrument dump of the day")
+        raise UniverseError(
+            f"ingest.universe: {key} is not in the instrument dump of the day{_meant(catalog, key)}"
+        )
     return found
+
+
+def _meant(catalog: Catalog, key: str) -> str:
+    """Return the key that was probably meant: of the same underlying, or of the nearest name."""
+    own = [one for one in catalog if one.expiry is None]
+    same = (one.key for one in own if underlying_name(one.key) == underlying_name(key))
+    meant = next(same, None) or nearest(key, [one.key for one in own])
+    return f"; did you mean {meant!r}?" if meant else ""
 
 
 def _nearest(

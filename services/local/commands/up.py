@@ -9,6 +9,7 @@ import typer
 
 from libs.market.calendar import IST
 from libs.runtime.logs import configure_logs
+from services.executor.domain.stakes import what_may_be_lost
 from services.local import screen
 from services.local.commands.options import (
     DEFAULT_DAY,
@@ -101,6 +102,7 @@ def _greeting(settings: LocalSettings, kite: bool) -> OnStart:
         account = f"Following {playing} at {settings.kite.root}"
         what = account if kite else f"Playing {playing} {where}"
         screen.console.print(f"{what}, mode {settings.executor.mode}; Ctrl-C stops it.")
+        screen.console.print(what_may_be_lost(settings.executor.policy()))
         for service, port in ports:
             address = f"http://{settings.runtime.host}:{port}/health/ready"
             screen.console.print(f"  {service:10} {address}")

@@ -26,6 +26,7 @@ from services.ingest.feed import Feed
 from services.ingest.pace import unpaced
 from services.ingest.service import Pace
 from services.local.catalogue import NAMES, START_ORDER
+from services.local.contradictions import between_entry_and_exit, refuse_any
 from services.local.settings import LocalSettings
 from services.strategy import service as strategy
 
@@ -54,7 +55,11 @@ def paper_venue(settings: LocalSettings) -> Venue:
 
 
 def check_services(settings: LocalSettings) -> None:
-    """Build the services whose settings can be wrong; raise before anything is started."""
+    """Compare the services' settings, and build those whose settings can be wrong.
+
+    Raises before anything is started.
+    """
+    refuse_any(between_entry_and_exit(settings.executor, settings.position.exits))
     parts = Parts(LocalBus(), FeedClock(), Metrics("check"))
     executor.make_service(settings.executor, parts, paper_venue(settings))
     strategy.make_service(settings.strategy, parts)

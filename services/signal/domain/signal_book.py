@@ -2,7 +2,10 @@
 
 from dataclasses import dataclass, field
 from datetime import date
+from typing import Annotated
 from uuid import UUID
+
+from pydantic.dataclasses import dataclass as pydantic_dataclass
 
 from libs.events.event import Event
 from libs.events.signals import (
@@ -14,17 +17,19 @@ from libs.events.signals import (
     StrategySignal,
     staleness,
 )
+from libs.market.bounds import STRICT
+from libs.market.units import Milliseconds
 from services.signal.domain.life import STATE_AFTER, State, may_follow
 
 TEST_PREFIX = "TEST_"
 Numbers = dict[str, float | str]
 
 
-@dataclass(frozen=True, slots=True)
+@pydantic_dataclass(frozen=True, slots=True, config=STRICT)
 class SignalRules:
     """`max_age_ms` None: two intervals of the signal's candle. 24 h at most in any case."""
 
-    max_age_ms: int | None = None
+    max_age_ms: Annotated[int, Milliseconds(1000, 86_400_000)] | None = None
 
 
 @dataclass(slots=True)

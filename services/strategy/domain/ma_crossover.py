@@ -33,6 +33,8 @@ class MaCrossover(Strategy):
                 f"target_percent ({target_percent}) must be above 0, "
                 f"stop_percent ({stop_percent}) above 0 and below 100"
             )
+        if not 0 <= confidence <= 1:
+            raise ValueError(f"confidence ({confidence}) must be from 0 to 1")
         self.interval = interval
         self.history_needed = history_needed
         self._spans = (fast, slow)

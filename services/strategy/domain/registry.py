@@ -10,6 +10,7 @@ from typing import Any, get_args
 
 from libs.errors import AlphaStocksError
 from libs.events.candles import Interval
+from libs.market.names import unknown
 from libs.strategy.strategy import Strategy
 from services.strategy.domain.ma_crossover import MaCrossover
 
@@ -47,16 +48,13 @@ def make_strategy(
     try:
         strategy_class = known[name]
     except KeyError:
-        raise UnknownStrategy(
-            f"no strategy is called {name!r}; known: {', '.join(sorted(known))}"
-        ) from None
+        raise UnknownStrategy(unknown(name, sorted(known), "strategy")) from None
     try:
         strategy = strategy_class(**parameters)
     except (TypeError, ValueError) as error:
         raise UnknownStrategy(f"strategy {name}: {error}") from None
     intervals = get_args(Interval)
     if strategy.interval not in intervals:
-        raise UnknownStrategy(
-            f"strategy {name}: no interval {strategy.interval!r}; known: {', '.join(intervals)}"
-        )
+        said = unknown(str(strategy.interval), intervals, "interval")
+        raise UnknownStrategy(f"strategy {name}: {said}")
     return strategy

@@ -1,9 +1,14 @@
 """The exit rules in their order of precedence, and their settings."""
 
-from dataclasses import dataclass
 from datetime import time
+from typing import Annotated
 
+from pydantic.dataclasses import dataclass
+
+from libs.market.bounds import STRICT
 from libs.market.calendar import Calendar
+from libs.market.time_of_day import TimeOfDay, refuse_unreached
+from libs.market.units import Milliseconds
 from services.position.domain.exit_rules.expiry import BeforeExpiry
 from services.position.domain.exit_rules.holding_time import HoldingTime
 from services.position.domain.exit_rules.levels import StopLoss, Target
@@ -11,10 +16,10 @@ from services.position.domain.exit_rules.rule import ExitRule
 from services.position.domain.exit_rules.square_off import SquareOff
 from services.position.domain.exit_rules.trailing_stop import TrailingStop, TrailingStopSettings
 
-HOUR_MS = 3600 * 1000
+MINUTE_MS, HOUR_MS = 60_000, 3600 * 1000
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, config=STRICT)
 class ExitSettings:
     """`square_off` is the time in India at which every position is exited.
 
@@ -25,11 +30,14 @@ class ExitSettings:
     entry price when it falls 10 % below its highest price.
     """
 
-    square_off: time = time(15, 15)
-    before_close_ms: int = HOUR_MS // 4
-    before_expiry_ms: int = HOUR_MS
-    holding_ms: int | None = None
+    square_off: Annotated[time, TimeOfDay()] = time(15, 15)
+    before_close_ms: Annotated[int, Milliseconds(MINUTE_MS, 6 * HOUR_MS)] = HOUR_MS // 4
+    before_expiry_ms: Annotated[int, Milliseconds(MINUTE_MS, 6 * HOUR_MS)] = HOUR_MS
+    holding_ms: Annotated[int, Milliseconds(1000, 24 * HOUR_MS)] | None = None
     trailing_stop: TrailingStopSettings | None = None
+
+    def __post_init__(self) -> None:
+        refuse_unreached("square_off", self.square_off, self.before_close_ms)
 
 
 def exit_rules(settings: ExitSettings, calendar: Calendar) -> tuple[ExitRule, ...]:

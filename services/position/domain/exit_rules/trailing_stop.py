@@ -2,24 +2,25 @@
 
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Annotated
+
+from pydantic.dataclasses import dataclass as pydantic_dataclass
 
 from libs.events.positions import PositionEvent
+from libs.market.bounds import STRICT
+from libs.market.units import Fraction
 from services.position.domain.exit_rules.rule import Exit, Mark
 
 
-@dataclass(frozen=True, slots=True)
+@pydantic_dataclass(frozen=True, slots=True, config=STRICT)
 class TrailingStopSettings:
     """`gain`: the stop acts once the price has risen by this fraction of the entry price.
 
     `fall`: it exits when the price has then fallen by this fraction of the highest price.
     """
 
-    gain: Decimal
-    fall: Decimal
-
-    def __post_init__(self) -> None:
-        if self.gain < 0 or not 0 < self.fall < 1:
-            raise ValueError("a trailing stop needs a gain of 0 or more and a fall between 0 and 1")
+    gain: Annotated[Decimal, Fraction(0, 10)]
+    fall: Annotated[Decimal, Fraction(0, 1, above=True, below=True)]
 
 
 @dataclass(frozen=True, slots=True)

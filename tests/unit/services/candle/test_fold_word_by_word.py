@@ -77,7 +77,7 @@ ticks_of_five_minutes = st.lists(
     min_size=1,
     max_size=60,
 )
-patient = CandleRules(grace_ms=10 * MINUTE)
+patient = CandleRules(grace_ms=10 * MINUTE, revision_ms=11 * MINUTE)
 
 
 @given(ticks_of_five_minutes, st.integers(1, 7))

@@ -62,7 +62,7 @@ drawn_batches = st.tuples(
 starts = st.sampled_from([OPEN - 30_000, OPEN, OPEN, OPEN + 7 * MINUTE])
 streams = st.lists(drawn_batches, min_size=1, max_size=40)
 rules = st.sampled_from(
-    [CandleRules(), CandleRules(grace_ms=0), CandleRules(grace_ms=70_000, revision_ms=MINUTE)]
+    [CandleRules(), CandleRules(grace_ms=0), CandleRules(grace_ms=70_000, revision_ms=71_000)]
 )
 
 

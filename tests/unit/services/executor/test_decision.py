@@ -1,5 +1,5 @@
 from dataclasses import replace
-from datetime import time
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -59,7 +59,9 @@ def test_a_sell_signal_buys_a_put() -> None:
 
 
 def test_the_cost_of_the_whole_order_at_its_limit_stays_within_a_tenth_of_the_capital() -> None:
-    policy = Policy(sizing=Sizing(risk=Decimal("0.9")), limits=RiskLimits(lots_a_trade=1000))
+    tenth = Decimal("0.1")
+    limits = RiskLimits(lots_a_trade=1000, daily_loss=tenth)
+    policy = Policy(sizing=Sizing(risk=tenth, max_position=tenth), limits=limits)
     trade = decide_on(list_chain(make_executor(policy=policy))).trade
     assert trade is not None
     assert trade.limit * trade.quantity <= 100_000 < trade.limit * (trade.quantity + LOT)
@@ -94,11 +96,22 @@ def test_an_underlying_without_options_has_no_chain() -> None:
 
 
 def test_after_the_close_of_its_expiry_day_a_chain_is_over() -> None:
-    entry = replace(Policy().entry, last_entry=time.max, before_close_ms=-1)
-    executor = list_chain(make_executor(policy=replace(Policy(), entry=entry)))
-    refusal = decide_on(executor, now_ms=at(15, 30, day=EXPIRY)).refusal
+    the_day_after = at(10, 0, day=EXPIRY + timedelta(days=1))
+    refusal = decide_on(list_chain(make_executor()), the_day_after, trading_day=EXPIRY).refusal
     assert refusal is not None
     assert (refusal.reason, refusal.numbers) == ("expiry_is_over", {"expiry": "2026-06-16"})
+
+
+@pytest.mark.parametrize(
+    ("hour", "minute", "reason"),
+    [(14, 14, "no_contract"), (14, 15, "expiry_is_near"), (14, 45, "expiry_is_near")],
+)
+def test_a_contract_that_is_left_soon_before_its_expiry_is_not_bought(
+    hour: int, minute: int, reason: str
+) -> None:
+    decision = decide_on(list_chain(make_executor()), at(hour, minute, day=EXPIRY))
+    assert decision.refusal is not None
+    assert decision.refusal.reason == reason
 
 
 def test_quotes_past_their_budget_refuse_the_whole_chain() -> None:

@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import cast
 
 import pytest
+from structlog.testing import capture_logs
 
 from libs.broker.paper import PaperBroker
 from libs.broker.port import Fill, OrderUpdate
@@ -193,6 +194,23 @@ def test_live_mode_refuses_to_start_and_says_why() -> None:
         "is_busy": False,
         "venue": {"orders": 0, "working": 0},
     }
+
+
+def test_at_the_start_it_logs_what_may_be_lost() -> None:
+    harness = Harness()
+    parts = Parts(cast(Bus, RecordingBus(harness.log)), harness.clock, Metrics("executor"))
+    service = paper_service(ExecutorSettings(mode="paper"), parts)
+
+    async def start() -> None:
+        assert service.prepare is not None
+        await service.prepare(harness.emit)
+
+    with capture_logs() as logs:
+        asyncio.run(start())
+    (line,) = logs
+    assert line["event"].startswith("Capital ₹10,00,000; at most ₹20,000 at risk in a trade")
+    assert (line["mode"], line["risk_a_trade"], line["daily_loss"]) == ("paper", 20_000, 50_000)
+    assert harness.log == []
 
 
 def test_the_quotes_of_an_unknown_instrument_fill_nothing() -> None:

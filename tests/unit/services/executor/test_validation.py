@@ -1,4 +1,3 @@
-from datetime import time
 from typing import Any
 
 import pytest
@@ -71,10 +70,10 @@ def test_allowed_underlyings_are_known_by_their_aliases_and_with_an_exchange(nam
     ("interval", "minutes"), [("1m", 2), ("5m", 10), ("15m", 30), ("60m", 120), ("day", 750)]
 )
 def test_a_signal_is_stale_after_two_intervals_of_its_candle(interval: str, minutes: int) -> None:
-    entry, of_noon = EntryFilter(last_entry=time.max), signal(now_ms=at(9, 30), interval=interval)
-    on_time = at(9, 30) + minutes * MINUTE_MS
-    assert refuse_signal(of_noon, entry, on_time) is None
-    refusal = refuse_signal(of_noon, entry, on_time + 1)
+    on_time, entry = at(14, 30), EntryFilter()
+    earlier = signal(now_ms=on_time - minutes * MINUTE_MS, interval=interval)
+    assert refuse_signal(earlier, entry, on_time) is None
+    refusal = refuse_signal(earlier, entry, on_time + 1)
     assert refusal is not None
     assert refusal.reason == "stale"
     expected = {"age_seconds": minutes * 60 + 0.001, "allowed_seconds": minutes * 60.0}
@@ -88,7 +87,9 @@ def test_the_configured_age_replaces_two_intervals() -> None:
 
 
 def test_no_setting_lets_a_signal_older_than_a_day_trade() -> None:
-    entry = EntryFilter(max_age_seconds=10 * 24 * 3600)
+    with pytest.raises(ValidationError, match="max_age_seconds"):
+        EntryFilter(max_age_seconds=24 * 3600 + 1)
+    entry = EntryFilter(max_age_seconds=24 * 3600)
     refusal = refuse_signal(signal(), entry, NOW + 24 * 3600 * 1000 + 1)
     assert refusal is not None
     assert refusal.numbers["allowed_seconds"] == 24 * 3600

@@ -80,6 +80,16 @@ def test_an_underlying_that_the_dump_does_not_hold_is_named(dump: Sequence[Instr
         Universe(dump, UniverseRules(("NSE:SBIN", "NSE:SBIM")), DAY)
 
 
+@pytest.mark.parametrize(
+    ("key", "meant"), [("NSE:SBIM", "NSE:SBIN"), ("NSE:NIFTY", "NSE:NIFTY 50")]
+)
+def test_the_underlying_that_was_probably_meant_is_named(
+    dump: Sequence[Instrument], key: str, meant: str
+) -> None:
+    with pytest.raises(UniverseError, match=f"did you mean '{meant}'"):
+        Universe(dump, UniverseRules((key,)), DAY)
+
+
 def test_more_than_a_connection_takes_is_refused(dump: Sequence[Instrument]) -> None:
     rules = UniverseRules(("NSE:NIFTY 50", "NSE:SBIN"), near_strikes=50, most=100)
     with pytest.raises(UniverseError, match="810 instruments are more than a connection's"):

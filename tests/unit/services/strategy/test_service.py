@@ -15,6 +15,7 @@ from libs.events.event import Event, identity, ms_from_utc
 from libs.events.signals import StrategySignal
 from libs.market.calendar import load_calendar
 from libs.runtime.service import Parts, Service
+from libs.runtime.settings import SettingsError
 from libs.runtime.testing import ServiceHarness
 from libs.store.store import Params
 from services.strategy.domain.registry import UnknownStrategy
@@ -183,6 +184,21 @@ def test_a_candle_not_handled_before_the_restart_gives_its_signal_after_it() -> 
 def test_an_unknown_strategy_is_named() -> None:
     settings = StrategySettings(strategies=(StrategyChoice(name="magic"),))
     with pytest.raises(UnknownStrategy, match="'magic'"):
+        ServiceHarness(lambda parts: make_service(settings, parts))
+
+
+def test_the_strategy_that_was_probably_meant_is_named() -> None:
+    settings = StrategySettings(strategies=(StrategyChoice(name="ma_crosover"),))
+    with pytest.raises(UnknownStrategy, match="did you mean 'ma_crossover'"):
+        ServiceHarness(lambda parts: make_service(settings, parts))
+
+
+def test_a_history_that_is_shorter_than_a_strategy_needs_is_refused() -> None:
+    choice = StrategyChoice(name="ma_crossover", parameters={"history_needed": 200})
+    settings = StrategySettings(strategies=(choice,), periods=199)
+    with pytest.raises(
+        SettingsError, match=r"strategy\.periods: 199 candles are fewer than the 200"
+    ):
         ServiceHarness(lambda parts: make_service(settings, parts))
 
 

@@ -1,0 +1,92 @@
+"""Names in settings: the known ones, and the one that was probably meant."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from difflib import get_close_matches
+from functools import cache
+from typing import Any, get_args
+
+from pydantic import GetCoreSchemaHandler, ValidationError
+from pydantic_core import CoreSchema, core_schema
+
+from libs.market.bounds import refusal
+from libs.market.instruments import underlying_name
+from libs.market.packaged import load_table
+
+SEGMENTS = (
+    *("INDICES", "NSE", "BSE", "NFO-FUT", "NFO-OPT", "BFO-FUT", "BFO-OPT"),
+    *("MCX-FUT", "MCX-OPT"),
+)
+"""Kite's segments whose hours the calendar knows."""
+EXCHANGES = ("NSE", "BSE", "MCX")
+"""Exchanges on which an underlying is listed."""
+_SHORT = 12
+
+
+def unknown(name: str, known: Iterable[str], what: str = "") -> str:
+    """Return a line that a name is unknown, with the nearest known one or else a short list."""
+    names = list(known)
+    said = f"no {what} is called {name!r}" if what else f"{name!r} is not known"
+    near = nearest(name, names)
+    if near:
+        said += f"; did you mean {near!r}?"
+    if len(names) > _SHORT:
+        return said
+    return f"{said}{' Known' if near else '; known'}: {', '.join(names)}"
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """Return the known name that is most like this one, None if none is like it."""
+    folded = {one.casefold(): one for one in known}
+    near = get_close_matches(name.casefold(), folded, n=1)
+    return folded[near[0]] if near else None
+
+
+@dataclass(frozen=True)
+class OneOf:
+    """A name out of those of the field's Literal, or of `known`."""
+
+    known: Callable[[], Iterable[str]] | None = None
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        """Check the name, and say which one was probably meant."""
+
+        def checked(value: Any, read: Callable[[Any], Any]) -> Any:
+            names = self.known() if self.known else get_args(source)
+            try:
+                name = read(value)
+            except ValidationError:
+                if not isinstance(value, str):
+                    raise
+                raise refusal(unknown(value, names)) from None
+            if name not in names:
+                raise refusal(unknown(name, names))
+            return name
+
+        return core_schema.no_info_wrap_validator_function(checked, handler(source))
+
+
+@cache
+def underlyings() -> frozenset[str]:
+    """Return the names under which options are or were listed: NIFTY, RELIANCE, SENSEX."""
+    listed = load_table("underlyings.toml")["names"].values()
+    return frozenset(load_table("lots.toml")["lots"]).union(*listed)
+
+
+def known_underlying(name: str) -> str:
+    """Return a name of an underlying with options, in any spelling; raise for an unknown one."""
+    if underlying_name(name) not in underlyings():
+        raise refusal(unknown(name, underlyings(), "underlying with options"))
+    return name
+
+
+def listed_key(key: str) -> str:
+    """Return a key such as `NSE:NIFTY 50`; raise unless it has an exchange and a symbol."""
+    exchange, separator, tradingsymbol = key.partition(":")
+    if not separator or not tradingsymbol.strip():
+        raise refusal(f"{key!r} is no exchange:tradingsymbol; write 'NSE:{key.strip(': ')}'")
+    if exchange not in EXCHANGES:
+        raise refusal(unknown(exchange, EXCHANGES, "exchange"))
+    return key

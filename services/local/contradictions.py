@@ -1,0 +1,70 @@
+"""Settings of different services that contradict each other."""
+
+from collections.abc import Iterable, Iterator
+from datetime import date
+
+from libs.market.instruments import underlying_name
+from libs.market.rulebook import load_rulebook
+from libs.market.units import span_text
+from libs.runtime.settings import SettingsError
+from services.executor.settings import ExecutorSettings
+from services.ingest.domain.universe import UniverseRules
+from services.position.domain.exit_rules.settings import ExitSettings
+
+
+def refuse_any(lines: Iterable[str]) -> None:
+    """Raise SettingsError with the first contradiction, if there is one."""
+    for line in lines:
+        raise SettingsError(line)
+
+
+def between_entry_and_exit(executor: ExecutorSettings, exits: ExitSettings) -> Iterator[str]:
+    """Yield what makes an entry useless, since its position is exited at once."""
+    entry, at_once = executor.entry, "a position would be left as soon as it is opened"
+    if entry.last_entry >= exits.square_off:
+        yield (
+            f"executor.entry.last_entry: {entry.last_entry:%H:%M} is not before "
+            f"position.exits.square_off, {exits.square_off:%H:%M}: {at_once}"
+        )
+    if entry.before_close_ms <= exits.before_close_ms:
+        yield (
+            f"executor.entry.before_close_ms: {entry.before_close_ms} "
+            f"({span_text(entry.before_close_ms)}) is not more than "
+            f"position.exits.before_close_ms, {exits.before_close_ms}: {at_once}"
+        )
+    if entry.before_expiry_ms <= exits.before_expiry_ms:
+        yield (
+            f"executor.entry.before_expiry_ms: {entry.before_expiry_ms} "
+            f"({span_text(entry.before_expiry_ms)}) is not more than "
+            f"position.exits.before_expiry_ms, {exits.before_expiry_ms}: {at_once}"
+        )
+    product = executor.orders.product
+    broker = load_rulebook().broker_square_off(product, date.max)
+    if broker is not None and exits.square_off >= broker:
+        yield (
+            f"position.exits.square_off: {exits.square_off:%H:%M} is not before {broker:%H:%M}, "
+            f"when the broker closes positions of executor.orders.product, {product}"
+        )
+
+
+def between_choice_and_universe(
+    executor: ExecutorSettings, universe: UniverseRules
+) -> Iterator[str]:
+    """Yield what the executor chooses from and ingest does not follow."""
+    chain, followed = executor.chain, {underlying_name(key) for key in universe.underlyings}
+    if chain.strikes_from_atm > universe.near_strikes:
+        yield (
+            f"executor.chain.strikes_from_atm: {chain.strikes_from_atm} is more than "
+            f"ingest.universe.near_strikes, {universe.near_strikes}: farther strikes have no quotes"
+        )
+    if universe.expiries < executor.expiries_needed:
+        yield (
+            f"ingest.universe.expiries: {universe.expiries} do not hold the "
+            f"{chain.expiry} expiry of executor.chain: write {executor.expiries_needed}"
+        )
+    for name in executor.entry.underlyings:
+        if underlying_name(name) not in followed:
+            yield (
+                f"executor.entry.underlyings: {name!r} is not among ingest.universe.underlyings, "
+                "so it would never be traded"
+            )
