@@ -10,9 +10,10 @@ from fastapi import FastAPI, Response
 from fastapi.responses import PlainTextResponse
 
 from libs.runtime.health import Health
-from libs.runtime.metrics import VERSION, Metrics
+from libs.runtime.metrics import Metrics
 from libs.runtime.service import Service
 from libs.runtime.settings import SettingsError
+from libs.runtime.version import VERSION
 
 STOP_SECONDS = 3
 HIGHEST_PORT = 65_535

@@ -10,6 +10,8 @@ from typing import NamedTuple
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
+from libs.runtime.version import VERSION
+
 _NAMESPACE = "alphastocks"
 _SECONDS = (0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 30)
 
@@ -221,6 +223,3 @@ class Metrics(_Definitions):
     def render(self) -> bytes:
         """Return the metrics as Prometheus reads them."""
         return generate_latest(self.registry)
-
-
-VERSION = "0.1.0"

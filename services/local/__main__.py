@@ -1,8 +1,11 @@
 """The `alphastocks` command."""
 
+from typing import Annotated
+
 import typer
 
 from libs.runtime.error_line import errors_as_one_line
+from libs.runtime.version import VERSION
 from services.local.commands.cluster import lag, topics_app
 from services.local.commands.control import halt, leave, mode, resume, state, token
 from services.local.commands.demo import demo
@@ -22,6 +25,25 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
 )
+
+
+def _show_version(is_asked: bool) -> None:
+    if is_asked:
+        typer.echo(f"alphastocks {VERSION}")
+        raise typer.Exit
+
+
+Version = Annotated[
+    bool,
+    typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version."),
+]
+
+
+@app.callback()
+def alphastocks(version: Version = False) -> None:
+    """Take the options that stand before a command."""
+
+
 for command in (
     *(demo, replay, up, simulator, login, migrate),
     *(secrets, lag, tail, halt, resume, mode),

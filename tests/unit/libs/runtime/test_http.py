@@ -12,9 +12,10 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from libs.runtime.health import Health
 from libs.runtime.http import HttpServer, make_app
-from libs.runtime.metrics import VERSION, Metrics
+from libs.runtime.metrics import Metrics
 from libs.runtime.service import Service
 from libs.runtime.settings import SettingsError
+from libs.runtime.version import VERSION
 
 
 def get(app: FastAPI, path: str) -> httpx.Response:

@@ -1,6 +1,7 @@
 from prometheus_client.parser import text_string_to_metric_families
 
-from libs.runtime.metrics import VERSION, Metrics
+from libs.runtime.metrics import Metrics
+from libs.runtime.version import VERSION
 
 
 def samples(metrics: Metrics) -> dict[tuple[str, str], float]:
