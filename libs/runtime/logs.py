@@ -5,6 +5,7 @@ import sys
 from collections.abc import Mapping
 from typing import Literal, TextIO
 
+import stamina
 import structlog
 
 from libs.runtime.sentences import tell
@@ -19,6 +20,7 @@ def configure_logs(level: LogLevel, format: LogFormat, stream: TextIO | None = N
 
     With `auto` they are text if that is a terminal, else JSON.
     """
+    stamina.instrumentation.set_on_retry_hooks(())  # who retries logs it, with the service's name
     file = stream or sys.stderr
     is_text = file.isatty() if format == "auto" else format == "text"
     renderer: structlog.typing.Processor = tell if is_text else structlog.processors.JSONRenderer()
