@@ -3,7 +3,7 @@
 from datetime import date
 from typing import Literal
 
-from libs.events.event import Event
+from libs.events.event import Event, Told
 from libs.events.orders import Mode
 
 ChangeableMode = Literal["disabled", "logging_only", "paper"]
@@ -15,6 +15,10 @@ class ControlEvent(Event):
 
     account: str = "default"
     reason: str = ""
+
+    def told(self) -> Told:
+        """Return the reason."""
+        return {"reason": self.reason}
 
 
 class TradingHalted(ControlEvent):
@@ -40,6 +44,10 @@ class ModeChanged(ControlEvent):
     mode: ChangeableMode
     settings_mode: Mode
 
+    def told(self) -> Told:
+        """Return the mode and the reason."""
+        return {**super().told(), "mode": self.mode}
+
 
 class RiskLimitReached(ControlEvent):
     """A risk limit refused a trade or halted the day; `value` reached `maximum`."""
@@ -48,6 +56,11 @@ class RiskLimitReached(ControlEvent):
     limit: str
     value: float
     maximum: float
+
+    def told(self) -> Told:
+        """Return the limit with its value and maximum."""
+        figures: Told = {"limit": self.limit, "value": self.value, "maximum": self.maximum}
+        return super().told() | figures
 
 
 class HistoryLoaded(ControlEvent):
@@ -58,6 +71,11 @@ class HistoryLoaded(ControlEvent):
     candles: int
     gaps: tuple[str, ...] = ()
 
+    def told(self) -> Told:
+        """Return how many days, candles and gaps."""
+        counts: Told = {"days": len(self.days), "candles": self.candles, "gaps": len(self.gaps)}
+        return super().told() | counts
+
 
 class StrategyStarted(ControlEvent):
     """A strategy has its history for so many instruments and can send signals."""
@@ -67,12 +85,21 @@ class StrategyStarted(ControlEvent):
     instruments: int
     cold: tuple[str, ...] = ()
 
+    def told(self) -> Told:
+        """Return the strategy, and how many instruments are warm and cold."""
+        counts: Told = {"instruments": self.instruments, "cold": len(self.cold)}
+        return super().told() | {"strategy": self.strategy} | counts
+
 
 class StrategyStopped(ControlEvent):
     """A strategy was stopped, for the reason given."""
 
     type: Literal["StrategyStopped"] = "StrategyStopped"
     strategy: str
+
+    def told(self) -> Told:
+        """Return the strategy and the reason."""
+        return {**super().told(), "strategy": self.strategy}
 
 
 Action = Literal["halt", "resume", "exit", "state", "mode"]
@@ -87,9 +114,18 @@ class ControlUsed(ControlEvent):
     token: str
     outcome: Outcome
 
+    def told(self) -> Told:
+        """Return who asked for what, by the name of the token, and the outcome."""
+        use: Told = {"by": self.token, "action": self.action, "outcome": self.outcome}
+        return super().told() | use
+
 
 class ServiceFailed(ControlEvent):
     """A service stopped because of an error."""
 
     type: Literal["ServiceFailed"] = "ServiceFailed"
     service: str
+
+    def told(self) -> Told:
+        """Return the service and the reason."""
+        return {**super().told(), "failed": self.service}

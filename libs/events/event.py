@@ -7,6 +7,7 @@ from uuid import UUID, uuid5
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
+Told = dict[str, str | int | float | None]
 NAMESPACE = UUID("6a4f3c52-58a0-5d0e-9a63-0f2f6a1c7b11")
 
 
@@ -107,6 +108,10 @@ class Event(BaseModel):
             correlation_id=event_id,
             causation_id=None,
         )
+
+    def told(self) -> Told:
+        """Return the fields that a log says of it: a few figures and words, no secrets."""
+        return {}
 
     @property
     def occurred_ms(self) -> int:

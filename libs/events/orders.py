@@ -4,7 +4,7 @@ from decimal import Decimal
 from typing import Literal, TypedDict
 from uuid import UUID
 
-from libs.events.event import Event
+from libs.events.event import Event, Told
 from libs.events.instruments import Contract
 
 TransactionType = Literal["BUY", "SELL"]
@@ -62,6 +62,19 @@ class OrderEvent(Event):
         """Name of the contract's underlying."""
         return self.contract.underlying
 
+    def told(self) -> Told:
+        """Return what is bought or sold, in lots, and for which signal."""
+        return {
+            "leg": self.leg,
+            "transaction_type": self.transaction_type,
+            "lots": self.quantity / self.contract.lot_size,
+            "contract": self.contract.tradingsymbol,
+            "strategy": self.strategy,
+            "action": self.action,
+            "tradingsymbol": self.tradingsymbol,
+            "reason": self.reason,
+        }
+
     @property
     def details(self) -> OrderDetails:
         """What the other events of the order say too."""
@@ -91,6 +104,10 @@ class OrderPlanned(OrderEvent):
     price: Decimal
     product: Literal["NRML", "MIS"]
 
+    def told(self) -> Told:
+        """Return the order with its limit, rupees."""
+        return {**super().told(), "price": float(self.price)}
+
 
 class OrderPlaced(OrderEvent):
     """The broker accepted the request; the result follows in other events."""
@@ -109,6 +126,11 @@ class OrderFilled(OrderEvent):
     fill_price: Decimal
     filled_quantity: int
     average_price: Decimal
+
+    def told(self) -> Told:
+        """Return the order with the lots and the price of this fill, rupees."""
+        lots = self.fill_quantity / self.contract.lot_size
+        return {**super().told(), "lots": lots, "price": float(self.fill_price)}
 
 
 class OrderRejected(OrderEvent):

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import AwareDatetime
 
-from libs.events.event import Event
+from libs.events.event import Event, Told
 from libs.events.instruments import Contract
 from libs.events.orders import Mode
 
@@ -60,6 +60,20 @@ class PositionEvent(Event):
     fill_ids: tuple[str, ...]
     order_ids: tuple[UUID, ...]
 
+    def told(self) -> Told:
+        """Return what is held, or was, with its prices and its result, rupees."""
+        return {
+            "contract": self.contract.tradingsymbol,
+            "lots": self.quantity / self.contract.lot_size,
+            "entry_price": float(self.entry_price),
+            "exit_price": None if self.exit_price is None else float(self.exit_price),
+            "stop_loss": float(self.stop_loss),
+            "target": float(self.target),
+            "net": float(self.net),
+            "exit_reason": self.exit_reason,
+            "strategy": self.strategy,
+        }
+
 
 class PositionOpened(PositionEvent):
     """The first fill of an entry."""
@@ -88,6 +102,10 @@ class ExitRequested(Event):
     reason: ExitReason
     lots: int | None = None
 
+    def told(self) -> Told:
+        """Return why, and how many lots (None: all)."""
+        return {"reason": self.reason, "lots": self.lots}
+
 
 class PerformanceMeasured(Event):
     """Result of a strategy on an underlying in the trading day so far, after charges (rupees).
@@ -106,3 +124,12 @@ class PerformanceMeasured(Event):
     profit_factor: float | None
     drawdown: Decimal
     net: Decimal
+
+    def told(self) -> Told:
+        """Return the strategy's closed positions and their net, rupees."""
+        return {
+            "strategy": self.strategy,
+            "underlying": self.underlying,
+            "trades": self.trades,
+            "net": float(self.net),
+        }

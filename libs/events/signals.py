@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import AwareDatetime, Field
 
 from libs.events.candles import Interval, length_ms
-from libs.events.event import Cause, Event
+from libs.events.event import Cause, Event, Told
 
 Action = Literal["BUY", "SELL"]
 OLDEST_MS = 24 * 3600 * 1000
@@ -32,6 +32,18 @@ class SignalFields(Event):
     confidence: float
     expected_move: float
     indicators: dict[str, float]
+
+    def told(self) -> Told:
+        """Return what is signalled, with the underlying's prices."""
+        return {
+            "strategy": self.strategy,
+            "action": self.action,
+            "tradingsymbol": self.tradingsymbol,
+            "interval": self.interval,
+            "price": self.price,
+            "stop_loss": self.stop_loss,
+            "target": self.target,
+        }
 
 
 class StrategySignal(SignalFields):
@@ -113,6 +125,15 @@ class SignalUpdate(Event):
     action: Action
     reason: str = ""
     numbers: dict[str, float | str] = Field(default_factory=dict)
+
+    def told(self) -> Told:
+        """Return the signal and the reason of the change."""
+        return {
+            "strategy": self.strategy,
+            "action": self.action,
+            "tradingsymbol": self.tradingsymbol,
+            "reason": self.reason,
+        }
 
     @classmethod
     def of(
@@ -203,3 +224,15 @@ class ExecutionDecided(Event):
     quantity: int = 0
     premium: float = 0.0
     candidates: tuple[dict[str, int | float | str | None], ...] = ()
+
+    def told(self) -> Told:
+        """Return the outcome with its reason, and what was or would be bought; rupees."""
+        return {
+            "outcome": self.outcome,
+            "reason": self.reason,
+            "strategy": self.strategy,
+            "underlying": self.underlying,
+            "contract": self.tradingsymbol,
+            "lots": self.lots,
+            "premium": self.premium,
+        }

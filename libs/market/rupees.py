@@ -20,6 +20,11 @@ def rupees(amount: Decimal | float, paise: bool = True) -> str:
     return f"{'-' if rounded < 0 else ''}₹{_grouped(whole)}{point}{fraction}"
 
 
+def grouped(count: int) -> str:
+    """Return a whole number in the same groups: 12,34,567."""
+    return f"{'-' if count < 0 else ''}{_grouped(str(abs(count)))}"
+
+
 def _grouped(digits: str) -> str:
     """Return digits in groups: three at the end, two before them."""
     head, tail = digits[:-3], digits[-3:]

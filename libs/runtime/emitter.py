@@ -15,7 +15,8 @@ from libs.runtime.metrics import Metrics
 from libs.runtime.partition_state import cause_of
 from libs.runtime.retry import RetryUntilWell
 
-_QUIET = frozenset({"TickBatch", "CandleBatch", "InstrumentListed", "ChainSnapshot"})
+QUIET = frozenset({"TickBatch", "CandleBatch", "InstrumentListed", "ChainSnapshot"})
+"""Events that come by the second: they are counted, not logged."""
 
 
 class Emitter:
@@ -72,12 +73,14 @@ class Emitter:
         if not self.has_emitted:
             self.has_emitted, self.first_ms = True, monotonic_ms()
         self._metrics.note_published(event.type)
-        if event.type not in _QUIET:
+        if event.type not in QUIET:
             self._log.info(
                 "published",
                 type=event.type,
                 event_id=str(event.event_id),
                 correlation_id=str(event.correlation_id),
+                occurred_at=event.occurred_at.isoformat(),
+                **event.told(),
             )
 
 

@@ -1,24 +1,29 @@
-"""Structured logs: one JSON object a line, or text for a terminal."""
+"""Structured logs: sentences on a terminal, else one JSON object a line."""
 
 import logging
 import sys
 from collections.abc import Mapping
 from typing import Literal, TextIO
 
+import stamina
 import structlog
 
-LogFormat = Literal["json", "text"]
+from libs.runtime.sentences import tell
+
+LogFormat = Literal["auto", "json", "text"]
 LogLevel = Literal["debug", "info", "warning", "error"]
 _SECRET_NAMES = ("password", "token", "secret", "api_key")
 
 
 def configure_logs(level: LogLevel, format: LogFormat, stream: TextIO | None = None) -> None:
-    """Set up the logs of this process; they go to stderr unless a stream is given."""
-    renderer: structlog.typing.Processor = (
-        structlog.processors.JSONRenderer()
-        if format == "json"
-        else structlog.dev.ConsoleRenderer(colors=False)
-    )
+    """Set up the logs of this process; they go to stderr unless a stream is given.
+
+    With `auto` they are text if that is a terminal, else JSON.
+    """
+    stamina.instrumentation.set_on_retry_hooks(())  # who retries logs it, with the service's name
+    file = stream or sys.stderr
+    is_text = file.isatty() if format == "auto" else format == "text"
+    renderer: structlog.typing.Processor = tell if is_text else structlog.processors.JSONRenderer()
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
@@ -29,7 +34,7 @@ def configure_logs(level: LogLevel, format: LogFormat, stream: TextIO | None = N
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level.upper())),
-        logger_factory=structlog.WriteLoggerFactory(file=stream or sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(file=file),
         cache_logger_on_first_use=False,
     )
 

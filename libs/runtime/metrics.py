@@ -64,6 +64,10 @@ class StrategyMetrics(_Definitions):
         self.seconds = self._seconds(
             "strategy_seconds", "Time of a strategy for one candle.", "strategy"
         )
+        # 1 for a strategy that an error has stopped: it sends no signals until a restart.
+        self.is_stopped = self._gauge(
+            "strategy_stopped", "Whether an error has stopped a strategy.", "strategy"
+        )
 
 
 class TradingMetrics(_Definitions):

@@ -60,7 +60,9 @@ class RuntimeSettings(Section):
 
     clock: ClockKind = Field("feed", description="wall (live) or feed (simulator, replay, demo)")
     log_level: LogLevel = Field("info", description="lowest level that is logged")
-    log_format: LogFormat = Field("json", description="json, or text for a terminal")
+    log_format: LogFormat = Field(
+        "auto", description="json, text (sentences), or auto: text on a terminal, else json"
+    )
     host: str = Field("127.0.0.1", description="address of the health endpoints")
     port: Port = Field(8100, description="first port; each further service has the next one")
     checkpoint_records: Annotated[int, Count(1, 1_000_000, of="messages")] = Field(

@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Coroutine
 from datetime import date, datetime, timedelta
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from libs.broker.errors import BrokerError, SessionError
 from libs.events.event import utc_from_ms
@@ -20,6 +20,13 @@ NextDay = Callable[[date | None], Coroutine[None, None, None]]
 """Waits until there is a trading day to open after the one that was played (None: any)."""
 
 
+class Opening(NamedTuple):
+    """A trading day, and the time in India from which it is opened."""
+
+    day: date
+    at: datetime
+
+
 class Dated(Protocol):
     """A feed that knows the current day at its exchange."""
 
@@ -31,16 +38,27 @@ def wall_days(calendar: Calendar, now_ms: Callable[[], int], sleep: Sleep) -> Ne
     """Return a wait for the next session by the wall clock; SettingsError without one."""
 
     async def wait(played: date | None) -> None:
-        try:
-            day = _next(calendar, utc_from_ms(now_ms()).astimezone(IST), played)
-        except CalendarError as error:
-            raise SettingsError(f"no further trading day is known: {error}") from None
-        opens_at = _sessions(calendar, day)[0].opens_at - EARLY
-        logger_of("ingest").info("next trading day", day=day, opens_at=opens_at.astimezone(IST))
-        while (left := (opens_at - utc_from_ms(now_ms())).total_seconds()) > 0:
-            await sleep(min(left, LONGEST_SLEEP_SECONDS))  # short, since a clock may jump
+        opening = next_opening(calendar, now_ms(), played)
+        at = opening.at.isoformat()
+        logger_of("ingest").info("next trading day", day=opening.day.isoformat(), opens_at=at)
+        await wait_until(opening.at, now_ms, sleep)
 
     return wait
+
+
+def next_opening(calendar: Calendar, now_ms: int, played: date | None) -> Opening:
+    """Return the next day to open, and when; SettingsError if the calendar knows none."""
+    try:
+        day = _next(calendar, utc_from_ms(now_ms).astimezone(IST), played)
+    except CalendarError as error:
+        raise SettingsError(f"no further trading day is known: {error}") from None
+    return Opening(day, (_sessions(calendar, day)[0].opens_at - EARLY).astimezone(IST))
+
+
+async def wait_until(at: datetime, now_ms: Callable[[], int], sleep: Sleep) -> None:
+    """Return at a time by the wall clock."""
+    while (left := (at - utc_from_ms(now_ms())).total_seconds()) > 0:
+        await sleep(min(left, LONGEST_SLEEP_SECONDS))  # short, since a clock may jump
 
 
 def exchange_days(exchange: Dated, sleep: Sleep) -> NextDay:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from decimal import Decimal
 from typing import Any
 
 from rich.console import Console
@@ -11,9 +12,12 @@ from rich.table import Table
 from libs.events.event import utc_from_ms
 from libs.events.topics import TOPICS
 from libs.market.calendar import IST, Session
+from libs.market.rupees import grouped, rupees
 
 WIDE = 150
 """Columns when the output is no terminal, so that a log keeps whole lines."""
+LONGEST_LIST = 10
+"""Most lines of a list in a summary."""
 errors = Console(stderr=True, highlight=False)
 console = Console(highlight=False)
 if not console.is_terminal:
@@ -46,31 +50,38 @@ def session_progress(what: str, session: Session) -> Iterator[Callable[[int], No
         yield on_frame
 
 
-def show_summary(title: str, summary: Mapping[str, Any]) -> None:
-    """Print the figures of a run as a table."""
+def show_summary(title: str, summary: Mapping[str, Any], whole: str = "") -> None:
+    """Print the figures of a run as a table; `whole` says where a list that is cut is complete."""
     table = Table(title=title, show_header=False, title_justify="left")
     table.add_column("what")
     table.add_column("figure", justify="right", overflow="fold")
-    for name, value in _lines(summary):
+    for name, value in _lines(summary, whole):
         table.add_row(name, value)
     console.print(table)
 
 
-def _lines(summary: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def _lines(summary: Mapping[str, Any], whole: str) -> Iterator[tuple[str, str]]:
     for name, value in summary.items():
         label = name.replace("_", " ")
         if isinstance(value, Mapping):
-            yield label, f"{sum(value.values()):,}" if value else "0"
-            yield from ((f"  {key.replace('_', ' ')}", _text(item)) for key, item in value.items())
+            yield label, figure(sum(value.values()))
+            yield from ((f"  {key.replace('_', ' ')}", figure(item)) for key, item in value.items())
         elif isinstance(value, tuple):
-            yield label, str(len(value))
-            yield from (("", str(item)) for item in value)
+            yield label, figure(len(value))
+            yield from (("", str(item)) for item in value[:LONGEST_LIST])
+            if left := value[LONGEST_LIST:]:
+                yield "", f"… and {grouped(len(left))} more{f', in {whole}' if whole else ''}"
         else:
-            yield label, _text(value)
+            yield label, figure(value)
 
 
-def _text(value: object) -> str:
-    return f"{value:,}" if isinstance(value, int | float) else str(value)
+def figure(value: object) -> str:
+    """Return a figure as text: counts and rupees (Decimal) grouped, seconds (float) rounded."""
+    if isinstance(value, Decimal):
+        return rupees(value)
+    if isinstance(value, float):
+        return f"{value:,.2f}"
+    return grouped(value) if isinstance(value, int) else str(value)
 
 
 def show_topics() -> None:

@@ -9,6 +9,7 @@ from libs.events.control import HistoryLoaded
 from libs.events.event import Event, utc_from_ms
 from libs.market.calendar import IST
 from libs.runtime.logs import logger_of
+from libs.runtime.metrics import StrategyMetrics
 from libs.runtime.partition_state import Since
 from libs.runtime.service import Parts, Service
 from libs.runtime.settings import SettingsError
@@ -49,8 +50,14 @@ def make_service(
         subscriptions=(candles, *parts.writers("strategy", tables)),
         prepare=prepare,
         looks_up=("control",),
+        measure=lambda: _measure(host, parts.metrics.strategy),
         describe=lambda: {"strategies": [choice.name for choice in settings.strategies]},
     )
+
+
+def _measure(host: StrategyHost, measured: StrategyMetrics) -> None:
+    for name, is_stopped in host.stopped().items():
+        measured.is_stopped.labels(name).set(is_stopped)
 
 
 _POLL_SECONDS, _POLLS_PER_WARNING = 0.5, 20

@@ -11,7 +11,7 @@ from libs.events.positions import PositionOpened
 from libs.market.calendar import load_calendar
 from libs.runtime.access import hash_of, new_token
 from tests.integration.commands import alphastocks
-from tests.integration.houses import MINUTE_MS, House, stored, uninterrupted
+from tests.integration.houses import MINUTE_MS, SEED, House, stored, uninterrupted
 from tests.integration.processes import asked
 
 MUHURAT = date(2025, 10, 21)
@@ -52,19 +52,32 @@ def test_stopped_or_killed_it_goes_on_where_it_was_and_everything_is_there_once(
     assert held.keys() <= set(opened_ids)
 
 
-def test_after_the_end_of_a_session_the_next_start_plays_the_next_trading_day(
+def test_at_the_close_it_tells_the_day_and_goes_on_with_the_next_trading_day(
     house: House,
 ) -> None:
+    going_on = f"Playing {AFTER_MUHURAT} from the open"
     with house.up("--date", MUHURAT, "--speed", 10_000) as first:
-        assert first.wait() == 0, first.last_words
-    session = load_calendar().sessions("NSE", MUHURAT)[-1]
-    assert house.last_minute() == session.close_ms
-    assert f"Playing {MUHURAT} from the open" in first.out.read_text()
-    with house.up("--date", MUHURAT, "--speed", 0.01) as second:
-        house.wait_until_ready(second)
-        assert f"Playing {AFTER_MUHURAT} from the open" in second.out.read_text()
+        first.until(lambda: going_on in first.out.read_text(), "the next day begins")
+        house.wait_until_ready(first)
         assert asked(house.ports["ingest"], "/info")["trading_day"] == AFTER_MUHURAT.isoformat()
-        assert second.end() == 0, second.last_words
+        assert first.end() == 0, first.last_words
+    said = first.out.read_text()
+    assert f"Playing {MUHURAT} from the open" in said
+    assert f"{MUHURAT}: the session is over" in said
+    assert f"{AFTER_MUHURAT}, so far" in said
+    assert "strategies stopped" in said
+    closed_ms = (
+        "SELECT toUnixTimestamp64Milli(max(closes_at)) FROM historical_data "
+        f"WHERE source = 'live' AND interval = '1m' AND trading_day = '{MUHURAT}'"
+    )
+    assert house.rows(closed_ms) == [(load_calendar().sessions("NSE", MUHURAT)[-1].close_ms,)]
+
+    with house.up("--date", MUHURAT) as second:
+        assert second.wait() == 2
+    with house.up("--seed", SEED + 1) as third:
+        assert third.wait() == 2
+    assert f"--date: tmp goes on with {AFTER_MUHURAT}; leave --date out" in second.said
+    assert f"--seed: tmp holds the market of seed {SEED}; leave --seed out" in third.said
 
 
 def test_a_folder_or_a_port_in_use_is_named_in_one_line_and_nothing_is_left(house: House) -> None:

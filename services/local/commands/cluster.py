@@ -14,7 +14,8 @@ from libs.runtime.logs import configure_logs
 from libs.runtime.settings import SettingsError
 from services.local import screen
 from services.local.commands.lag import lag_table
-from services.local.commands.options import Config, settings_of
+from services.local.commands.options import Config
+from services.local.commands.running_kafka import Running, cluster_settings
 from services.local.commands.topics import apply_topics, kafka_of, table_of, topic_plan
 
 WATCH_SECONDS = 1.0
@@ -38,6 +39,7 @@ def apply(
     ] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask before the change.")] = False,
     config: Config = None,
+    var: Running = None,
 ) -> None:
     """Create and change the topics of a Kafka cluster to match the table; show the changes first.
 
@@ -46,7 +48,7 @@ def apply(
 
     Example: `ALPHASTOCKS_BUS__KIND=kafka alphastocks topics apply`
     """
-    settings = settings_of(config)
+    settings = cluster_settings(config, var)
     configure_logs("error", settings.runtime.log_format)
     address = kafka_of(settings)
     planned = asyncio.run(topic_plan(settings, address))
@@ -65,15 +67,18 @@ def apply(
 def lag(
     watch: Annotated[bool, typer.Option("--watch", help="Refresh it each second.")] = False,
     config: Config = None,
+    var: Running = None,
 ) -> None:
     """Show how many messages each consumer group is behind.
+
+    Asks the Kafka of the settings, or that of a running `up --kafka`.
 
     The marker at the end of a transaction counts as one: an idle topic of executor or position
     may show a lag of 1.
 
-    Example: `ALPHASTOCKS_BUS__KIND=kafka alphastocks lag --watch`
+    Example: `alphastocks lag --watch`
     """
-    settings = settings_of(config)
+    settings = cluster_settings(config, var)
     configure_logs("error", settings.runtime.log_format)
     address = kafka_of(settings)
     asyncio.run(_watch(address) if watch else _show_lag(address))

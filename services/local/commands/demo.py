@@ -20,6 +20,7 @@ from services.local.commands.options import (
     trading_day,
 )
 from services.local.commands.played_day import DayRun, OnFrame, check_folder
+from services.local.day_screen import show_day
 from services.local.play.database import database_of
 from services.local.play.replaying import Played, play_exchange
 
@@ -35,8 +36,8 @@ def demo(
 
     A simulated Kite on localhost plays two indices, ten stocks and their option chains, and takes
     the orders. Moving-average crossovers run on 5 and 15 minutes; up to six positions are open at
-    once. Needs no account. At the end it shows the figures and compares our orders and positions
-    with the broker's.
+    once. Needs no account. At the end it shows the figures, the trades and why signals were not
+    traded, and compares our orders and positions with the broker's.
 
     Example: `alphastocks demo --seed 11`
     """
@@ -50,7 +51,7 @@ def demo(
         return play_exchange(settings, on, seed, store, var, on_frame)
 
     played = DayRun("demo", on, settings, var, name, out).play(play_day)
-    screen.show_summary(f"Demo of {on}, seed {seed}", played.summary)
+    show_day(f"Demo of {on}, seed {seed}", played.summary, played.outcome.day, f"{out}/")
     screen.console.print(f"The whole outcome is in {out}/; try: head {out}/orders.jsonl")
     if played.summary["broker_differences"]:
         raise typer.Exit(1)

@@ -59,8 +59,9 @@ def line_of(row: Row) -> str:
 
 
 def json_of(row: Row) -> str:
-    """Return a row as one line of JSON."""
-    return json.dumps(row, separators=(",", ":"), default=str)
+    """Return a row as one line of JSON; its time is India's, with the offset."""
+    at = f"{str(row['time']).replace(' ', 'T')}+05:30"
+    return json.dumps({**row, "time": at}, separators=(",", ":"), default=str)
 
 
 def _event_rows(event: Event, symbols: Symbols) -> Iterator[Row]:

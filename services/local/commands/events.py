@@ -20,8 +20,9 @@ from libs.runtime.settings import SettingsError
 from services.local import screen
 from services.local.commands.dead_letters import Letter, letters_of, lines_of, retry_records
 from services.local.commands.event_rows import Row, Symbols, json_of, line_of, rows_of, symbols_of
-from services.local.commands.options import Config, settings_of
+from services.local.commands.options import Config
 from services.local.commands.row_filter import Condition, conditions_of, matches
+from services.local.commands.running_kafka import Running, cluster_settings
 from services.local.commands.topics import kafka_of
 from services.local.settings import LocalSettings
 
@@ -44,14 +45,16 @@ def tail(
     ] = "",
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
     config: Config = None,
+    var: Running = None,
 ) -> None:
     """Show the last rows of a Kafka topic, and follow it; each tick or candle is a row.
 
     A filter compares fields by = != > >= < <=; with several conditions, all must hold.
+    It asks the Kafka of the settings, or that of a running `up --kafka`.
 
     Example: `alphastocks tail candles --filter symbol=RELIANCE,interval=5m`
     """
-    settings, conditions = settings_of(config), conditions_of(filter_)
+    settings, conditions = cluster_settings(config, var), conditions_of(filter_)
     topic_named(topic.removesuffix(".dlq"))
     configure_logs("error", settings.runtime.log_format)
     show = json_of if as_json else line_of
@@ -85,12 +88,16 @@ def list_letters(
     topic: Annotated[str | None, typer.Argument(metavar="TOPIC", help="Only this topic.")] = None,
     every: Annotated[bool, typer.Option("--all", help="Also those that were retried.")] = False,
     config: Config = None,
+    var: Running = None,
 ) -> None:
     """List dead letters with their origin and the reason.
 
     Example: `alphastocks dlq list orders`
     """
-    settings, topics = settings_of(config), [topic_named(topic).name] if topic else list(TOPICS)
+    settings, topics = (
+        cluster_settings(config, var),
+        [topic_named(topic).name] if topic else list(TOPICS),
+    )
     configure_logs("error", settings.runtime.log_format)
     letters = [
         one for one in asyncio.run(_letters(settings, topics)) if every or not one.is_retried
@@ -107,12 +114,13 @@ def show(
     topic: Topic,
     place: Annotated[str, typer.Argument(metavar="PARTITION/OFFSET", help="As in `dlq list`.")],
     config: Config = None,
+    var: Running = None,
 ) -> None:
     """Show a dead letter: headers, reason and bytes.
 
     Example: `alphastocks dlq show orders 2/17`
     """
-    settings = settings_of(config)
+    settings = cluster_settings(config, var)
     configure_logs("error", settings.runtime.log_format)
     letters = asyncio.run(_letters(settings, [topic_named(topic).name]))
     for line in lines_of(_chosen(letters, place)[0]):
@@ -126,6 +134,7 @@ def retry(
     every: Annotated[bool, typer.Option("--all", help="All that were not retried yet.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     config: Config = None,
+    var: Running = None,
 ) -> None:
     """Publish dead letters again, unchanged, on their original topic.
 
@@ -134,7 +143,7 @@ def retry(
 
     Example: `alphastocks dlq retry orders 2/17`
     """
-    settings = settings_of(config)
+    settings = cluster_settings(config, var)
     configure_logs("error", settings.runtime.log_format)
     if (place is None) != every:
         raise SettingsError("dlq retry: name one letter as PARTITION/OFFSET, or pass --all")

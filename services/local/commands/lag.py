@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from rich.table import Table
 
 from libs.events.kafka.admin import GroupStanding
+from libs.market.rupees import grouped
 
 
 def lag_table(standings: Iterable[GroupStanding]) -> Table:
@@ -26,4 +27,4 @@ def _row(standing: GroupStanding, topic: str) -> tuple[str, ...]:
         sum(standing.ends[place] for place in places),
         standing.lag(topic),
     )
-    return standing.group, topic, *(f"{number:,}" for number in numbers)
+    return standing.group, topic, *(grouped(number) for number in numbers)

@@ -20,6 +20,7 @@ from services.local.commands.options import (
     trading_day,
 )
 from services.local.commands.played_day import DayRun, OnFrame, check_folder
+from services.local.day_screen import show_day
 from services.local.play.database import database_of
 from services.local.play.feeds import recorded_feed
 from services.local.play.replaying import Played, play
@@ -62,7 +63,7 @@ def replay(
         return play(settings, feed, store, on_frame)
 
     played = DayRun("replay", on, settings, var, name, out).play(play_day)
-    screen.show_summary(f"Replay of {on}, seed {seed}", played.summary)
+    show_day(f"Replay of {on}, seed {seed}", played.summary, played.outcome.day, f"{out}/")
     screen.console.print(f"The whole outcome is in {out}/")
 
 

@@ -16,8 +16,9 @@ def kafka_of(settings: LocalSettings) -> KafkaAddress:
     """Return the cluster of the settings; raise SettingsError where they name none."""
     if settings.bus.kind != "kafka":
         raise SettingsError(
-            "bus.kind is 'local': there is no Kafka to ask; set ALPHASTOCKS_BUS__KIND=kafka and "
-            "ALPHASTOCKS_BUS__BOOTSTRAP=host:port, or the same in [bus] of the settings file"
+            "bus.kind is 'local', and no `up --kafka` runs on its usual folder: set "
+            "ALPHASTOCKS_BUS__KIND=kafka and ALPHASTOCKS_BUS__BOOTSTRAP=host:port, "
+            "or the same in [bus] of the settings file"
         )
     return kafka_address(settings.bus)
 

@@ -1,6 +1,7 @@
 """`alphastocks up`: all services until they are stopped, in one process or on Kafka."""
 
 import asyncio
+from collections.abc import Mapping
 from datetime import date, datetime
 from pathlib import Path
 from typing import Annotated
@@ -10,19 +11,29 @@ import typer
 from libs.market.calendar import IST
 from libs.runtime.logs import configure_logs
 from services.executor.domain.stakes import what_may_be_lost
+from libs.runtime.settings import SettingsError
 from services.local import screen
 from services.local.commands.options import (
     DEFAULT_DAY,
     DEFAULT_SEED,
     Config,
-    Day,
-    Seed,
     settings_of,
     trading_day,
 )
+from services.local.day_screen import show_day
 from services.local.play.database import open_store
+from services.local.play.day_events import DayEvents
 from services.local.play.processes import serve_kite_on_kafka, serve_simulated_on_kafka
-from services.local.play.serving import OnStart, serve_kite, serve_simulated
+from services.local.play.running_servers import RunningServers
+from services.local.play.serving import (
+    Begin,
+    OnDay,
+    OnStart,
+    Reports,
+    serve_kite,
+    serve_simulated,
+)
+from services.local.play.state_folder import Wanted, begin_anew
 from services.local.settings import LocalSettings
 from services.simulator.running import with_options
 
@@ -34,8 +45,17 @@ def up(
     kafka: Annotated[
         bool, typer.Option("--kafka", help="Run each service as a process, joined by Kafka.")
     ] = False,
-    seed: Seed = DEFAULT_SEED,
-    day: Day = DEFAULT_DAY,
+    seed: Annotated[
+        int | None,
+        typer.Option("--seed", help="Seed of the generated market. [default: the state's, or 7]"),
+    ] = None,
+    day: Annotated[
+        str | None,
+        typer.Option("--date", help="Trading day. [default: where the state is, or 2026-06-17]"),
+    ] = None,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Remove the state in the folder and begin anew.")
+    ] = False,
     speed: Annotated[
         float | None, typer.Option("--speed", min=0.01, help="Times as fast as the market.")
     ] = None,
@@ -48,43 +68,65 @@ def up(
     """Run all six services until Ctrl-C: on a simulated Kite, or with --kite on a real account.
 
     Health and metrics of each service are on localhost. The simulated market resumes where it
-    stopped; after the end of a session the next start plays the next trading day. With --kite the
-    mode is logging_only unless the settings name another, so nothing is traded. With --kafka each
-    service is a process, on the Kafka and ClickHouse of the settings; servers that are not named
-    there are started, which needs Java 17 and, once, Maven.
+    stopped, and plays one trading day after another. With --kite the mode is logging_only unless
+    the settings name another, so nothing is traded; after a session the next trading day is waited
+    for. At the close, and at Ctrl-C, the day's trades are shown, and why other signals were not
+    traded. With --kafka each service is a process, on the Kafka and ClickHouse of the settings;
+    servers that are not named there are started, which needs Java 17 and, once, Maven.
 
     Example: `alphastocks up --speed 60`, `alphastocks up --kafka`, or `alphastocks up --kite`
     """
+    wanted = Wanted(trading_day(day) if day else None, seed)
+    if kite:
+        _refuse({"--date": day, "--seed": seed, "--speed": speed, "--fresh": fresh or None})
     settings, name = settings_of(config), "kite" if kite else "up"
     settings = settings.for_kite() if kite else _with_speed(settings.for_demo(), speed)
     folder = var or Path(f"var/{name}-kafka" if kafka else f"var/{name}")
-    on, on_start = trading_day(day), _greeting(settings, kite)
+    if fresh:
+        _check_own_servers(settings)
+        begin_anew(folder)
+    reports = Reports(_greeting(settings, kite), _result(settings), screen.notify)
     configure_logs(settings.runtime.log_level, settings.runtime.log_format)
     if kite:
-        asyncio.run(_on_account(settings, folder, kafka, on_start))
+        asyncio.run(_on_account(settings, folder, kafka, reports))
     else:
-        asyncio.run(_on_simulator(settings, folder, kafka, on, seed, on_start))
+        begin = Begin(date.fromisoformat(DEFAULT_DAY), DEFAULT_SEED, wanted)
+        asyncio.run(_on_simulator(settings, folder, kafka, begin, reports))
 
 
-async def _on_account(
-    settings: LocalSettings, folder: Path, kafka: bool, on_start: OnStart
-) -> None:
+async def _on_account(settings: LocalSettings, folder: Path, kafka: bool, reports: Reports) -> None:
     if kafka:
         today = datetime.now(IST).date()
-        await serve_kite_on_kafka(settings, folder, today, on_start, screen.notify)
+        await serve_kite_on_kafka(settings, folder, today, reports, _show_servers)
         return
     async with open_store(settings.store, folder, "kite") as store:
-        await serve_kite(settings, store, folder, on_start)
+        await serve_kite(settings, store, folder, reports)
 
 
 async def _on_simulator(
-    settings: LocalSettings, folder: Path, kafka: bool, on: date, seed: int, on_start: OnStart
+    settings: LocalSettings, folder: Path, kafka: bool, begin: Begin, reports: Reports
 ) -> None:
     if kafka:
-        await serve_simulated_on_kafka(settings, folder, on, seed, on_start, screen.notify)
+        await serve_simulated_on_kafka(settings, folder, begin, reports, _show_servers)
         return
     async with open_store(settings.store, folder, "up") as store:
-        await serve_simulated(settings, store, folder, on, seed, on_start)
+        await serve_simulated(settings, store, folder, begin, reports)
+
+
+def _refuse(options: Mapping[str, object]) -> None:
+    """Raise SettingsError for the first option that was given."""
+    for name, value in options.items():
+        if value is not None:
+            raise SettingsError(f"{name} is for the simulated market, not for an account (--kite)")
+
+
+def _check_own_servers(settings: LocalSettings) -> None:
+    """Raise SettingsError where a server of the settings would keep the state."""
+    if settings.store.host or settings.bus.kind == "kafka":
+        raise SettingsError(
+            "--fresh removes files in the state folder only, and the settings name a server of "
+            "yours: name an empty database and topics there (store.database, bus.prefix), and --var"
+        )
 
 
 def _with_speed(settings: LocalSettings, speed: float | None) -> LocalSettings:
@@ -95,16 +137,36 @@ def _with_speed(settings: LocalSettings, speed: float | None) -> LocalSettings:
 
 
 def _greeting(settings: LocalSettings, kite: bool) -> OnStart:
-    """Return the function that prints the day, the mode and the address of each service."""
+    """Return the function that prints the day and the mode, and once each service's address."""
+    shown: list[date] = []
 
     def on_start(playing: date, from_ms: int | None, ports: list[tuple[str, int]]) -> None:
         where = "from the open" if from_ms is None else "where it stopped"
         account = f"Following {playing} at {settings.kite.root}"
         what = account if kite else f"Playing {playing} {where}"
         screen.console.print(f"{what}, mode {settings.executor.mode}; Ctrl-C stops it.")
+        shown.append(playing)
+        if len(shown) > 1:
+            return
         screen.console.print(what_may_be_lost(settings.executor.policy()))
         for service, port in ports:
             address = f"http://{settings.runtime.host}:{port}/health/ready"
             screen.console.print(f"  {service:10} {address}")
 
     return on_start
+
+
+def _result(settings: LocalSettings) -> OnDay:
+    """Return the function that prints what a day came to."""
+
+    def on_day(day: date, events: DayEvents, is_over: bool) -> None:
+        title = f"{day}: the session is over" if is_over else f"{day}, so far"
+        figures = {"mode": settings.executor.mode, **events.figures()}
+        show_day(title, figures, events, "the table positions")
+
+    return on_day
+
+
+def _show_servers(servers: RunningServers) -> None:
+    screen.console.print(f"  {'Kafka':10} {servers.kafka}")
+    screen.console.print(f"  {'ClickHouse':10} {servers.clickhouse}")

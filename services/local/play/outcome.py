@@ -14,12 +14,12 @@ from typing import Any, Self
 
 from libs.events.bus import Bus
 from libs.events.candles import MINUTES, Candle, CandleBatch
-from libs.events.control import HistoryLoaded
+from libs.events.control import HistoryLoaded, StrategyStopped
 from libs.events.dispatcher.dispatcher import Dispatcher
 from libs.events.event import Event, utc_from_ms
-from libs.events.positions import PositionClosed, PositionOpened
 from libs.events.topics import TOPIC_OF, TOPICS
 from libs.market.calendar import IST
+from services.local.play.day_events import DayEvents
 
 FILES: Mapping[str, str] = {
     "strategy_signals": "strategy_signals.jsonl",
@@ -51,6 +51,7 @@ class Outcome:
 
     def __init__(self, bus: Bus) -> None:
         self.events: dict[str, list[Event]] = {topic: [] for topic in FILES}
+        self.day = DayEvents()
         self.history: HistoryLoaded | None = None
         self._candles: dict[tuple[str, str, int], Candle] = {}
         self._bus = bus
@@ -59,6 +60,7 @@ class Outcome:
         self._dispatcher.subscribe(self._keep, *kept)
         self._dispatcher.subscribe(self._take_candles, CandleBatch)
         self._dispatcher.subscribe(self._take_history, HistoryLoaded)
+        self._dispatcher.subscribe(self._take_stopped, StrategyStopped)
 
     async def __aenter__(self) -> Self:
         """Join the bus as a group of its own."""
@@ -72,12 +74,12 @@ class Outcome:
         if kind is None and self._dispatcher.dead_letters:
             raise RuntimeError(f"incomplete outcome: {self._dispatcher.dead_letters[0].reason}")
 
-    def count(self, kind: type[Event]) -> int:
-        """Return how many events of a type were published."""
-        return sum(isinstance(event, kind) for events in self.events.values() for event in events)
-
     async def _keep(self, event: Event) -> None:
         self.events[TOPIC_OF[event.type]].append(event)
+        self.day.take(event)
+
+    async def _take_stopped(self, event: StrategyStopped) -> None:
+        self.day.take(event)
 
     async def _take_history(self, event: HistoryLoaded) -> None:
         self.history = event
@@ -92,25 +94,6 @@ class Outcome:
         return sorted(
             self._candles.values(), key=lambda c: (c.tradingsymbol, order[c.interval], c.opened_ms)
         )
-
-    def money(self) -> dict[str, Decimal]:
-        """Return realised profit, charges and net of all positions, rupees."""
-        last = {event.position_id: event for event in self._positions()}
-        names = ("realised", "charges", "net")
-        return {
-            name: sum((getattr(position, name) for position in last.values()), Decimal(0))
-            for name in names
-        }
-
-    def position_counts(self) -> dict[str, int]:
-        """Return how many positions were opened and closed."""
-        return {
-            "positions_opened": self.count(PositionOpened),
-            "positions_closed": self.count(PositionClosed),
-        }
-
-    def _positions(self) -> list[Any]:
-        return list(self.events["positions"])
 
     def files(self) -> dict[str, str]:
         """Return file name → content of the whole outcome."""

@@ -5,16 +5,21 @@ a real account is followed.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import NamedTuple
 
 from pydantic import SecretStr
 
+from libs.events.control import HistoryLoaded
 from libs.events.kafka.address import KafkaAddress
 from libs.events.kafka.bus import KafkaBus
+from libs.runtime.clock import WallClock
+from libs.runtime.logs import logger_of
+from libs.runtime.past import past_events
 from libs.runtime.process import kafka_address
 from libs.runtime.runner import stop_on_signals
 from libs.runtime.settings import KiteSettings
@@ -24,14 +29,20 @@ from services.ingest.pace import paced
 from services.local.catalogue import START_ORDER
 from services.local.commands.topics import ensure_topics
 from services.local.play.database import open_database
+from services.local.play.day_events import DayEvents, day_events
 from services.local.play.exchange import LocalExchange, persistent_exchange
 from services.local.play.fleet import Fleet, Notify
-from services.local.play.serving import OnStart, Resumption, no_settling, resume
+from services.local.play.running_servers import RunningServers, announced
+from services.local.play.serving import Begin, Reports, Resumption, day_after, no_settling, resume
+from services.local.play.stopping import ending_with
+from services.local.play.trading_days import is_after_close, until_closed, until_opening
 from services.local.settings import LocalSettings
 
 JARS = Path("var/kafka/jars")
 SETTLE_SECONDS = 10.0
 """How long the services may take to handle the end of the session."""
+OnServers = Callable[[RunningServers], None]
+"""Called with the addresses of the servers."""
 
 
 class Servers(NamedTuple):
@@ -40,54 +51,109 @@ class Servers(NamedTuple):
     kafka: KafkaAddress
     database: StoreAddress
 
+    @property
+    def announced(self) -> RunningServers:
+        """Where they are, for a person."""
+        database = self.database
+        return RunningServers(
+            self.kafka.bootstrap, f"{database.host}:{database.port}/{database.database}"
+        )
+
 
 async def serve_simulated_on_kafka(
-    settings: LocalSettings,
-    var: Path,
-    first_day: date,
-    seed: int,
-    on_start: OnStart,
-    notify: Notify,
+    settings: LocalSettings, var: Path, begin: Begin, reports: Reports, on_servers: OnServers
 ) -> None:
-    """Run on a simulated exchange until SIGTERM, SIGINT or the end of the session.
+    """Run on a simulated exchange, one trading day after another, until SIGTERM or SIGINT.
 
     A restart resumes where the last run stopped, with the account of the day. Raises ProcessFailed
     for a service that cannot run.
     """
     stopping = asyncio.Event()
     stop_on_signals(stopping)
-    async with AsyncExitStack() as stack:
-        servers = await stack.enter_async_context(_servers(settings, var, "up", notify))
-        resumption = await _resumption(servers.kafka, first_day)
+    async with _servers(settings, var, "up", reports.notify) as servers:
+        run = _Run(settings, servers, var, reports, stopping)
+        async with _reading(servers.kafka) as bus:
+            resumption = await resume(bus, begin.first_day)
+        seed = begin.check(var, resumption.day)
+        on_servers(servers.announced)
+        await run.play(resumption, seed)
+        while not run.stopping.is_set():
+            resumption = day_after(resumption.day)
+            await run.play(resumption, seed)
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """A run of `up --kafka` on a simulated exchange: what stays the same over its days."""
+
+    settings: LocalSettings
+    servers: Servers
+    var: Path
+    reports: Reports
+    stopping: asyncio.Event
+
+    async def play(self, resumption: Resumption, seed: int) -> None:
+        """Play a day to its end, or until all is to stop."""
         day, from_ms = resumption.day, resumption.from_ms
-        exchange = persistent_exchange(settings, day, seed, var, from_ms)
-        local = await stack.enter_async_context(exchange)
-        own = on_servers(settings, servers, local.kite)
-        fleet = await stack.enter_async_context(_fleet(own, var, notify))
-        on_start(day, from_ms, [(member.service, member.port) for member in fleet.members])
-        playing = asyncio.create_task(_play(settings, local, stopping))
+        exchange = persistent_exchange(self.settings, day, seed, self.var, from_ms)
+        async with exchange as local, ending_with(self.stopping) as ending:
+            own = with_servers(self.settings, self.servers, local.kite)
+            async with _fleet(own, self.var, self.reports.notify) as fleet:
+                ports = [(member.service, member.port) for member in fleet.members]
+                self.reports.on_start(day, from_ms, ports)
+                await self._watch(fleet, local, ending)
+        events = await _events_of(self.servers.kafka, day)
+        self.reports.on_day(day, events, not self.stopping.is_set())
+
+    async def _watch(self, fleet: Fleet, local: LocalExchange, ending: asyncio.Event) -> None:
+        playing = asyncio.create_task(_play(self.settings, local, ending))
         try:
-            await fleet.watch(stopping)
+            await fleet.watch(ending)
         finally:
             playing.cancel()
             await asyncio.gather(playing, return_exceptions=True)
 
 
 async def serve_kite_on_kafka(
-    settings: LocalSettings, var: Path, today: date, on_start: OnStart, notify: Notify
+    settings: LocalSettings, var: Path, today: date, reports: Reports, on_servers: OnServers
 ) -> None:
-    """Run on the account of the settings until SIGTERM or SIGINT; raise ProcessFailed."""
+    """Run on the account of the settings until SIGTERM or SIGINT; raise ProcessFailed.
+
+    The services wait for each trading day by themselves.
+    """
     stopping = asyncio.Event()
     stop_on_signals(stopping)
-    async with AsyncExitStack() as stack:
-        servers = await stack.enter_async_context(_servers(settings, var, "kite", notify))
-        own = on_servers(settings, servers, settings.kite)
-        fleet = await stack.enter_async_context(_fleet(own, var, notify))
-        on_start(today, None, [(member.service, member.port) for member in fleet.members])
-        await fleet.watch(stopping)
+    async with _servers(settings, var, "kite", reports.notify) as servers:
+        on_servers(servers.announced)
+        own = with_servers(settings, servers, settings.kite)
+        async with _fleet(own, var, reports.notify) as fleet:
+            reports.on_start(
+                today, None, [(member.service, member.port) for member in fleet.members]
+            )
+            telling = asyncio.create_task(_tell_days(settings, servers.kafka, reports))
+            try:
+                await fleet.watch(stopping)
+            finally:
+                telling.cancel()
+                await asyncio.gather(telling, return_exceptions=True)
+        day = await _last_day(servers.kafka)
+        if day is not None:
+            is_over = settings.runtime.clock == "wall" and is_after_close(day, WallClock().now_ms())
+            reports.on_day(day, await _events_of(servers.kafka, day), is_over)
 
 
-def on_servers(settings: LocalSettings, servers: Servers, kite: KiteSettings) -> LocalSettings:
+async def _tell_days(settings: LocalSettings, kafka: KafkaAddress, reports: Reports) -> None:
+    """Tell each day at its close, and which one is next; with a simulator's clock nothing."""
+    played: date | None = None
+    while settings.runtime.clock == "wall":
+        day = await until_opening(played, reports.notify, WallClock().now_ms)
+        await until_closed(day, WallClock().now_ms)
+        await asyncio.sleep(SETTLE_SECONDS)
+        reports.on_day(day, await _events_of(kafka, day), True)
+        played = day
+
+
+def with_servers(settings: LocalSettings, servers: Servers, kite: KiteSettings) -> LocalSettings:
     """Return settings with which each service connects to these servers."""
     database = servers.database
     bus = {"kind": "kafka", "bootstrap": servers.kafka.bootstrap}
@@ -123,7 +189,10 @@ async def _servers(
         await ensure_topics(settings, kafka)
         notify("starting ClickHouse" if not settings.store.host else "checking the tables")
         store = await stack.enter_async_context(open_database(settings.store, var, database))
-        yield Servers(kafka, store)
+        servers = Servers(kafka, store)
+        if settings.bus.kind != "kafka":  # another command finds those of the settings there
+            stack.enter_context(announced(var, servers.announced))
+        yield servers
 
 
 @asynccontextmanager
@@ -135,17 +204,31 @@ async def _fleet(settings: LocalSettings, var: Path, notify: Notify) -> AsyncIte
         yield fleet
 
 
-async def _resumption(address: KafkaAddress, first_day: date) -> Resumption:
+@asynccontextmanager
+async def _reading(address: KafkaAddress) -> AsyncIterator[KafkaBus]:
     bus = KafkaBus(address)
     await bus.start()
     try:
-        return await resume(bus, first_day)
+        yield bus
     finally:
         await bus.stop()
 
 
-async def _play(settings: LocalSettings, local: LocalExchange, stopping: asyncio.Event) -> None:
-    """Play the market to its close, then stop everything."""
+async def _events_of(address: KafkaAddress, day: date) -> DayEvents:
+    async with _reading(address) as bus:
+        return await day_events(bus, day)
+
+
+async def _last_day(address: KafkaAddress) -> date | None:
+    """Return the last day whose history was loaded."""
+    async with _reading(address) as bus:
+        control = past_events(bus, ["control"], logger_of("local"))
+        days = [one.trading_day async for one in control if isinstance(one, HistoryLoaded)]
+    return max(days, default=None)
+
+
+async def _play(settings: LocalSettings, local: LocalExchange, ending: asyncio.Event) -> None:
+    """Play the market to its close, then end the day."""
     await local.play(no_settling, paced(settings.simulator.speed, asyncio.sleep))
     await asyncio.sleep(SETTLE_SECONDS)
-    stopping.set()
+    ending.set()

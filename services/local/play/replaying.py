@@ -10,13 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from libs.events.embedded.bus import LocalBus
-from libs.events.orders import OrderEvent, OrderFilled, OrderPlanned
-from libs.events.signals import (
-    ExecutionDecided,
-    SignalGenerated,
-    SignalRejected,
-    StrategySignal,
-)
+from libs.events.orders import OrderEvent
+from libs.events.signals import ExecutionDecided
 from libs.events.topics import MARKET_TOPICS
 from libs.runtime.clock import FeedClock
 from libs.runtime.kite import kite_rest
@@ -125,7 +120,6 @@ async def _beside_broker(local: LocalExchange, outcome: Outcome) -> dict[str, An
 def summarise(system: System, outcome: Outcome, seconds: float) -> dict[str, Any]:
     """Return the figures of a run, as in `summary.json`; money in rupees."""
     candles = system.described("candle")
-    money = outcome.money()
     history = outcome.history
     return {
         "trading_day": system.wiring.feed.trading_day,
@@ -136,16 +130,8 @@ def summarise(system: System, outcome: Outcome, seconds: float) -> dict[str, Any
         "history_days": history.days if history else (),
         "history_gaps": history.gaps if history else (),
         "candles": len(outcome.candles()),
-        "strategy_signals": outcome.count(StrategySignal),
-        "signals": outcome.count(SignalGenerated),
-        "signals_rejected": outcome.count(SignalRejected),
-        "decisions": outcome.count(ExecutionDecided),
-        "orders": outcome.count(OrderPlanned),
-        "fills": outcome.count(OrderFilled),
-        **outcome.position_counts(),
-        "realised_pnl": money["realised"],
-        "charges": money["charges"],
-        "net_pnl": money["net"],
+        **outcome.day.figures(),
+        "decisions": outcome.day.count(ExecutionDecided),
         "dead_letters": system.dead_letters(),
         "seconds_by_stage": system.seconds_by_stage(),
         "elapsed_seconds": round(seconds, 2),

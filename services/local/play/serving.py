@@ -1,11 +1,12 @@
-"""`alphastocks up`: all services in one process, until they are stopped."""
+"""`alphastocks up`: all services in one process, day after day, until they are stopped."""
 
 import asyncio
-from collections.abc import Callable
-from contextlib import AsyncExitStack
-from dataclasses import dataclass, replace
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
+from typing import NamedTuple
 
 from libs.events.bus import Bus
 from libs.events.candles import CandleBatch
@@ -13,16 +14,20 @@ from libs.events.codec import event_of
 from libs.events.embedded.bus import LocalBus
 from libs.events.embedded.journal import Journal
 from libs.events.topics import MARKET_TOPICS
-from libs.market.calendar import load_calendar
+from libs.market.calendar import CalendarError, load_calendar
 from libs.runtime.brokers.registry import BrokerSections
 from libs.runtime.clock import make_clock
 from libs.runtime.runner import endpoints, stop_on_signals
+from libs.runtime.settings import SettingsError
 from libs.store.store import Store
 from services.executor.venue import make_venue
 from services.ingest.live_feed import make_live_feed
 from services.ingest.pace import paced
 from services.local.catalogue import entry_of
+from services.local.play.day_events import DayEvents, day_events
 from services.local.play.exchange import persistent_exchange
+from services.local.play.state_folder import Wanted, check_day, seed_of
+from services.local.play.stopping import ending_with, first_of
 from services.local.play.system import (
     System,
     Wiring,
@@ -30,10 +35,40 @@ from services.local.play.system import (
     service_metrics,
     started_bus,
 )
+from services.local.play.trading_days import until_open
 from services.local.settings import LocalSettings
 
 OnStart = Callable[[date, int | None, list[tuple[str, int]]], None]
 """Called with the day, the time at which it resumes (epoch ms; None: its open), and the ports."""
+OnDay = Callable[[date, DayEvents, bool], None]
+"""Called with a day, its events, and whether its session is over."""
+
+
+class Reports(NamedTuple):
+    """What a run reports: the beginning of a day, its end or its interruption, anything else."""
+
+    on_start: OnStart
+    on_day: OnDay
+    notify: Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Begin:
+    """The market that a run begins with, unless its folder holds another one to go on with."""
+
+    default_day: date
+    default_seed: int
+    wanted: Wanted
+
+    @property
+    def first_day(self) -> date:
+        """The day to begin with where there is no state."""
+        return self.wanted.day or self.default_day
+
+    def check(self, folder: Path, resumed: date) -> int:
+        """Return the seed; raise SettingsError if the folder goes on with another market."""
+        check_day(folder, self.wanted.day, resumed)
+        return seed_of(folder, self.wanted.seed, self.default_seed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,40 +79,77 @@ class Resumption:
     from_ms: int | None
 
 
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """A run of `up` in this process: what stays the same over its days."""
+
+    settings: LocalSettings
+    bus: LocalBus
+    store: Store
+    var: Path
+    reports: Reports
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def play(self, resumption: Resumption, seed: int) -> None:
+        """Play a day on a simulated exchange to its end, or until all is to stop."""
+        settings, day, from_ms = self.settings, resumption.day, resumption.from_ms
+        exchange = persistent_exchange(settings, day, seed, self.var, from_ms)
+        async with exchange as local, ending_with(self.stopping) as ending:
+            wiring = replace(local.wiring(settings.ingest), lasts=True)
+            async with self._started(wiring, from_ms) as system:
+                market = local.play(no_settling, paced(settings.simulator.speed, asyncio.sleep))
+                await running_beside(system, market, ending)
+        await self._tell(day)
+
+    async def follow(self) -> date:
+        """Follow an account's day to its end, or until all is to stop; return the day."""
+        wiring = account_wiring(self.settings)
+        async with self._started(wiring, None) as system, ending_with(self.stopping) as ending:
+            day = wiring.feed.trading_day
+            await system.run(ending)
+        await self._tell(day)
+        return day
+
+    @asynccontextmanager
+    async def _started(self, wiring: Wiring, from_ms: int | None) -> AsyncIterator[System]:
+        async with AsyncExitStack() as stack:
+            system = System(self.settings, self.bus, self.store, wiring)
+            await stack.enter_async_context(system)
+            ports = await _listen(system, self.settings, stack)
+            self.reports.on_start(wiring.feed.trading_day, from_ms, ports)
+            yield system
+
+    async def _tell(self, day: date) -> None:
+        events = await day_events(self.bus, day)
+        self.reports.on_day(day, events, not self.stopping.is_set())
+
+
 async def serve_simulated(
-    settings: LocalSettings, store: Store, var: Path, first_day: date, seed: int, on_start: OnStart
+    settings: LocalSettings, store: Store, var: Path, begin: Begin, reports: Reports
 ) -> None:
-    """Run on a simulated exchange until SIGTERM, SIGINT or the end of the session.
+    """Run on a simulated exchange, one trading day after another, until SIGTERM or SIGINT.
 
     A restart resumes where the last run stopped, with the account of the day.
     """
-    stopping, bus = asyncio.Event(), _journalled_bus(settings, var)
-    stop_on_signals(stopping)
-    async with AsyncExitStack() as stack:
-        await stack.enter_async_context(started_bus(bus))
-        resumption = await resume(bus, first_day)
-        day, from_ms = resumption.day, resumption.from_ms
-        exchange = persistent_exchange(settings, day, seed, var, from_ms)
-        local = await stack.enter_async_context(exchange)
-        wiring = replace(local.wiring(settings.ingest), lasts=True)
-        system = System(settings, bus, store, wiring)
-        await stack.enter_async_context(system)
-        on_start(day, from_ms, await _listen(system, settings, stack))
-        market = local.play(no_settling, paced(settings.simulator.speed, asyncio.sleep))
-        await running_beside(system, market, stopping)
+    run = _Run(settings, _journalled_bus(settings, var), store, var, reports)
+    stop_on_signals(run.stopping)
+    async with started_bus(run.bus):
+        resumption = await resume(run.bus, begin.first_day)
+        seed = begin.check(var, resumption.day)
+        await run.play(resumption, seed)
+        while not run.stopping.is_set():
+            resumption = day_after(resumption.day)
+            await run.play(resumption, seed)
 
 
-async def serve_kite(settings: LocalSettings, store: Store, var: Path, on_start: OnStart) -> None:
-    """Run on the account of the settings until SIGTERM, SIGINT or the end of the session."""
-    stopping, bus = asyncio.Event(), _journalled_bus(settings, var)
-    stop_on_signals(stopping)
-    async with AsyncExitStack() as stack:
-        await stack.enter_async_context(started_bus(bus))
-        wiring = account_wiring(settings)
-        system = System(settings, bus, store, wiring)
-        await stack.enter_async_context(system)
-        on_start(wiring.feed.trading_day, None, await _listen(system, settings, stack))
-        await system.run(stopping)
+async def serve_kite(settings: LocalSettings, store: Store, var: Path, reports: Reports) -> None:
+    """Run on the account of the settings, day after day, until SIGTERM or SIGINT."""
+    run = _Run(settings, _journalled_bus(settings, var), store, var, reports)
+    stop_on_signals(run.stopping)
+    played: date | None = None
+    async with started_bus(run.bus):
+        while await first_of(run.stopping, until_open(settings, played, reports.notify)):
+            played = await run.follow()
 
 
 def account_wiring(settings: LocalSettings) -> Wiring:
@@ -109,11 +181,19 @@ async def resume(bus: Bus, first_day: date) -> Resumption:
             of_day[event.partition] = max(of_day.get(event.partition, 0), *event.columns.closes_ms)
     if not closed:
         return Resumption(first_day, None)
-    calendar, day = load_calendar(), max(closed)
+    day = max(closed)
     closed_ms = min(closed[day].values())  # a crash may have left one partition behind
-    if closed_ms < calendar.sessions("NSE", day)[-1].close_ms:
+    if closed_ms < load_calendar().sessions("NSE", day)[-1].close_ms:
         return Resumption(day, closed_ms)
-    return Resumption(calendar.next_trading_day("NSE", day), None)
+    return day_after(day)
+
+
+def day_after(day: date) -> Resumption:
+    """Return the next trading day from its open; SettingsError if the calendar knows none."""
+    try:
+        return Resumption(load_calendar().next_trading_day("NSE", day), None)
+    except CalendarError as error:
+        raise SettingsError(f"no further trading day is known: {error}") from None
 
 
 async def _listen(

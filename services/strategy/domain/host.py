@@ -45,6 +45,11 @@ class StrategyHost:
         """The intervals of all strategies."""
         return frozenset(sample.interval for sample in self._samples)
 
+    def stopped(self) -> dict[str, bool]:
+        """Return by name whether a strategy was stopped, with whatever parameters."""
+        stopped = {self._samples[number].name for number in self._stopped}
+        return {sample.name: sample.name in stopped for sample in self._samples}
+
     def warm(self, candles: Iterable[Candle]) -> None:
         """Feed history, oldest first; its signals are dropped."""
         for candle in candles:

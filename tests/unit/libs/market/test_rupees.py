@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from libs.market.rupees import rupees
+from libs.market.rupees import grouped, rupees
 
 
 @pytest.mark.parametrize(
@@ -49,3 +49,8 @@ def test_the_digits_are_those_of_the_amount(amount: Decimal) -> None:
 def test_what_is_no_number_is_refused(amount: Decimal | float) -> None:
     with pytest.raises(ValueError, match="no amount of money"):
         rupees(amount)
+
+
+@given(st.integers(-(10**15), 10**15))
+def test_counts_are_grouped_as_rupees_are(count: int) -> None:
+    assert grouped(count) == rupees(count, paise=False).replace("₹", "")

@@ -97,3 +97,15 @@ def test_one_that_is_to_stop_does_not_wait_for_the_bus() -> None:
             await emitter.emit(asked(1))
 
     with_emitter(work)
+
+
+def test_what_is_published_is_logged_with_what_the_event_tells() -> None:
+    async def work(bench: Bench, emitter: Emitter, _: RetryUntilWell, __: Held) -> None:
+        with structlog.testing.capture_logs() as logged:
+            await emitter.emit(asked(1))
+        (line,) = logged
+        assert (line["type"], line["reason"]) == ("ExitRequested", "manual")
+        assert line["occurred_at"] == asked(1).occurred_at.isoformat()
+        assert line["event_id"] == str(asked(1).event_id)
+
+    with_emitter(work)

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+import stamina
 
 from libs.runtime.logs import LogFormat, LogLevel, configure_logs, logger_of
 
@@ -65,3 +66,16 @@ def test_text_for_a_terminal_is_one_line() -> None:
     assert "candle closed" in text
     assert "tradingsymbol=SBIN" in text
     assert len(text.splitlines()) == 1
+
+
+def test_a_retry_is_logged_by_the_one_who_retries_and_by_nobody_else() -> None:
+    stream = io.StringIO()
+    configure_logs("info", "json", stream)
+    tried: list[int] = []
+    for attempt in stamina.retry_context(on=ValueError, attempts=2, wait_initial=0, wait_jitter=0):
+        with attempt:
+            tried.append(1)
+            if len(tried) == 1:
+                raise ValueError("once")
+    assert len(tried) == 2
+    assert stream.getvalue() == ""

@@ -3,6 +3,7 @@
 import io
 from collections.abc import Iterator
 from datetime import date
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -55,12 +56,28 @@ def test_a_summary_names_every_figure(monkeypatch: pytest.MonkeyPatch) -> None:
         "ticks": 1_234_567,
         "ticks_rejected": {"late": 2, "bad_price": 3},
         "history_gaps": ("2026-06-08: no ticks",),
+        "net_pnl": Decimal("-123456.785"),
+        "elapsed_seconds": 41.23456,
         "sha256": "ab" * 32,
     }
     screen.show_summary("Demo", summary)
     shown = stream.getvalue()
-    figures = ("1,234,567", "ticks rejected", "5", "bad price", "2026-06-08: no ticks", "ab" * 32)
+    figures = ("12,34,567", "ticks rejected", "5", "bad price", "2026-06-08: no ticks", "ab" * 32)
+    assert all(figure in shown for figure in ("-₹1,23,456.79", " 41.23 ")), shown
     assert all(figure in shown for figure in figures), shown
+
+
+def test_of_a_long_list_the_first_lines_are_shown_and_where_the_others_are(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    stream = io.StringIO()
+    monkeypatch.setattr(screen, "console", Console(file=stream, width=100))
+    gaps = tuple(f"day {number}: no ticks" for number in range(1, 31))
+    screen.show_summary("Demo", {"history_gaps": gaps}, "var/demo/")
+    shown = stream.getvalue()
+    assert "day 10: no ticks" in shown
+    assert "day 11: no ticks" not in shown
+    assert "… and 20 more, in var/demo/" in shown
 
 
 @pytest.mark.parametrize("name", COMMANDS)

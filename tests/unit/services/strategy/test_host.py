@@ -178,3 +178,10 @@ def test_the_harness_and_the_host_get_the_same_signals_of_a_strategy() -> None:
     heard = [event for candle in candles for event in one.on_event(batch([candle]))]
     assert heard == list(signals_of(Third(), candles))
     assert len(heard) == 3
+
+
+def test_a_strategy_that_was_stopped_is_known_by_name() -> None:
+    one = StrategyHost((Confused, Always))
+    assert one.stopped() == {"confused": False, "always": False}
+    one.on_event(day(1)[0])
+    assert one.stopped() == {"confused": True, "always": False}

@@ -121,7 +121,7 @@ def test_a_line_shows_long_values_cut_and_json_shows_them_whole(value: object) -
     assert "NSE:SBIN" in line
     assert "last_price=1.5" in line
     assert line.endswith("...")
-    assert json.loads(json_of(row)) == row
+    assert json.loads(json_of(row)) == {**row, "time": "2026-06-10T10:30:00+05:30"}
 
 
 def test_a_line_shows_contracts_as_symbols_and_ids_shortened() -> None:

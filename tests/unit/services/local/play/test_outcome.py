@@ -47,10 +47,10 @@ def test_the_outcome_holds_the_events_of_each_file_in_order() -> None:
     assert set(files) == {*FILES.values(), "candles.csv"}
     lines = [json.loads(line) for line in files["positions.jsonl"].splitlines()]
     assert [line["type"] for line in lines] == ["PositionOpened", "PositionClosed"]
-    assert outcome.position_counts() == {"positions_opened": 1, "positions_closed": 1}
-    money = outcome.money()
-    assert money["realised"] == 750
-    assert money["net"] == money["realised"] - money["charges"]
+    figures = outcome.day.figures()
+    assert (figures["positions_opened"], figures["positions_closed"]) == (1, 1)
+    assert figures["realised_pnl"] == 750
+    assert figures["net_pnl"] == figures["realised_pnl"] - figures["charges"]
 
 
 def test_the_digest_is_that_of_all_files_by_name() -> None:

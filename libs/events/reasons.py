@@ -1,0 +1,47 @@
+"""What the reasons in events mean, in words."""
+
+from collections.abc import Mapping
+
+UNTRADED: Mapping[str, str] = {
+    "disabled": "the mode is disabled: no signal is looked at",
+    "logging_only": "the mode is logging_only: the decision was logged, nothing is traded",
+    "test_symbol": "the symbol is one for tests",
+    "stale": "the signal was too old",
+    "duplicate": "the last signal in this direction is still open",
+    "underlying_not_allowed": "entry.underlyings does not name the underlying",
+    "too_late_in_the_day": "no position is opened so late in the day",
+    "low_confidence": "the strategy's confidence was below entry.min_confidence",
+    "low_expected_move": "the expected move was below entry.min_expected_move",
+    "kill_switch": "trading is halted",
+    "daily_loss": "the day's loss has reached its limit",
+    "losses_in_a_row": "as many losses in a row as allowed",
+    "trades_a_day": "as many trades as allowed for the day",
+    "positions": "as many positions are open as allowed",
+    "positions_per_underlying": "a position in this underlying is open",
+    "capital_at_risk": "as much capital is at risk as allowed",
+    "no_chain": "the underlying has no options to choose from",
+    "expiry_is_over": "the options' expiry is over",
+    "no_contract": "no option had the volume, open interest, spread and quote that are asked for",
+    "no_premium": "the chosen option had no price",
+    "zero_lots": "not one lot fits the capital, the risk and the limits",
+    "order_rejected": "the broker rejected the order",
+    "entry_not_filled": "the order was not filled in time",
+}
+"""Why a signal was not traded."""
+
+EXITS: Mapping[str, str] = {
+    "stop_loss": "stop loss",
+    "target": "target",
+    "trailing_stop": "trailing stop",
+    "square_off": "square-off",
+    "expiry": "expiry",
+    "holding_time": "holding time",
+    "manual": "by hand",
+    "kill_switch": "kill switch",
+}
+"""Why a position was closed."""
+
+
+def in_words(reason: str) -> str:
+    """Return what a reason means; one that is no code stays as it is."""
+    return UNTRADED.get(reason) or EXITS.get(reason) or reason
