@@ -11,7 +11,7 @@ AlphaStocksError
 ├── RecordingError, UniverseError              services.ingest
 ├── WrongSignal, WrongCandles                  libs.strategy
 ├── UnknownStrategy                            services.strategy
-└── ProcessFailed                              services.local
+└── ProcessFailed, BackupError                 services.local
 """
 
 from typing import ClassVar

@@ -46,8 +46,8 @@ class ClickHouseStore:
     def __init__(self, address: StoreAddress) -> None:
         # The driver logs each failure with a traceback, and raises it too.
         logging.getLogger("clickhouse_driver").setLevel(logging.CRITICAL)
-        self._python = _Line(address, use_numpy=False)
-        self._numpy = _Line(address, use_numpy=True)
+        self._python = Line(address, use_numpy=False)
+        self._numpy = Line(address, use_numpy=True)
         self._types: dict[str, dict[str, _Type]] = {}
 
     async def execute(self, sql: str, params: Params | None = None) -> None:
@@ -131,7 +131,7 @@ async def create_database(address: StoreAddress, cluster: str = "") -> None:
         await server.close()
 
 
-class _Line:
+class Line:
     """One client of the driver, on its own thread.
 
     A statement whose caller was cancelled is finished before the next one starts.

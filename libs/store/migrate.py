@@ -7,7 +7,8 @@ a change is a new file. After a crash a file is run again from its first stateme
 
 A TTL is not part of CREATE TABLE, because it must be off in embedded, replay and test runs. It is
 declared by a comment line `-- ttl: <table> 30 DAY`, and `apply_ttls` turns it on or off. It counts
-from the column `inserted_at`, not from event time. The last such line of a table counts.
+from the column `inserted_at`, not from event time. The last such line of a table counts. With
+`WHERE <column> = '<word>'` at its end only such rows are deleted.
 
 On a cluster the same files make replicated tables: the database runs each statement on every
 replica, and only the engine's name differs.
@@ -39,17 +40,22 @@ ORDER BY (service, number)
 _ENGINE, _REPLICATED = "ENGINE = ReplacingMergeTree", "ENGINE = ReplicatedReplacingMergeTree"
 _FILE_NAME = re.compile(r"(\d{4})_(\w+)\.sql")
 _TTL = re.compile(r"^--\s*ttl:\s*(.*)$", re.MULTILINE)
-_TTL_WORDS = re.compile(r"(\w+) (\d+ (?:HOUR|DAY|MONTH|YEAR))")
+_TTL_WORDS = re.compile(r"(\w+) (\d+ (?:HOUR|DAY|MONTH|YEAR))(?: WHERE (\w+ = '\w+'))?")
 _END_OF_STATEMENT = re.compile(r";[ \t]*(?:--.*)?$", re.MULTILINE)
+_CREATES = re.compile(r"CREATE TABLE IF NOT EXISTS (\w+)")
 _COMMENT_LINE = re.compile(r"^\s*--.*$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
 class Ttl:
-    """How long the rows of a table are kept after they were inserted, such as `30 DAY`."""
+    """How long rows of a table are kept after they were inserted, such as `30 DAY`.
+
+    `where` says which rows are deleted then; empty: all.
+    """
 
     table: str
     interval: str
+    where: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +68,11 @@ class Migration:
     sha256: str
     statements: tuple[str, ...]
     ttls: tuple[Ttl, ...]
+
+    @property
+    def tables(self) -> tuple[str, ...]:
+        """The tables that it creates."""
+        return tuple(name for text in self.statements for name in _CREATES.findall(text))
 
     @property
     def name(self) -> str:
@@ -137,7 +148,7 @@ async def apply(
 
 async def apply_ttls(store: Store, migrations: Sequence[Migration], enabled: bool) -> None:
     """Set each table's TTL from its last directive, or remove it; skip tables without a change."""
-    wanted = {ttl.table: ttl.interval for one in migrations for ttl in one.ttls}
+    wanted = {ttl.table: ttl for one in migrations for ttl in one.ttls}
     engines = await store.query(
         "SELECT name, engine_full FROM system.tables"
         " WHERE database = currentDatabase() AND name IN %(tables)s",
@@ -149,14 +160,17 @@ async def apply_ttls(store: Store, migrations: Sequence[Migration], enabled: boo
             await store.execute(f"ALTER TABLE `{table}` {change}")
 
 
-def _ttl_change(engine: str, interval: str | None) -> str | None:
+def _ttl_change(engine: str, ttl: Ttl | None) -> str | None:
     is_set = " TTL " in engine
-    if interval is None:
+    if ttl is None:
         return "REMOVE TTL" if is_set else None
-    count, unit = interval.split()
-    if f"TTL toDateTime(inserted_at) + toInterval{unit.capitalize()}({count})" in engine:
+    count, unit = ttl.interval.split()
+    where = f" WHERE {ttl.where}" if ttl.where else ""
+    shown = f" TTL toDateTime(inserted_at) + toInterval{unit.capitalize()}({count}){where}"
+    if re.search(re.escape(shown) + "( SETTINGS|$)", engine):
         return None
-    return f"MODIFY TTL toDateTime(inserted_at) + INTERVAL {interval}"
+    only = f" DELETE{where}" if where else ""
+    return f"MODIFY TTL toDateTime(inserted_at) + INTERVAL {ttl.interval}{only}"
 
 
 def _read(path: Path) -> Migration:
@@ -184,7 +198,7 @@ def _ttl(path: Path, directive: str) -> Ttl:
     words = _TTL_WORDS.fullmatch(directive.strip())
     if not words:
         raise MigrationRefused(f"{path}: not a table and an interval: ttl: {directive}")
-    return Ttl(words[1], words[2])
+    return Ttl(words[1], words[2], words[3] or "")
 
 
 def _record(migration: Migration) -> dict[str, list[Any]]:

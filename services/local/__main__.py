@@ -6,6 +6,7 @@ import typer
 
 from libs.runtime.error_line import errors_as_one_line
 from libs.runtime.version import VERSION
+from services.local.commands.backup import backup, restore
 from services.local.commands.cluster import lag, topics_app
 from services.local.commands.control import halt, leave, mode, resume, state, token
 from services.local.commands.demo import demo
@@ -46,7 +47,7 @@ def alphastocks(version: Version = False) -> None:
 
 for command in (
     *(demo, replay, up, simulator, login, migrate),
-    *(secrets, lag, tail, halt, resume, mode),
+    *(backup, restore, secrets, lag, tail, halt, resume, mode),
 ):
     app.command()(command)
 app.command(name="exit")(leave)

@@ -21,10 +21,12 @@ DAYS = {
     "strategy_signals": 90,
     "trading_signals": 90,
     "decisions": 180,
+    "options_data": 1095,
     "positions": 180,
     "performance_metrics": 90,
 }
-KEPT = {"orders", "options_data"}
+KEPT = {"orders"}
+ONLY = {"positions": " WHERE type = 'PositionUpdated'"}
 SAMPLES: dict[str, Any] = {
     "UUID": UUID(int=7),
     "Date": DAY,
@@ -101,12 +103,29 @@ def test_ttls_are_switched_on_and_off_and_count_from_the_insert(
         run(apply_ttls(migrated, migrations, enabled=True))
         engines = engines_of(migrated)
         for table, days in DAYS.items():
-            expected = f"TTL toDateTime(inserted_at) + toIntervalDay({days})"
+            only = ONLY.get(table, "")
+            expected = f"TTL toDateTime(inserted_at) + toIntervalDay({days}){only} SETTINGS"
             assert expected in engines[table]
         assert not any(" TTL " in engines[table] for table in KEPT)
     for _ in range(2):
         run(apply_ttls(migrated, migrations, enabled=False))
         assert not any(" TTL " in engine for engine in engines_of(migrated).values())
+
+
+def test_of_old_positions_the_marks_are_deleted_and_the_results_stay(
+    migrated: ClickHouseStore, migrations: list[Migration]
+) -> None:
+    kinds = columns_of(migrated, "positions")
+    row: dict[str, Any] = {name: [SAMPLES[kind]] for name, kind in kinds.items()}
+    old = datetime(2020, 1, 1, tzinfo=UTC)
+    for number, type_ in enumerate(("PositionOpened", "PositionUpdated", "PositionClosed")):
+        own = {"event_id": [UUID(int=number)], "type": [type_], "inserted_at": [old]}
+        run(migrated.insert("positions", row | own))
+    run(apply_ttls(migrated, migrations, enabled=True))
+    run(migrated.execute("OPTIMIZE TABLE positions FINAL"))
+    run(apply_ttls(migrated, migrations, enabled=False))
+    found = run(migrated.query("SELECT type FROM positions ORDER BY type"))["type"]
+    assert found == ["PositionClosed", "PositionOpened"]
 
 
 @pytest.mark.parametrize("table", sorted({*DAYS, *KEPT}))

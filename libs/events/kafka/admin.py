@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Iterable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, TypeVar
 
 from aiokafka import AIOKafkaConsumer
@@ -16,8 +16,8 @@ from libs.events.bus import TopicPartition
 from libs.events.errors import BusFailed, BusUnavailable, EventError
 from libs.events.kafka.address import KafkaAddress
 from libs.events.kafka.consumer import raw_consumer
-from libs.events.kafka.messages import our_errors, our_partition, within
-from libs.events.kafka.publisher import REPLY_TIMEOUT_SECONDS
+from libs.events.kafka.messages import kafka_partition, our_errors, our_partition, within
+from libs.events.kafka.publisher import LEASE, REPLY_TIMEOUT_SECONDS
 from libs.events.kafka.reasons import why_not
 from libs.events.topic_plan import FoundTopic, Plan, WantedTopic, plan
 
@@ -33,6 +33,11 @@ class GroupStanding:
     group: str
     committed: Mapping[TopicPartition, int]
     ends: Mapping[TopicPartition, int]
+
+    @property
+    def is_lease(self) -> bool:
+        """Whether its offsets are the counter of a fence, and no places in a topic."""
+        return self.group.endswith(LEASE)
 
     def lag(self, topic: str) -> int:
         """Return how many records of a topic are not committed yet."""
@@ -94,6 +99,17 @@ class KafkaAdmin:
         listed = await self._within(self._client.list_consumer_groups(), "list groups")
         groups = sorted(name for name, *_ in listed if name.startswith(self._address.prefix))
         return [await self._standing(group) for group in groups]
+
+    async def set_offsets(self, group: str, offsets: Mapping[TopicPartition, int]) -> None:
+        """Commit offsets for a group that has no members."""
+        member = raw_consumer(replace(self._address, instance=""), group=self._address.named(group))
+        theirs = {kafka_partition(self._address, p): at for p, at in offsets.items()}
+        try:
+            await self._within(member.start(), "connect")
+            member.assign(list(theirs))
+            await self._within(member.commit(theirs), f"set the offsets of {group}")
+        finally:
+            await member.stop()
 
     async def _standing(self, group: str) -> GroupStanding:
         asking = self._client.list_consumer_group_offsets(group)

@@ -19,6 +19,8 @@ REPLY_TIMEOUT_SECONDS = 10.0
 """Timeout of an acknowledgement; then BusUnavailable is raised."""
 TRANSACTION_MS = 10_000
 """The broker aborts a transaction that is open for longer, and fences its producer."""
+LEASE = ".lease"
+"""End of the name of a group whose offsets are the counter of a fence."""
 _LEASE = TopicPartition("control", 0)
 _BATCH_BYTES = 1024 * 1024
 
@@ -120,7 +122,7 @@ class FencedPublisher:
     async def confirm(self) -> None:
         """Check the fence, by committing an offset of a group of its own; raise Fenced."""
         self._confirmed += 1
-        await self.commit(f"{self._fence}.lease", {_LEASE: self._confirmed})
+        await self.commit(f"{self._fence}{LEASE}", {_LEASE: self._confirmed})
 
     async def commit(self, group: str, offsets: Mapping[TopicPartition, int]) -> None:
         """Commit a group's offsets together with the queued records."""

@@ -48,13 +48,25 @@ def test_statements_end_with_a_semicolon_at_the_end_of_a_line(services: Any) -> 
 
 
 def test_ttl_directives_are_read_and_are_no_statements(services: Any) -> None:
-    services.write("ingest", "0001_first.sql", "-- ttl: a 30 DAY\n-- ttl: b 12 MONTH\n")
+    text = "-- ttl: a 30 DAY\n-- ttl: b 12 MONTH\n-- ttl: c 1 DAY WHERE type = 'Mark'\n"
+    services.write("ingest", "0001_first.sql", text)
     (migration,) = discover(services.root)
     assert migration.statements == ()
-    assert migration.ttls == (Ttl("a", "30 DAY"), Ttl("b", "12 MONTH"))
+    some = Ttl("c", "1 DAY", "type = 'Mark'")
+    assert migration.ttls == (Ttl("a", "30 DAY"), Ttl("b", "12 MONTH"), some)
 
 
-@pytest.mark.parametrize("words", ["a", "a 30 days", "a thirty DAY", "a; DROP TABLE b 30 DAY"])
+@pytest.mark.parametrize(
+    "words",
+    [
+        "a",
+        "a 30 days",
+        "a thirty DAY",
+        "a; DROP TABLE b 30 DAY",
+        "a 30 DAY WHERE 1",
+        "a 30 DAY WHERE type = 'x' OR 1",
+    ],
+)
 def test_a_ttl_that_is_no_table_and_interval_is_refused(services: Any, words: str) -> None:
     services.write("ingest", "0001_first.sql", f"-- ttl: {words}\n")
     with pytest.raises(MigrationRefused, match="not a table and an interval"):
@@ -115,3 +127,38 @@ def test_a_ttl_is_set_or_removed_only_where_it_differs(
     run(apply_ttls(store, discover(services.root), enabled))
     assert len(store.statements) == (change is not None)
     assert all(change in statement for statement in store.statements if change)
+
+
+@pytest.mark.parametrize(
+    ("engine", "is_changed"),
+    [
+        (SET_TTL, True),
+        (SET_TTL.replace("(30)", "(30) WHERE type = 'Mark'"), False),
+        (SET_TTL.replace("(30)", "(30) WHERE type = 'Other'"), True),
+    ],
+)
+def test_a_ttl_of_some_rows_is_set_only_where_it_differs(
+    services: Any, store: Any, engine: str, is_changed: bool
+) -> None:
+    services.write("ingest", "0001_first.sql", "-- ttl: a 30 DAY WHERE type = 'Mark'\n")
+    store.engines = {"a": engine}
+    run(apply_ttls(store, discover(services.root), enabled=True))
+    assert len(store.statements) == is_changed
+    assert all("30 DAY DELETE WHERE type = 'Mark'" in one for one in store.statements)
+
+
+def test_a_ttl_of_all_rows_replaces_one_of_some(services: Any, store: Any) -> None:
+    services.write("ingest", "0001_first.sql", "-- ttl: a 30 DAY\n")
+    store.engines = {"a": SET_TTL.replace("(30)", "(30) WHERE type = 'Mark'")}
+    run(apply_ttls(store, discover(services.root), enabled=True))
+    assert store.statements == [
+        "ALTER TABLE `a` MODIFY TTL toDateTime(inserted_at) + INTERVAL 30 DAY"
+    ]
+
+
+def test_a_migration_knows_the_tables_that_it_creates(services: Any) -> None:
+    services.write(
+        "ingest", "0001_first.sql", "CREATE TABLE IF NOT EXISTS a (n Int8);\nSELECT 1;\n"
+    )
+    (migration,) = discover(services.root)
+    assert migration.tables == ("a",)

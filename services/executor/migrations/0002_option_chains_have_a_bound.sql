@@ -1,0 +1,2 @@
+-- Chains grow by the day, so they end too; a month that is to stay is in the backups.
+-- ttl: options_data 1095 DAY

@@ -1,0 +1,1 @@
+"""Backup and restore: the tables of ClickHouse, the records of the bus, the groups' offsets."""

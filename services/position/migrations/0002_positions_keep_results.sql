@@ -1,0 +1,2 @@
+-- What was opened and closed is an account, and is kept; marks in between are deleted.
+-- ttl: positions 180 DAY WHERE type = 'PositionUpdated'
