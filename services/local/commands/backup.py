@@ -14,7 +14,7 @@ import typer
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from libs.runtime.logs import configure_logs
-from libs.runtime.metrics import VERSION
+from libs.runtime.version import VERSION
 from services.local import screen
 from services.local.backup.backing_up import Database, Step, back_up, make_folder
 from services.local.backup.errors import BackupError

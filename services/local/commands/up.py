@@ -10,8 +10,8 @@ import typer
 
 from libs.market.calendar import IST
 from libs.runtime.logs import configure_logs
-from services.executor.domain.stakes import what_may_be_lost
 from libs.runtime.settings import SettingsError
+from services.executor.domain.stakes import what_may_be_lost
 from services.local import screen
 from services.local.commands.options import (
     DEFAULT_DAY,
