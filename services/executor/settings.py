@@ -21,7 +21,7 @@ from services.executor.domain.policy import (
 
 
 class ControlSettings(Section):
-    """The control endpoints; without tokens they do not exist."""
+    """The control endpoints; without tokens they do not exist. `up` adds one of its own."""
 
     tokens: tuple[AccessToken, ...] = Field((), description="access tokens, by hash")
     per_minute: int = Field(30, ge=1, description="requests per token and minute at most")

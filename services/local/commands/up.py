@@ -19,6 +19,7 @@ from services.local.commands.options import (
     settings_of,
     trading_day,
 )
+from services.local.control_file import own_control
 from services.local.play.database import open_store
 from services.local.play.processes import serve_kite_on_kafka, serve_simulated_on_kafka
 from services.local.play.serving import OnStart, serve_kite, serve_simulated
@@ -52,6 +53,9 @@ def up(
     service is a process, on the Kafka and ClickHouse of the settings; servers that are not named
     there are started, which needs Java 17 and, once, Maven.
 
+    `state`, `halt`, `resume` and `exit` find it by themselves, by a token that is new at each
+    start, in the file control.json of its folder; with a --var of your own, name it there too.
+
     Example: `alphastocks up --speed 60`, `alphastocks up --kafka`, or `alphastocks up --kite`
     """
     settings, name = settings_of(config), "kite" if kite else "up"
@@ -59,10 +63,11 @@ def up(
     folder = var or Path(f"var/{name}-kafka" if kafka else f"var/{name}")
     on, on_start = trading_day(day), _greeting(settings, kite)
     configure_logs(settings.runtime.log_level, settings.runtime.log_format)
-    if kite:
-        asyncio.run(_on_account(settings, folder, kafka, on_start))
-    else:
-        asyncio.run(_on_simulator(settings, folder, kafka, on, seed, on_start))
+    with own_control(settings, folder) as controlled:
+        if kite:
+            asyncio.run(_on_account(controlled, folder, kafka, on_start))
+        else:
+            asyncio.run(_on_simulator(controlled, folder, kafka, on, seed, on_start))
 
 
 async def _on_account(

@@ -7,7 +7,9 @@ import sys
 STATUS = "FLEET_MEMBER_STATUS"
 
 if __name__ == "__main__":
-    sys.stderr.write(f"member {os.environ['ALPHASTOCKS_BUS__INSTANCE']} is here\n")
+    control = [name for name in os.environ if name.startswith("ALPHASTOCKS_CONTROL_")]
+    told = " ".join([f"member {os.environ['ALPHASTOCKS_BUS__INSTANCE']} is here", *control])
+    sys.stderr.write(f"{told}\n")
     sys.stderr.flush()
     if os.environ.get(STATUS):
         sys.exit(int(os.environ[STATUS]))
