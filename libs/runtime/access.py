@@ -13,7 +13,11 @@ from libs.runtime.settings import Section
 
 Scope = Literal["read", "operate", "trade"]
 SCOPES: tuple[Scope, ...] = ("read", "operate", "trade")
-"""Each scope includes those before it. read: state; operate: halt, resume; trade: mode, exit."""
+"""Each scope includes those before it. read: state; operate: halt, resume, exit; trade: mode.
+
+What reduces risk needs no more than a halt does; what may add to it needs `trade`.
+"""
+LONGEST_NAME = 40
 _TOKEN_BYTES = 32
 _MINUTE_MS = 60_000
 _UNKNOWN = ""
@@ -23,7 +27,7 @@ class AccessToken(Section):
     """A token of the control endpoints; only its hash is stored."""
 
     name: str = Field(
-        min_length=1, max_length=40, description="owner of the token, shown in the audit"
+        min_length=1, max_length=LONGEST_NAME, description="owner of the token, shown in the audit"
     )
     scope: Scope = Field(description="read, operate or trade")
     sha256: str = Field(pattern="^[0-9a-f]{64}$", description="hash printed by `alphastocks token`")

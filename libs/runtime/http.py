@@ -1,4 +1,4 @@
-"""The endpoints that each service has: live, ready, metrics and info."""
+"""The endpoints that each service has: live, ready, metrics and info, and its pages."""
 
 import contextlib
 import socket
@@ -7,10 +7,11 @@ from typing import Any
 
 import uvicorn
 from fastapi import FastAPI, Response
-from fastapi.responses import PlainTextResponse
+from fastapi.responses import HTMLResponse, PlainTextResponse
 
 from libs.runtime.health import Health
 from libs.runtime.metrics import Metrics
+from libs.runtime.pages import docs_page, home_page
 from libs.runtime.service import Service
 from libs.runtime.settings import SettingsError
 from libs.runtime.version import VERSION
@@ -24,7 +25,8 @@ def make_app(service: Service, health: Health, metrics: Metrics) -> FastAPI:
 
     Handlers run on the event loop, not in threads, because they read the service's state.
     """
-    app = FastAPI(title=f"AlphaStocks {service.name}", version=VERSION)
+    title = f"AlphaStocks {service.name}"
+    app = FastAPI(title=title, version=VERSION, docs_url=None, redoc_url=None)
 
     @app.get("/health/live")
     async def live() -> dict[str, str]:
@@ -50,6 +52,16 @@ def make_app(service: Service, health: Health, metrics: Metrics) -> FastAPI:
     async def info() -> dict[str, Any]:
         """Answer with the name, the version and the service's description; no secrets."""
         return {"service": service.name, "version": VERSION, **service.describe()}
+
+    @app.get("/", include_in_schema=False)
+    async def home() -> HTMLResponse:
+        """Answer with the page of links."""
+        return home_page(service, health)
+
+    @app.get("/docs", include_in_schema=False)
+    async def docs() -> HTMLResponse:
+        """Answer with the description of the endpoints."""
+        return docs_page(app.openapi())
 
     if service.router is not None:
         app.include_router(service.router)

@@ -52,7 +52,8 @@ class Service:
     themselves (the feed of ingest); `background` tasks run until the service stops (the broker's
     order updates). At a stop both are cancelled first, and `close` is awaited last to release
     connections. `looks_up` names topics that are read whole when something in them is needed.
-    `describe` is shown at /info; `measure` sets the service's own gauges before /metrics is read.
+    `describe` is shown at /info; `measure` sets the service's own gauges before /metrics is read;
+    `note` is text on its page at /.
     """
 
     name: str
@@ -65,3 +66,4 @@ class Service:
     describe: Callable[[], dict[str, Any]] = field(default=dict)
     measure: Callable[[], None] | None = None
     router: APIRouter | None = None
+    note: str = ""

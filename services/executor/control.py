@@ -13,7 +13,6 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, HTTPException, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
-from pydantic import BaseModel, Field
 
 from libs.events.control import (
     Action,
@@ -33,48 +32,13 @@ from libs.runtime.clock import Clock, monotonic_ms
 from libs.runtime.logs import logger_of
 from libs.runtime.retry import retrying
 from libs.runtime.subscription import Emit
+from services.executor.domain.overview import Overview
+from services.executor.replies import Answer, Asked, ModeAsked, State, state_of
 
 Publish = Callable[[Sequence[Event], Emit], Awaitable[None]]
 TIMEOUT_SECONDS = 15.0
 _NONCE_BYTES = 8
 _BEARER = HTTPBearer(auto_error=False, description="a token of [executor] control")
-
-
-class Asked(BaseModel):
-    """The body of a request."""
-
-    reason: str = Field("", max_length=200, description="why; it is recorded with the event")
-
-
-class ModeAsked(Asked):
-    """The mode of the executor from now on."""
-
-    mode: ChangeableMode
-
-
-class Answer(BaseModel):
-    """What was done; `positions` is the number to be closed."""
-
-    action: Action
-    positions: int = 0
-
-
-class State(BaseModel):
-    """Whether new positions may be opened, and how many are open."""
-
-    mode: str
-    halted_because: str | None
-    open_positions: int
-
-
-@dataclass(frozen=True, slots=True)
-class TradingState:
-    """The executor's state for the endpoints; `held`: an entry of each open position."""
-
-    mode: Mode
-    settings_mode: Mode
-    halted_because: str | None
-    held: tuple[OrderPlanned, ...]
 
 
 @dataclass(slots=True)
@@ -129,7 +93,7 @@ class CommandQueue:
 
 
 def control_router(
-    access: Access, commands: CommandQueue, state: Callable[[], TradingState]
+    access: Access, commands: CommandQueue, now: Callable[[], Overview]
 ) -> APIRouter:
     """Return the endpoints."""
     router = APIRouter(prefix="/control", tags=["control"], responses=_RESPONSES)
@@ -146,10 +110,10 @@ def control_router(
 
     @router.get("/state")
     async def show(token: Annotated[AccessToken, Depends(admitted("state", "read"))]) -> State:
-        """Return whether trading is halted and how many positions are open."""
-        now = state()
+        """Return mode, halt, open positions, results of the day and used limits."""
+        seen = now()
         await _published(commands, [commands.used("state", token.name, "done", "")])
-        return State(mode=now.mode, halted_because=now.halted_because, open_positions=len(now.held))
+        return state_of(seen)
 
     @router.post("/halt")
     async def halt(
@@ -177,15 +141,16 @@ def control_router(
     ) -> Answer:
         """Decide later signals in another mode; open positions are closed as before."""
         use = commands.used("mode", token.name, "done", asked.reason)
-        await _published(commands, [use, _mode_changed(asked.mode, state().settings_mode, use)])
+        await _published(commands, [use, _mode_changed(asked.mode, now().settings_mode, use)])
         return Answer(action="mode")
 
     @router.post("/exit")
     async def leave(
-        asked: Asked, token: Annotated[AccessToken, Depends(admitted("exit", "trade"))]
+        asked: Asked, token: Annotated[AccessToken, Depends(admitted("exit", "operate"))]
     ) -> Answer:
         """Close every open position; to keep new ones from being opened, halt first."""
-        use, held = commands.used("exit", token.name, "done", asked.reason), state().held
+        use = commands.used("exit", token.name, "done", asked.reason)
+        held = [position.entry for position in now().positions]
         await _published(commands, [use, *_exits(held, use)])
         return Answer(action="exit", positions=len(held))
 

@@ -16,14 +16,21 @@ from libs.runtime.retry import retrying
 from libs.runtime.service import Parts, Service
 from libs.runtime.settings import SettingsError
 from libs.runtime.subscription import Emit, Subscription
-from services.executor.control import CommandQueue, TradingState, control_router
+from services.executor.control import CommandQueue, control_router
 from services.executor.domain import rows
 from services.executor.domain.executor import OptionsExecutor
 from services.executor.domain.option_market import OptionMarket
+from services.executor.domain.overview import Overview, overview
 from services.executor.domain.risk import RiskBook
 from services.executor.domain.stakes import what_may_be_lost
 from services.executor.handler import ExecutorHandler
 from services.executor.settings import ExecutorSettings
+
+_CONTROLLED = (
+    "Control: alphastocks state, halt, resume, exit and mode use the endpoints under /control, "
+    "with a token."
+)
+_NOT_CONTROLLED = "Control: none, since [executor] control names no tokens."
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,9 +162,8 @@ def make_service(settings: ExecutorSettings, parts: Parts, venue: Venue) -> Serv
     def describe() -> dict[str, object]:
         return {"mode": executor.mode, "is_busy": handler.is_busy, "venue": venue.describe()}
 
-    def state() -> TradingState:
-        held = executor.blotter.held()
-        return TradingState(executor.mode, settings.mode, executor.risk.halted_because, held)
+    def now() -> Overview:
+        return overview(executor, parts.clock.now_ms())
 
     access = Access(settings.control.tokens, settings.control.per_minute)
     commands = CommandQueue(handler.publish, parts.clock)
@@ -170,5 +176,6 @@ def make_service(settings: ExecutorSettings, parts: Parts, venue: Venue) -> Serv
         close=venue.close,
         describe=describe,
         measure=lambda: _measure(executor, venue, parts.metrics.trading),
-        router=control_router(access, commands, state) if access.tokens else None,
+        router=control_router(access, commands, now) if access.tokens else None,
+        note=_CONTROLLED if access.tokens else _NOT_CONTROLLED,
     )

@@ -26,7 +26,7 @@ from services.executor.domain.policy import (
 
 
 class ControlSettings(Section):
-    """The control endpoints; without tokens they do not exist."""
+    """The control endpoints; without tokens they do not exist. `up` adds one of its own."""
 
     tokens: tuple[AccessToken, ...] = Field((), description="access tokens, by hash")
     per_minute: Annotated[int, Count(1, 1_000_000, of="requests")] = Field(

@@ -18,8 +18,9 @@ WIDE = 150
 """Columns when the output is no terminal, so that a log keeps whole lines."""
 LONGEST_LIST = 10
 """Most lines of a list in a summary."""
-errors = Console(stderr=True, highlight=False)
-console = Console(highlight=False)
+# Text is printed as it is: brackets in it are no markup, words between colons no emoji.
+errors = Console(stderr=True, highlight=False, markup=False, emoji=False)
+console = Console(highlight=False, markup=False, emoji=False)
 if not console.is_terminal:
     console.width = WIDE
 
@@ -33,9 +34,9 @@ def notify(message: str) -> None:
 def session_progress(what: str, session: Session) -> Iterator[Callable[[int], None]]:
     """Show how far the feed's time is in the session, on a terminal only."""
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
-        TextColumn("{task.fields[at]}"),
+        TextColumn("{task.fields[at]}", markup=False),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )

@@ -9,7 +9,7 @@ import yaml
 
 from libs.runtime.settings import load_settings
 from services.local.catalogue import NAMES, SERVICES
-from services.local.commands.control import DEFAULT_URL
+from services.local.commands.executor_client import DEFAULT_URL
 from services.local.settings import LocalSettings
 from tests.deploy.stack import COMPOSE_FILE
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from libs.runtime.access import hash_of
+from services.local.control_file import control_of
 from tests.integration.houses import House
 from tests.integration.processes import HOST
 
@@ -19,7 +20,7 @@ SECRETS = {
     "simulator__api_secret": "marked-simulator-secret",
     "simulator__access_token": "marked-access-token",
 }
-PAGES = ("/health/live", "/health/ready", "/metrics", "/info", "/openapi.json")
+PAGES = ("/", "/docs", "/health/live", "/health/ready", "/metrics", "/info", "/openapi.json")
 
 
 @pytest.fixture
@@ -65,19 +66,23 @@ def test_no_secret_is_in_logs_errors_events_metrics_or_pages(house: House) -> No
         answers += [control(executor, action, TOKEN) for action in ("state", "halt", "resume")]
         answers += [control(executor, action, GUESS) for action in ("state", "halt", "exit")]
         house.wait_for_minute(running, first + 3 * 60_000)
+        own = control_of(house.folder / "tmp")
+        assert own is not None
         session_file = next(house.folder.rglob("*session*.json"))
         session = json.loads(session_file.read_text())["access_token"]
         assert running.end(signal.SIGTERM) == 0, running.last_words
-    hidden = [*SECRETS.values(), TOKEN, GUESS, session]
+    hidden = [*SECRETS.values(), TOKEN, GUESS, session, own.token]
     if house.address.password:
         hidden.append(house.address.password)
     assert any("halted" in one or '"halt"' in one for one in answers), "the token was taken"
     assert [one for one in hidden if any(one in answer for answer in answers)] == []
     left = [file for file in house.folder.rglob("*") if file.is_file()]
-    own = {session_file, house.folder / "alphastocks.toml"}  # where two of them belong
+    theirs = {session_file, house.folder / "alphastocks.toml"}  # where two of them belong
     assert {running.err, running.out} < set(left)
     assert any("journal" in str(file) for file in left)
-    shown = [(secret, file) for file in set(left) - own for secret in hidden if holds(file, secret)]
+    shown = [
+        (secret, file) for file in set(left) - theirs for secret in hidden if holds(file, secret)
+    ]
     assert shown == []
 
 

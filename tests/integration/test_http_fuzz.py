@@ -1,24 +1,21 @@
 """The executor's endpoints under arbitrary requests, made from their own OpenAPI description."""
 
-import asyncio
-import threading
+import json
+import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 
 from libs.events.control import ControlUsed, ModeChanged, TradingHalted, TradingResumed
-from libs.events.event import Event
 from libs.runtime.access import AccessToken, Scope, hash_of
-from libs.runtime.http import HttpServer, make_app
 from libs.runtime.service import Parts, Service
-from libs.runtime.testing import ServiceHarness
 from services.executor.settings import ControlSettings, ExecutorSettings
-from tests.integration.processes import HOST, free_ports
+from tests.integration.served import Served, served
 from tests.proofs import examples
 from tests.undisturbed import import_undisturbed, undisturbed
+from tests.unit.services.executor.builders import one_trade
 from tests.unit.services.executor.handling import paper_service
 
 TOKENS: dict[Scope, str] = {"read": "looks", "operate": "halts", "trade": "closes"}
@@ -34,65 +31,16 @@ CHANGES = (TradingHalted, TradingResumed, ModeChanged)
 FUZZED = settings(examples(60), suppress_health_check=[HealthCheck.too_slow])
 
 
-class Served:
-    """An executor with its endpoints on a port, on a loop and thread of its own."""
-
-    def __init__(self) -> None:
-        self.port = free_ports(1)
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_until_complete, args=(self._run(),))
-        self._is_up, self._stopping = threading.Event(), asyncio.Event()
-        self._harness = ServiceHarness(make)
-
-    @property
-    def url(self) -> str:
-        return f"http://{HOST}:{self.port}"
-
-    def start(self) -> None:
-        self._thread.start()
-        assert self._is_up.wait(20)
-
-    def stop(self) -> None:
-        self._loop.call_soon_threadsafe(self._stopping.set)
-        self._thread.join(20)
-        self._loop.close()
-
-    def control(self) -> list[Event]:
-        """Return what is on the control topic."""
-        reading = self._harness.published("control")
-        return asyncio.run_coroutine_threadsafe(reading, self._loop).result(20)
-
-    async def _run(self) -> None:
-        async with self._harness as harness:
-            harness.runner.start_tasks()
-            app = make_app(harness.runner.service, harness.runner.health, harness.metrics)
-            server = HttpServer(app, HOST, self.port)
-            serving = asyncio.create_task(server.run_until_stopped())
-            self._is_up.set()
-            await self._stopping.wait()
-            server.close()
-            await serving
-
-
 def make(parts: Parts) -> Service:
     tokens = tuple(AccessToken(name=s, scope=s, sha256=hash_of(t)) for s, t in TOKENS.items())
     control = ControlSettings(tokens=tokens, per_minute=1_000_000)
     return paper_service(ExecutorSettings(mode="paper", control=control), parts)
 
 
-@contextmanager
-def served() -> Iterator[Served]:
-    server = Served()
-    server.start()
-    try:
-        yield server
-    finally:
-        server.stop()
-
-
 @pytest.fixture(scope="module")
 def executor() -> Iterator[Served]:
-    with undisturbed(), served() as server:  # more of schemathesis is imported as it is used
+    # More of schemathesis is imported as it is used.
+    with undisturbed(), served(make, one_trade()) as server:
         yield server
 
 
@@ -129,6 +77,14 @@ def test_a_token_that_may_read_breaks_nothing_and_changes_nothing(executor: Serv
 def test_a_token_that_may_do_everything_breaks_nothing(executor: Served) -> None:
     fuzz(executor, TOKENS["trade"])
     assert {type(one) for one in executor.control()} >= set(CHANGES), "it did do something"
+
+
+def test_the_state_that_is_fuzzed_has_a_position(executor: Served) -> None:
+    request = urllib.request.Request(f"{executor.url}/control/state")
+    request.add_header("Authorization", f"Bearer {TOKENS['read']}")
+    with urllib.request.urlopen(request, timeout=10) as reply:
+        (position,) = json.load(reply)["positions"]
+    assert position["last_price"] is not None
 
 
 def test_every_endpoint_is_described(executor: Served) -> None:

@@ -10,6 +10,7 @@ import pytest
 from libs.events.positions import PositionOpened
 from libs.market.calendar import load_calendar
 from libs.runtime.access import hash_of, new_token
+from services.local.control_file import control_of
 from tests.integration.commands import alphastocks
 from tests.integration.houses import MINUTE_MS, SEED, House, stored, uninterrupted
 from tests.integration.processes import asked
@@ -92,6 +93,33 @@ def test_a_folder_or_a_port_in_use_is_named_in_one_line_and_nothing_is_left(hous
         assert first.end() == 0
 
 
+def test_a_running_up_is_found_by_its_folder_and_its_token_is_nowhere_else(
+    house: House, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def said(*words: str) -> str:
+        alphastocks(monkeypatch, *words, "--var", str(house.folder / "tmp"))
+        shown = capsys.readouterr()
+        return shown.out + shown.err
+
+    for name in ("TOKEN", "TOKEN_FILE", "URL"):
+        monkeypatch.delenv(f"ALPHASTOCKS_CONTROL_{name}", raising=False)
+    with house.up("--speed", 0.01) as process:
+        house.wait_until_ready(process)
+        control = control_of(house.folder / "tmp")
+        assert control is not None
+        assert "Trading is halted" in said("halt", "--reason", "news")
+        assert "halted (halted by local: news)" in said("state")
+        assert "Exits requested" in said("exit", "--yes")
+        assert "Trading goes on" in said("resume")
+        info = json.dumps(asked(house.ports["executor"], "/info"))
+        process.end(signal.SIGKILL)
+    assert control.token not in info
+    (kept,) = (house.folder / "tmp").rglob("control.json")  # the kill has left it
+    for file in (one for one in house.folder.rglob("*") if one.is_file() and one != kept):
+        assert control.token.encode() not in file.read_bytes(), file
+    assert "no `alphastocks up` runs with" in said("state")
+
+
 def test_a_halt_by_command_lasts_over_a_restart_and_its_token_is_nowhere_to_be_found(
     house: House, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -110,7 +138,7 @@ def test_a_halt_by_command_lasts_over_a_restart_and_its_token_is_nowhere_to_be_f
     with house.up("--speed", 0.01) as first:
         house.wait_until_ready(first)
         assert "Trading is halted" in said("halt", "--reason", "news")
-        assert "403 a token of scope operate may not do this" in said("exit", "--yes")
+        assert "403 a token of scope operate may not do this" in said("mode", "disabled")
         first.end(signal.SIGKILL)
     assert "no answer from the executor" in said("state")
     with house.up("--speed", 0.01) as second:

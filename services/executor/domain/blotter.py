@@ -1,6 +1,7 @@
 """All orders of the executor, and what each position still holds."""
 
 from dataclasses import dataclass, field
+from decimal import Decimal
 from uuid import UUID
 
 from libs.events.orders import OrderEvent, OrderPlanned
@@ -77,3 +78,10 @@ class Blotter:
             selling=sum(order.working_quantity + order.stray_quantity for order in exits),
             buying=sum(order.working_quantity + order.stray_quantity for order in entries),
         )
+
+    def average_price(self, position_id: UUID) -> Decimal:
+        """Return the average price of a position's bought units, rupees; 0 without any."""
+        entries = [o for o in self.of_position(position_id) if o.plan.leg == "entry"]
+        bought = sum(order.filled_quantity for order in entries)
+        paid = sum((order.average_price * order.filled_quantity for order in entries), Decimal(0))
+        return paid / bought if bought else Decimal(0)

@@ -49,10 +49,10 @@ class OptionsExecutor:
     _decided: set[UUID] = field(default_factory=set)
     _exits: dict[UUID, ExitRequests] = field(default_factory=dict)
     _restored_ms: int = 0
-    _settings_mode: Mode = field(init=False)
+    settings_mode: Mode = field(init=False)
 
     def __post_init__(self) -> None:
-        self._settings_mode = self.mode
+        self.settings_mode = self.mode
 
     def on_event(self, event: Event, now_ms: int) -> tuple[Effect, ...]:
         """React to one event; effects are to be carried out in order."""
@@ -144,7 +144,7 @@ class OptionsExecutor:
         if isinstance(event, InstrumentListed):
             self.market.list_instrument(event)
         elif isinstance(event, ModeChanged):
-            if event.settings_mode == self._settings_mode:
+            if event.settings_mode == self.settings_mode:
                 self.mode = event.mode
         elif isinstance(event, (PositionEvent, ControlEvent)):
             self.risk.on_event(event)

@@ -14,6 +14,21 @@ from services.executor.domain.policy import RiskLimits
 
 
 @dataclass(frozen=True, slots=True)
+class DayResult:
+    """A day so far: what its closed positions made after charges (rupees), and how many trades."""
+
+    net: Decimal = Decimal(0)
+    closed: int = 0
+    trades: int = 0
+    losses_in_a_row: int = 0
+
+    @property
+    def loss(self) -> Decimal:
+        """Rupees lost, 0 in profit."""
+        return max(-self.net, Decimal(0))
+
+
+@dataclass(frozen=True, slots=True)
 class Breach:
     """A limit that refuses a new position: its value and its maximum."""
 
@@ -76,9 +91,35 @@ class RiskBook:
         return sum((exposure.at_risk for exposure in self._open.values()), Decimal(0))
 
     @property
+    def day(self) -> date:
+        """The trading day that is counted; date.min before the first trade."""
+        return self._day
+
+    @property
+    def exposed(self) -> int:
+        """Number of positions, entries in flight included."""
+        return len(self._open)
+
+    @property
     def day_loss(self) -> Decimal:
         """Rupees lost by the positions closed today, 0 in profit."""
-        return max(-sum((one.net for one in self._results.values()), Decimal(0)), Decimal(0))
+        return self.result_of(self._day).loss
+
+    def at_risk_of(self, position_id: UUID) -> Decimal | None:
+        """Return the rupees at risk by a position, None if it is not known here."""
+        exposure = self._open.get(position_id)
+        return None if exposure is None else exposure.at_risk
+
+    def result_of(self, day: date) -> DayResult:
+        """Return the result of the day that is counted; nothing was traded on a later one."""
+        if day != self._day:
+            return DayResult()
+        return DayResult(
+            net=sum((one.net for one in self._results.values()), Decimal(0)),
+            closed=len(self._results),
+            trades=len(self._entered),
+            losses_in_a_row=self._losses_in_a_row(),
+        )
 
     @property
     def risk_left(self) -> Decimal:

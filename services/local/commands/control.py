@@ -1,95 +1,114 @@
 """`alphastocks halt`, `resume`, `mode`, `exit`, `state` and `token`: control of the executor."""
 
 import json
-import os
-import urllib.error
-import urllib.request
 from pathlib import Path
-from typing import Annotated, Any, get_args
+from typing import Annotated, get_args
 
 import typer
+from pydantic import ValidationError
 
 from libs.events.control import ChangeableMode
-from libs.runtime.access import Scope, hash_of, new_token
-from libs.runtime.settings import RuntimeSettings, SettingsError
+from libs.runtime.access import LONGEST_NAME, SCOPES, hash_of, new_token
+from libs.runtime.settings import SettingsError
+from services.executor.replies import State
 from services.local import screen
-from services.local.catalogue import entry_of
-
-TOKEN = "ALPHASTOCKS_CONTROL_TOKEN"  # noqa: S105  a variable's name
-TOKEN_FILE = f"{TOKEN}_FILE"
-_PORT = RuntimeSettings().port + entry_of("executor").port_offset
-DEFAULT_URL = f"http://127.0.0.1:{_PORT}"
-_SECONDS = 20.0
+from services.local.commands.executor_client import (
+    DEFAULT_URL,
+    URL,
+    chosen_executor,
+    executor_with_token,
+)
+from services.local.commands.state_page import positions_table, state_lines
 
 Url = Annotated[
-    str, typer.Option("--url", envvar="ALPHASTOCKS_CONTROL_URL", help="The executor's address.")
+    str | None,
+    typer.Option(
+        "--url",
+        envvar=URL,
+        help=f"The executor's address. [default: the `up` that runs; with a token {DEFAULT_URL}]",
+    ),
 ]
+Var = Annotated[Path | None, typer.Option("--var", help="State folder of the `up` that is meant.")]
 Reason = Annotated[str, typer.Option("--reason", help="Why; stored with the event.")]
 
 
-def halt(reason: Reason = "", url: Url = DEFAULT_URL) -> None:
+def halt(reason: Reason = "", var: Var = None, url: Url = None) -> None:
     """Open no new position until `resume`, also after a restart; exits go on.
 
-    The token is read from ALPHASTOCKS_CONTROL_TOKEN, or from the file that
-    ALPHASTOCKS_CONTROL_TOKEN_FILE names.
+    It finds the `up` that runs here. For another executor the token is read from
+    ALPHASTOCKS_CONTROL_TOKEN, or from the file that ALPHASTOCKS_CONTROL_TOKEN_FILE names.
 
     Example: `alphastocks halt --reason "news at noon"`
     """
-    _ask(url, "halt", reason)
-    screen.console.print("Trading is halted: no position is opened. `alphastocks resume` lifts it.")
+    executor = chosen_executor(url, var)
+    executor.ask("halt", reason)
+    screen.console.print(
+        f"Trading is halted at {executor.url}: no position is opened. "
+        "`alphastocks resume` lifts it.",
+        soft_wrap=True,
+    )
 
 
-def resume(reason: Reason = "", url: Url = DEFAULT_URL) -> None:
-    """Allow new positions again.
+def resume(reason: Reason = "", var: Var = None, url: Url = None) -> None:
+    """Allow new positions again, whoever halted: a person, or a message that was set aside.
 
     Example: `alphastocks resume`
     """
-    _ask(url, "resume", reason)
-    screen.console.print("Trading goes on.")
+    executor = chosen_executor(url, var)
+    executor.ask("resume", reason)
+    screen.console.print(f"Trading goes on at {executor.url}.", soft_wrap=True)
 
 
 def mode(
     to: Annotated[str, typer.Argument(metavar="MODE", help="disabled, logging_only or paper")],
     reason: Reason = "",
-    url: Url = DEFAULT_URL,
+    url: Url = None,
 ) -> None:
     """Change the mode for the signals that follow; open positions stay watched.
 
     It holds over restarts, until it is changed again or the settings name another mode. Live
-    trading cannot be switched on here.
+    trading cannot be switched on here. It needs a token of scope `trade`, which the own token of
+    `up` does not have.
 
     Example: `alphastocks mode logging_only`
     """
     if to not in get_args(ChangeableMode):
         raise SettingsError(f"MODE: {to!r} is none of {', '.join(get_args(ChangeableMode))}")
-    _ask(url, "mode", reason, mode=to)
-    screen.console.print(f"The mode is {to}.")
+    executor = executor_with_token(url, "trade")
+    executor.ask("mode", reason, mode=to)
+    screen.console.print(f"The mode is {to} at {executor.url}.", soft_wrap=True)
 
 
 def leave(
     reason: Reason = "",
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
-    url: Url = DEFAULT_URL,
+    var: Var = None,
+    url: Url = None,
 ) -> None:
     """Close every open position at the market price; `halt` first so that no new one is opened.
 
     Example: `alphastocks exit --reason "end of the test"`
     """
+    executor = chosen_executor(url, var)
     if not yes:
-        typer.confirm("Close every open position now?", abort=True)
-    answer = _ask(url, "exit", reason)
-    screen.console.print(f"Exits requested: {answer['positions']}.")
+        typer.confirm(f"Close every open position at {executor.url} now?", abort=True)
+    answer = executor.ask("exit", reason)
+    screen.console.print(
+        f"Exits requested at {executor.url}: {answer['positions']}.", soft_wrap=True
+    )
 
 
-def state(url: Url = DEFAULT_URL) -> None:
-    """Show whether trading is halted, and how many positions are open.
+def state(var: Var = None, url: Url = None) -> None:
+    """Show mode, halt, results of the day, the used limits, and every open position.
 
     Example: `alphastocks state`
     """
-    now = _ask(url, "state", None)
-    halted = now["halted_because"]
-    shown = f"halted ({halted})" if halted else "not halted"
-    screen.console.print(f"mode {now['mode']}, {shown}, {now['open_positions']} positions open")
+    executor = chosen_executor(url, var)
+    now = _state(executor.ask("state", None), executor.url)
+    for line in state_lines(now):
+        screen.console.print(line, soft_wrap=True)
+    if now.positions:
+        screen.console.print(positions_table(now))
 
 
 def token(
@@ -100,53 +119,30 @@ def token(
 
     Example: `alphastocks token asha --scope operate`
     """
-    scopes: tuple[Scope, ...] = ("read", "operate", "trade")
-    if scope not in scopes:
-        raise SettingsError(f"--scope: {scope!r} is none of {', '.join(scopes)}")
     made = new_token()
-    kept = f'{{ name = "{name}", scope = "{scope}", sha256 = "{hash_of(made)}" }}'
+    pasted = token_setting(name, scope, hash_of(made))
     screen.console.print(f"The token, shown this once:\n  {made}", soft_wrap=True)
-    screen.console.print("In the settings file of the executor:", soft_wrap=True)
-    screen.console.print(f"  [executor]\n  control = {{ tokens = [{kept}] }}", soft_wrap=True)
+    screen.console.print("At the end of the executor's settings file:", soft_wrap=True)
+    screen.console.print(pasted, soft_wrap=True)
 
 
-def _ask(url: str, action: str, reason: str | None, **more: str) -> dict[str, Any]:
-    """Send a request to the executor and return its reply; raise SettingsError if it fails."""
-    body = None if reason is None else json.dumps({"reason": reason, **more}).encode()
-    headers = {"Authorization": f"Bearer {_token()}", "Content-Type": "application/json"}
-    if not url.startswith(("http://", "https://")):
-        raise SettingsError(f"--url: {url!r} is no address such as {DEFAULT_URL}")
-    request = urllib.request.Request(f"{url}/control/{action}", body, headers)  # noqa: S310
+def token_setting(name: str, scope: str, sha256: str) -> str:
+    """Return lines of TOML that admit a token; they may follow those of other tokens.
+
+    Raises SettingsError for a name or scope that the settings would refuse.
+    """
+    if scope not in SCOPES:
+        raise SettingsError(f"--scope: {scope!r} is none of {', '.join(SCOPES)}")
+    if not name.isprintable() or not 0 < len(name) <= LONGEST_NAME:
+        raise SettingsError(f"NAME: {name!r} is not a name of 1 to {LONGEST_NAME} letters")
+    quoted = json.dumps(name, ensure_ascii=False)
+    header = "[[executor.control.tokens]]"
+    return f'{header}\nname = {quoted}\nscope = "{scope}"\nsha256 = "{sha256}"'
+
+
+def _state(reply: object, url: str) -> State:
     try:
-        with urllib.request.urlopen(request, timeout=_SECONDS) as reply:  # noqa: S310
-            answer: dict[str, Any] = json.load(reply)
-            return answer
-    except urllib.error.HTTPError as error:
-        raise SettingsError(f"{action}: {url}: {_detail(error)}") from None
-    except (OSError, ValueError) as error:
-        raise SettingsError(f"{action}: no answer from the executor at {url}: {error}") from None
-
-
-def _detail(error: urllib.error.HTTPError) -> str:
-    if error.code == 404:
-        return "it has no control endpoints: name tokens in [executor] control"
-    try:
-        return f"{error.code} {json.load(error)['detail']}"
-    except (ValueError, KeyError, TypeError):
-        return str(error)
-
-
-def _token() -> str:
-    file = os.environ.get(TOKEN_FILE)
-    if not file:
-        found = os.environ.get(TOKEN, "")
-    else:
-        try:
-            found = Path(file).read_text().strip()
-        except OSError as error:
-            raise SettingsError(f"{TOKEN_FILE}: {file}: {error.strerror}") from None
-    if not found:
-        raise SettingsError(
-            f"no token: set {TOKEN}, or {TOKEN_FILE}; `alphastocks token` makes one"
-        )
-    return found
+        return State.model_validate(reply)
+    except ValidationError as error:
+        fields = ", ".join(str(one["loc"][0]) for one in error.errors())
+        raise SettingsError(f"state: {url} is of another version: {fields}") from None

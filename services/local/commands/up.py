@@ -20,6 +20,7 @@ from services.local.commands.options import (
     settings_of,
     trading_day,
 )
+from services.local.control_file import own_control
 from services.local.day_screen import show_day
 from services.local.play.database import open_store
 from services.local.play.day_events import DayEvents
@@ -74,6 +75,9 @@ def up(
     traded. With --kafka each service is a process, on the Kafka and ClickHouse of the settings;
     servers that are not named there are started, which needs Java 17 and, once, Maven.
 
+    `state`, `halt`, `resume` and `exit` find it by themselves, by a token that is new at each
+    start, in the file control.json of its folder; with a --var of your own, name it there too.
+
     Example: `alphastocks up --speed 60`, `alphastocks up --kafka`, or `alphastocks up --kite`
     """
     wanted = Wanted(trading_day(day) if day else None, seed)
@@ -87,11 +91,12 @@ def up(
         begin_anew(folder)
     reports = Reports(_greeting(settings, kite), _result(settings), screen.notify)
     configure_logs(settings.runtime.log_level, settings.runtime.log_format)
-    if kite:
-        asyncio.run(_on_account(settings, folder, kafka, reports))
-    else:
-        begin = Begin(date.fromisoformat(DEFAULT_DAY), DEFAULT_SEED, wanted)
-        asyncio.run(_on_simulator(settings, folder, kafka, begin, reports))
+    with own_control(settings, folder) as controlled:
+        if kite:
+            asyncio.run(_on_account(controlled, folder, kafka, reports))
+        else:
+            begin = Begin(date.fromisoformat(DEFAULT_DAY), DEFAULT_SEED, wanted)
+            asyncio.run(_on_simulator(controlled, folder, kafka, begin, reports))
 
 
 async def _on_account(settings: LocalSettings, folder: Path, kafka: bool, reports: Reports) -> None:

@@ -22,6 +22,8 @@ STOP_SECONDS = 20.0
 _FIRST_WAIT_SECONDS, _LONGEST_WAIT_SECONDS = 0.5, 30.0
 _STEADY_SECONDS = 60.0
 _PR_SET_PDEATHSIG = 1
+_CONTROL = f"{PREFIX}CONTROL_"
+"""Variables of the one who controls the executor; a token in them is not for the services."""
 Notify = Callable[[str], None]
 
 
@@ -171,7 +173,8 @@ class Fleet:
             f"{PREFIX}RUNTIME__PORT": str(member.port),
             f"{PREFIX}BUS__INSTANCE": str(member.instance),
         }
-        return {**os.environ, **as_environment(self.settings), **self.extra, **own}
+        inherited = {key: text for key, text in os.environ.items() if not key.startswith(_CONTROL)}
+        return {**inherited, **as_environment(self.settings), **self.extra, **own}
 
     def _last_log_line(self, member: Member) -> str:
         lines = self.log_of(member).read_text(errors="replace").splitlines()

@@ -1,14 +1,18 @@
 """The endpoints, asked as a client asks them."""
 
 import asyncio
+import base64
+import hashlib
 import socket
 import threading
-from typing import Any
+from html.parser import HTMLParser
+from typing import Any, Literal
 
 import httpx
 import pytest
 from fastapi import APIRouter, FastAPI
 from prometheus_client.parser import text_string_to_metric_families
+from pydantic import BaseModel, Field
 
 from libs.runtime.health import Health
 from libs.runtime.http import HttpServer, make_app
@@ -124,3 +128,88 @@ def test_a_services_state_is_read_on_the_loop_that_changes_it(path: str) -> None
 
     assert get(app_of(measure=look, describe=look), path).status_code == 200
     assert threads == [threading.get_ident()]
+
+
+class Seen(HTMLParser):
+    """The elements, addresses and ids of a page."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.names: set[str] = set()
+        self.addresses: list[str] = []
+        self.ids: set[str] = set()
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.names.add(tag)
+        given = {key: value or "" for key, value in attrs}
+        self.addresses += [given[key] for key in ("href", "src", "action") if key in given]
+        self.ids |= {given["id"]} if "id" in given else set()
+
+
+class Order(BaseModel):
+    """An order of the test."""
+
+    price: float | None = Field(None, description="in <rupees>")
+    sides: list[Literal["BUY", "SELL"]] = []
+
+
+def documented() -> FastAPI:
+    router = APIRouter()
+
+    @router.post("/orders/{number}", responses={409: {"description": "sent & done"}})
+    async def send(number: int, order: Order) -> list[Order]:
+        """Send an <order>."""
+        return [order] * number
+
+    return app_of(router=router)
+
+
+@pytest.mark.parametrize("path", ["/", "/docs"])
+def test_a_page_loads_nothing_runs_nothing_and_links_to_what_is_there(path: str) -> None:
+    app = documented()
+    answer = get(app, path)
+    page = Seen(answer.text)
+    assert answer.headers["content-type"].startswith("text/html")
+    assert answer.headers["content-security-policy"].startswith("default-src 'none'; style-src")
+    assert "://" not in answer.text
+    assert not page.names & {"script", "link", "img", "iframe", "form", "object"}
+    assert page.addresses
+    for address in page.addresses:
+        if address.startswith("#"):
+            assert address[1:] in page.ids
+        else:
+            assert get(app, address).status_code in {200, 503}, address
+
+
+def test_the_page_of_links_tells_name_version_and_health_and_escapes_all_of_it() -> None:
+    health = Health()
+    health.well("candle")
+    assert "ready" in get(app_of(health), "/").text
+    health.unwell("candle", "<script>alert('x')</script> & away")
+    text = get(app_of(health, note="a <b>note</b>"), "/").text
+    assert "not ready" in text
+    assert "&lt;script&gt;alert('x')&lt;/script&gt; &amp; away" in text
+    assert "a &lt;b&gt;note&lt;/b&gt;" in text
+    assert "<h1>AlphaStocks candle</h1>" in text
+    assert VERSION in text
+
+
+def test_the_docs_describe_every_endpoint_with_its_parameters_body_and_replies() -> None:
+    app = documented()
+    text = get(app, "/docs").text
+    for path, operations in app.openapi()["paths"].items():
+        for method in operations:
+            assert f"{method.upper()} {path}" in text
+    for said in ("Send an &lt;order&gt;.", "sent &amp; done", "in &lt;rupees&gt;", "BUY, SELL"):
+        assert said in text
+    assert "<td>number</td><td>path</td><td><span>integer</span></td>" in text
+    assert '<a href="#Order">Order</a>' in text
+    assert "number</span> or <span>null" in text
+
+
+def test_the_style_is_the_one_that_the_header_allows() -> None:
+    answer = get(app_of(), "/")
+    style = answer.text.partition("<style>")[2].partition("</style>")[0]
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    assert f"'sha256-{digest}'" in answer.headers["content-security-policy"]

@@ -10,7 +10,7 @@ from uuid import UUID
 import numpy as np
 
 from libs.broker.port import Fill, OrderUpdate
-from libs.events.event import identity, ms_from_utc, utc_from_ms
+from libs.events.event import Event, identity, ms_from_utc, utc_from_ms
 from libs.events.instruments import Contract, InstrumentListed
 from libs.events.orders import OrderPlanned
 from libs.events.positions import ExitRequested, PositionClosed, PositionEvent, PositionOpened
@@ -336,3 +336,9 @@ def list_chain(executor: OptionsExecutor) -> OptionsExecutor:
         list(executor.on_event(event, NOW))
     list(executor.on_event(ticks(chain_rows()), NOW))
     return executor
+
+
+def one_trade() -> list[Event]:
+    """The chain, its quotes, a signal that is traded, and the quotes that fill its entry."""
+    later = ticks(chain_rows(), at_ms=NOW + 1000)
+    return [*chain_listed(), ticks(chain_rows()), signal(), later]

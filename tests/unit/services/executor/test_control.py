@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from libs.events.control import ControlUsed, ModeChanged, TradingHalted
-from libs.events.event import Event
+from libs.events.event import Event, utc_from_ms
 from libs.events.orders import Mode
 from libs.events.positions import ExitRequested
 from libs.runtime.access import AccessToken, Scope, hash_of
@@ -16,7 +16,7 @@ from libs.runtime.service import Parts, Service
 from libs.runtime.testing import ServiceHarness
 from services.executor.domain.plans import position_id_of
 from services.executor.settings import ControlSettings, ExecutorSettings
-from tests.unit.services.executor.builders import NOW, chain_listed, chain_rows, signal, ticks
+from tests.unit.services.executor.builders import DAY, NOW, chain_listed, chain_rows, signal, ticks
 from tests.unit.services.executor.handling import be_away, paper_service
 
 TOKENS: dict[Scope, str] = {"read": "looks", "operate": "halts", "trade": "closes"}
@@ -27,7 +27,7 @@ PATHS: dict[str, tuple[str, Scope]] = {
     "/control/state": ("GET", "read"),
     "/control/halt": ("POST", "operate"),
     "/control/resume": ("POST", "operate"),
-    "/control/exit": ("POST", "trade"),
+    "/control/exit": ("POST", "operate"),
     "/control/mode": ("POST", "trade"),
 }
 Ask = Callable[..., Awaitable[httpx.Response]]
@@ -89,6 +89,21 @@ def test_a_halt_refuses_new_positions_until_trading_is_resumed() -> None:
     play(story)
 
 
+def test_a_halt_by_a_message_that_was_set_aside_is_lifted_by_who_may_halt() -> None:
+    async def story(harness: ServiceHarness, ask: Ask) -> None:
+        await market(harness)
+        at = utc_from_ms(NOW)
+        envelope = TradingHalted.without_cause("orders", occurred_at=at, trading_day=DAY)
+        await harness.publish(TradingHalted(**envelope, reason="a message was set aside"))
+        state = (await ask("/control/state", "looks")).json()
+        assert state["halted_because"] == "a message was set aside"
+        assert (await ask("/control/resume", "halts")).status_code == 200
+        await harness.publish(signal())
+        assert await traded(harness) != []
+
+    play(story)
+
+
 @pytest.mark.usefixtures("_no_waits")
 def test_a_command_is_not_lost_in_an_outage_of_the_bus() -> None:
     async def story(harness: ServiceHarness, ask: Ask) -> None:
@@ -105,7 +120,7 @@ def test_an_exit_is_requested_once_for_each_open_position() -> None:
         await harness.publish(signal(), ticks(chain_rows(), at_ms=NOW + 1000))
         assert (await ask("/control/state", "looks")).json()["open_positions"] == 1
         for _ in range(2):
-            assert (await ask("/control/exit", "closes")).json()["positions"] == 1
+            assert (await ask("/control/exit", "halts")).json()["positions"] == 1
         asked = await harness.published("exit_requests")
         assert [one.reason for one in asked if isinstance(one, ExitRequested)] == ["manual"] * 2
         assert len({one.event_id for one in asked}) == 1

@@ -11,6 +11,7 @@ import typer
 import typer.core
 import typer.main
 from rich.console import Console
+from rich.table import Table
 from typer.testing import CliRunner
 
 from libs.market.calendar import load_calendar
@@ -108,3 +109,32 @@ def test_an_output_folder_that_cannot_be_created_is_refused_before_the_run(
     with pytest.raises(SettingsError, match=r"--out: .*file"):
         demo(out=tmp_path / out)
     assert (tmp_path / "file").read_text() == "not a folder"
+
+
+BRACKETS = "[executor] [bold]x[/bold] [/red] :warning: {a}"
+
+
+@pytest.mark.parametrize("name", ["console", "errors"])
+def test_text_with_brackets_or_colons_is_shown_as_it_is(name: str) -> None:
+    console: Console = getattr(screen, name)
+    table = Table("column")
+    table.add_row(BRACKETS)
+    with console.capture() as capture:
+        console.print(BRACKETS, soft_wrap=True)
+        console.print(table)
+    assert capture.get().count(BRACKETS) == 2
+
+
+def test_progress_shows_its_description_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    console = Console(file=io.StringIO(), force_terminal=True, width=200)
+    monkeypatch.setattr(screen, "errors", console)
+    with screen.session_progress(BRACKETS, SESSION) as on_frame:
+        on_frame(SESSION.open_ms)
+    assert isinstance(console.file, io.StringIO)
+    assert BRACKETS in console.file.getvalue()
+
+
+def test_every_console_is_one_of_the_two_that_show_text_as_it_is() -> None:
+    sources = [*Path("services").rglob("*.py"), *Path("libs").rglob("*.py")]
+    made = {str(file) for file in sources if "Console(" in file.read_text()}
+    assert made == {"services/local/screen.py"}

@@ -106,3 +106,18 @@ def test_settings_read_back_from_the_environment_are_equal(monkeypatch: pytest.M
     for name, text in as_environment(settings).items():
         monkeypatch.setenv(name, text)
     assert load_settings(LocalSettings, None) == settings
+
+
+def test_a_token_for_the_control_of_the_executor_is_not_handed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ALPHASTOCKS_CONTROL_TOKEN", "marked-token")
+    monkeypatch.setenv("ALPHASTOCKS_CONTROL_TOKEN_FILE", "marked-file")
+
+    async def story() -> None:
+        async with fleet_in(tmp_path, []) as fleet:
+            member = await fleet.start("signal", MODULE)
+            await until(lambda: bool(said(fleet, member)), "it runs")
+            assert said(fleet, member) == ["member 0 is here"]  # and names no variable
+
+    asyncio.run(story())

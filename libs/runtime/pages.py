@@ -1,0 +1,151 @@
+"""The pages of a service for a person: `/` and `/docs`.
+
+Plain HTML without scripts. Nothing is loaded from elsewhere, so that they work offline; a header
+forbids it too. Text is escaped by the element tree.
+"""
+
+import base64
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+from xml.etree.ElementTree import Element, SubElement, tostring
+
+from fastapi.responses import HTMLResponse
+
+from libs.runtime.health import Health
+from libs.runtime.metrics import VERSION
+from libs.runtime.service import Service
+
+_STYLE = """
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem }
+table { border-collapse: collapse; margin: .5rem 0 1rem }
+th, td { border: 1px solid #8886; padding: .2rem .6rem; text-align: left; vertical-align: top }
+h2 { margin-top: 2rem }
+:root { color-scheme: light dark }
+"""
+_STYLE_HASH = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
+_HEADERS = {
+    "Content-Security-Policy": f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+}
+_LINKS = (
+    ("/health/ready", "whether every required part works, and why not"),
+    ("/health/live", "whether the process runs"),
+    ("/info", "what the service says of itself"),
+    ("/metrics", "the metrics that Prometheus reads"),
+    ("/docs", "the endpoints"),
+    ("/openapi.json", "the same for programs"),
+)
+Content = Element | str
+
+
+def home_page(service: Service, health: Health) -> HTMLResponse:
+    """Return the page at `/`: name, version, health, links, and the service's note."""
+    report = health.report()
+    return _page(
+        f"AlphaStocks {service.name}",
+        _made("p", f"version {VERSION}, ", "ready" if health.is_ready else "not ready"),
+        _table(("component", "health"), report.items()),
+        _made("ul", *(_made("li", _link(path), f": {what}") for path, what in _LINKS)),
+        *([_made("p", service.note)] if service.note else []),
+    )
+
+
+def docs_page(document: Mapping[str, Any]) -> HTMLResponse:
+    """Return the page at `/docs` for an OpenAPI document."""
+    paths: Mapping[str, Mapping[str, Any]] = document["paths"]
+    schemas: Mapping[str, Any] = document.get("components", {}).get("schemas", {})
+    return _page(
+        document["info"]["title"],
+        _made("p", f"version {document['info']['version']}, ", _link("/", "back")),
+        *(
+            element
+            for path, operations in paths.items()
+            for method, operation in operations.items()
+            for element in _operation(f"{method.upper()} {path}", operation)
+        ),
+        _made("h2", "Schemas"),
+        *(element for name, schema in schemas.items() for element in _schema(name, schema)),
+    )
+
+
+def _operation(title: str, operation: Mapping[str, Any]) -> Iterator[Element]:
+    yield _made("h2", _made("code", title))
+    yield _made("p", operation.get("description") or operation.get("summary", ""))
+    if operation.get("security"):
+        names = ", ".join(name for one in operation["security"] for name in one)
+        yield _made("p", f"needs: {names}")
+    if parameters := operation.get("parameters"):
+        rows = [(one["name"], one["in"], _type(one.get("schema", {}))) for one in parameters]
+        yield _table(("parameter", "in", "type"), rows)
+    if body := operation.get("requestBody"):
+        yield _made("p", "body: ", *_types(body))
+    answers = operation.get("responses", {})
+    rows = [
+        (code, one.get("description", ""), _made("span", *_types(one)))
+        for code, one in answers.items()
+    ]
+    yield _table(("status", "meaning", "reply"), rows)
+
+
+def _schema(name: str, schema: Mapping[str, Any]) -> Iterator[Element]:
+    yield _made("h3", name, id=name)
+    yield _made("p", schema.get("description", ""))
+    fields: Mapping[str, Any] = schema.get("properties", {})
+    rows = [(key, _type(field), field.get("description", "")) for key, field in fields.items()]
+    yield _table(("field", "type", "meaning"), rows)
+
+
+def _types(message: Mapping[str, Any]) -> Iterator[Content]:
+    """Yield the content types of a body or reply, each with its schema."""
+    for kind, media in message.get("content", {}).items():
+        yield _made("span", f"{kind} ", _type(media.get("schema", {})), " ")
+
+
+def _type(schema: Mapping[str, Any]) -> Element:
+    """Return the type of a value; the name of a schema is a link to it."""
+    if "$ref" in schema:
+        name = schema["$ref"].rpartition("/")[2]
+        return _link(f"#{name}", name)
+    if "anyOf" in schema:
+        either = (part for one in schema["anyOf"] for part in (" or ", _type(one)))
+        return _made("span", *list(either)[1:])
+    if schema.get("type") == "array":
+        return _made("span", "list of ", _type(schema.get("items", {})))
+    if choices := schema.get("enum"):
+        return _made("span", ", ".join(str(one) for one in choices))
+    return _made("span", str(schema.get("const", schema.get("format", schema.get("type", "any")))))
+
+
+def _page(title: str, *content: Content) -> HTMLResponse:
+    html = Element("html", lang="en")
+    head = SubElement(html, "head")
+    head.append(_made("title", title))
+    head.append(Element("meta", name="viewport", content="width=device-width"))
+    head.append(_made("style", _STYLE))
+    html.append(_made("body", _made("h1", title), *content))
+    text = tostring(html, encoding="unicode", method="html")
+    return HTMLResponse(f"<!DOCTYPE html>\n{text}", headers=_HEADERS)
+
+
+def _table(heads: Iterable[str], rows: Iterable[Iterable[Content]]) -> Element:
+    lines = [_made("tr", *(_made("td", cell) for cell in row)) for row in rows]
+    return _made("table", _made("tr", *(_made("th", one) for one in heads)), *lines)
+
+
+def _link(path: str, text: str = "") -> Element:
+    return _made("a", text or path, href=path)
+
+
+def _made(name: str, *content: Content, **attributes: str) -> Element:
+    """Return an element with text and elements in it."""
+    made = Element(name, attributes)
+    for one in content:
+        if isinstance(one, Element):
+            made.append(one)
+        elif len(made):
+            made[-1].tail = (made[-1].tail or "") + one
+        else:
+            made.text = (made.text or "") + one
+    return made

@@ -1,0 +1,162 @@
+"""What the control endpoints are asked and what they reply; money is text in rupees."""
+
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Annotated, Literal
+from uuid import UUID
+
+from pydantic import AwareDatetime, BaseModel, Field, PlainSerializer
+
+from libs.events.control import Action, ChangeableMode
+from libs.events.event import utc_from_ms
+from libs.events.orders import Mode
+from services.executor.domain.overview import OpenPosition, Overview
+
+
+def _plain(amount: Decimal) -> str:
+    """Return an amount with two decimals, without an exponent."""
+    return f"{amount:.2f}"
+
+
+Rupees = Annotated[Decimal, PlainSerializer(_plain, return_type=str)]
+
+
+class Asked(BaseModel):
+    """The body of a request."""
+
+    reason: str = Field("", max_length=200, description="why; it is recorded with the event")
+
+
+class ModeAsked(Asked):
+    """The mode of the executor from now on."""
+
+    mode: ChangeableMode
+
+
+class Answer(BaseModel):
+    """What was done; `positions` is the number to be closed."""
+
+    action: Action
+    positions: int = 0
+
+
+class Count(BaseModel):
+    """How much of a limit is used."""
+
+    used: int
+    limit: int
+
+
+class Amount(BaseModel):
+    """How many rupees of a limit are used."""
+
+    used: Rupees
+    limit: Rupees
+
+
+class UsedLimits(BaseModel):
+    """The limits of [executor] limits and what is used of them."""
+
+    capital_at_risk: Amount = Field(description="rupees lost if every stop is hit")
+    daily_loss: Amount = Field(description="of positions closed today, after charges")
+    losses_in_a_row: Count
+    trades_a_day: Count
+    positions: Count = Field(description="entries in flight included")
+
+
+class PositionState(BaseModel):
+    """An open position; prices in rupees, quantities in units; null is unknown."""
+
+    position_id: UUID
+    strategy: str
+    mode: Mode
+    action: Literal["BUY", "SELL"] = Field(description="the signal's; the option is always bought")
+    underlying: str
+    tradingsymbol: str = Field(description="of the contract")
+    lots: float = Field(description="a fraction while fills are parts of a lot")
+    quantity: int
+    selling: int = Field(description="units in exits under way")
+    average_price: Rupees
+    last_price: Rupees | None = Field(description="of the latest quote")
+    quoted_at: AwareDatetime | None = Field(description="time of the latest quote")
+    unrealised: Rupees | None = Field(description="at the last price, before charges")
+    stop_loss: Rupees
+    target: Rupees
+    at_risk: Rupees | None = Field(description="lost at the stop, with what is still being bought")
+
+
+class State(BaseModel):
+    """What the executor knows now; money in rupees; null is unknown."""
+
+    at: AwareDatetime | None = Field(description="the executor's clock; null: not started")
+    mode: Mode
+    settings_mode: Mode = Field(description="the mode of the settings, before any change")
+    halted_because: str | None = Field(description="why no position is opened; null: not halted")
+    trading_day: date | None = Field(description="the day that is counted; null before the first")
+    capital: Rupees
+    realised: Rupees = Field(description="of positions closed today, after charges")
+    closed_positions: int = Field(description="today")
+    unrealised: Rupees | None = Field(description="of open positions, before charges")
+    limits: UsedLimits
+    working_orders: int
+    orders_in_doubt: int = Field(description="sent, and not seen at the broker")
+    open_positions: int
+    positions: list[PositionState]
+
+
+def state_of(now: Overview) -> State:
+    """Return the reply for what the executor knows."""
+    return State(
+        at=_time(now.at_ms),
+        mode=now.mode,
+        settings_mode=now.settings_mode,
+        halted_because=now.halted_because,
+        trading_day=now.day,
+        capital=now.capital,
+        realised=now.result.net,
+        closed_positions=now.result.closed,
+        unrealised=now.unrealised,
+        limits=_used(now),
+        working_orders=now.working,
+        orders_in_doubt=now.in_doubt,
+        open_positions=len(now.positions),
+        positions=[_position(one) for one in now.positions],
+    )
+
+
+def _used(now: Overview) -> UsedLimits:
+    limits, result = now.limits, now.result
+    at_risk, loss = now.capital * limits.capital_at_risk, now.capital * limits.daily_loss
+    return UsedLimits(
+        capital_at_risk=Amount(used=now.at_risk, limit=at_risk),
+        daily_loss=Amount(used=result.loss, limit=loss),
+        losses_in_a_row=Count(used=result.losses_in_a_row, limit=limits.losses_in_a_row),
+        trades_a_day=Count(used=result.trades, limit=limits.trades_a_day),
+        positions=Count(used=now.exposed, limit=limits.positions),
+    )
+
+
+def _position(one: OpenPosition) -> PositionState:
+    entry = one.entry
+    return PositionState(
+        position_id=entry.position_id,
+        strategy=entry.strategy,
+        mode=entry.mode,
+        action=entry.action,
+        underlying=entry.contract.underlying,
+        tradingsymbol=entry.contract.tradingsymbol,
+        lots=one.quantity / entry.contract.lot_size,
+        quantity=one.quantity,
+        selling=one.selling,
+        average_price=one.average_price,
+        last_price=one.last_price,
+        quoted_at=_time(one.quoted_ms),
+        unrealised=one.unrealised,
+        stop_loss=entry.stop_loss,
+        target=entry.target,
+        at_risk=one.at_risk,
+    )
+
+
+def _time(at_ms: int | None) -> datetime | None:
+    return utc_from_ms(at_ms) if at_ms else None

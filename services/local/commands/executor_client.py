@@ -1,0 +1,135 @@
+"""Which executor a command means, and requests to its control endpoints."""
+
+import json
+import os
+import urllib.error
+import urllib.request
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from libs.runtime.settings import RuntimeSettings, SettingsError
+from services.local.control_file import (
+    STATE_FOLDERS,
+    Control,
+    control_of,
+    executor_url,
+    running_controls,
+)
+
+TOKEN = "ALPHASTOCKS_CONTROL_TOKEN"  # noqa: S105  a variable's name
+TOKEN_FILE = f"{TOKEN}_FILE"
+URL = "ALPHASTOCKS_CONTROL_URL"
+DEFAULT_URL = executor_url(RuntimeSettings())
+_SECONDS = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class Executor:
+    """The address of an executor, and a token for it."""
+
+    url: str
+    token: str = field(repr=False)
+
+    def ask(self, action: str, reason: str | None, **more: str) -> Any:
+        """Send a request and return its reply; without a reason it only reads.
+
+        Raises SettingsError if the request fails.
+        """
+        body = None if reason is None else json.dumps({"reason": reason, **more}).encode()
+        headers = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}
+        request = urllib.request.Request(f"{self.url}/control/{action}", body, headers)  # noqa: S310  see `_checked`
+        try:
+            with urllib.request.urlopen(request, timeout=_SECONDS) as reply:  # noqa: S310
+                return json.load(reply)
+        except urllib.error.HTTPError as error:
+            raise SettingsError(f"{action}: {self.url}: {_detail(error)}") from None
+        except (OSError, ValueError) as error:
+            silent = f"no answer from the executor at {self.url}, which may be starting"
+            raise SettingsError(f"{action}: {silent}: {error}") from None
+
+
+def chosen_executor(url: str | None, var: Path | None) -> Executor:
+    """Return the executor that the options or the environment name, or else the one that runs here.
+
+    A state folder is the strongest; then the token of the environment, at `url` or the default
+    address. Without either it is the only `up` that runs under `var/`. Raises SettingsError when
+    there is none, or more than one.
+    """
+    token = None if var else token_of_environment()
+    if token:
+        return Executor(_checked(url or DEFAULT_URL), token)
+    found = _running(var)
+    at_url = [one for one in found if url is None or one.url == url.rstrip("/")]
+    if len(at_url) == 1:
+        return Executor(at_url[0].url, at_url[0].token)
+    raise SettingsError(_none(url, var, found) if not at_url else _several(at_url))
+
+
+def executor_with_token(url: str | None, needed: str) -> Executor:
+    """Return the executor that the environment's token is for; SettingsError without a token.
+
+    `needed` is the scope: the own token of an `up` does not have it.
+    """
+    token = token_of_environment()
+    if not token:
+        raise SettingsError(
+            f"this needs a token of scope {needed}: `alphastocks token NAME --scope {needed}` "
+            f"makes one; set it in {TOKEN}, or its file in {TOKEN_FILE}"
+        )
+    return Executor(_checked(url or DEFAULT_URL), token)
+
+
+def token_of_environment() -> str:
+    """Return the token of the environment, empty without one; SettingsError for a bad file."""
+    file = os.environ.get(TOKEN_FILE)
+    if not file:
+        return os.environ.get(TOKEN, "")
+    try:
+        token = Path(file).read_text().strip()
+    except OSError as error:
+        raise SettingsError(f"{TOKEN_FILE}: {file}: {error.strerror}") from None
+    if not token:
+        raise SettingsError(f"{TOKEN_FILE}: {file}: the file is empty")
+    return token
+
+
+def _running(var: Path | None) -> Sequence[Control]:
+    if var is None:
+        return running_controls()
+    control = control_of(var)
+    return [] if control is None else [control]
+
+
+def _none(url: str | None, var: Path | None, found: Sequence[Control]) -> str:
+    if found:
+        return f"--url: no `alphastocks up` runs at {url}, but {_named(found)}; leave --url out"
+    where = str(var) if var else f"a folder under {STATE_FOLDERS}/"
+    return (
+        f"no `alphastocks up` runs with {where}: name its folder by --var, or set {TOKEN} and "
+        f"{URL} for another executor; for a stack on Docker: `make halt`, `make state`"
+    )
+
+
+def _several(found: Sequence[Control]) -> str:
+    return f"several run: {_named(found)}; choose one by --var FOLDER"
+
+
+def _named(found: Sequence[Control]) -> str:
+    return ", ".join(f"{one.folder} at {one.url}" for one in found)
+
+
+def _checked(url: str) -> str:
+    if not url.startswith(("http://", "https://")):
+        raise SettingsError(f"--url: {url!r} is no address such as {DEFAULT_URL}")
+    return url.rstrip("/")
+
+
+def _detail(error: urllib.error.HTTPError) -> str:
+    if error.code == 404:
+        return "it has no control endpoints: name tokens in [executor] control"
+    try:
+        return f"{error.code} {json.load(error)['detail']}"
+    except (ValueError, KeyError, TypeError):
+        return str(error)

@@ -1,0 +1,143 @@
+"""The control file of a running `up`: the address of its executor, and a token that it admits.
+
+The token is new at each start, so one that leaked is worthless after the next; only its hash goes
+to the executor. A lock tells whether the `up` still runs: a kill leaves the file, not the lock.
+"""
+
+import fcntl
+import ipaddress
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from uuid import uuid4
+
+from libs.runtime.access import AccessToken, Scope, hash_of, new_token
+from libs.runtime.settings import RuntimeSettings, SettingsError
+from services.local.catalogue import entry_of
+from services.local.settings import LocalSettings
+
+STATE_FOLDERS = Path("var")
+"""Where the state folders of `up` are, unless --var names another one."""
+FILE, LOCK = "control.json", "control.lock"
+OWNER = "local"
+"""Name of the token in the audit trail."""
+SCOPE: Scope = "operate"
+_OWNER_ONLY = 0o600
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """A running `up`: its state folder, the address of its executor, and its token."""
+
+    folder: Path
+    url: str
+    token: str = field(repr=False)
+
+
+@contextmanager
+def own_control(settings: LocalSettings, folder: Path) -> Iterator[LocalSettings]:
+    """Yield settings whose executor admits a new token; the file holds it until the end.
+
+    Raises SettingsError if another `up` uses the folder, or if it cannot be written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, _OWNER_ONLY)
+    except OSError as error:
+        raise SettingsError(f"--var: {error.filename}: {error.strerror}") from None
+    try:
+        if not _locked(lock):
+            raise SettingsError(
+                f"{folder} is in use by another alphastocks: stop it, or name another folder"
+            )
+        token = new_token()
+        _write(Control(folder, executor_url(settings.runtime), token))
+        try:
+            yield _admitting(settings, token)
+        finally:
+            (folder / FILE).unlink(missing_ok=True)
+    finally:
+        os.close(lock)
+
+
+def running_controls() -> list[Control]:
+    """Return every `up` that runs with a state folder under `var/`."""
+    folders = (STATE_FOLDERS, *sorted(STATE_FOLDERS.glob("*/")))
+    found = (control_of(folder) for folder in folders)
+    return [one for one in found if one is not None]
+
+
+def control_of(folder: Path) -> Control | None:
+    """Return the `up` that runs with this state folder, None without one.
+
+    Raises SettingsError for a file that cannot be read.
+    """
+    try:
+        if not _is_locked(folder / LOCK):
+            return None
+        held = json.loads((folder / FILE).read_text("utf-8"))
+        return Control(folder, held["url"], held["token"])
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise SettingsError(f"{error.filename}: {error.strerror}: another user's?") from None
+    except (ValueError, KeyError, TypeError):
+        raise SettingsError(f"{folder / FILE}: it is damaged; restart its `up`") from None
+
+
+def executor_url(runtime: RuntimeSettings) -> str:
+    """Return the address at which this machine reaches the executor of an `up`."""
+    return f"http://{_reachable(runtime.host)}:{runtime.port + entry_of('executor').port_offset}"
+
+
+def _reachable(host: str) -> str:
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return host
+    if address.is_unspecified:
+        return "127.0.0.1" if address.version == 4 else "[::1]"
+    return host if address.version == 4 else f"[{host}]"
+
+
+def _admitting(settings: LocalSettings, token: str) -> LocalSettings:
+    """Return settings whose executor admits the token beside those that they name."""
+    executor = settings.executor
+    own = AccessToken(name=OWNER, scope=SCOPE, sha256=hash_of(token))
+    control = executor.control.model_copy(update={"tokens": (*executor.control.tokens, own)})
+    return settings.model_copy(
+        update={"executor": executor.model_copy(update={"control": control})}
+    )
+
+
+def _write(control: Control) -> None:
+    """Write the file at once: a reader sees all of it or nothing; only the owner may read it."""
+    path = control.folder / FILE
+    draft = path.with_name(f".{FILE}.{uuid4().hex}")
+    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _OWNER_ONLY)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            json.dump({"url": control.url, "token": control.token}, file)
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def _is_locked(lock: Path) -> bool:
+    descriptor = os.open(lock, os.O_RDONLY)
+    try:
+        return not _locked(descriptor, fcntl.LOCK_SH)
+    finally:
+        os.close(descriptor)
+
+
+def _locked(descriptor: int, kind: int = fcntl.LOCK_EX) -> bool:
+    """Lock an open file until it is closed; return False if another process has it."""
+    try:
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
