@@ -4,10 +4,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 LOCKS := requirements-dev.lock requirements-clickhouse.lock
 STAMP := $(VENV)/.installed
-# make up LIVE=1 follows a real account and logs what it would order; see docs/runbook.md
-COMPOSE := docker compose $(if $(LIVE),--env-file deploy/live.env) -f deploy/docker-compose.yml
+# What is done with the stack on Docker: it finds the one that runs, simulator or live. REASON and LIVE
+# reach it as variables; ARGS are words.
+STACK := $(PYTHON) -m deploy.stack
+export LIVE REASON
 
-.PHONY: help setup demo check test prove explore bench lint audit format lock clean up down logs ps password smoke k8s
+.PHONY: help setup demo check test prove explore bench lint audit format lock clean smoke k8s \
+  up down ps state halt resume exit mode stop start restart logs lag tail dlq cli login password rewind rotate
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -66,21 +69,65 @@ lock: ## resolve the lock files again (needs uv)
 	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --extra dev pyproject.toml -o requirements-dev.lock
 	uv pip compile -q --generate-hashes --no-deps --no-emit-index-url --no-header --python-version 3.11 requirements-clickhouse.in -o requirements-clickhouse.lock
 
-up: ## everything on Docker: http://localhost:3000 shows it
-	$(COMPOSE) up --detach --build --wait
-	@echo "Grafana: http://localhost:$${GRAFANA_PORT:-3000}, user admin; make password shows the password"
+up: $(if $(filter 1,$(LIVE)),$(STAMP)) ## everything on Docker, simulated; LIVE=1: your account, orders only logged
+	@$(if $(filter 1,$(LIVE)),$(BIN)/python -m deploy.stack,$(STACK)) up $(ARGS)
 
-down: ## stop it; the data stays (make down ARGS=-v removes it)
-	$(COMPOSE) down $(ARGS)
+down: ## stop the stack that runs; the data stays (make down ARGS=-v removes it)
+	@$(STACK) down $(ARGS)
 
-logs: ## the services' logs (make logs ARGS=executor)
-	$(COMPOSE) logs --follow --tail 20 $(ARGS)
+ps: ## what runs, whether it is healthy, and what it waits for
+	@$(STACK) ps $(ARGS)
 
-ps: ## what runs, and whether it is healthy
-	$(COMPOSE) ps --all
+state: ## mode, whether trading is halted, open positions
+	@$(STACK) state $(ARGS)
+
+halt: ## open no new position, also after a restart (make halt REASON="news")
+	@$(STACK) halt $(ARGS)
+
+resume: ## allow new positions again (make resume REASON="over")
+	@$(STACK) resume $(ARGS)
+
+exit: ## close every open position; halt first
+	@$(STACK) exit $(ARGS)
+
+mode: ## disabled, logging_only or paper (make mode ARGS=logging_only)
+	@$(STACK) mode $(ARGS)
+
+stop: ## stop services (make stop ARGS=executor)
+	@$(STACK) stop $(ARGS)
+
+start: ## start what is stopped (make start ARGS=executor)
+	@$(STACK) start $(ARGS)
+
+restart: ## restart services (make restart ARGS=ingest)
+	@$(STACK) restart $(ARGS)
+
+logs: ## follow the logs (make logs ARGS=executor)
+	@$(STACK) logs $(ARGS)
+
+lag: ## how many messages each consumer group is behind (make lag ARGS=--watch)
+	@$(STACK) lag $(ARGS)
+
+tail: ## follow a topic (make tail ARGS=orders)
+	@$(STACK) tail $(ARGS)
+
+dlq: ## dead letters (make dlq ARGS=list; then show, retry)
+	@$(STACK) dlq $(ARGS)
+
+cli: ## any command of alphastocks in the stack (make cli ARGS=topics)
+	@$(STACK) cli $(ARGS)
+
+login: ## log in at Kite, for the live stack; needs KITE_API_KEY and KITE_API_SECRET
+	@$(STACK) login $(ARGS)
 
 password: ## the password of Grafana's user admin
-	@$(COMPOSE) exec grafana cat /run/alphastocks/grafana/admin_password; echo
+	@$(STACK) password
+
+rewind: ## a table's writer reads its topics again (make rewind ARGS=position.writer.positions)
+	@$(STACK) rewind $(ARGS)
+
+rotate: ## make a secret anew (make rotate ARGS=operator; or store)
+	@$(STACK) rotate $(ARGS)
 
 smoke: $(STAMP) ## docker compose up from scratch, services killed, nothing lost
 	$(BIN)/python -m pytest -v -s tests/deploy/test_compose.py

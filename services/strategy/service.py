@@ -48,11 +48,12 @@ def make_service(
         subscriptions=(candles, *parts.writers("strategy", tables)),
         prepare=prepare,
         looks_up=("control",),
+        waiting=parts.waiting,
         describe=lambda: {"strategies": [choice.name for choice in settings.strategies]},
     )
 
 
-_POLL_SECONDS, _POLLS_PER_WARNING = 0.5, 20
+_POLL_SECONDS = 0.5
 
 
 class _HostState:
@@ -102,15 +103,15 @@ async def _history_loaded(
     parts: Parts, log: structlog.typing.FilteringBoundLogger
 ) -> HistoryLoaded | None:
     """Return ingest's last HistoryLoaded; wait for one if the bus keeps `control`."""
-    waited = 0
-    while (loaded := await last_history_loaded(parts.bus, log)) is None and parts.bus.keeps(
-        "control"
-    ):
-        if waited % _POLLS_PER_WARNING == 0:
-            log.warning("waiting for ingest to load history")
-        waited += 1
-        await asyncio.sleep(_POLL_SECONDS)
-    return loaded
+    loaded = await last_history_loaded(parts.bus, log)
+    if loaded is not None or not parts.bus.keeps("control"):
+        return loaded
+    log.warning("waiting for ingest to open a trading day and load history")
+    with parts.waiting.on("ingest to open a trading day and load history"):
+        while True:
+            await asyncio.sleep(_POLL_SECONDS)
+            if (loaded := await last_history_loaded(parts.bus, log)) is not None:
+                return loaded
 
 
 def _maker(choice: StrategyChoice, known: dict[str, type[Strategy]]) -> Callable[[], Strategy]:

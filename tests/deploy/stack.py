@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import time
@@ -19,12 +20,10 @@ from tests.integration.processes import free_ports
 ROOT = Path(__file__).parents[2]
 COMPOSE_FILE = ROOT / "deploy" / "docker-compose.yml"
 IMAGES = (
-    "python:3.11-slim-bookworm",
-    "apache/kafka:4.1.0",
-    "clickhouse/clickhouse-server:25.8",
-    "prom/prometheus:latest",
-    "grafana/grafana:latest",
+    *re.findall(r"(?m)^FROM (\S+)$", (ROOT / "deploy" / "Dockerfile").read_text()),
+    *re.findall(r"(?m)^    image: (\S+)$", COMPOSE_FILE.read_text()),
 )
+"""Those that are not ours."""
 START_SECONDS, TIMEOUT_SECONDS = 600, 180
 
 
