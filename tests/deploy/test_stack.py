@@ -1,12 +1,17 @@
 """`make halt` and the like, with a docker that is not there: what is found, told, and refused."""
 
+import io
 import os
 import subprocess
 import sys
+from contextlib import redirect_stderr
+from dataclasses import dataclass
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 
+from deploy.stack.__main__ import VERBS, main
 from tests.deploy.fake_docker import ROOT, FakeDocker
 
 SIMULATOR, LIVE = "alphastocks", "alphastocks-live"
@@ -20,23 +25,64 @@ def docker(tmp_path: Path) -> FakeDocker:
     return FakeDocker(tmp_path / "bin")
 
 
-def make(docker: FakeDocker, *words: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    """Run make as an operator does; its own line about an error is left out."""
-    kept = {k: v for k, v in os.environ.items() if not k.startswith(("KITE", "MAKE", "COMPOSE"))}
-    env = {**kept, **docker.install(), **variables}
-    done = subprocess.run(
-        ["make", "--no-print-directory", *words],
+@dataclass
+class Done:
+    """How a verb ended, and what it said."""
+
+    returncode: int
+    stderr: str
+
+
+def make(docker: FakeDocker, *words: str, **variables: str) -> Done:
+    """Do what make does with these words, in this process; `test_make_...` below sees to make."""
+    given = dict(word.split("=", 1) for word in words if "=" in word)
+    arguments = [words[0], *given.pop("ARGS", "").split()]
+    said = io.StringIO()
+    env = {**clean_environment(), **docker.install(), **given, **variables}
+    with redirect_stderr(said), patch.dict(os.environ, env, clear=True):
+        status = main(arguments)
+    return Done(status, said.getvalue().rstrip())
+
+
+def clean_environment() -> dict[str, str]:
+    """Return the variables of this process that do not concern the stack."""
+    ours = ("KITE", "MAKE", "COMPOSE", "LIVE", "REASON", "ARGS")
+    return {name: text for name, text in os.environ.items() if not name.startswith(ours)}
+
+
+def run(
+    command: list[str], docker: FakeDocker, variables: dict[str, str]
+) -> subprocess.CompletedProcess[str]:
+    """Run a command with the docker that is not there."""
+    return subprocess.run(
+        command,
         cwd=ROOT,
-        env=env,
+        env={**clean_environment(), **docker.install(), **variables},
         capture_output=True,
         text=True,
         stdin=subprocess.DEVNULL,
         timeout=60,
         check=False,
     )
-    lines = [line for line in done.stderr.splitlines() if not line.startswith("make: ***")]
-    done.stderr = "\n".join(lines)
-    return done
+
+
+@pytest.mark.parametrize("verb", sorted(VERBS))
+def test_make_has_a_target_for_each_verb_that_passes_words_on(
+    docker: FakeDocker, verb: str
+) -> None:
+    shown = run(["make", "--dry-run", verb, "ARGS=one --two"], docker, {})
+    assert shown.returncode == 0, shown.stderr
+    expected = f"python3 -m deploy.stack {verb}" + ("" if verb == "password" else " one --two")
+    assert shown.stdout.strip() == expected
+
+
+def test_make_passes_the_reason_with_its_spaces_and_fails_as_the_verb_fails(
+    docker: FakeDocker,
+) -> None:
+    docker.runs(LIVE)
+    assert run(["make", "halt", "REASON=it's news"], docker, {}).returncode == 0
+    assert docker.told == [f"{LIVE} (live.env): run --rm --no-deps -T cli halt --reason it's news"]
+    assert run(["make", "halt", "LIVE=0"], docker, {}).returncode != 0
 
 
 @STACKS
@@ -113,26 +159,19 @@ def test_the_stack_that_was_asked_for_and_does_not_run_is_not_replaced_by_the_ot
 
 @pytest.mark.parametrize(("running", "words"), [(LIVE, ("up",)), (SIMULATOR, ("up", "LIVE=1"))])
 def test_a_second_stack_is_refused_by_name_before_anything_is_built(
-    docker: FakeDocker, running: str, words: tuple[str, ...], tmp_path: Path
+    docker: FakeDocker, running: str, words: tuple[str, ...]
 ) -> None:
     docker.runs(running)
-    done = make(docker, *words, *as_if_set_up(tmp_path))
+    done = make(docker, *words)
     assert done.returncode != 0
     assert done.stderr.startswith(f"up: nothing was built: {NAMES[running]} runs")
     assert docker.told == []
 
 
-def as_if_set_up(folder: Path) -> tuple[str, ...]:
-    """Return what makes the Makefile take the environment of the tests for its own."""
-    stamp = folder / "installed"
-    stamp.touch()
-    return "-o", str(stamp), f"STAMP={stamp}", f"BIN={Path(sys.executable).parent}"
-
-
 def test_a_live_start_without_a_key_is_refused_with_one_line_before_anything_is_built(
-    docker: FakeDocker, tmp_path: Path
+    docker: FakeDocker,
 ) -> None:
-    done = make(docker, "up", "LIVE=1", *as_if_set_up(tmp_path))
+    done = run([sys.executable, "-m", "deploy.stack", "up"], docker, {"LIVE": "1"})
     assert done.returncode != 0
     (row,) = [line for line in done.stdout.splitlines() if line.startswith("API key")]
     assert "failed" in row
