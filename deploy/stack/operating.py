@@ -53,9 +53,17 @@ def start(stacks: Sequence[Stack], live: str, arguments: Sequence[str]) -> None:
         what = " ".join(arguments) or "everything"
         raise StackError(f"nothing was done: {what} of {stack.title} runs already; see `make ps`")
     say(f"{stack.title}: start {' '.join(wanted)}")
-    bring_up = ("up", "--detach", "--wait", "--no-build", "--no-recreate", "--no-deps", *wanted)
-    do(stack.compose(*bring_up), f"not healthy in {stack.title}: `make ps` shows why")
-    expect(stack, wanted, runs=True)
+    bring_up(stack, wanted)
+
+
+def bring_up(stack: Stack, services: Sequence[str]) -> None:
+    """Start these containers as they are and nothing that they depend on; wait for health."""
+    alone = ("--no-build", "--no-recreate", "--no-deps")
+    do(
+        stack.compose("up", "--detach", "--wait", *alone, *services),
+        f"{' '.join(services)} not healthy in {stack.title}: `make ps` shows why",
+    )
+    expect(stack, services, runs=True)
 
 
 def restart(stacks: Sequence[Stack], live: str, arguments: Sequence[str]) -> None:
@@ -64,7 +72,7 @@ def restart(stacks: Sequence[Stack], live: str, arguments: Sequence[str]) -> Non
     if not arguments:
         raise StackError("nothing was done: restart what? `make restart ARGS=ingest`")
     say(f"{stack.title}: restart {' '.join(named(stack, arguments))}")
-    do(stack.compose("restart", *arguments), f"not restarted in {stack.title}")
+    do(stack.compose("restart", "--no-deps", *arguments), f"not restarted in {stack.title}")
     expect(stack, arguments, runs=True)
 
 
@@ -137,8 +145,7 @@ def rewind(stacks: Sequence[Stack], live: str, arguments: Sequence[str]) -> None
     try:
         do(stack.compose("exec", "-T", "-e", HEAP, "kafka", *tool, *what), f"{group} was not reset")
     finally:
-        do(stack.compose("start", service), f"{service} was not started: make start ARGS={service}")
-    expect(stack, [service], runs=True)
+        bring_up(stack, [service])
 
 
 def command(name: str, stacks: Sequence[Stack], live: str, arguments: Sequence[str]) -> None:

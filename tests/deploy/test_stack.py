@@ -99,7 +99,7 @@ def test_make_passes_the_reason_with_its_spaces_and_fails_as_the_verb_fails(
         (("dlq", "ARGS=list"), "run --rm --no-deps -T cli dlq list"),
         (("cli", "ARGS=topics"), "run --rm --no-deps -T cli topics"),
         (("stop", "ARGS=executor"), "stop executor"),
-        (("restart", "ARGS=ingest"), "restart ingest"),
+        (("restart", "ARGS=ingest"), "restart --no-deps ingest"),
         (("logs", "ARGS=executor"), "logs --follow --tail 20 executor"),
         (("ps",), "ps --all"),
         (("down",), "down"),
@@ -323,7 +323,7 @@ def test_only_a_writer_is_rewound_and_its_service_starts_again_whatever_happens(
     docker.fails["exec"] = 1
     assert make(docker, "rewind", "ARGS=position.writer.positions").returncode != 0
     verbs = [line.split()[1] for line in docker.told]
-    assert verbs == ["stop", "exec", "start"]
+    assert verbs == ["stop", "exec", "up"]
     assert "--group position.writer.positions --all-topics --reset-offsets" in docker.told[1]
     assert docker.state_of(SIMULATOR, "position") == "running"
 
