@@ -114,7 +114,7 @@ def attempted(errors: list[Exception]) -> list[str]:
 
 def test_opening_a_day_is_retried_and_says_what_it_waits_for() -> None:
     login = "a login at the broker (over)"
-    errors = [SessionExpired("over"), Busy("429"), SessionExpired("over")]
+    errors: list[Exception] = [SessionExpired("over"), Busy("429"), SessionExpired("over")]
     assert attempted(errors) == [login, "an answer of the broker (429)", login]
 
 

@@ -217,7 +217,7 @@ def test_while_it_waits_for_a_session_it_says_so(monkeypatch: pytest.MonkeyPatch
         async def sleep(_: float) -> None:
             waited_for.append(feed.waiting.reason)
 
-        monkeypatch.setattr(live_feed.asyncio, "sleep", sleep)
+        monkeypatch.setattr(asyncio, "sleep", sleep)
         await feed.open()
         await feed.instruments()
         async for _ in feed.frames():
