@@ -11,12 +11,15 @@ MAKER := $(if $(HAS),$(ASKED),$(PYTHON))
 # What running needs, and the developer's tools on top; deploy/environment.py writes both stamps.
 RUN := $(VENV)/.run-$(HAS)
 DEV := $(VENV)/.dev-$(HAS)
-# make up LIVE=1 follows a real account and logs what it would order; see docs/runbook.md
-COMPOSE := docker compose $(if $(LIVE),--env-file deploy/live.env) -f deploy/docker-compose.yml
+# What is done with the stack on Docker: it finds the one that runs, simulator or live. REASON and LIVE
+# reach it as variables; ARGS are words.
+STACK := $(PYTHON) -m deploy.stack
+export LIVE REASON
 # What make help shows first.
 FIRST := demo up down test help
 
-.PHONY: help setup demo develop check test prove explore bench lint audit format lock wheels clean up down logs ps password smoke k8s
+.PHONY: help setup demo develop check test prove explore bench lint audit format lock wheels clean smoke k8s \
+  up down ps state halt resume exit mode stop start restart logs lag tail dlq cli login password rewind rotate
 .DEFAULT_GOAL := help
 
 $(RUN): requirements.lock requirements-build.lock requirements-clickhouse.lock pyproject.toml libs/runtime/version.py
@@ -92,21 +95,65 @@ help: ## every target, those to begin with first
 	  ' pass=1 Makefile pass=2 Makefile
 
 ##@ On Docker
-up: ## everything on Docker: http://localhost:3000 shows it
-	$(COMPOSE) up --detach --build --wait
-	@echo "Grafana: http://localhost:$${GRAFANA_PORT:-3000}, user admin; make password shows the password"
+up: $(if $(filter 1,$(LIVE)),$(RUN)) ## everything on Docker, simulated; LIVE=1: your account, orders only logged
+	@$(if $(filter 1,$(LIVE)),$(BIN)/python -m deploy.stack,$(STACK)) up $(ARGS)
 
-down: ## stop it; the data stays (make down ARGS=-v removes it)
-	$(COMPOSE) down $(ARGS)
+down: ## stop the stack that runs; the data stays (make down ARGS=-v removes it)
+	@$(STACK) down $(ARGS)
 
-logs: ## the services' logs (make logs ARGS=executor)
-	$(COMPOSE) logs --follow --tail 20 $(ARGS)
+ps: ## what runs, whether it is healthy, and what it waits for
+	@$(STACK) ps $(ARGS)
 
-ps: ## what runs, and whether it is healthy
-	$(COMPOSE) ps --all
+state: ## mode, whether trading is halted, open positions
+	@$(STACK) state $(ARGS)
+
+halt: ## open no new position, also after a restart (make halt REASON="news")
+	@$(STACK) halt $(ARGS)
+
+resume: ## allow new positions again (make resume REASON="over")
+	@$(STACK) resume $(ARGS)
+
+exit: ## close every open position; halt first
+	@$(STACK) exit $(ARGS)
+
+mode: ## disabled, logging_only or paper (make mode ARGS=logging_only)
+	@$(STACK) mode $(ARGS)
+
+stop: ## stop services (make stop ARGS=executor)
+	@$(STACK) stop $(ARGS)
+
+start: ## start what is stopped (make start ARGS=executor)
+	@$(STACK) start $(ARGS)
+
+restart: ## restart services (make restart ARGS=ingest)
+	@$(STACK) restart $(ARGS)
+
+logs: ## follow the logs (make logs ARGS=executor)
+	@$(STACK) logs $(ARGS)
+
+lag: ## how many messages each consumer group is behind (make lag ARGS=--watch)
+	@$(STACK) lag $(ARGS)
+
+tail: ## follow a topic (make tail ARGS=orders)
+	@$(STACK) tail $(ARGS)
+
+dlq: ## dead letters (make dlq ARGS=list; then show, retry)
+	@$(STACK) dlq $(ARGS)
+
+cli: ## any command of alphastocks in the stack (make cli ARGS=topics)
+	@$(STACK) cli $(ARGS)
+
+login: ## log in at Kite, for the live stack; needs KITE_API_KEY and KITE_API_SECRET
+	@$(STACK) login $(ARGS)
 
 password: ## the password of Grafana's user admin
-	@$(COMPOSE) exec grafana cat /run/alphastocks/grafana/admin_password; echo
+	@$(STACK) password
+
+rewind: ## a table's writer reads its topics again (make rewind ARGS=position.writer.positions)
+	@$(STACK) rewind $(ARGS)
+
+rotate: ## make a secret anew (make rotate ARGS=operator; or store)
+	@$(STACK) rotate $(ARGS)
 
 smoke: $(DEV) ## docker compose up from scratch, services killed, nothing lost
 	$(BIN)/python -m pytest -v -s tests/deploy/test_compose.py

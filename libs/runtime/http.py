@@ -35,15 +35,19 @@ def make_app(service: Service, health: Health, metrics: Metrics) -> FastAPI:
 
     @app.get("/health/ready", responses={503: {"description": "not ready, and why"}})
     async def ready(response: Response) -> dict[str, Any]:
-        """Answer 200 when every required component works, else 503 with the reasons."""
+        """Answer 200 when every required component works, else 503 with the reasons.
+
+        A service that waits for a login or for the next trading day is ready; `waits_for` says so.
+        """
         response.status_code = 200 if health.is_ready else 503
         status = "ready" if health.is_ready else "not ready"
-        return {"status": status, "components": health.report()}
+        waits = {"waits_for": health.waiting.reason} if health.waiting.reason else {}
+        return {"status": status, **waits, "components": health.report()}
 
     @app.get("/metrics", response_class=PlainTextResponse)
     async def render() -> Response:
         """Answer with the metrics in Prometheus' text format."""
-        metrics.note_components(health.components())
+        metrics.note_components(health.components(), is_waiting=bool(health.waiting.reason))
         if service.measure is not None:
             service.measure()
         return Response(metrics.render(), media_type="text/plain; version=0.0.4")

@@ -130,6 +130,10 @@ class Metrics(_Definitions):
         self.component_up = self._gauge(
             "component_up", "Whether a part of the service works.", "component", "required"
         )
+        # 1 while the service waits for a login or a trading day; it is ready meanwhile.
+        self.service_waiting = self._gauge(
+            "service_waiting", "Whether the service waits for a login or a trading day."
+        )
         # Published events, by type.
         self.events_published = self._counter("events_published", "Events published.", "type")
         # Handled events, by type: compare with what upstream published.
@@ -198,8 +202,9 @@ class Metrics(_Definitions):
         """Count one request to Kite; safe to call from several threads."""
         self.kite_request_seconds.labels(request_class, outcome).observe(seconds)
 
-    def note_components(self, components: Mapping[str, Component]) -> None:
-        """Set which parts of the service work."""
+    def note_components(self, components: Mapping[str, Component], *, is_waiting: bool) -> None:
+        """Set which parts of the service work, and whether it waits for a login or a day."""
+        self.service_waiting.set(is_waiting)
         for name, component in components.items():
             required = str(component.is_required).lower()
             self.component_up.labels(name, required).set(component.is_up)

@@ -13,8 +13,8 @@ from xml.etree.ElementTree import Element, SubElement, tostring
 from fastapi.responses import HTMLResponse
 
 from libs.runtime.health import Health
-from libs.runtime.metrics import VERSION
 from libs.runtime.service import Service
+from libs.runtime.version import VERSION
 
 _STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem }

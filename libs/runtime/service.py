@@ -8,6 +8,7 @@ from fastapi import APIRouter
 
 from libs.events.bus import Bus
 from libs.runtime.clock import Clock
+from libs.runtime.health import Waiting
 from libs.runtime.metrics import Metrics
 from libs.runtime.subscription import Emit, Subscription
 from libs.store.store import Store
@@ -18,12 +19,16 @@ Task = Callable[[Emit], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What a service is built from besides its settings; without a store nothing is stored."""
+    """What a service is built from besides its settings; without a store nothing is stored.
+
+    `waiting` is where the service says what it waits for.
+    """
 
     bus: Bus
     clock: Clock
     metrics: Metrics
     store: Store | None = None
+    waiting: Waiting = field(default_factory=Waiting)
 
     def writer(self, service: str, topics: tuple[str, ...], table: str, rows: Rows) -> Subscription:
         """Return the consumer group that fills a table from topics."""
@@ -54,6 +59,7 @@ class Service:
     connections. `looks_up` names topics that are read whole when something in them is needed.
     `describe` is shown at /info; `measure` sets the service's own gauges before /metrics is read;
     `note` is text on its page at /.
+    While `waiting` has a reason the service is ready although it cannot work yet.
     """
 
     name: str
@@ -67,3 +73,4 @@ class Service:
     measure: Callable[[], None] | None = None
     router: APIRouter | None = None
     note: str = ""
+    waiting: Waiting = field(default_factory=Waiting)

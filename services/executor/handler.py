@@ -12,13 +12,14 @@ import asyncio
 from collections import deque
 from collections.abc import Iterable, Sequence
 
-from libs.broker.errors import BrokerError, OrderRefused
+from libs.broker.errors import BrokerError, OrderRefused, SessionError
 from libs.broker.port import OrderUpdate, Venue
 from libs.events.bus import Bus
 from libs.events.event import Event
 from libs.events.orders import OrderEvent, OrderUnresolved
 from libs.events.ticks import TickBatch
 from libs.runtime.clock import Clock, monotonic_ms
+from libs.runtime.health import LOGIN, Waiting
 from libs.runtime.logs import logger_of
 from libs.runtime.retry import is_retriable, retrying
 from libs.runtime.subscription import Emit
@@ -26,6 +27,7 @@ from services.executor.domain.commands import CancelOrder, Effect, LookUp, Place
 from services.executor.domain.executor import OptionsExecutor
 from services.executor.domain.order import Order
 
+SESSION_SECONDS = 1.0
 CALL_WITHIN_MS = 2000
 """How long after an acknowledgement the broker may be called; a newer executor waits longer."""
 
@@ -33,15 +35,25 @@ CALL_WITHIN_MS = 2000
 class ExecutorHandler:
     """Carries out what the domain decides, in order, one event or update at a time.
 
+    With `waiting` a start without a session waits for a login, and says so there.
+
     `_decided` are the effects of each decision whose events are not published yet, `_asked` the
     cancellations and look-ups that are due, `_planned` the orders whose plans are published.
     """
 
-    def __init__(self, executor: OptionsExecutor, venue: Venue, bus: Bus, clock: Clock) -> None:
+    def __init__(
+        self,
+        executor: OptionsExecutor,
+        venue: Venue,
+        bus: Bus,
+        clock: Clock,
+        waiting: Waiting | None = None,
+    ) -> None:
         self._executor = executor
         self._venue = venue
         self._bus = bus
         self._clock = clock
+        self._waiting = waiting
         self._turn = asyncio.Lock()
         self._decided: deque[tuple[Effect, ...]] = deque()
         self._asked: deque[CancelOrder | LookUp] = deque()
@@ -85,8 +97,8 @@ class ExecutorHandler:
         self._executor.restore(event)
 
     async def begin(self, emit: Emit) -> None:
-        """Compare orders of before a restart with the broker's order book."""
-        book = await retrying(self._venue.orders, self._log_outage, lambda: False)
+        """Compare orders of before a restart with the broker's order book, once it can be read."""
+        book = await self._book_at_start()
         await self._carry_out(self._executor.settle(book, self._clock.now_ms()), emit)
         await self._place_planned(emit)
         await self._bus.flush()
@@ -196,6 +208,26 @@ class ExecutorHandler:
         if book is not None:
             effects = self._executor.on_book(asked, book, self._clock.now_ms())
             self._decided.append(tuple(effects))
+
+    async def _book_at_start(self) -> Sequence[OrderUpdate]:
+        """Return the order book; without a session wait for a login, or raise SessionError."""
+        while True:
+            try:
+                book = await retrying(self._venue.orders, self._log_outage, lambda: False)
+            except SessionError as error:
+                if self._waiting is None:
+                    raise
+                self._note_waiting(self._waiting, error)
+                await asyncio.sleep(SESSION_SECONDS)
+            else:
+                if self._waiting is not None:
+                    self._waiting.reason = ""
+                return book
+
+    def _note_waiting(self, waiting: Waiting, error: SessionError) -> None:
+        if not waiting.reason:
+            self._log.error("waiting for a broker session", reason=str(error))
+        waiting.reason = f"{LOGIN} ({error})"
 
     async def _book(self) -> Sequence[OrderUpdate] | None:
         try:

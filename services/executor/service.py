@@ -104,8 +104,13 @@ def _measure(executor: OptionsExecutor, venue: Venue, measured: TradingMetrics) 
         measured.budget.labels(span_ms // 1000).set(left)
 
 
-def make_service(settings: ExecutorSettings, parts: Parts, venue: Venue) -> Service:
-    """Return the service around an OptionsExecutor; SettingsError for live mode or venue."""
+def make_service(
+    settings: ExecutorSettings, parts: Parts, venue: Venue, *, waits: bool = False
+) -> Service:
+    """Return the service around an OptionsExecutor; SettingsError for live mode or venue.
+
+    With `waits` a start without a session waits for a login; else it fails.
+    """
     if settings.mode == "live":
         raise SettingsError(
             "executor.mode: live needs a durable bus, an arming and pre-trade checks, which this "
@@ -126,7 +131,9 @@ def make_service(settings: ExecutorSettings, parts: Parts, venue: Venue) -> Serv
         rulebook=load_rulebook(),
         risk=RiskBook(policy.limits, policy.sizing.capital),
     )
-    handler = ExecutorHandler(executor, venue, parts.bus, parts.clock)
+    handler = ExecutorHandler(
+        executor, venue, parts.bus, parts.clock, parts.waiting if waits else None
+    )
     inputs = Subscription(
         group="executor",
         topics=(
@@ -172,6 +179,7 @@ def make_service(settings: ExecutorSettings, parts: Parts, venue: Venue) -> Serv
         name="executor",
         subscriptions=(inputs, *parts.writers("executor", tables)),
         prepare=announce,
+        waiting=parts.waiting,
         background=(watch, commands.run) if access.tokens else (watch,),
         close=venue.close,
         describe=describe,

@@ -24,7 +24,7 @@ def make_ingest(settings: IngestProcess, parts: Parts) -> Service:
     if own.source == "recorded":
         return make_service(chosen_feed(own, _read), parts, paced(own.speed, asyncio.sleep))
     sections = BrokerSections(kite=settings.kite)
-    feed = make_live_feed(own.source, own, sections, kind, parts.metrics)
+    feed = make_live_feed(own.source, own, sections, kind, parts.metrics, parts.waiting)
     return make_service(feed, parts, unpaced, _days(feed, kind))
 
 

@@ -7,6 +7,7 @@ from typing import NamedTuple, Protocol
 from libs.broker.errors import BrokerError, SessionError
 from libs.events.event import utc_from_ms
 from libs.market.calendar import IST, Calendar, CalendarError, Session
+from libs.runtime.health import LOGIN, Waiting
 from libs.runtime.logs import logger_of
 from libs.runtime.retry import is_retriable
 from libs.runtime.settings import SettingsError
@@ -16,7 +17,7 @@ EARLY = timedelta(minutes=45)
 """How long before the open a day is opened: Kite lists the day's instruments at about 08:30."""
 POLL_SECONDS, LONGEST_SLEEP_SECONDS = 1.0, 60.0
 Sleep = Callable[[float], Awaitable[None]]
-NextDay = Callable[[date | None], Coroutine[None, None, None]]
+NextDay = Callable[[date | None, Waiting], Coroutine[None, None, None]]
 """Waits until there is a trading day to open after the one that was played (None: any)."""
 
 
@@ -37,11 +38,13 @@ class Dated(Protocol):
 def wall_days(calendar: Calendar, now_ms: Callable[[], int], sleep: Sleep) -> NextDay:
     """Return a wait for the next session by the wall clock; SettingsError without one."""
 
-    async def wait(played: date | None) -> None:
+    async def wait(played: date | None, waiting: Waiting) -> None:
         opening = next_opening(calendar, now_ms(), played)
         at = opening.at.isoformat()
         logger_of("ingest").info("next trading day", day=opening.day.isoformat(), opens_at=at)
-        await wait_until(opening.at, now_ms, sleep)
+        market = opening.at + EARLY
+        with waiting.on(f"the next trading day ({market:%A %Y-%m-%d %H:%M} in India)"):
+            await wait_until(opening.at, now_ms, sleep)
 
     return wait
 
@@ -64,28 +67,37 @@ async def wait_until(at: datetime, now_ms: Callable[[], int], sleep: Sleep) -> N
 def exchange_days(exchange: Dated, sleep: Sleep) -> NextDay:
     """Return a wait until the exchange has begun another day."""
 
-    async def wait(played: date | None) -> None:
-        while await exchange.today() == played:
-            await sleep(POLL_SECONDS)
+    async def wait(played: date | None, waiting: Waiting) -> None:
+        with waiting.on("the next trading day of the simulated exchange"):
+            while await exchange.today() == played:
+                await sleep(POLL_SECONDS)
 
     return wait
 
 
-async def retry_until_open(attempt: Callable[[], Awaitable[None]], sleep: Sleep) -> None:
+async def retry_until_open(
+    attempt: Callable[[], Awaitable[None]], sleep: Sleep, waiting: Waiting
+) -> None:
     """Attempt until there is a session and the broker answers; log each kind of error once."""
     logged = ""
-    while True:
-        try:
-            return await attempt()
-        except BrokerError as error:
-            if not (isinstance(error, SessionError) or is_retriable(error)):
-                raise
-            if type(error).__name__ != logged:
-                logger_of("ingest").error(
-                    "the day cannot be opened yet, retrying", reason=str(error)
-                )
-            logged = type(error).__name__
-            await sleep(POLL_SECONDS)
+    with waiting.on(""):
+        while True:
+            try:
+                return await attempt()
+            except BrokerError as error:
+                if not (isinstance(error, SessionError) or is_retriable(error)):
+                    raise
+                if type(error).__name__ != logged:
+                    logger_of("ingest").error(
+                        "the day cannot be opened yet, retrying", reason=str(error)
+                    )
+                logged, waiting.reason = type(error).__name__, _awaited(error)
+                await sleep(POLL_SECONDS)
+
+
+def _awaited(error: BrokerError) -> str:
+    what = LOGIN if isinstance(error, SessionError) else "an answer of the broker"
+    return f"{what} ({error})"
 
 
 def _next(calendar: Calendar, now: datetime, played: date | None) -> date:

@@ -20,6 +20,7 @@ from libs.runtime.brokers.market import connect_market
 from libs.runtime.brokers.registry import BrokerSections
 from libs.runtime.brokers.surroundings import surroundings
 from libs.runtime.clock import ClockKind, WallClock, make_clock
+from libs.runtime.health import LOGIN, Waiting
 from libs.runtime.logs import logger_of
 from libs.runtime.metrics import Metrics
 from libs.runtime.retry import retrying
@@ -52,6 +53,7 @@ class LiveFeed:
     calendar: Calendar
     source: str
     clock: ClockKind = "wall"
+    waiting: Waiting = field(default_factory=Waiting)
     frames_taken: int = 0
     _day: date | None = None
     _universe: Universe | None = None
@@ -139,13 +141,14 @@ class LiveFeed:
             try:
                 async with aclosing(self.stream.frames()) as frames:
                     async for decoded in frames:
-                        is_logged = False
+                        is_logged, self.waiting.reason = False, ""
                         yield decoded
                 return
             except SessionError as error:
                 if not is_logged:
                     log.error("no ticks, waiting for a broker session", reason=str(error))
                 is_logged = True
+                self.waiting.reason = f"{LOGIN} ({error})"
                 await asyncio.sleep(SESSION_SECONDS)
 
     def follow(self, instrument_tokens: Collection[int]) -> None:
@@ -233,8 +236,12 @@ def make_live_feed(
     sections: BrokerSections,
     kind: ClockKind,
     metrics: Metrics | None = None,
+    waiting: Waiting | None = None,
 ) -> LiveFeed:
-    """Return the feed of a broker's account; SettingsError for unusable settings."""
+    """Return the feed of a broker's account; SettingsError for unusable settings.
+
+    `waiting` is told when the session has ended and the feed waits for a login.
+    """
     broker = connect_market(name, sections, surroundings("ingest", kind, make_clock(kind), metrics))
     return LiveFeed(
         market_data=broker.market_data(),
@@ -244,4 +251,5 @@ def make_live_feed(
         calendar=load_calendar(),
         source=name,
         clock=kind,
+        waiting=waiting or Waiting(),
     )

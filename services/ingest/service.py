@@ -37,11 +37,11 @@ def make_service(feed: Feed, parts: Parts, pace: Pace, next_day: NextDay | None 
 
     async def follow(next_day: NextDay, emit: Emit) -> None:
         async def begin() -> None:
-            await next_day(played.day)
+            await next_day(played.day, parts.waiting)
             await prepare(emit)
 
         while True:
-            await retry_until_open(begin, asyncio.sleep)
+            await retry_until_open(begin, asyncio.sleep, parts.waiting)
             await play(emit)
             played.day = feed.trading_day
 
@@ -58,6 +58,7 @@ def make_service(feed: Feed, parts: Parts, pace: Pace, next_day: NextDay | None 
         prepare=None if next_day else prepare,
         tasks=(partial(follow, next_day) if next_day else play,),
         close=feed.close,
+        waiting=parts.waiting,
         measure=lambda: _measure(parts, played),
         describe=lambda: {
             "source": feed.source,

@@ -11,6 +11,7 @@ from services.local.commands.cluster import lag, topics_app
 from services.local.commands.control import halt, leave, mode, resume, state, token
 from services.local.commands.demo import demo
 from services.local.commands.deploy import secrets
+from services.local.commands.doctor import doctor
 from services.local.commands.events import dlq_app, tail
 from services.local.commands.login import login
 from services.local.commands.migrate import migrate
@@ -46,7 +47,7 @@ def alphastocks(version: Version = False) -> None:
 
 
 for command in (
-    *(demo, replay, up, simulator, login, migrate),
+    *(demo, replay, up, simulator, login, doctor, migrate),
     *(backup, restore, secrets, lag, tail, halt, resume, mode),
 ):
     app.command()(command)

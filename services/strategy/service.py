@@ -51,6 +51,7 @@ def make_service(
         prepare=prepare,
         looks_up=("control",),
         measure=lambda: _measure(host, parts.metrics.strategy),
+        waiting=parts.waiting,
         describe=lambda: {"strategies": [choice.name for choice in settings.strategies]},
     )
 
@@ -60,7 +61,7 @@ def _measure(host: StrategyHost, measured: StrategyMetrics) -> None:
         measured.is_stopped.labels(name).set(is_stopped)
 
 
-_POLL_SECONDS, _POLLS_PER_WARNING = 0.5, 20
+_POLL_SECONDS = 0.5
 
 
 class _HostState:
@@ -110,15 +111,15 @@ async def _history_loaded(
     parts: Parts, log: structlog.typing.FilteringBoundLogger
 ) -> HistoryLoaded | None:
     """Return ingest's last HistoryLoaded; wait for one if the bus keeps `control`."""
-    waited = 0
-    while (loaded := await last_history_loaded(parts.bus, log)) is None and parts.bus.keeps(
-        "control"
-    ):
-        if waited % _POLLS_PER_WARNING == 0:
-            log.warning("waiting for ingest to load history")
-        waited += 1
-        await asyncio.sleep(_POLL_SECONDS)
-    return loaded
+    loaded = await last_history_loaded(parts.bus, log)
+    if loaded is not None or not parts.bus.keeps("control"):
+        return loaded
+    log.warning("waiting for ingest to open a trading day and load history")
+    with parts.waiting.on("ingest to open a trading day and load history"):
+        while True:
+            await asyncio.sleep(_POLL_SECONDS)
+            if (loaded := await last_history_loaded(parts.bus, log)) is not None:
+                return loaded
 
 
 def _maker(

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import time
@@ -19,12 +20,10 @@ from tests.integration.processes import free_ports
 ROOT = Path(__file__).parents[2]
 COMPOSE_FILE = ROOT / "deploy" / "docker-compose.yml"
 IMAGES = (
-    "python:3.11-slim-bookworm",
-    "apache/kafka:4.1.0",
-    "clickhouse/clickhouse-server:25.8",
-    "prom/prometheus:latest",
-    "grafana/grafana:latest",
+    *re.findall(r"(?m)^FROM (\S+)$", (ROOT / "deploy" / "Dockerfile").read_text()),
+    *re.findall(r"(?m)^    image: (\S+)$", COMPOSE_FILE.read_text()),
 )
+"""Those that are not ours."""
 START_SECONDS, TIMEOUT_SECONDS = 600, 180
 
 
@@ -56,10 +55,28 @@ class Stack:
 
     def up(self) -> str:
         """Build and start everything as the README says, and return what was said."""
-        return self.compose("up", "-d", "--build", "--wait", seconds=START_SECONDS)
+        done = self.make("up", seconds=START_SECONDS)
+        if done.returncode:
+            raise AssertionError(f"up: {done.stdout}{done.stderr}")
+        return done.stderr
+
+    def make(
+        self, *words: str, seconds: float = START_SECONDS, **more: str
+    ) -> subprocess.CompletedProcess[str]:
+        """Run make as an operator does, on this stack alone."""
+        return subprocess.run(
+            ["make", "--no-print-directory", *words],
+            cwd=ROOT,
+            env={**os.environ, **self.variables, "COMPOSE_PROJECT_NAME": self.name, **more},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=seconds,
+            check=False,
+        )
 
     def compose(self, *arguments: str, stdin: str = "", seconds: float = START_SECONDS) -> str:
-        command = ("docker", "compose", "-p", self.name, "-f", str(COMPOSE_FILE), *arguments)
+        command = (*self.docker_compose, "-p", self.project, "-f", str(COMPOSE_FILE), *arguments)
         done = subprocess.run(
             command,
             input=stdin,
@@ -72,6 +89,15 @@ class Stack:
         if done.returncode:
             raise AssertionError(f"{' '.join(arguments)}: {done.stdout}{done.stderr}")
         return done.stdout
+
+    @property
+    def project(self) -> str:
+        """Its name for docker compose."""
+        return self.name
+
+    @property
+    def docker_compose(self) -> tuple[str, ...]:
+        return ("docker", "compose")
 
     @property
     def variables(self) -> dict[str, str]:
@@ -112,6 +138,22 @@ class Stack:
 
     def down(self, *arguments: str) -> None:
         self.compose("down", *arguments)
+
+
+class LiveStack(Stack):
+    """The stack that follows a real account, of nobody."""
+
+    @property
+    def project(self) -> str:
+        return f"{self.name}-live"
+
+    @property
+    def docker_compose(self) -> tuple[str, ...]:
+        return ("docker", "compose", "--env-file", str(COMPOSE_FILE.parent / "live.env"))
+
+    @property
+    def variables(self) -> dict[str, str]:
+        return {**super().variables, "KITE_API_KEY": "of-nobody"}
 
 
 def eventually(

@@ -9,9 +9,10 @@ import yaml
 
 from libs.runtime.settings import load_settings
 from services.local.catalogue import NAMES, SERVICES
+from services.local.commands.doctor import DOCKER_PORTS
 from services.local.commands.executor_client import DEFAULT_URL
 from services.local.settings import LocalSettings
-from tests.deploy.stack import COMPOSE_FILE
+from tests.deploy.stack import COMPOSE_FILE, IMAGES
 
 VARIABLE = re.compile(r"\$\{(\w+)(?:(:?-)([^}]*))?\}")
 LIVE = COMPOSE_FILE.parent / "live.env"
@@ -62,7 +63,45 @@ def test_what_is_published_is_published_on_this_machine_alone() -> None:
 def test_every_container_is_limited_and_its_log_too() -> None:
     for name, one in compose()["services"].items():
         assert "mem_limit" in one, name
-        assert one["logging"]["options"]["max-size"], name
+        assert 0 < one["cpus"] <= 2, f"{name}: a machine of two cores must do"
+        assert one["logging"]["options"] == {"max-size": "10m", "max-file": "3"}, name
+
+
+def test_the_order_path_goes_first_when_the_cores_are_short() -> None:
+    shares = {name: one.get("cpu_shares", 1024) for name, one in compose()["services"].items()}
+    first = {"executor", "position", "kafka"}
+    assert min(shares[name] for name in first) > max(shares[name] for name in set(shares) - first)
+    assert max(shares["prometheus"], shares["grafana"]) < shares["clickhouse"] < shares["candle"]
+
+
+def test_kafka_has_room_for_what_it_cannot_give_back_and_for_its_readers() -> None:
+    kafka = compose()["services"]["kafka"]
+    limit, heap, direct = (
+        int(re.findall(pattern, text)[0])
+        for pattern, text in (
+            (r"^(\d+)m$", kafka["mem_limit"]),
+            (r"-Xmx(\d+)m", kafka["environment"]["KAFKA_HEAP_OPTS"]),
+            (r"MaxDirectMemorySize=(\d+)m", kafka["environment"]["KAFKA_OPTS"]),
+        )
+    )
+    assert limit - (heap + direct + 200) >= 512
+
+
+def test_every_image_has_a_version() -> None:
+    for image in IMAGES:
+        assert re.search(r":v?\d+\.\d+", image), image
+
+
+def test_the_doctor_asks_for_the_ports_that_are_published() -> None:
+    text = COMPOSE_FILE.read_text()
+    published = re.findall(r"127\.0\.0\.1:\$\{(\w+):-(\d+)\}", text)
+    assert {name: int(port) for name, port in published} == DOCKER_PORTS
+
+
+def test_our_services_say_in_their_health_check_what_they_wait_for() -> None:
+    for name in NAMES:
+        check = compose()["services"][name]["healthcheck"]["test"]
+        assert check == ["CMD", "python", "-m", "libs.runtime.probe"], name
 
 
 def test_what_goes_on_is_watched_and_started_again() -> None:

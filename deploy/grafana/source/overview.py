@@ -242,14 +242,17 @@ HEALTH = Row(
         ),
         states(
             "Services",
-            "Green: all components of the service work. Red: one does not, or it is down.",
+            "Green: all components of the service work. Yellow: it waits for a login or for the "
+            "next trading day. Red: a component does not work, or the service is down.",
             Prom(
-                'min by (service) (alphastocks_component_up{required="true"}) '
+                'min by (service) (alphastocks_component_up{required="true"} == 0) '
+                "or 2 * max by (service) (alphastocks_service_waiting == 1) "
+                'or min by (service) (alphastocks_component_up{required="true"}) '
                 'or 0 * max by (service) (up{job="alphastocks"})',
                 legend="{{service}}",
             ),
             look=Look(
-                names=UP,
+                names={**UP, "2": ("waits", YELLOW)},
                 steps=ALL_IS_GOOD,
                 alerts=["ServiceDown", "ServiceMissing", "NotReadyInSession", "ServiceNotReady"],
             ),

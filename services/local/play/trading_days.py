@@ -7,6 +7,7 @@ from datetime import date, datetime
 from libs.market.calendar import load_calendar
 from libs.runtime.brokers.registry import BrokerSections
 from libs.runtime.clock import WallClock
+from libs.runtime.health import Waiting
 from services.ingest.days import (
     SEGMENTS,
     Sleep,
@@ -33,7 +34,7 @@ async def until_open(
         return
     feed = make_live_feed("kite", settings.ingest, BrokerSections(kite=settings.kite), kind)
     try:
-        await retry_until_open(lambda: _open_after(feed, played), asyncio.sleep)
+        await retry_until_open(lambda: _open_after(feed, played), asyncio.sleep, Waiting())
     finally:
         await feed.close()
 
@@ -73,5 +74,5 @@ def _closes_at(day: date) -> datetime:
 
 async def _open_after(feed: LiveFeed, played: date) -> None:
     if feed.clock != "wall":
-        await exchange_days(feed, asyncio.sleep)(played)
+        await exchange_days(feed, asyncio.sleep)(played, Waiting())
     await feed.open()

@@ -1,4 +1,5 @@
-from libs.runtime.health import Health
+from libs.runtime.health import Health, Waiting
+from libs.runtime.metrics import Component
 
 
 def test_nothing_is_ready_before_a_component_is_known() -> None:
@@ -49,3 +50,39 @@ def test_a_service_that_is_stopping_is_not_ready() -> None:
     health.well("executor")
     health.is_stopping = True
     assert not health.is_ready
+
+
+def waiting_health() -> tuple[Health, Waiting]:
+    """Return the health of a service of which nothing has started, and what it waits for."""
+    waiting = Waiting()
+    health = Health(waiting)
+    health.starting("strategy.tasks")
+    health.starting("strategy")
+    return health, waiting
+
+
+def test_a_service_that_waits_for_a_login_or_a_day_is_ready_and_what_waits_is_no_trouble() -> None:
+    health, waiting = waiting_health()
+    assert not health.is_ready
+    with waiting.on("the next trading day"):
+        assert health.is_ready
+        assert health.components() == {}
+    assert not health.is_ready
+    assert set(health.components()) == {"strategy", "strategy.tasks"}
+
+
+def test_what_fails_while_it_waits_makes_it_unready() -> None:
+    health, waiting = waiting_health()
+    with waiting.on("a login"):
+        health.unwell("bus", "no broker answers")
+        assert not health.is_ready
+        assert health.components() == {"bus": Component(is_up=False, is_required=True)}
+
+
+def test_waiting_for_one_thing_within_another_goes_back_to_the_first() -> None:
+    waiting = Waiting()
+    with waiting.on("a login"):
+        with waiting.on("the next trading day"):
+            assert waiting.reason == "the next trading day"
+        assert waiting.reason == "a login"
+    assert waiting.reason == ""

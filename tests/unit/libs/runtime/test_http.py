@@ -14,7 +14,7 @@ from fastapi import APIRouter, FastAPI
 from prometheus_client.parser import text_string_to_metric_families
 from pydantic import BaseModel, Field
 
-from libs.runtime.health import Health
+from libs.runtime.health import Health, Waiting
 from libs.runtime.http import HttpServer, make_app
 from libs.runtime.metrics import Metrics
 from libs.runtime.service import Service
@@ -59,6 +59,28 @@ def test_ready_tells_the_reasons_until_everything_required_is_well() -> None:
     assert answer.status_code == 200
     assert answer.json()["status"] == "ready"
     assert answer.json()["components"]["candle.writer.historical_data"] == "the database is away"
+
+
+def test_ready_says_what_a_service_waits_for_and_metrics_that_it_waits() -> None:
+    waiting = Waiting("a login at the broker")
+    health = Health(waiting)
+    health.starting("ingest")
+    app = app_of(health)
+    answer = get(app, "/health/ready")
+    assert answer.status_code == 200
+    assert answer.json() == {
+        "status": "ready",
+        "waits_for": "a login at the broker",
+        "components": {"ingest": "starting"},
+    }
+    shown = get(app, "/metrics").text
+    assert "alphastocks_service_waiting 1.0" in shown
+    assert "component_up{" not in shown
+    waiting.reason = ""
+    assert get(app, "/health/ready").status_code == 503
+    shown = get(app, "/metrics").text
+    assert "alphastocks_service_waiting 0.0" in shown
+    assert 'component_up{component="ingest",required="true"} 0.0' in shown
 
 
 def test_metrics_are_in_the_format_that_prometheus_reads() -> None:

@@ -2,11 +2,13 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
+from functools import partial
 from typing import cast
 
 import pytest
 from structlog.testing import capture_logs
 
+from libs.broker.errors import SessionMissing
 from libs.broker.paper import PaperBroker
 from libs.broker.port import Fill, OrderUpdate
 from libs.events.bus import Bus
@@ -16,7 +18,9 @@ from libs.runtime.service import Parts, Service
 from libs.runtime.settings import SettingsError
 from libs.runtime.testing import ServiceHarness
 from services.executor.domain.plans import position_id_of
+from services.executor.service import make_service
 from services.executor.settings import ExecutorSettings
+from tests.skipping import run, skip
 from tests.unit.services.executor.builders import (
     LOT,
     NOW,
@@ -159,6 +163,53 @@ def test_beginning_settles_the_restored_orders_with_the_brokers_book() -> None:
     assert again.log[-3:] == ["look up", "OrderCancelled", "SignalExpired"]
     again.hear(signal())
     assert "place BUY" not in again.log
+
+
+class LockedVenue(PaperBroker):
+    """A venue whose book cannot be read before somebody logs in."""
+
+    is_locked = True
+
+    async def orders(self) -> Sequence[OrderUpdate]:
+        if self.is_locked:
+            raise SessionMissing("there is no session: run `alphastocks login`")
+        return await super().orders()
+
+
+def locked_out(*, waits: bool) -> tuple[ServiceHarness, LockedVenue]:
+    settings = ExecutorSettings()
+    venue = LockedVenue(settings.paper)
+    make = partial(make_service, settings, venue=venue, waits=waits)
+    return ServiceHarness(make), venue
+
+
+def test_a_process_without_a_session_waits_for_a_login_and_is_ready_meanwhile() -> None:
+    async def story() -> None:
+        harness, venue = locked_out(waits=True)
+        health = harness.runner.health
+        await harness.bus.start()
+        starting = asyncio.create_task(harness.runner.start())
+        await skip(1, times=3)
+        assert health.is_ready
+        assert health.waiting.reason.startswith("a login at the broker (there is no session")
+        venue.is_locked = False
+        await skip(1)
+        await starting
+        assert (health.is_ready, health.waiting.reason) == (True, "")
+        await harness.runner.stop()
+        await harness.bus.stop()
+
+    run(story())
+
+
+def test_a_run_that_cannot_wait_fails_without_a_session() -> None:
+    async def story() -> None:
+        harness, _ = locked_out(waits=False)
+        with pytest.raises(SessionMissing):
+            await harness.__aenter__()
+        await harness.bus.stop()
+
+    asyncio.run(story())
 
 
 def test_flushing_publishes_nothing() -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from libs.broker.errors import BrokerError, SessionExpired
 from libs.market.calendar import IST, load_calendar
+from libs.runtime.health import Waiting
 from libs.runtime.settings import SettingsError
 from services.ingest.days import exchange_days, retry_until_open, wall_days
 
@@ -33,7 +34,7 @@ class Wall:
 
 def woken(now: datetime, played: date | None = None) -> datetime:
     wall = Wall(now)
-    asyncio.run(wall_days(load_calendar(), wall.now_ms, wall.sleep)(played))
+    asyncio.run(wall_days(load_calendar(), wall.now_ms, wall.sleep)(played, Waiting()))
     return wall.now
 
 
@@ -68,36 +69,53 @@ def test_an_exchange_is_polled_until_it_has_begun_another_day() -> None:
         async def today(self) -> date:
             return days.pop(0)
 
-    slept: list[float] = []
+    waiting, waited_for = Waiting(), list[str]()
 
     async def sleep(seconds: float) -> None:
-        slept.append(seconds)
+        waited_for.append(waiting.reason)
 
-    asyncio.run(exchange_days(Exchange(), sleep)(FRIDAY))
-    assert len(slept) == 2
+    asyncio.run(exchange_days(Exchange(), sleep)(FRIDAY, waiting))
+    assert waited_for == 2 * ["the next trading day of the simulated exchange"]
+    assert waiting.reason == ""
+
+
+def test_while_it_waits_for_a_day_it_says_which_and_when_the_market_opens() -> None:
+    wall, waiting, waited_for = Wall(at(FRIDAY, 16)), Waiting(), set[str]()
+
+    async def sleep(seconds: float) -> None:
+        waited_for.add(waiting.reason)
+        await wall.sleep(seconds)
+
+    asyncio.run(wall_days(load_calendar(), wall.now_ms, sleep)(None, waiting))
+    assert waited_for == {"the next trading day (Monday 2026-06-22 09:15 in India)"}
+    assert waiting.reason == ""
 
 
 class Busy(BrokerError):
     is_retriable = True
 
 
-def attempted(errors: list[Exception]) -> int:
-    """Return the number of waits before success."""
-    slept: list[float] = []
+def attempted(errors: list[Exception]) -> list[str]:
+    """Return what was waited for before success; during an attempt it is what it was."""
+    waiting, slept = Waiting(), [""]
 
     async def attempt() -> None:
+        assert waiting.reason == slept[-1]
         if errors:
             raise errors.pop(0)
 
     async def sleep(seconds: float) -> None:
-        slept.append(seconds)
+        slept.append(waiting.reason)
 
-    asyncio.run(retry_until_open(attempt, sleep))
-    return len(slept)
+    asyncio.run(retry_until_open(attempt, sleep, waiting))
+    assert waiting.reason == ""
+    return slept[1:]
 
 
-def test_opening_a_day_is_retried() -> None:
-    assert attempted([SessionExpired("over"), Busy("429"), SessionExpired("over")]) == 3
+def test_opening_a_day_is_retried_and_says_what_it_waits_for() -> None:
+    login = "a login at the broker (over)"
+    errors: list[Exception] = [SessionExpired("over"), Busy("429"), SessionExpired("over")]
+    assert attempted(errors) == [login, "an answer of the broker (429)", login]
 
 
 def test_an_error_that_is_not_retriable_is_raised() -> None:

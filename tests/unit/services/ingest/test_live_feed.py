@@ -207,6 +207,27 @@ def test_a_feed_whose_session_has_ended_waits_for_a_new_one(
     assert len(played(Stream([at(1), at(2)], refusals=3))) == 2
 
 
+def test_while_it_waits_for_a_session_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live_feed, "SESSION_SECONDS", 0.01)
+
+    async def story() -> None:
+        feed = feed_of(Account(), Stream([at(1)], refusals=1))
+        waited_for: list[str] = []
+
+        async def sleep(_: float) -> None:
+            waited_for.append(feed.waiting.reason)
+
+        monkeypatch.setattr(asyncio, "sleep", sleep)
+        await feed.open()
+        await feed.instruments()
+        async for _ in feed.frames():
+            assert feed.waiting.reason == ""
+        refused = "Kite refuses the session: run `alphastocks login`"
+        assert waited_for == [f"a login at the broker ({refused})"]
+
+    asyncio.run(story())
+
+
 def test_packets_without_a_time_are_stamped_with_the_last_arrival() -> None:
     asked = played(Stream([at(1), at(2), at(700), at(701)]))
     assert [frame.received_ms for frame in asked] == [OPEN + s * 1000 for s in (1, 2, 700, 701)]

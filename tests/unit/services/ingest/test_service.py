@@ -13,6 +13,7 @@ from libs.events.embedded.bus import LocalBus
 from libs.events.ticks import TickBatch, TickColumns
 from libs.market.calendar import load_calendar
 from libs.market.instruments import Instrument
+from libs.runtime.health import Waiting
 from libs.runtime.testing import ServiceHarness
 from services.ingest.feed import Backfill, Frame
 from services.ingest.service import make_service
@@ -206,7 +207,7 @@ def test_a_feed_of_several_days_announces_and_plays_each_and_waits_for_a_session
         feed, asked = Days([DAY, DAY + timedelta(days=1)]), list[date | None]()
         is_over = asyncio.Event()
 
-        async def next_day(played: date | None) -> None:
+        async def next_day(played: date | None, waiting: Waiting) -> None:
             asked.append(played)
             if played == DAY + timedelta(days=1):
                 is_over.set()

@@ -21,6 +21,7 @@ from libs.store.store import Params
 from services.strategy.domain.registry import UnknownStrategy
 from services.strategy.service import make_service
 from services.strategy.settings import StrategyChoice, StrategySettings
+from tests.skipping import run, skip
 from tests.unit.fakes import ForgetfulStore
 
 DAY, BEFORE = date(2026, 6, 10), date(2026, 6, 9)
@@ -209,3 +210,32 @@ def test_the_time_of_each_strategy_is_measured() -> None:
             assert harness.measured("strategy_seconds_count", "ma_crossover") == 2
 
     asyncio.run(story())
+
+
+class KeepingBus(LocalBus):
+    """A bus that keeps topics over restarts, so that an announcement may be waited for."""
+
+    def keeps(self, topic: str) -> bool:
+        return True
+
+
+def test_until_ingest_has_opened_a_day_it_is_ready_and_says_that_it_waits() -> None:
+    async def story() -> None:
+        bus = KeepingBus(lockstep=True, partitions={"candles": 1})
+        await bus.start()
+        harness = ServiceHarness(make, bus=bus, store=HistoryStore([100.0]))
+        health = harness.runner.health
+        assert not health.is_ready
+        starting = asyncio.create_task(harness.runner.start())
+        await skip(0.5, times=3)
+        assert health.is_ready
+        assert health.waiting.reason == "ingest to open a trading day and load history"
+        await bus.publish(record_of(loaded(candles=1), partitions=1))
+        await skip(0.5, times=3)
+        await starting
+        assert health.waiting.reason == ""
+        assert health.is_ready
+        assert health.report()["strategy"] == "ok"
+        await harness.runner.stop()
+
+    run(story())

@@ -1,0 +1,198 @@
+"""`alphastocks doctor`: whether everything is there that a start on a real account needs."""
+
+import json
+import os
+import shutil
+import socket
+import urllib.request
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from libs.broker.errors import SessionError, SessionMissing
+from libs.broker.kite.session import KiteSession, SessionFile
+from libs.broker.kite.settings import KiteSettings
+from libs.market.calendar import IST, CalendarError, load_calendar
+from libs.runtime.settings import SettingsError
+from services.local import checks, screen
+from services.local.catalogue import NAMES, SERVICES
+from services.local.checks import Answer, Finding, Port
+from services.local.commands.options import Config, settings_of
+from services.local.settings import LocalSettings
+
+LOCAL_KEY, DOCKER_KEY = "ALPHASTOCKS_KITE__API_KEY", "KITE_API_KEY"
+DOCKER_PORTS = {
+    "GRAFANA_PORT": 3000,
+    "EXECUTOR_PORT": 8101,
+    "PROMETHEUS_PORT": 9090,
+    "CLICKHOUSE_PORT": 8123,
+}
+"""What the compose file publishes on this machine, by the variable that changes it."""
+_MARKS = {"ok": "[green]ok[/]", "waits": "[yellow]waits[/]", "failed": "[bold red]failed[/]"}
+_SECONDS = 2.0
+
+
+def doctor(
+    config: Config = None,
+    docker: Annotated[
+        bool, typer.Option("--docker", help="Check for `make up LIVE=1`, not for `up --kite`.")
+    ] = False,
+    running: Annotated[
+        bool, typer.Option("--running", help="It runs already: do not ask for free ports.")
+    ] = False,
+    var: Annotated[Path, typer.Option("--var", help="Folder for state.")] = Path("var"),
+) -> None:
+    """Check what a start on a real account needs: one list, each with what to do about it.
+
+    `waits` is healthy: services wait for a login, or for the next trading day. The exit status is 1
+    when something failed.
+
+    Example: `alphastocks doctor`
+    """
+    now = datetime.now(UTC)
+    findings = list(_on_docker(now, var) if docker else _here(config, now, var))
+    shown = [one for one in findings if not (running and one.check == "ports")]
+    screen.console.print(_table(shown))
+    if not checks.is_well(shown):
+        raise typer.Exit(1)
+
+
+def _here(config: Path | None, now: datetime, var: Path) -> Iterator[Finding]:
+    """Yield the findings for `alphastocks up --kite`."""
+    try:
+        settings = settings_of(config)
+    except SettingsError as error:
+        yield Finding("settings", "failed", error.line, "correct it; the rest needs the settings")
+        yield from _of_every_start(now, var, None)
+        return
+    yield Finding("settings", "ok", "can be read")
+    kite, session = settings.kite, session_of(settings.kite)
+    yield checks.key_finding(kite.api_key, LOCAL_KEY)
+    yield checks.session_finding(session, kite.api_key, _opens_at(now))
+    yield checks.ports_finding(_service_ports(settings))
+    yield from map(checks.server_finding, _servers(settings))
+    yield from _of_every_start(now, var, session)
+
+
+def _on_docker(now: datetime, var: Path) -> Iterator[Finding]:
+    """Yield the findings for the live stack, whose session is in a volume of its own."""
+    inside = SessionMissing("is kept by the stack, which waits for it")
+    yield checks.key_finding(os.environ.get(DOCKER_KEY, ""), DOCKER_KEY)
+    yield checks.session_finding(inside, "", None, "make login, when it is up")
+    ports = [
+        _port(variable.removesuffix("_PORT").lower(), number, variable)
+        for variable, number in _docker_ports().items()
+    ]
+    yield checks.ports_finding(ports)
+    yield from _of_every_start(now, var, None)
+
+
+def _of_every_start(
+    now: datetime, var: Path, session: KiteSession | SessionError | None
+) -> Iterator[Finding]:
+    calendar, folder = load_calendar(), _existing(var)
+    yield checks.disk_finding(folder, shutil.disk_usage(folder).free)
+    yield checks.day_finding(calendar, now)
+    yield checks.calendar_finding(calendar, now.astimezone(IST).date())
+    yield checks.clock_finding(now, *_latest(var, session))
+
+
+def session_of(kite: KiteSettings) -> KiteSession | SessionError:
+    """Return the session of the settings' file, or why there is none."""
+    try:
+        return SessionFile(kite.session_file).read(round(datetime.now(UTC).timestamp() * 1000))
+    except SessionError as error:
+        return error
+
+
+def _opens_at(now: datetime) -> datetime | None:
+    try:
+        return checks.next_session(load_calendar(), now).opens_at
+    except CalendarError:
+        return None
+
+
+def _docker_ports() -> dict[str, int]:
+    """Return the ports as the environment sets them; SettingsError for one that is no number."""
+    ports = {name: os.environ.get(name) or str(usual) for name, usual in DOCKER_PORTS.items()}
+    for name, text in ports.items():
+        if not text.isdecimal():
+            raise SettingsError(f"{name}: {text!r} is not a port")
+    return {name: int(text) for name, text in ports.items()}
+
+
+def _service_ports(settings: LocalSettings) -> list[Port]:
+    first = settings.runtime.port
+    return [
+        _port(entry.name, first + entry.port_offset, "runtime.port")
+        for entry in sorted(SERVICES, key=lambda entry: entry.port_offset)
+    ]
+
+
+def _port(purpose: str, number: int, setting: str) -> Port:
+    """Look who listens on a port of this machine."""
+    try:
+        with socket.create_server(("127.0.0.1", number)):
+            return Port(purpose, number, setting)
+    except (OSError, OverflowError) as error:
+        if service := _service_at(number):
+            return Port(purpose, number, setting, f"our {service}", is_ours=service == purpose)
+        why = "another program" if isinstance(error, OSError) else "nobody: too high a number"
+        return Port(purpose, number, setting, why)
+
+
+def _service_at(port: int) -> str:
+    """Return which of our services answers at a port, "" for none."""
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/info", timeout=_SECONDS) as reply:
+            name = json.load(reply)["service"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""
+    return name if name in NAMES else ""
+
+
+def _servers(settings: LocalSettings) -> Iterator[Answer]:
+    """Yield which of the servers that the settings name answer."""
+    store, bus = settings.store, settings.bus
+    if store.host:
+        yield _answer("ClickHouse", f"{store.host}:{store.port}", "store.host")
+    if bus.kind == "kafka":
+        yield _answer("Kafka", bus.bootstrap.split(",")[0], "bus.bootstrap")
+
+
+def _answer(name: str, address: str, setting: str) -> Answer:
+    host, _, port = address.rpartition(":")
+    try:
+        with socket.create_connection((host, int(port)), timeout=_SECONDS):
+            return Answer(name, address, setting)
+    except (OSError, ValueError) as error:
+        return Answer(name, address, setting, str(error))
+
+
+def _existing(folder: Path) -> Path:
+    """Return the folder, or the nearest one above it that is there."""
+    return next(one for one in (folder.absolute(), *folder.absolute().parents) if one.is_dir())
+
+
+def _latest(var: Path, session: KiteSession | SessionError | None) -> tuple[datetime | None, str]:
+    """Return the latest time that is on record: of the login, or of a file of state."""
+    times = [
+        (datetime.fromtimestamp(file.stat().st_mtime, UTC), f"the file {file}")
+        for file in (var.iterdir() if var.is_dir() and os.access(var, os.R_OK) else ())
+        if file.exists()
+    ]
+    if isinstance(session, KiteSession):
+        times.append((session.login_time, "the login"))
+    return max(times, default=(None, ""), key=lambda one: one[0])
+
+
+def _table(findings: list[Finding]) -> Table:
+    table = Table("check", "", "what is so", "what to do", box=None, pad_edge=False)
+    for one in findings:
+        table.add_row(one.check, _MARKS[one.state], Text(one.reason), Text(one.action))
+    return table
