@@ -28,8 +28,9 @@ Every setting, with its default. `config/alphastocks.toml` shows them as a file 
   `{SECRETS}=/run/secrets/store:/run/secrets/kite` names folders; a file `store__password` in one
   of them sets `password` in `[store]`. Docker and Kubernetes mount secrets this way.
 
-An unknown key, an invalid value or a secret file with an unknown name stops the start with one line
-that names it, and exit status 2. Values of secrets are never shown.
+An unknown key, an invalid value, a variable with the prefix that is no setting, or a secret file
+with an unknown name stops the start with exit status 2 and one line: the variable or the file, the
+key, and the nearest known name. Values of secrets are never shown.
 
 This page is written by `python -m services.local.configuration`; a test fails when it is out of
 date.
