@@ -9,11 +9,14 @@ import structlog
 
 LogFormat = Literal["json", "text"]
 LogLevel = Literal["debug", "info", "warning", "error"]
+_SILENT = logging.CRITICAL + 1
 _SECRET_NAMES = ("password", "token", "secret", "api_key")
 
 
 def configure_logs(level: LogLevel, format: LogFormat, stream: TextIO | None = None) -> None:
     """Set up the logs of this process; they go to stderr unless a stream is given."""
+    # aiokafka writes lines of its own at each try; its errors reach us as exceptions
+    logging.getLogger("aiokafka").setLevel(logging.NOTSET if level == "debug" else _SILENT)
     renderer: structlog.typing.Processor = (
         structlog.processors.JSONRenderer()
         if format == "json"

@@ -2,7 +2,7 @@
 
 import typer
 
-from libs.runtime.error_line import errors_as_one_line
+from services.local.command import main as main  # noqa: PLC0414  the command, by this name too
 from services.local.commands.cluster import lag, topics_app
 from services.local.commands.control import halt, leave, mode, resume, state, token
 from services.local.commands.demo import demo
@@ -32,12 +32,6 @@ app.command()(state)
 app.command()(token)
 app.add_typer(topics_app, name="topics")
 app.add_typer(dlq_app, name="dlq")
-
-
-def main() -> None:
-    """Run the command; a wrong input is one line and exit status 2."""
-    with errors_as_one_line("alphastocks"):
-        app()
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 from typing import Annotated, Any, get_args
+from urllib.parse import urlsplit
 
 import typer
 
@@ -114,7 +115,7 @@ def _ask(url: str, action: str, reason: str | None, **more: str) -> dict[str, An
     """Send a request to the executor and return its reply; raise SettingsError if it fails."""
     body = None if reason is None else json.dumps({"reason": reason, **more}).encode()
     headers = {"Authorization": f"Bearer {_token()}", "Content-Type": "application/json"}
-    if not url.startswith(("http://", "https://")):
+    if not _is_address(url):
         raise SettingsError(f"--url: {url!r} is no address such as {DEFAULT_URL}")
     request = urllib.request.Request(f"{url}/control/{action}", body, headers)  # noqa: S310
     try:
@@ -125,6 +126,14 @@ def _ask(url: str, action: str, reason: str | None, **more: str) -> dict[str, An
         raise SettingsError(f"{action}: {url}: {_detail(error)}") from None
     except (OSError, ValueError) as error:
         raise SettingsError(f"{action}: no answer from the executor at {url}: {error}") from None
+
+
+def _is_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # an invalid port or bracket
+        return False
 
 
 def _detail(error: urllib.error.HTTPError) -> str:

@@ -18,7 +18,8 @@ from services.local.commands.options import (
     settings_of,
     trading_day,
 )
-from services.local.commands.played_day import DayRun, OnFrame, check_folder
+from services.local.commands.places import check_folder
+from services.local.commands.played_day import DayRun, OnFrame
 from services.local.play.database import database_of
 from services.local.play.replaying import Played, play_exchange
 
@@ -40,7 +41,8 @@ def demo(
     Example: `alphastocks demo --seed 11`
     """
     settings, on = settings_of(config).for_demo(), trading_day(day)
-    check_folder(out)
+    check_folder("--out", out)
+    check_folder("--var", var)
     inputs = {"seed": seed, "day": on, "settings": settings.public()}
     name = settings.store.database or database_of("demo", inputs)
 

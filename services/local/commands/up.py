@@ -19,6 +19,7 @@ from services.local.commands.options import (
     settings_of,
     trading_day,
 )
+from services.local.commands.places import check_folder, check_ports
 from services.local.play.database import open_store
 from services.local.play.processes import serve_kite_on_kafka, serve_simulated_on_kafka
 from services.local.play.serving import OnStart, serve_kite, serve_simulated
@@ -58,6 +59,8 @@ def up(
     settings = settings.for_kite() if kite else _with_speed(settings.for_demo(), speed)
     folder = var or Path(f"var/{name}-kafka" if kafka else f"var/{name}")
     on, on_start = trading_day(day), _greeting(settings, kite)
+    check_folder("--var", folder)
+    check_ports(settings)
     configure_logs(settings.runtime.log_level, settings.runtime.log_format)
     if kite:
         asyncio.run(_on_account(settings, folder, kafka, on_start))

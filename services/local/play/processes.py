@@ -15,6 +15,7 @@ from pydantic import SecretStr
 
 from libs.events.kafka.address import KafkaAddress
 from libs.events.kafka.bus import KafkaBus
+from libs.runtime.outage import after, until_answered, watch
 from libs.runtime.process import kafka_address
 from libs.runtime.runner import stop_on_signals
 from libs.runtime.settings import KiteSettings
@@ -22,7 +23,7 @@ from libs.servers.kafka.server import LocalKafka
 from libs.store.store import StoreAddress
 from services.ingest.pace import paced
 from services.local.catalogue import START_ORDER
-from services.local.commands.topics import ensure_topics
+from services.local.commands.topics import ensure_topics, kafka_outage
 from services.local.play.database import open_database
 from services.local.play.exchange import LocalExchange, persistent_exchange
 from services.local.play.fleet import Fleet, Notify
@@ -120,10 +121,18 @@ async def _servers(
         else:
             notify("starting Kafka; the first time, it is downloaded")
             kafka = (await stack.enter_async_context(LocalKafka(var / "kafka", JARS))).address
-        await ensure_topics(settings, kafka)
+        outage = kafka_outage(notify)
+        await until_answered(
+            lambda: ensure_topics(settings, kafka), outage, after(settings.bus.connect_seconds)
+        )
         notify("starting ClickHouse" if not settings.store.host else "checking the tables")
         store = await stack.enter_async_context(open_database(settings.store, var, database))
-        yield Servers(kafka, store)
+        watching = asyncio.create_task(watch(KafkaBus(kafka).ping, outage))
+        try:
+            yield Servers(kafka, store)
+        finally:
+            watching.cancel()
+            await asyncio.gather(watching, return_exceptions=True)
 
 
 @asynccontextmanager
