@@ -7,10 +7,11 @@ AlphaStocksError
 │   └── TooManyDeadLetters                     libs.runtime.dead_letters
 ├── BrokerError                                libs.broker.errors
 ├── StoreError                                 libs.store.errors
-├── SettingsError                              libs.runtime.settings
+├── SettingsError                              libs.runtime.refusals
 ├── RecordingError, UniverseError              services.ingest
 ├── WrongSignal, WrongCandles                  libs.strategy
 ├── UnknownStrategy                            services.strategy
+├── WrongUsage, NotAnswered                    services.local.command
 └── ProcessFailed, BackupError                 services.local
 """
 

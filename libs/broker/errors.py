@@ -3,6 +3,7 @@
 BrokerError                is_retriable
 ├── SessionError           no    no usable session: log in
 │   ├── SessionMissing     no    nobody has logged in
+│   ├── LoginRefused       no    the login is not accepted; says which part of it is wrong
 │   ├── SessionFileBroken  no    the session's file cannot be read
 │   └── SessionExpired     no    the access token has expired: wait for a new one
 ├── RateLimited            yes   too many requests; says after how many ms to retry
@@ -29,6 +30,10 @@ class SessionError(BrokerError):
 
 class SessionMissing(SessionError):
     """Nobody has logged in yet."""
+
+
+class LoginRefused(SessionError):
+    """The broker does not accept the login; the message says which part of it is wrong."""
 
 
 class SessionFileBroken(SessionError):

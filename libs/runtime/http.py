@@ -1,7 +1,6 @@
 """The endpoints that each service has: live, ready, metrics and info, and its pages."""
 
 import contextlib
-import socket
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,6 +9,7 @@ from fastapi import FastAPI, Response
 from fastapi.responses import HTMLResponse, PlainTextResponse
 
 from libs.runtime.health import Health
+from libs.runtime.listening import listening
 from libs.runtime.metrics import Metrics
 from libs.runtime.pages import docs_page, home_page
 from libs.runtime.service import Service
@@ -79,7 +79,8 @@ class HttpServer(uvicorn.Server):
     """
 
     def __init__(self, app: FastAPI, host: str, port: int) -> None:
-        self._socket = _listening(host, port)
+        check_range(host, port)
+        self._socket = listening(host, port, "runtime.port")
         super().__init__(
             uvicorn.Config(
                 app, log_config=None, access_log=False, timeout_graceful_shutdown=STOP_SECONDS
@@ -100,12 +101,7 @@ class HttpServer(uvicorn.Server):
         yield
 
 
-def _listening(host: str, port: int) -> socket.socket:
+def check_range(host: str, port: int) -> None:
+    """Raise SettingsError for a port beyond the highest."""
     if port > HIGHEST_PORT:
         raise SettingsError(f"runtime.port: too high for all services: {host}:{port}")
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        return socket.create_server((host, port), family=family)
-    except OSError as error:
-        reason = error.strerror or error
-        raise SettingsError(f"runtime.port: no listening on {host}:{port}: {reason}") from None

@@ -12,6 +12,7 @@ from libs.runtime.sentences import tell
 
 LogFormat = Literal["auto", "json", "text"]
 LogLevel = Literal["debug", "info", "warning", "error"]
+_SILENT = logging.CRITICAL + 1
 _SECRET_NAMES = ("password", "token", "secret", "api_key")
 
 
@@ -20,6 +21,8 @@ def configure_logs(level: LogLevel, format: LogFormat, stream: TextIO | None = N
 
     With `auto` they are text if that is a terminal, else JSON.
     """
+    # aiokafka writes lines of its own at each try; its errors reach us as exceptions
+    logging.getLogger("aiokafka").setLevel(logging.NOTSET if level == "debug" else _SILENT)
     stamina.instrumentation.set_on_retry_hooks(())  # who retries logs it, with the service's name
     file = stream or sys.stderr
     is_text = file.isatty() if format == "auto" else format == "text"

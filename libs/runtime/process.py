@@ -3,7 +3,7 @@
 import argparse
 import asyncio
 from pathlib import Path
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 
 from libs.events.bus import Bus
 from libs.events.embedded.bus import LocalBus
@@ -20,6 +20,7 @@ from libs.runtime.settings import (
     BusSettings,
     ProcessSettings,
     RuntimeSettings,
+    SettingsError,
     StoreSettings,
     load_settings,
 )
@@ -83,16 +84,24 @@ def checkpoint_policy(settings: RuntimeSettings) -> CheckpointPolicy:
     )
 
 
+class OneLineParser(argparse.ArgumentParser):
+    """A parser whose errors are SettingsError, which becomes one line."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise what is wrong with the words of the command line."""
+        raise SettingsError(f"{message}; see `{self.prog} --help`")
+
+
 def run_process(spec: ServiceSpec[P]) -> None:
     """Read the settings and run the service until SIGTERM.
 
     Exit status 2: the user has to fix something; 1: the service failed. A fenced service shuts out
     any other process of its kind.
     """
-    parser = argparse.ArgumentParser(prog=f"python -m services.{spec.name}")
+    parser = OneLineParser(prog=f"python -m services.{spec.name}")
     parser.add_argument("--config", type=Path, help="settings file, config/alphastocks.toml say")
-    arguments = parser.parse_args()
     with errors_as_one_line(spec.name):
+        arguments = parser.parse_args()
         settings = load_settings(spec.settings, arguments.config)
         asyncio.run(_run(spec, settings))
 

@@ -11,24 +11,25 @@ from dataclasses import dataclass, field
 from libs.events.bus import Bus
 from libs.events.codec import Decoder
 from libs.events.control import ServiceFailed
-from libs.events.errors import BusFailed, BusUnavailable, Fenced
+from libs.events.errors import BusFailed, Fenced
 from libs.events.event import utc_from_ms
 from libs.market.calendar import IST
 from libs.runtime.clock import Clock
 from libs.runtime.consumer import ConsumerLoop
 from libs.runtime.dead_letters import DeadLetters
 from libs.runtime.emitter import Emitter
+from libs.runtime.error_line import note_interruption
 from libs.runtime.group import Group
 from libs.runtime.health import Health
 from libs.runtime.http import HttpServer, make_app
 from libs.runtime.logs import logger_of
 from libs.runtime.metrics import Metrics
+from libs.runtime.outage import Outage, after, until_answered
 from libs.runtime.retry import RetryUntilWell, is_retriable
 from libs.runtime.service import Service
 from libs.runtime.subscription import CheckpointPolicy, Subscription
 
 WATCH_SECONDS = 5.0
-CONNECT_EVERY_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,7 @@ class ServiceRunner:
         self.metrics = metrics
         self._around = surroundings
         self._log = logger_of(service.name)
+        self.outage = Outage(self._log_away, self._log_back)
         self._groups = [self._group(subscription) for subscription in service.subscriptions]
         self._retried = RetryUntilWell(self._tasks_name, metrics, self.health)
         self._outlet = Emitter(surroundings.bus, metrics, self._log, self._retried)
@@ -141,8 +143,10 @@ class ServiceRunner:
                 if not is_retriable(error):
                     raise
                 self.health.unwell(name, str(error))
+                self.outage.away(str(error))
             else:
                 self.health.well(name)
+                self.outage.back()
             await asyncio.sleep(WATCH_SECONDS)
 
     async def tasks_done(self) -> None:
@@ -166,9 +170,11 @@ class ServiceRunner:
             if isinstance(outcome, Exception):
                 raise outcome
 
-    def log_waiting(self, error: Exception) -> None:
-        """Log that the service waits for the bus, and why."""
-        self._log.warning("waiting for the bus", reason=str(error))
+    def _log_away(self, reason: str, seconds: float) -> None:
+        self._log.warning("waiting for the bus", reason=reason, seconds=round(seconds))
+
+    def _log_back(self, seconds: float) -> None:
+        self._log.info("the bus is back", seconds=round(seconds))
 
     async def report_failure(self, error: BaseException) -> None:
         """Log that the service failed, and publish ServiceFailed."""
@@ -205,10 +211,15 @@ async def _raise_failures(owners: dict[asyncio.Task[None], ServiceRunner]) -> No
 
 
 def stop_on_signals(stopping: asyncio.Event) -> None:
-    """Set the event at SIGTERM or SIGINT."""
+    """Set the event at SIGTERM or SIGINT; after SIGINT the process ends as interrupted."""
+
+    def on_ctrl_c() -> None:
+        note_interruption()
+        stopping.set()
+
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopping.set)
+    loop.add_signal_handler(signal.SIGTERM, stopping.set)
+    loop.add_signal_handler(signal.SIGINT, on_ctrl_c)
 
 
 @asynccontextmanager
@@ -252,16 +263,8 @@ def _exempt_from_collection() -> None:
 
 async def _connect(around: Surroundings, runner: ServiceRunner, stopping: asyncio.Event) -> None:
     """Start the bus; wait for it up to `connect_seconds`, then raise BusUnavailable."""
-    loop = asyncio.get_running_loop()
-    deadline = loop.time() + around.connect_seconds
-    while True:
-        try:
-            return await around.bus.start()
-        except BusUnavailable as error:
-            if loop.time() > deadline or stopping.is_set():
-                raise
-            runner.log_waiting(error)
-            await asyncio.sleep(CONNECT_EVERY_SECONDS)
+    is_late = after(around.connect_seconds)
+    await until_answered(around.bus.start, runner.outage, lambda: is_late() or stopping.is_set())
 
 
 async def _started_or_reported(runner: ServiceRunner, stopping: asyncio.Event) -> bool:

@@ -8,10 +8,8 @@ in `[store]`.
 """
 
 import os
-import tomllib
-from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_settings import (
@@ -25,28 +23,24 @@ from pydantic_settings import (
 )
 
 from libs.broker.kite.settings import KiteSettings as KiteSettings  # noqa: PLC0414  a section like the others
-from libs.errors import AlphaStocksError
 from libs.events.kafka.address import SaslMechanism, SecurityProtocol
 from libs.market.units import Count, Milliseconds, Port, Seconds
 from libs.runtime.clock import ClockKind
 from libs.runtime.logs import LogFormat, LogLevel
-
-PREFIX = "ALPHASTOCKS_"
-SECRETS = f"{PREFIX}SECRETS"
-"""The variable that names the folders of secret files, separated by colons."""
-_DELIMITER = "__"
-_SERVICES = Path(__file__).parents[2] / "services"
-SECTIONS = frozenset(
-    {
-        *("runtime", "bus", "store", "kite"),
-        *(domain.parent.name for domain in _SERVICES.glob("*/domain")),
-    }
+from libs.runtime.origins import DELIMITER, Origin, of_secrets, of_variables
+from libs.runtime.refusals import PREFIX as PREFIX  # noqa: PLC0414  known by this module's name
+from libs.runtime.refusals import SECRETS as SECRETS  # noqa: PLC0414  like the prefix
+from libs.runtime.refusals import SECTIONS as SECTIONS  # noqa: PLC0414  like the prefix
+from libs.runtime.refusals import SettingsError as SettingsError  # noqa: PLC0414  like the prefix
+from libs.runtime.refusals import (
+    first_reason,
+    not_json,
+    read_file,
+    refuse_unknown_secrets,
+    refuse_unknown_sections,
+    refuse_unknown_variables,
+    why_unreadable,
 )
-"""The shared sections, and one for each service, named as its folder."""
-
-
-class SettingsError(AlphaStocksError):
-    """Settings that cannot be used; one line that names the key."""
 
 
 class Section(BaseModel):
@@ -131,7 +125,7 @@ class ProcessSettings(BaseSettings):
     """The sections that one process reads: from the environment, else secret files, else a file."""
 
     model_config = SettingsConfigDict(
-        env_prefix=PREFIX, env_nested_delimiter=_DELIMITER, frozen=True, extra="ignore"
+        env_prefix=PREFIX, env_nested_delimiter=DELIMITER, frozen=True, extra="ignore"
     )
 
     @classmethod
@@ -149,7 +143,7 @@ class ProcessSettings(BaseSettings):
             secrets_dir=secret_folders(),
             secrets_dir_missing="error",
             secrets_prefix="",
-            secrets_nested_delimiter=_DELIMITER,
+            secrets_nested_delimiter=DELIMITER,
         )
         return env_settings, secrets, init_settings
 
@@ -163,83 +157,24 @@ S = TypeVar("S", bound=ProcessSettings)
 
 
 def load_settings(model: type[S], file: Path | None) -> S:
-    """Return the settings of a process; raise SettingsError naming the file and the key."""
-    values = _read_file(file) if file else {}
-    _refuse_unknown_sections(values, file)
-    _refuse_unknown_variables(os.environ)
-    _refuse_unknown_secrets(secret_folders())
+    """Return the settings of a process; raise SettingsError naming the place and the key."""
+    values = read_file(file) if file else {}
+    refuse_unknown_sections(values, file)
+    refuse_unknown_variables(model, os.environ)
+    refuse_unknown_secrets(secret_folders())
     try:
         return model(**values)
     except ValidationError as error:
-        raise SettingsError(_first_reason(error, file)) from None
+        of_file = [Origin(str(file), (name,), section) for name, section in values.items()]
+        raise SettingsError(first_reason(error, model, [*_outside(), *of_file])) from None
     except PydanticSettingsError as error:
-        raise SettingsError(f"environment or {SECRETS}: {error}") from None
+        raise SettingsError(not_json(model, _outside()) or str(error)) from None
     except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{SECRETS}: a secret cannot be read: {_why(error)}") from None
+        raise SettingsError(
+            f"{SECRETS}: a secret cannot be read: {why_unreadable(error)}"
+        ) from None
 
 
-def _read_file(file: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(file.read_text())
-    except FileNotFoundError:
-        raise SettingsError(f"{file}: no such settings file") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
-        raise SettingsError(f"{file}: {error}") from None
-
-
-def _refuse_unknown_sections(values: Mapping[str, Any], file: Path | None) -> None:
-    for name, section in values.items():
-        if name not in SECTIONS:
-            known = ", ".join(sorted(SECTIONS))
-            raise SettingsError(f"{file}: unknown section or key {name!r}; known: {known}")
-        if not isinstance(section, dict):
-            raise SettingsError(f"{file}: {name} must be a section, [{name}]")
-
-
-def _refuse_unknown_variables(environment: Iterable[str]) -> None:
-    for variable in environment:
-        section, separator, _ = variable.upper().removeprefix(PREFIX).partition("__")
-        is_ours = variable.upper().startswith(PREFIX) and separator
-        if is_ours and section.lower() not in SECTIONS:
-            known = ", ".join(sorted(SECTIONS))
-            raise SettingsError(f"{variable}: unknown section {section.lower()!r}; known: {known}")
-
-
-def _refuse_unknown_secrets(folders: Iterable[Path]) -> None:
-    for folder in folders:
-        try:
-            names = sorted(path.name for path in folder.iterdir() if _is_secret(path))
-        except OSError as error:
-            raise SettingsError(f"{SECRETS}: {folder}: {error.strerror}") from None
-        for name in names:
-            section, separator, _ = name.lower().partition(_DELIMITER)
-            if not separator or section not in SECTIONS:
-                raise SettingsError(f"{folder / name}: a secret is named section__key")
-
-
-def _why(error: OSError | UnicodeDecodeError) -> str:
-    """Return why a file cannot be read, without its content."""
-    if isinstance(error, UnicodeDecodeError):
-        return "it is not text"
-    return f"{error.filename}: {error.strerror}"
-
-
-def _is_secret(path: Path) -> bool:
-    return path.is_file() and not path.name.startswith(".")
-
-
-def _first_reason(error: ValidationError, file: Path | None) -> str:
-    first = error.errors(include_url=False, include_input=False)[0]
-    key = ".".join(str(part) for part in first["loc"])
-    hint = "unknown key" if first["type"] == "extra_forbidden" else first["msg"]
-    return f"{_origin(key, file)}: {key}: {hint}"
-
-
-def _origin(key: str, file: Path | None) -> str:
-    """Return where a key was set: a variable, a secret file, or the settings file."""
-    name = key.lower().replace(".", _DELIMITER)
-    variable = PREFIX + name.upper()
-    if variable in os.environ:
-        return variable
-    held = [folder / name for folder in secret_folders() if (folder / name).exists()]
-    return str(held[0] if held else file or "environment")
+def _outside() -> list[Origin]:
+    """Return what is set outside the settings file, the strongest first."""
+    return [*of_variables(PREFIX, os.environ), *of_secrets(secret_folders())]

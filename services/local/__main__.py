@@ -4,8 +4,8 @@ from typing import Annotated
 
 import typer
 
-from libs.runtime.error_line import errors_as_one_line
 from libs.runtime.version import VERSION
+from services.local.command import main as main  # noqa: PLC0414  the command, by this name too
 from services.local.commands.backup import backup, restore
 from services.local.commands.cluster import lag, topics_app
 from services.local.commands.control import halt, leave, mode, resume, state, token
@@ -56,12 +56,6 @@ app.command()(state)
 app.command()(token)
 app.add_typer(topics_app, name="topics")
 app.add_typer(dlq_app, name="dlq")
-
-
-def main() -> None:
-    """Run the command; a wrong input is one line and exit status 2."""
-    with errors_as_one_line("alphastocks"):
-        app()
 
 
 if __name__ == "__main__":

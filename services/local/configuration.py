@@ -57,8 +57,9 @@ jobs there that make topics and tables are `alphastocks` commands: they compare 
 position, and fail before a service starts, if they get the same settings as these.
 `universe.underlyings` are looked up in the broker's list of instruments of the day.
 
-An unknown key, an invalid value or a secret file with an unknown name stops the start with one line
-that names it, and exit status 2. Values of secrets are never shown.
+An unknown key, an invalid value, a variable with the prefix that is no setting, or a secret file
+with an unknown name stops the start with exit status 2 and one line: the variable or the file, the
+key, and the nearest known name. Values of secrets are never shown.
 
 This page is written by `python -m services.local.configuration`; a test fails when it is out of
 date.

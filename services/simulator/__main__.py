@@ -8,6 +8,7 @@ from pathlib import Path
 
 from libs.runtime.error_line import errors_as_one_line
 from libs.runtime.logs import configure_logs
+from libs.runtime.process import OneLineParser
 from libs.runtime.runner import stop_on_signals
 from libs.runtime.settings import load_settings
 from services.simulator.assembly import synthetic_market
@@ -38,8 +39,8 @@ _GOES_ON = "play one trading day after another; a day begins when a client subsc
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run until SIGTERM or Ctrl-C; exit status 2 for unusable settings."""
-    options = vars(_parser().parse_args(arguments))
     with errors_as_one_line("simulator"):
+        options = vars(_parser().parse_args(arguments))
         process = load_settings(SimulatorProcess, options.pop("config"))
         configure_logs(process.runtime.log_level, process.runtime.log_format)
         goes_on = {"goes_on": True} if options.pop("goes_on") else {}
@@ -62,7 +63,7 @@ def _welcome(server: SimulatorServer) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = OneLineParser(
         prog="python -m services.simulator",
         description="A simulated Kite Connect v3 exchange on this machine.",
         epilog=_EXAMPLE,

@@ -9,7 +9,7 @@ import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from libs.runtime.settings import SettingsError
+from libs.runtime.listening import listening
 
 _STOP_SECONDS = 1
 _KEEP_ALIVE_SECONDS = 75
@@ -51,7 +51,7 @@ class Listener:
     """Serves an application from `start` to `stop`; port 0 takes any that is free."""
 
     def __init__(self, app: ASGIApp, host: str, port: int) -> None:
-        self._socket = _listening(host, port)
+        self._socket = listening(host, port, "simulator.port")
         self.port: int = self._socket.getsockname()[1]
         self._server = _Uvicorn(
             uvicorn.Config(
@@ -81,12 +81,3 @@ class Listener:
         self._server.should_exit = True
         if self._serving is not None:
             await self._serving
-
-
-def _listening(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        return socket.create_server((host, port), family=family)
-    except OSError as error:
-        reason = error.strerror or error
-        raise SettingsError(f"simulator.port: no listening on {host}:{port}: {reason}") from None

@@ -13,6 +13,9 @@ from services.simulator.domain.board import Market
 from services.simulator.server import SimulatorServer
 from services.simulator.settings import SimulatorSettings
 
+_OPTIONS = {"day": "date"}
+"""Key of a setting → the option that sets it, where they have different names."""
+
 
 async def run_simulator(
     settings: SimulatorSettings,
@@ -50,4 +53,5 @@ def with_options(settings: SimulatorSettings, options: Mapping[str, Any]) -> Sim
         return SimulatorSettings.model_validate({**dict(settings), **options})
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
-        raise SettingsError(f"simulator.{first['loc'][0]}: {first['msg']}") from None
+        key = str(first["loc"][0])
+        raise SettingsError(f"--{_OPTIONS.get(key, key)}: {first['msg']}") from None

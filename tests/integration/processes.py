@@ -21,13 +21,15 @@ TIMEOUT_SECONDS = 600.0
 class Running:
     """A process in a session of its own, with what it says in files."""
 
-    def __init__(self, command: Sequence[object], folder: Path) -> None:
+    def __init__(
+        self, command: Sequence[object], folder: Path, stdin: int = subprocess.DEVNULL
+    ) -> None:
         words = [str(word) for word in command]
         number = len(list(folder.glob("stdout*")))
         self.out, self.err = folder / f"stdout.{number}", folder / f"stderr.{number}"
         with self.out.open("ab") as out, self.err.open("ab") as err:
             self._child = subprocess.Popen(
-                words, cwd=folder, stdout=out, stderr=err, start_new_session=True
+                words, cwd=folder, stdin=stdin, stdout=out, stderr=err, start_new_session=True
             )
 
     def until(self, is_so: Callable[[], bool], what: str) -> None:
@@ -51,6 +53,13 @@ class Running:
         """End the process at once, if it still runs."""
         self._child.kill()
         self._child.wait()
+        if self._child.stdin is not None:
+            self._child.stdin.close()
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._child.pid
 
     @property
     def has_left_something(self) -> bool:
@@ -73,9 +82,12 @@ class Running:
 
 
 @contextmanager
-def running(command: Sequence[object], folder: Path) -> Iterator[Running]:
-    """Run a command in a folder; it is killed at the end, if it still runs."""
-    process = Running(command, folder)
+def running(command: Sequence[object], folder: Path, *, asks: bool = False) -> Iterator[Running]:
+    """Run a command in a folder; it is killed at the end, if it still runs.
+
+    One that `asks` waits for an answer, which never comes.
+    """
+    process = Running(command, folder, subprocess.PIPE if asks else subprocess.DEVNULL)
     with ExitStack() as stack:
         stack.callback(process.kill)
         yield process

@@ -2,11 +2,16 @@
 
 import asyncio
 from datetime import time, timedelta
+from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
+from pydantic import SecretStr
 
+from libs.broker.errors import LoginRefused
+from libs.runtime.settings import KiteSettings
+from services.local.commands.kite_login import log_in
 from services.simulator.domain.india_time import at_time
 from tests.integration.simulators import Client, at_desk
 from tests.unit.services.simulator import plays
@@ -66,6 +71,33 @@ def test_a_request_token_serves_once() -> None:
             (await client.http.post("/session/token", data=form)).status_code for _ in range(2)
         ]
         assert statuses == [200, 403]
+
+    at_desk(play)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"api_secret": "guessed"}, "the API secret is wrong"),
+        ({"api_key": "other"}, "the API key is wrong"),
+        ({"request_token": "spent"}, "the request token was used before"),
+    ],
+)
+def test_the_client_says_which_part_of_a_login_is_wrong(
+    tmp_path: Path, wrong: dict[str, str], said: str
+) -> None:
+    async def play(client: Client) -> None:
+        right = {"api_key": "simulator", "api_secret": "simulator-secret"}
+        form = {**right, "request_token": client.server.log_in()[1], **wrong}
+        settings = KiteSettings(
+            api_key=form["api_key"],
+            api_secret=SecretStr(form["api_secret"]),
+            root=client.server.url,
+            session_file=tmp_path / "session.json",
+        )
+        with pytest.raises(LoginRefused, match=said):
+            await log_in(settings, form["request_token"])
+        assert not settings.session_file.exists()
 
     at_desk(play)
 

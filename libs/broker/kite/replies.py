@@ -6,6 +6,7 @@ from typing import Any
 from libs.broker.errors import (
     BrokerError,
     BrokerUnavailable,
+    LoginRefused,
     OrderRefused,
     OrderUnknown,
     RateLimited,
@@ -18,7 +19,23 @@ from libs.broker.errors import (
 _TOO_MANY = 429
 _TIMED_OUT = 408
 _UNCLASSIFIED = "GeneralException"
-_LOG_IN = "run `alphastocks login`"
+LOG_IN = "run `alphastocks login`"
+_LOGIN_REASONS = (
+    (
+        "checksum",
+        "the API secret is wrong: ALPHASTOCKS_KITE__API_SECRET is not that of the app {api_key}",
+    ),
+    (
+        "api_key",
+        "the API key is wrong: Kite has no app {api_key}, see ALPHASTOCKS_KITE__API_KEY",
+    ),
+    (
+        "token",
+        "the request token was used before or is too old: it serves once, for some minutes; log "
+        "in once more in the browser",
+    ),
+)
+"""Part of a login → what is wrong when Kite's reply names it; the first match counts."""
 
 
 def error_of(status: int, content_type: str, body: bytes, cool_down_ms: int) -> BrokerError | None:
@@ -49,7 +66,7 @@ def named_error(status: int, error_type: object, message: str) -> BrokerError | 
     """Return the error of Kite's own `error_type` and message, or None if there is none."""
     said = f"Kite says: {message or error_type}"
     if error_type == "TokenException":
-        return SessionExpired(f"{said}: {_LOG_IN}")
+        return SessionExpired(f"{said}: {LOG_IN}")
     if status >= 500 or status == _TIMED_OUT or error_type == "NetworkException":
         return BrokerUnavailable(f"{said} ({status})")
     if error_type == "DataException":
@@ -57,6 +74,13 @@ def named_error(status: int, error_type: object, message: str) -> BrokerError | 
     if isinstance(error_type, str) and error_type:
         return RequestRefused(said, error_type)
     return unnamed_error(status)
+
+
+def login_refusal(said: str, api_key: str) -> LoginRefused:
+    """Return which part of a login is wrong, from what Kite says of it."""
+    reasons = (reason for word, reason in _LOGIN_REASONS if word in said.lower())
+    reason = next(reasons, "Kite does not accept the login").format(api_key=api_key)
+    return LoginRefused(f"{reason} ({said})")
 
 
 def unnamed_error(status: int) -> BrokerError | None:

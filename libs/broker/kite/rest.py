@@ -18,12 +18,13 @@ from libs.broker.errors import (
     BrokerError,
     BrokerUnavailable,
     ReplyUnreadable,
+    RequestRefused,
     SessionExpired,
 )
 from libs.broker.kite.address import KiteAddress
 from libs.broker.kite.lanes import Lane
 from libs.broker.kite.limits import REQUEST_CLASSES, KiteLimits, RequestClass, load_limits
-from libs.broker.kite.replies import error_of, named_error
+from libs.broker.kite.replies import LOG_IN, error_of, login_refusal, named_error
 from libs.broker.kite.session import KiteSession
 from libs.broker.kite.splitting import portions, spans
 from libs.market.calendar import IST
@@ -293,6 +294,12 @@ async def open_session(address: KiteAddress, request_token: str, api_secret: str
 
     try:
         return await asyncio.to_thread(_translated, exchange)
+    except (SessionExpired, RequestRefused) as refused:
+        said = str(refused).removesuffix(f": {LOG_IN}")
+        raise login_refusal(said, address.api_key) from None
+    except BrokerUnavailable as away:
+        reason = f"{away}: check the network, or kite.root: {address.root}"
+        raise BrokerUnavailable(reason, away.was_sent) from None
     finally:
         client.reqsession.close()
 

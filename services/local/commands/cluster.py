@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 from rich.live import Live
 
+from libs.events.errors import BusUnavailable
 from libs.events.kafka.address import KafkaAddress
 from libs.events.kafka.admin import kafka_admin
 from libs.events.topic_plan import Plan
@@ -16,7 +17,13 @@ from services.local import screen
 from services.local.commands.lag import lag_table
 from services.local.commands.options import Config
 from services.local.commands.running_kafka import Running, cluster_settings
-from services.local.commands.topics import apply_topics, kafka_of, table_of, topic_plan
+from services.local.commands.topics import (
+    apply_topics,
+    kafka_of,
+    kafka_outage,
+    table_of,
+    topic_plan,
+)
 
 WATCH_SECONDS = 1.0
 topics_app = typer.Typer()
@@ -90,10 +97,21 @@ async def _show_lag(address: KafkaAddress) -> None:
 
 
 async def _watch(address: KafkaAddress) -> None:
-    async with kafka_admin(address) as admin:
-        with Live(console=screen.console, auto_refresh=False) as live:
-            while True:
-                live.update(lag_table(await admin.standings()), refresh=True)
+    """Show the lag each second; an outage after the first time is waited for."""
+    outage, shown = kafka_outage(screen.notify), 0
+    with Live(console=screen.console, auto_refresh=False) as live:
+        while True:
+            try:
+                async with kafka_admin(address) as admin:
+                    while True:
+                        live.update(lag_table(await admin.standings()), refresh=True)
+                        outage.back()
+                        shown += 1
+                        await asyncio.sleep(WATCH_SECONDS)
+            except BusUnavailable as error:
+                if not shown:
+                    raise
+                outage.away(str(error))
                 await asyncio.sleep(WATCH_SECONDS)
 
 

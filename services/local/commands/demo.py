@@ -19,7 +19,8 @@ from services.local.commands.options import (
     settings_of,
     trading_day,
 )
-from services.local.commands.played_day import DayRun, OnFrame, check_folder
+from services.local.commands.places import check_folder
+from services.local.commands.played_day import DayRun, OnFrame
 from services.local.day_screen import show_day
 from services.local.play.database import database_of
 from services.local.play.replaying import Played, play_exchange
@@ -42,7 +43,8 @@ def demo(
     Example: `alphastocks demo --seed 11`
     """
     settings, on = settings_of(config).for_demo(), trading_day(day)
-    check_folder(out)
+    check_folder("--out", out)
+    check_folder("--var", var)
     screen.console.print(what_may_be_lost(settings.executor.policy()))
     inputs = {"seed": seed, "day": on, "settings": settings.public()}
     name = settings.store.database or database_of("demo", inputs)

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from services.local import screen
+from services.local.commands.places import check_folder
 from services.local.commands.secret_files import write_missing
 
 
@@ -18,6 +19,7 @@ def secrets(
 
     Example: `alphastocks secrets deploy/k8s/overlays/local/secrets`
     """
+    check_folder("DIR", folder)
     written = write_missing(folder)
     for name in written:
         screen.console.print(f"made {folder / name}", soft_wrap=True)

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import sys
 from collections import deque
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
@@ -15,6 +16,7 @@ from libs.events.bus import Message, TopicPartition
 from libs.events.kafka.bus import KafkaBus
 from libs.events.topics import TOPICS, dead_letter_topic, topic_named
 from libs.runtime.logs import configure_logs, logger_of
+from libs.runtime.outage import watch
 from libs.runtime.past import past_events
 from libs.runtime.settings import SettingsError
 from services.local import screen
@@ -23,7 +25,7 @@ from services.local.commands.event_rows import Row, Symbols, json_of, line_of, r
 from services.local.commands.options import Config
 from services.local.commands.row_filter import Condition, conditions_of, matches
 from services.local.commands.running_kafka import Running, cluster_settings
-from services.local.commands.topics import kafka_of
+from services.local.commands.topics import kafka_of, kafka_outage
 from services.local.settings import LocalSettings
 
 LOOK_BACK = 500
@@ -66,10 +68,11 @@ def tail(
             for row in await _past_rows(bus, starts, last, symbols, conditions):
                 _write(show(row))
             if follow:
-                async for message in bus.follow(starts):
-                    for row in rows_of(message, symbols):
-                        if matches(row, conditions):
-                            _write(show(row))
+                async with _outages_told(bus):
+                    async for message in bus.follow(starts):
+                        for row in rows_of(message, symbols):
+                            if matches(row, conditions):
+                                _write(show(row))
 
     with _quiet_end():
         asyncio.run(run())
@@ -94,10 +97,7 @@ def list_letters(
 
     Example: `alphastocks dlq list orders`
     """
-    settings, topics = (
-        cluster_settings(config, var),
-        [topic_named(topic).name] if topic else list(TOPICS),
-    )
+    settings, topics = cluster_settings(config, var), _topics(topic)
     configure_logs("error", settings.runtime.log_format)
     letters = [
         one for one in asyncio.run(_letters(settings, topics)) if every or not one.is_retried
@@ -122,6 +122,7 @@ def show(
     """
     settings = cluster_settings(config, var)
     configure_logs("error", settings.runtime.log_format)
+    _check_place(place)
     letters = asyncio.run(_letters(settings, [topic_named(topic).name]))
     for line in lines_of(_chosen(letters, place)[0]):
         _write(line)
@@ -147,6 +148,8 @@ def retry(
     configure_logs("error", settings.runtime.log_format)
     if (place is None) != every:
         raise SettingsError("dlq retry: name one letter as PARTITION/OFFSET, or pass --all")
+    if place is not None:
+        _check_place(place)
     letters = asyncio.run(_letters(settings, [topic_named(topic).name]))
     chosen = _chosen(letters, place) if place else [one for one in letters if not one.is_retried]
     if not chosen:
@@ -201,6 +204,15 @@ async def _retry(settings: LocalSettings, letters: Iterable[Letter]) -> None:
                 await bus.flush()
 
 
+def _topics(topic: str | None) -> list[str]:
+    return list(TOPICS) if topic is None else [topic_named(topic).name]
+
+
+def _check_place(place: str) -> None:
+    if not re.fullmatch(r"\d+/\d+", place):
+        raise SettingsError(f"PARTITION/OFFSET: {place!r} is not a place such as 2/17")
+
+
 def _chosen(letters: Iterable[Letter], place: str) -> list[Letter]:
     found = [letter for letter in letters if letter.place == place]
     if not found:
@@ -234,6 +246,16 @@ async def _bus(settings: LocalSettings) -> AsyncIterator[KafkaBus]:
         await bus.stop()
 
 
+@asynccontextmanager
+async def _outages_told(bus: KafkaBus) -> AsyncIterator[None]:
+    watching = asyncio.create_task(watch(bus.ping, kafka_outage(screen.notify)))
+    try:
+        yield
+    finally:
+        watching.cancel()
+        await asyncio.gather(watching, return_exceptions=True)
+
+
 def _write(line: str) -> None:
     sys.stdout.write(f"{line}\n")
     sys.stdout.flush()
@@ -241,11 +263,9 @@ def _write(line: str) -> None:
 
 @contextmanager
 def _quiet_end() -> Iterator[None]:
-    """End without an error at Ctrl-C, and when the reader of the output closes the pipe."""
+    """End without an error when the reader of the output closes the pipe."""
     try:
         yield
-    except KeyboardInterrupt:
-        return
     except BrokenPipeError:
         # the interpreter flushes standard output when it ends
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from libs.runtime.settings import RuntimeSettings, SettingsError
 from services.local.control_file import (
@@ -121,9 +122,17 @@ def _named(found: Sequence[Control]) -> str:
 
 
 def _checked(url: str) -> str:
-    if not url.startswith(("http://", "https://")):
+    if not _is_address(url):
         raise SettingsError(f"--url: {url!r} is no address such as {DEFAULT_URL}")
     return url.rstrip("/")
+
+
+def _is_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # an invalid port or bracket
+        return False
 
 
 def _detail(error: urllib.error.HTTPError) -> str:

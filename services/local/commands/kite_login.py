@@ -36,12 +36,12 @@ def request_token_of(answer: str) -> str:
 
 async def log_in(settings: KiteSettings, answer: str) -> KiteSession:
     """Exchange the request token for a session and write it to the session file."""
-    address = address_with_secret(settings)
+    address, request_token = address_with_secret(settings), request_token_of(answer)
     secret, folder = settings.api_secret.get_secret_value(), settings.session_file.parent
     try:  # before the token is spent
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise SettingsError(f"kite.session_file: no folder {folder}: {error.strerror}") from None
-    session = await open_session(address, request_token_of(answer), secret)
+    session = await open_session(address, request_token, secret)
     SessionFile(settings.session_file).write(session)
     return session

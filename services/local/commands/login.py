@@ -10,6 +10,7 @@ from libs.market.calendar import IST
 from services.local import screen
 from services.local.commands.kite_login import address_with_secret, log_in
 from services.local.commands.options import Config, settings_of
+from services.local.commands.places import check_file
 
 
 def login(
@@ -28,6 +29,7 @@ def login(
     """
     settings = settings_of(config)
     address = address_with_secret(settings.kite)
+    check_file("kite.session_file", settings.kite.session_file)
     if request_token is None:
         screen.console.print(f"Log in here: {login_url(address)}", soft_wrap=True)
         request_token = typer.prompt("Paste the address that you were sent to", err=True)

@@ -9,6 +9,7 @@ import typer
 from libs.runtime.settings import StoreSettings
 from services.local import screen
 from services.local.commands.options import Config, Var, settings_of
+from services.local.commands.places import check_database, check_folder
 from services.local.play.database import migrations, open_database
 
 
@@ -22,6 +23,9 @@ def migrate(
     Example: `ALPHASTOCKS_STORE__HOST=localhost alphastocks migrate`
     """
     settings = settings_of(config)
+    check_database(database)
+    if not settings.store.host:
+        check_folder("--var", var)
     name = asyncio.run(_migrated(settings.store, var, database))
     for migration in migrations():
         screen.console.print(f"{migration.service:10} {migration.number:04} {migration.title}")

@@ -12,13 +12,18 @@ from services.local.play.system import check_services
 from services.local.settings import LocalSettings
 
 DEFAULT_CONFIG = Path("config/alphastocks.toml")
+MOST = 2**63 - 1
+"""The largest seed."""
 DEFAULT_DAY, DEFAULT_SEED = "2026-06-17", 7
 Config = Annotated[
     Path | None,
     typer.Option("--config", help="Settings file. [default: config/alphastocks.toml if it exists]"),
 ]
 Var = Annotated[Path, typer.Option("--var", help="Folder for the database and other state.")]
-Seed = Annotated[int, typer.Option("--seed", help="Seed of the generated market or chain.")]
+Seed = Annotated[
+    int,
+    typer.Option("--seed", min=0, max=MOST, help="Seed of the generated market or chain."),
+]
 Day = Annotated[str, typer.Option("--date", help="Trading day, such as 2021-06-09.")]
 
 

@@ -1,7 +1,7 @@
 """What demo and replay share: playing a day with a progress bar, and writing its outcome."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -39,7 +39,7 @@ class DayRun:
         played = asyncio.run(self._played(play_day))
         played.summary["database"] = self.database
         files = {**played.outcome.files(), "summary.json": to_json(played.summary)}
-        write_files(self.out, files)
+        write_outcome(self.out, files)
         return played
 
     async def _played(self, play_day: PlayDay) -> Played:
@@ -50,7 +50,9 @@ class DayRun:
                 return await play_day(store, on_frame)
 
 
-def check_folder(out: Path) -> None:
-    """Raise SettingsError, before the run, if the output folder cannot be created."""
-    if any(place.exists() and not place.is_dir() for place in (out, *out.parents)):
-        raise SettingsError(f"--out: {out} cannot be a folder: a file is in its place")
+def write_outcome(out: Path, files: Mapping[str, str]) -> None:
+    """Write the files of an outcome; raise SettingsError where the disk refuses one."""
+    try:
+        write_files(out, files)
+    except OSError as error:
+        raise SettingsError(f"--out: {out}: {error.strerror or error}") from None

@@ -19,7 +19,8 @@ from services.local.commands.options import (
     settings_of,
     trading_day,
 )
-from services.local.commands.played_day import DayRun, OnFrame, check_folder
+from services.local.commands.places import check_database, check_folder, check_readable
+from services.local.commands.played_day import DayRun, OnFrame
 from services.local.day_screen import show_day
 from services.local.play.database import database_of
 from services.local.play.feeds import recorded_feed
@@ -51,7 +52,11 @@ def replay(
     """
     settings, on = settings_of(config).in_paper(), trading_day(day)
     wanted = _symbols(symbols)
-    check_folder(out)
+    check_folder("--out", out)
+    if not settings.store.host:
+        check_folder("--var", var)
+    check_database(database)
+    check_readable("DIR", folder)
     segments, expiries = settings.candle.segments, settings.executor.expiries_needed
     feed = recorded_feed(folder, on, wanted, seed, segments, expiries)
     screen.console.print(what_may_be_lost(settings.executor.policy()))

@@ -6,10 +6,12 @@ from typing import Annotated, Any
 
 import typer
 
+from libs.runtime.listening import check_port
 from libs.runtime.logs import configure_logs
 from libs.runtime.runner import stop_on_signals
 from services.local import screen
-from services.local.commands.options import Config, settings_of
+from services.local.commands.options import MOST, Config, settings_of
+from services.local.commands.places import check_file, check_readable
 from services.local.play.recorded_market import recorded_market
 from services.simulator.assembly import synthetic_market
 from services.simulator.domain.board import Market
@@ -20,7 +22,9 @@ from services.simulator.settings import SimulatorSettings
 
 def simulator(
     day: Annotated[str | None, typer.Option("--date", help="Trading day that is played.")] = None,
-    seed: Annotated[int | None, typer.Option("--seed", help="Seed of the market.")] = None,
+    seed: Annotated[
+        int | None, typer.Option("--seed", min=0, max=MOST, help="Seed of the market.")
+    ] = None,
     start: Annotated[
         str | None, typer.Option("--start", help="Time in India to begin at. [default: the open]")
     ] = None,
@@ -53,6 +57,11 @@ def simulator(
     settings = settings_of(config)
     chosen = {name: value for name, value in options.items() if value is not None}
     own = with_options(settings.simulator, chosen)
+    check_port(own.host, own.port, "simulator.port")
+    if own.state is not None:
+        check_file("--state", own.state)
+    if recorded is not None:
+        check_readable("--recorded", recorded)
     market: Market = synthetic_market(own) if recorded is None else recorded_market(recorded, own)
     configure_logs(settings.runtime.log_level, settings.runtime.log_format)
     asyncio.run(_run(own, market))

@@ -1,5 +1,7 @@
 """`alphastocks topics apply`: the topics of a cluster as in the table of topics."""
 
+from collections.abc import Callable
+
 from rich.table import Table
 
 from libs.events.errors import TopicUnfit
@@ -7,6 +9,7 @@ from libs.events.kafka.address import KafkaAddress
 from libs.events.kafka.admin import kafka_admin
 from libs.events.topic_plan import Keep, Plan, WantedTopic, plan, wanted_topics
 from libs.runtime.clock import ClockKind
+from libs.runtime.outage import Outage
 from libs.runtime.process import kafka_address
 from libs.runtime.settings import SettingsError
 from services.local.settings import LocalSettings
@@ -21,6 +24,14 @@ def kafka_of(settings: LocalSettings) -> KafkaAddress:
             "or the same in [bus] of the settings file"
         )
     return kafka_address(settings.bus)
+
+
+def kafka_outage(say: Callable[[str], None]) -> Outage:
+    """Return an outage that is told to a person."""
+    return Outage(
+        lambda reason, seconds: say(f"waiting for Kafka for {seconds:.0f} s: {reason}"),
+        lambda seconds: say(f"Kafka is back after {seconds:.0f} s"),
+    )
 
 
 def keep_for(clock: ClockKind) -> Keep:

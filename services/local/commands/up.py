@@ -20,6 +20,7 @@ from services.local.commands.options import (
     settings_of,
     trading_day,
 )
+from services.local.commands.places import check_folder, check_ports
 from services.local.control_file import own_control
 from services.local.day_screen import show_day
 from services.local.play.database import open_store
@@ -86,6 +87,8 @@ def up(
     settings, name = settings_of(config), "kite" if kite else "up"
     settings = settings.for_kite() if kite else _with_speed(settings.for_demo(), speed)
     folder = var or Path(f"var/{name}-kafka" if kafka else f"var/{name}")
+    check_folder("--var", folder)
+    check_ports(settings)
     if fresh:
         _check_own_servers(settings)
         begin_anew(folder)

@@ -19,6 +19,7 @@ from libs.events.kafka.address import KafkaAddress
 from libs.events.kafka.bus import KafkaBus
 from libs.runtime.clock import WallClock
 from libs.runtime.logs import logger_of
+from libs.runtime.outage import after, until_answered, watch
 from libs.runtime.past import past_events
 from libs.runtime.process import kafka_address
 from libs.runtime.runner import stop_on_signals
@@ -27,7 +28,7 @@ from libs.servers.kafka.server import LocalKafka
 from libs.store.store import StoreAddress
 from services.ingest.pace import paced
 from services.local.catalogue import START_ORDER
-from services.local.commands.topics import ensure_topics
+from services.local.commands.topics import ensure_topics, kafka_outage
 from services.local.play.database import open_database
 from services.local.play.day_events import DayEvents, day_events
 from services.local.play.exchange import LocalExchange, persistent_exchange
@@ -186,13 +187,21 @@ async def _servers(
         else:
             notify("starting Kafka; the first time, it is downloaded")
             kafka = (await stack.enter_async_context(LocalKafka(var / "kafka", JARS))).address
-        await ensure_topics(settings, kafka)
+        outage = kafka_outage(notify)
+        await until_answered(
+            lambda: ensure_topics(settings, kafka), outage, after(settings.bus.connect_seconds)
+        )
         notify("starting ClickHouse" if not settings.store.host else "checking the tables")
         store = await stack.enter_async_context(open_database(settings.store, var, database))
         servers = Servers(kafka, store)
         if settings.bus.kind != "kafka":  # another command finds those of the settings there
             stack.enter_context(announced(var, servers.announced))
-        yield servers
+        watching = asyncio.create_task(watch(KafkaBus(kafka).ping, outage))
+        try:
+            yield servers
+        finally:
+            watching.cancel()
+            await asyncio.gather(watching, return_exceptions=True)
 
 
 @asynccontextmanager

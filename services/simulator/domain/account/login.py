@@ -73,7 +73,10 @@ class Logins:
     ) -> Session:
         """Exchange a request token for a session; raises TokenError. The token is then used up."""
         self._forget_old(wall_ms)
-        if self._asked.pop(request_token, None) is None or api_key != self._app.api_key:
+        is_asked = self._asked.pop(request_token, None) is not None
+        if api_key != self._app.api_key:
+            raise TokenError("Invalid `api_key`.")
+        if not is_asked:
             raise TokenError("Token is invalid or has expired.")
         signed = f"{api_key}{request_token}{self._app.api_secret}".encode()
         if not _same(hashlib.sha256(signed).hexdigest(), checksum):

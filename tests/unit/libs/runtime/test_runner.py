@@ -7,9 +7,11 @@ import signal
 import socket
 
 import pytest
+import structlog
 
 from libs.events.control import ServiceFailed
 from libs.events.embedded.bus import LocalBus
+from libs.events.errors import BusUnavailable
 from libs.runtime.clock import FeedClock
 from libs.runtime.metrics import Metrics
 from libs.runtime.runner import ServiceRunner, Surroundings, run_alone, watch
@@ -212,6 +214,36 @@ def test_a_port_that_is_taken_is_named_before_the_service_starts() -> None:
         with pytest.raises(SettingsError, match=str(port)):
             alone(service_of(echo), LocalBus(), port)
     assert echo.log == []
+
+
+class Away(LocalBus):
+    """A bus that does not answer twice, then does, until the test is over."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._answers: list[BaseException | None] = [
+            *(BusUnavailable("no answer") for _ in range(2)),
+            None,
+            asyncio.CancelledError(),
+        ]
+
+    async def ping(self) -> None:
+        answer = self._answers.pop(0)
+        if answer is not None:
+            raise answer
+
+
+def test_an_outage_in_the_middle_of_a_run_is_logged_once_and_so_is_its_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("libs.runtime.runner.WATCH_SECONDS", 0)
+    around = Surroundings(Away(), FeedClock(), CheckpointPolicy())
+    with structlog.testing.capture_logs() as logged:
+        runner = ServiceRunner(Service("echo"), Metrics("echo"), around)
+        with pytest.raises(asyncio.CancelledError):
+            asyncio.run(runner.watch_bus())
+    told = [(line["event"], line.get("reason")) for line in logged]
+    assert told == [("waiting for the bus", "no answer"), ("the bus is back", None)]
 
 
 def test_a_service_without_a_store_has_no_writers() -> None:

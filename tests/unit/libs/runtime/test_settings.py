@@ -1,9 +1,12 @@
+import re
 from pathlib import Path
 
 import pytest
 from pydantic import Field, SecretStr, ValidationError
 
+from libs.runtime.origins import Origin, place_of
 from libs.runtime.process import ServiceProcess, store_address
+from libs.runtime.refusals import refuse_unknown_variables
 from libs.runtime.settings import Section, SettingsError, load_settings
 
 
@@ -107,11 +110,77 @@ def test_a_wrong_variable_is_refused_and_named_even_beside_a_file(
     assert all(culprit in line for culprit in (*culprits, variable)), line
 
 
-def test_a_section_that_is_no_json_in_the_environment_is_named(
-    monkeypatch: pytest.MonkeyPatch,
+@pytest.mark.parametrize(
+    ("variable", "value", "line"),
+    [
+        ("EXECUTOR__SIZING", '{"lots": ', "EXECUTOR__SIZING: no JSON: Expecting value: line 1"),
+        ("EXECUTOR", "{", "EXECUTOR: no JSON: Expecting property name"),
+        (
+            "EXECUTOR__SIZING__CAPITOL",
+            "1",
+            "EXECUTOR__SIZING__CAPITOL: executor.sizing.capitol: unknown key; "
+            "did you mean capital?",
+        ),
+        (
+            "EXECUTOR__SIZING",
+            '{"capitol": 1}',
+            "EXECUTOR__SIZING: executor.sizing.capitol: unknown key; did you mean capital?",
+        ),
+        (
+            "EXECUTOR",
+            '{"sizing": {"zzz": 1}}',
+            "EXECUTOR: executor.sizing.zzz: unknown key; known: capital, lots",
+        ),
+        ("EXECUTOR__SIZING__LOTS", "0", "EXECUTOR__SIZING__LOTS: executor.sizing.lots: Input"),
+        ("EXECUTOR__SIZING", "5", "EXECUTOR__SIZING: executor.sizing: it is a group of keys: "),
+        ("EXECUTOR__SIZING", "", "EXECUTOR__SIZING: executor.sizing: it is a group of keys: "),
+        ("EXECUTOR__MODE__X", "1", "EXECUTOR__MODE__X and "),
+        ("EXECUTR__MODE", "paper", "EXECUTR__MODE: unknown section 'executr'; did you mean ex"),
+        (
+            "EXECUTOR_MODE",
+            "paper",
+            "EXECUTOR_MODE: no such variable; did you mean ALPHASTOCKS_EXECUTOR__MODE?",
+        ),
+        ("SECRET", "/run", "SECRET: no such variable; did you mean ALPHASTOCKS_SECRETS?"),
+    ],
+)
+def test_the_line_begins_with_the_variable_that_is_wrong_and_says_what_was_meant(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str, value: str, line: str
 ) -> None:
-    monkeypatch.setenv("ALPHASTOCKS_EXECUTOR", "{")
-    assert "executor" in refusal(None)
+    file = written(tmp_path, "[executor]\nmode = 'paper'\nsizing = { capital = 7 }\n")
+    monkeypatch.setenv("ALPHASTOCKS_EXECUTOR__SIZING", '{"capital": 9}')
+    monkeypatch.setenv(f"ALPHASTOCKS_{variable}", value)
+    assert refusal(file).startswith(f"ALPHASTOCKS_{line}")
+
+
+def test_a_wrong_key_of_the_file_is_not_blamed_on_the_variable_beside_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ALPHASTOCKS_EXECUTOR__SIZING", '{"capital": 9}')
+    file = written(tmp_path, "[executor.sizing]\nlots = 0\n")
+    assert refusal(file).startswith(f"{file}: executor.sizing.lots: ")
+
+
+def test_all_places_that_set_parts_of_a_group_are_named_when_the_parts_do_not_fit() -> None:
+    origins = [
+        Origin("VARIABLE", ("executor", "sizing", "lots"), 3),
+        Origin("OTHER", ("executor", "mode"), "paper"),
+        Origin("file.toml", ("executor",), {"sizing": {"capital": 1}}),
+    ]
+    assert place_of(("executor", "sizing"), origins) == "VARIABLE and file.toml"
+    assert place_of(("executor", "sizing", "lots"), origins) == "VARIABLE"
+    assert place_of(("executor", "sizing", "missing"), origins) == "VARIABLE and file.toml"
+    assert place_of(("bus",), origins) == ""
+
+
+def test_every_variable_that_the_project_names_is_known() -> None:
+    root = Path(__file__).parents[4]
+    places = ("*.md", "docs/**/*.md", "libs/**/*.py", "services/**/*.py", "deploy/**/*", "Makefile")
+    files = {file for place in places for file in root.glob(place) if file.is_file()}
+    texts = [file.read_text(errors="replace") for file in files]
+    named = {name for text in texts for name in re.findall(r"\bALPHASTOCKS_[A-Z_]+[A-Z]\b", text)}
+    refuse_unknown_variables(Process, named)
+    assert len(named) > 20
 
 
 def test_the_password_is_in_no_text_of_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -194,14 +263,15 @@ def test_a_secret_of_an_unknown_key_or_an_unfit_value_is_named_without_its_value
 ) -> None:
     monkeypatch.setenv("ALPHASTOCKS_SECRETS", str(tmp_path / "s"))
     file = secret(tmp_path / "s", "store__pasword", "marked-secret")
-    assert str(file) in refusal(None)
+    wanted = f"{file}: store.pasword: unknown key; did you mean password?"
+    assert refusal(None) == wanted
     assert "marked-secret" not in refusal(None)
     file.unlink()
     file = secret(tmp_path / "s", "executor__sizing", '{"lots": "marked-secret"}')
-    assert "executor.sizing.lots" in refusal(None)
+    assert f"{file}: executor.sizing.lots" in refusal(None)
     assert "marked-secret" not in refusal(None)
     file.write_text("{marked-secret")
-    assert "executor" in refusal(None)
+    assert refusal(None).startswith(f"{file}: no JSON: ")
     assert "marked-secret" not in refusal(None)
     file.write_bytes(b"\xffmarked-secret")
     assert "not text" in refusal(None)

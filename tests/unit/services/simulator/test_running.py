@@ -17,10 +17,10 @@ def test_options_go_before_the_settings() -> None:
 
 @pytest.mark.parametrize(
     ("options", "named"),
-    [({"day": "tomorrow"}, "day"), ({"speed": "0"}, "speed"), ({"port": "x"}, "port")],
+    [({"day": "tomorrow"}, "date"), ({"speed": "0"}, "speed"), ({"port": "x"}, "port")],
 )
 def test_an_invalid_option_is_named(options: dict[str, str], named: str) -> None:
-    with pytest.raises(SettingsError, match=rf"^simulator\.{named}: "):
+    with pytest.raises(SettingsError, match=rf"^--{named}: "):
         with_options(SimulatorSettings(), options)
 
 

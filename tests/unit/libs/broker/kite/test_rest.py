@@ -12,6 +12,7 @@ import pytest
 from libs.broker.errors import (
     BrokerError,
     BrokerUnavailable,
+    LoginRefused,
     RateLimited,
     ReplyUnreadable,
     RequestRefused,
@@ -301,8 +302,8 @@ def test_a_login_gives_a_session() -> None:
 @pytest.mark.parametrize(
     ("answer", "expected"),
     [
-        (failure(403, "TokenException", "Token is invalid or has expired."), SessionExpired),
-        (failure(400, "InputException"), RequestRefused),
+        (failure(403, "TokenException", "Token is invalid or has expired."), LoginRefused),
+        (failure(400, "InputException"), LoginRefused),
         (success({"access_token": TOKEN}), ReplyUnreadable),
         (Answer(f'{{"access_token": "{TOKEN}"'.encode()), ReplyUnreadable),
         (Answer(f"<b>{TOKEN}</b>".encode(), content_type="text/html"), ReplyUnreadable),
@@ -315,6 +316,33 @@ def test_a_login_that_fails_shows_no_token(answer: Answer, expected: type[Broker
             asyncio.run(open_session(kite.address, "request", "secret"))
         assert TOKEN not in str(caught.value)
         assert caught.value.__cause__ is None
+
+
+@pytest.mark.parametrize(
+    ("said", "line"),
+    [
+        (
+            "Invalid `checksum`.",
+            "the API secret is wrong: ALPHASTOCKS_KITE__API_SECRET is not that of the app key",
+        ),
+        ("Invalid `api_key`.", "the API key is wrong: Kite has no app key"),
+        ("Token is invalid or has expired.", "the request token was used before or is too old"),
+        ("User is blocked.", "Kite does not accept the login"),
+    ],
+)
+def test_a_login_that_is_refused_says_which_part_is_wrong(said: str, line: str) -> None:
+    with http_kite() as kite:
+        kite.on("POST /session/token", failure(403, "TokenException", said))
+        with pytest.raises(LoginRefused) as caught:
+            asyncio.run(open_session(kite.address, "request", "secret"))
+    assert str(caught.value).startswith(line)
+    assert str(caught.value).endswith(f"(Kite says: {said})")
+
+
+def test_a_login_without_a_network_names_the_address() -> None:
+    away = KiteAddress("key", root="http://127.0.0.1:1", timeout_seconds=1)
+    with pytest.raises(BrokerUnavailable, match=r"check the network, or kite\.root: http://127"):
+        asyncio.run(open_session(away, "request", "secret"))
 
 
 def test_the_token_is_in_no_log_and_no_error(caplog: pytest.LogCaptureFixture) -> None:

@@ -1,0 +1,67 @@
+"""The `alphastocks` command from outside: whatever goes wrong is one line and an exit status."""
+
+import sys
+
+import typer
+from typer.exceptions import TyperException
+
+from libs.errors import AlphaStocksError
+from libs.runtime.error_line import INTERRUPTED_STATUS, errors_as_one_line
+
+NAME = "alphastocks"
+
+
+class WrongUsage(AlphaStocksError):
+    """An option or an argument that the command does not take."""
+
+
+class NotAnswered(AlphaStocksError):
+    """A question that was not answered with yes: nothing was done."""
+
+    exit_status = 1
+
+
+def main() -> None:
+    """Run the command; a wrong input is one line and exit status 2, Ctrl-C one line and 130."""
+    with errors_as_one_line(NAME):
+        # All services are imported here: Ctrl-C meanwhile is one line too.
+        from services.local.__main__ import app  # noqa: PLC0415
+
+        status = run(app)
+    sys.exit(status)
+
+
+def run(app: typer.Typer) -> int:
+    """Run a command in this process and return its exit status; errors are raised."""
+    try:
+        returned = app(prog_name=NAME, standalone_mode=False)
+    except TyperException as error:
+        raise _wrong(error) from None
+    except typer.Abort as abort:
+        raise _unanswered(abort) from None
+    if returned == INTERRUPTED_STATUS:  # so typer answers to Ctrl-C
+        raise KeyboardInterrupt
+    return returned if isinstance(returned, int) else 0
+
+
+def _wrong(error: TyperException) -> BaseException:
+    """Return what is wrong with the words of the command line."""
+    context = getattr(error, "ctx", None)
+    if type(error).__name__ == "NoArgsIsHelpError":  # typer has shown the help already
+        return SystemExit(error.exit_code)
+    path = context.command_path.removeprefix(NAME).strip() if context else ""
+    where = f"{path}: " if path else ""
+    manual = " ".join(word for word in (NAME, path, "--help") if word)
+    return WrongUsage(f"{where}{error.format_message().rstrip('.')}; see `{manual}`")
+
+
+def _unanswered(abort: typer.Abort) -> BaseException:
+    """Return why a question has no answer: Ctrl-C, no input, or a no."""
+    if sys.stderr.isatty():
+        sys.stderr.write("\n")  # the question has no end of its own
+    before = abort.__context__ or abort.__cause__
+    if isinstance(before, KeyboardInterrupt):
+        return KeyboardInterrupt()
+    if isinstance(before, EOFError):
+        return NotAnswered("there is no terminal to ask; nothing was done")
+    return NotAnswered("nothing was done")
