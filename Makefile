@@ -1,71 +1,97 @@
-# make setup | demo | check | test | prove | explore | bench | lint | lock | up | down | smoke — see README.md
+# make help lists the targets; README.md explains them.
 PYTHON ?= python3
+# The versions of Python that all packages have wheels for: see `make wheels`.
+PYTHONS := 3.11 3.12 3.13 3.14
 VENV := .venv
 BIN := $(VENV)/bin
-LOCKS := requirements-dev.lock requirements-clickhouse.lock
-STAMP := $(VENV)/.installed
+# The environment keeps the Python that it was made with, unless another one is asked for.
+ASKED := $(if $(filter file,$(origin PYTHON)),$(BIN)/python,$(PYTHON))
+HAS := $(shell $(ASKED) -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)
+MAKER := $(if $(HAS),$(ASKED),$(PYTHON))
+# What running needs, and the developer's tools on top; deploy/environment.py writes both stamps.
+RUN := $(VENV)/.run-$(HAS)
+DEV := $(VENV)/.dev-$(HAS)
 # make up LIVE=1 follows a real account and logs what it would order; see docs/runbook.md
 COMPOSE := docker compose $(if $(LIVE),--env-file deploy/live.env) -f deploy/docker-compose.yml
+# What make help shows first.
+FIRST := demo up down test help
 
-.PHONY: help setup demo check test prove explore bench lint audit format lock clean up down logs ps password smoke k8s
+.PHONY: help setup demo develop check test prove explore bench lint audit format lock wheels clean up down logs ps password smoke k8s
 .DEFAULT_GOAL := help
 
-help: ## this list
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+$(RUN): requirements.lock requirements-build.lock requirements-clickhouse.lock pyproject.toml libs/runtime/version.py
+	@$(MAKER) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+	  || { echo "alphastocks needs Python 3.11 or newer; $(MAKER) is older or missing. Try: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 2; }
+	@$(MAKER) deploy/environment.py run
 
-$(STAMP): $(LOCKS) pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
-	  || { echo "alphastocks needs Python 3.11 or newer; $(PYTHON) is older. Try: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 2; }
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --require-hashes -r requirements-dev.lock
-	$(BIN)/python -m pip install --quiet --require-hashes --no-deps -r requirements-clickhouse.lock
-	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
-	@touch $(STAMP)
+$(DEV): requirements-dev.lock $(RUN)
+	@$(BIN)/python deploy/environment.py dev
 
-setup: $(STAMP) ## make the environment in .venv
+##@ Running
+setup: $(RUN) ## what running needs, in .venv; the targets that need it make it by themselves
 
-demo: $(STAMP) ## a synthetic trading day through all six services
+demo: $(RUN) ## a synthetic trading day through all six services
 	$(BIN)/alphastocks demo
 
-check: $(STAMP) ## lint, types and the unit tests of what changed (make check SINCE=main)
+clean: ## remove the environment and everything under var
+	rm -rf $(VENV) var
+
+##@ Developing
+develop: $(DEV) ## the developer's tools on top, in .venv
+
+check: $(DEV) ## lint, types and the unit tests of what changed (make check SINCE=main)
 	$(BIN)/ruff format --check --quiet .
 	$(BIN)/ruff check --quiet .
 	$(BIN)/mypy
 	$(BIN)/python -m tests.affected $(if $(SINCE),--since $(SINCE))
 
-test: $(STAMP) ## unit, contract and integration tests, with a sample of the long proofs
+test: $(DEV) ## unit, contract and integration tests, with a sample of the long proofs
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --durations 20
 
-prove: $(STAMP) ## the long proofs whole: properties at a thousand examples each
+prove: $(DEV) ## the long proofs whole: properties at a thousand examples each
 	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal --durations 20 -m "hypothesis or proof" --hypothesis-profile whole $(ARGS)
 
-explore: $(STAMP) ## the properties with new examples, a thousand each
+explore: $(DEV) ## the properties with new examples, a thousand each
 	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal -m hypothesis --hypothesis-profile explore $(ARGS)
 
-bench: $(STAMP) ## speed beside references; writes var/bench.json
+bench: $(DEV) ## speed beside references; writes var/bench.json
 	$(BIN)/python -m tests.bench
 
-lint: $(STAMP) ## format check, lint, types, import contracts, audit
+lint: $(DEV) ## format check, lint, types, import contracts, audit
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	@$(MAKE) --no-print-directory audit
 
-audit: $(STAMP) ## known weaknesses of the locked dependencies
+audit: $(DEV) ## known weaknesses of the locked dependencies
 	@mkdir -p var
 	$(BIN)/pip-audit --progress-spinner off --disable-pip --require-hashes -r requirements.lock --output var/audit.txt
 	@if [ -s var/audit.txt ]; then echo "what could not be asked about: var/audit.txt"; fi
 
-format: $(STAMP) ## format the code
+format: $(DEV) ## format the code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
 lock: ## resolve the lock files again (needs uv)
 	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 pyproject.toml -o requirements.lock
 	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --extra dev pyproject.toml -o requirements-dev.lock
+	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 -c requirements-dev.lock requirements-build.in -o requirements-build.lock
 	uv pip compile -q --generate-hashes --no-deps --no-emit-index-url --no-header --python-version 3.11 requirements-clickhouse.in -o requirements-clickhouse.lock
 
+wheels: ## ask whether every locked package has a wheel for each Python (needs uv)
+	@for python in $(PYTHONS); do for lock in requirements*.lock; do \
+	  uv pip install --quiet --dry-run --no-deps --only-binary :all: --python-version $$python --target var/wheels -r $$lock \
+	    || { echo "Python $$python, $$lock: not for every package"; exit 1; }; \
+	done; echo "Python $$python: a wheel for every package"; done
+
+help: ## every target, those to begin with first
+	@awk -F ':.*## ' -v first=' $(FIRST) ' ' \
+	  pass == 2 && /^##@ / { print "\n" substr($$0, 5) } \
+	  /^[a-z0-9-]+:.*## / && (pass == 1) == (index(first, " " $$1 " ") > 0) { printf "  %-9s %s\n", $$1, $$2 } \
+	  ' pass=1 Makefile pass=2 Makefile
+
+##@ On Docker
 up: ## everything on Docker: http://localhost:3000 shows it
 	$(COMPOSE) up --detach --build --wait
 	@echo "Grafana: http://localhost:$${GRAFANA_PORT:-3000}, user admin; make password shows the password"
@@ -82,11 +108,8 @@ ps: ## what runs, and whether it is healthy
 password: ## the password of Grafana's user admin
 	@$(COMPOSE) exec grafana cat /run/alphastocks/grafana/admin_password; echo
 
-smoke: $(STAMP) ## docker compose up from scratch, services killed, nothing lost
+smoke: $(DEV) ## docker compose up from scratch, services killed, nothing lost
 	$(BIN)/python -m pytest -v -s tests/deploy/test_compose.py
 
-k8s: $(STAMP) ## render both overlays of deploy/k8s and check every object
+k8s: $(DEV) ## render both overlays of deploy/k8s and check every object
 	$(BIN)/python -m pytest -v tests/deploy/test_k8s.py
-
-clean: ## remove the environment and everything under var
-	rm -rf $(VENV) var

@@ -25,6 +25,8 @@ from libs.store.errors import ServerFailed, ServerMissing, StoreFolderBusy
 from libs.store.store import StoreAddress
 
 USER = "alphastocks"
+WHEEL = "chdb==3.7.2"
+"""What pip installs; requirements-clickhouse.in says why this version."""
 START_SECONDS = 30.0
 STOP_SECONDS = 10.0
 _ENVIRONMENT = {"CLICKHOUSE_WATCHDOG_ENABLE": "0"}  # one process, not two
@@ -86,7 +88,10 @@ def find_program() -> Path:
         library = Path(place) / "_chdb.abi3.so"
         if library.exists():
             return library
-    raise ServerMissing("no ClickHouse on this machine: run `make setup`, which installs its wheel")
+    raise ServerMissing(
+        "no ClickHouse on this machine: run `make setup`, which installs its wheel, "
+        f"or `pip install --no-deps {WHEEL}`"
+    )
 
 
 class LocalServer:
