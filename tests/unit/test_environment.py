@@ -135,7 +135,7 @@ def test_a_failure_is_one_line_that_says_what_was_not_installed_and_what_to_do(
     assert main("run", Installer(venv, "requirements.lock")) == 1
     (line,) = capsys.readouterr().err.split("\n")[1:-1]
     assert line.startswith("packages: not installed")
-    assert "network" in line
+    assert "reaches no package index" in line
 
 
 def test_ctrl_c_is_one_line(venv: Path, capsys: pytest.CaptureFixture[str]) -> None:
