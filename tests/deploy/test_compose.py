@@ -192,7 +192,9 @@ def test_the_runbooks_commands_act_on_the_live_stack_too(live: Stack) -> None:
         done = live.make(*words)
         assert done.returncode == 0, done.stderr
         assert said in done.stdout
-    eventually(lambda: live.make("state").stdout, lambda seen: re.search(r"halted \(.*x\)", seen))
+    eventually(
+        lambda: live.make("state").stdout, lambda seen: bool(re.search(r"halted \(.*x\)", seen))
+    )
     assert live.make("up").returncode != 0, "the simulator is refused"
     assert live.make("stop", "ARGS=executor").returncode == 0
     assert live.states()["executor"]["State"] == "exited"
