@@ -11,12 +11,15 @@ MAKER := $(if $(HAS),$(ASKED),$(PYTHON))
 # What running needs, and the developer's tools on top; deploy/environment.py writes both stamps.
 RUN := $(VENV)/.run-$(HAS)
 DEV := $(VENV)/.dev-$(HAS)
-# make up LIVE=1 follows a real account and logs what it would order; see docs/runbook.md
-COMPOSE := docker compose $(if $(LIVE),--env-file deploy/live.env) -f deploy/docker-compose.yml
+# What is done with the stack on Docker: it finds the one that runs, simulator or live. REASON and LIVE
+# reach it as variables; ARGS are words.
+STACK := $(PYTHON) -m deploy.stack
+export LIVE REASON
 # What make help shows first.
 FIRST := demo up down test help
 
-.PHONY: help setup demo develop check test prove explore bench lint audit format lock wheels clean up down logs ps password smoke k8s
+.PHONY: help setup demo develop check test prove explore bench lint audit format lock wheels clean smoke k8s \
+  up down ps state halt resume exit mode stop start restart logs lag tail dlq cli login password rewind rotate
 .DEFAULT_GOAL := help
 
 $(RUN): requirements.lock requirements-build.lock requirements-clickhouse.lock pyproject.toml libs/runtime/version.py
@@ -46,7 +49,7 @@ check: $(DEV) ## lint, types and the unit tests of what changed (make check SINC
 	$(BIN)/python -m tests.affected $(if $(SINCE),--since $(SINCE))
 
 test: $(DEV) ## unit, contract and integration tests, with a sample of the long proofs
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --durations 20
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder --durations 20
 
 prove: $(DEV) ## the long proofs whole: properties at a thousand examples each
 	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal --durations 20 -m "hypothesis or proof" --hypothesis-profile whole $(ARGS)
@@ -92,9 +95,26 @@ help: ## every target, those to begin with first
 	  ' pass=1 Makefile pass=2 Makefile
 
 ##@ On Docker
-up: ## everything on Docker: http://localhost:3000 shows it
-	$(COMPOSE) up --detach --build --wait
-	@echo "Grafana: http://localhost:$${GRAFANA_PORT:-3000}, user admin; make password shows the password"
+up: $(if $(filter 1,$(LIVE)),$(RUN)) ## everything on Docker, simulated; LIVE=1: your account, orders only logged
+	@$(if $(filter 1,$(LIVE)),$(BIN)/python -m deploy.stack,$(STACK)) up $(ARGS)
+
+down: ## stop the stack that runs; the data stays (make down ARGS=-v removes it)
+	@$(STACK) down $(ARGS)
+
+ps: ## what runs, whether it is healthy, and what it waits for
+	@$(STACK) ps $(ARGS)
+
+state: ## mode, whether trading is halted, open positions
+	@$(STACK) state $(ARGS)
+
+halt: ## open no new position, also after a restart (make halt REASON="news")
+	@$(STACK) halt $(ARGS)
+
+resume: ## allow new positions again (make resume REASON="over")
+	@$(STACK) resume $(ARGS)
+
+exit: ## close every open position; halt first
+	@$(STACK) exit $(ARGS)
 
 mode: ## disabled, logging_only or paper (make mode ARGS=logging_only)
 	@$(STACK) mode $(ARGS)
