@@ -19,7 +19,7 @@ export LIVE REASON
 FIRST := demo up down test help
 
 .PHONY: help setup demo develop check test prove explore bench lint audit format lock wheels clean smoke k8s \
-  up down ps state halt resume exit mode stop start restart logs lag tail dlq cli login password rewind rotate
+  up down ps state halt resume exit mode stop start restart logs lag tail dlq cli login password rewind rotate backup restore
 .DEFAULT_GOAL := help
 
 $(RUN): requirements.lock requirements-build.lock requirements-clickhouse.lock pyproject.toml libs/runtime/version.py
@@ -154,6 +154,12 @@ rewind: ## a table's writer reads its topics again (make rewind ARGS=position.wr
 
 rotate: ## make a secret anew (make rotate ARGS=operator; or store)
 	@$(STACK) rotate $(ARGS)
+
+backup: ## tables, topics and offsets to backups/, by name (make backup ARGS=2026-06-17; else today's date)
+	@$(STACK) backup $(ARGS)
+
+restore: ## a backup into empty volumes, all services stopped (make restore ARGS=2026-06-17)
+	@$(STACK) restore $(ARGS)
 
 smoke: $(DEV) ## docker compose up from scratch, services killed, nothing lost
 	$(BIN)/python -m pytest -v -s tests/deploy/test_compose.py

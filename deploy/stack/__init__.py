@@ -3,5 +3,5 @@
 The simulator is the project `alphastocks`, the live stack `alphastocks-live`. Every verb finds the
 one that runs, says its name and acts on it. It fails with one line where none or both run, or where
 nothing was done. `found.py` chooses, `engine.py` asks Docker; the verbs are in `making.py` (up,
-down, rotate) and `operating.py` (the rest).
+down, rotate), `saving.py` (backup, restore) and `operating.py` (the rest).
 """

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from deploy.stack import making, operating
+from deploy.stack import making, operating, saving
 from deploy.stack.engine import all_stacks, say
 from deploy.stack.found import Stack, StackError
 
@@ -17,6 +17,8 @@ VERBS: dict[str, Verb] = {
     "up": making.up,
     "down": making.down,
     "rotate": making.rotate,
+    "backup": saving.backup,
+    "restore": saving.restore,
     "stop": operating.stop,
     "start": operating.start,
     "restart": operating.restart,

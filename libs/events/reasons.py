@@ -20,6 +20,7 @@ UNTRADED: Mapping[str, str] = {
     "positions_per_underlying": "a position in this underlying is open",
     "capital_at_risk": "as much capital is at risk as allowed",
     "no_chain": "the underlying has no options to choose from",
+    "expiry_is_near": "the position would be closed at once, before the options expire",
     "expiry_is_over": "the options' expiry is over",
     "no_contract": "no option had the volume, open interest, spread and quote that are asked for",
     "no_premium": "the chosen option had no price",

@@ -2,6 +2,7 @@
 
 import io
 import os
+import re
 import subprocess
 import sys
 from contextlib import redirect_stderr
@@ -347,3 +348,41 @@ def test_another_name_of_the_project_is_found_by_the_variable_of_compose(
     assert make(docker, "state").returncode != 0
     assert make(docker, "state", COMPOSE_PROJECT_NAME="mine").returncode == 0
     assert docker.told == ["mine-live (live.env): run --rm --no-deps -T cli state"]
+
+
+@STACKS
+def test_a_backup_is_written_by_its_owner_and_named_after_the_day_unless_a_name_is_given(
+    docker: FakeDocker, project: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("deploy.stack.saving.FOLDER", tmp_path / "backups")
+    docker.runs(project)
+    for words, name in ((("backup", "ARGS=first"), "first"), (("backup",), r"\d{4}-\d\d-\d\d")):
+        assert make(docker, *words).returncode == 0
+        as_us = f"--user {os.getuid()}:{os.getgid()} --volume {tmp_path}/backups:/backups"
+        told = f"run --rm --no-deps -T {as_us} cli backup /backups/"
+        assert docker.told[-1].startswith(f"{project}{ENV[project]}: {told}")
+        assert re.fullmatch(name, docker.told[-1].rsplit("/", 1)[1])
+
+
+def test_a_backup_is_restored_only_where_no_service_runs(
+    docker: FakeDocker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("deploy.stack.saving.FOLDER", tmp_path)
+    (tmp_path / "first").mkdir()
+    asked = make(docker, "restore", "ARGS=first --only tables")
+    assert asked.returncode == 0, asked.stderr
+    started, restored = docker.told
+    assert started == f"{SIMULATOR}: up --detach --build --wait kafka clickhouse"
+    assert restored.endswith("cli restore /backups/first --only tables")
+    docker.runs(SIMULATOR)
+    refused = make(docker, "restore", "ARGS=first")
+    assert "of alphastocks (simulator) runs: `make down LIVE=0`" in refused.stderr
+    assert len(docker.told) == 2
+
+
+@pytest.mark.parametrize("name", ["", "../elsewhere", "--only", "never"])
+def test_a_backup_that_is_not_there_is_one_line(docker: FakeDocker, name: str) -> None:
+    done = make(docker, "restore", f"ARGS={name}")
+    assert (done.returncode, len(done.stderr.splitlines())) == (1, 1)
+    assert done.stderr.startswith("restore: nothing was done: ")
+    assert docker.told == []

@@ -45,15 +45,16 @@ def shown(text: str, alerts: Iterable[str]) -> str:
 
 
 def entry_panels() -> list[Text]:
-    """Return a panel for each entry."""
+    """Return a panel for each entry, two in a row; the last one fills what is left of its row."""
     texts = entries()
+    alone = list(texts)[-1] if len(texts) % 2 else None
     return [
         Text()
         .title(alert)
         .id(panel_id(alert))
         .mode(TextMode.MARKDOWN)
         .content(shown(text, texts))
-        .span(12)
+        .span(24 if alert == alone else 12)
         .height(9)
         for alert, text in texts.items()
     ]

@@ -79,7 +79,7 @@ DAY = Row(
             "Strategies stopped",
             "Strategies that raised an error since the service started: the others go on.",
             Prom('sum(alphastocks_events_published_total{type="StrategyStopped"}) or vector(0)'),
-            look=Look(steps=NONE_IS_GOOD),
+            look=Look(steps=NONE_IS_GOOD, alerts=["StrategyStopped"]),
         ),
         bars(
             "Why signals were not traded",

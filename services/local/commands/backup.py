@@ -33,6 +33,7 @@ from services.local.backup.restoring import (
 )
 from services.local.backup.tables import Advance
 from services.local.commands.options import Config, settings_of
+from services.local.commands.places import check_database, check_folder
 from services.local.commands.topics import ensure_topics
 from services.local.play.database import migrations, open_database
 
@@ -41,7 +42,8 @@ Var = Annotated[
     Path, typer.Option("--var", help="Folder of `up`: holds what the settings do not name.")
 ]
 DatabaseName = Annotated[
-    str, typer.Option("--database", help="Database. [default: that of the settings, else of `up`]")
+    str | None,
+    typer.Option("--database", help="Database. [default: that of the settings, else of `up`]"),
 ]
 
 
@@ -53,7 +55,7 @@ class Part(StrEnum):
 
 
 def backup(
-    folder: Folder, config: Config = None, var: Var = Path("var/up"), database: DatabaseName = ""
+    folder: Folder, config: Config = None, var: Var = Path("var/up"), database: DatabaseName = None
 ) -> None:
     """Copy the tables, the records of all topics and the groups' offsets into a new folder.
 
@@ -63,6 +65,7 @@ def backup(
 
     Example: `alphastocks backup backups/2026-06-17`
     """
+    check_folder("FOLDER", folder)
     place = _place(config, var, database)
     manifest = asyncio.run(_backed_up(place, folder))
     screen.console.print(f"Backup in {folder}: {_contents(manifest)}.", soft_wrap=True)
@@ -75,7 +78,7 @@ def restore(
     ] = None,
     config: Config = None,
     var: Var = Path("var/up"),
-    database: DatabaseName = "",
+    database: DatabaseName = None,
 ) -> None:
     """Restore a backup into an empty bus and an empty database; stop all services first.
 
@@ -84,6 +87,7 @@ def restore(
 
     Example: `alphastocks restore backups/2026-06-17`
     """
+    check_folder("--var", var)
     place = _place(config, var, database)
     parts = frozenset(Part) if only is None else frozenset({only})
     manifest = asyncio.run(_restored(place, folder, parts))
@@ -92,7 +96,8 @@ def restore(
     screen.console.print("The services may be started: they resume where they were.")
 
 
-def _place(config: Path | None, var: Path, database: str) -> Place:
+def _place(config: Path | None, var: Path, database: str | None) -> Place:
+    check_database(database)
     settings = settings_of(config)
     configure_logs("error", settings.runtime.log_format)
     of_up = "kite" if var.name.startswith("kite") else "up"

@@ -33,7 +33,7 @@ DOCKER_PORTS = {
     "CLICKHOUSE_PORT": 8123,
 }
 """What the compose file publishes on this machine, by the variable that changes it."""
-_MARKS = {"ok": "[green]ok[/]", "waits": "[yellow]waits[/]", "failed": "[bold red]failed[/]"}
+_STYLES = {"ok": "green", "waits": "yellow", "failed": "bold red"}
 _SECONDS = 2.0
 
 
@@ -194,5 +194,7 @@ def _latest(var: Path, session: KiteSession | SessionError | None) -> tuple[date
 def _table(findings: list[Finding]) -> Table:
     table = Table("check", "", "what is so", "what to do", box=None, pad_edge=False)
     for one in findings:
-        table.add_row(one.check, _MARKS[one.state], Text(one.reason), Text(one.action))
+        table.add_row(
+            one.check, Text(one.state, _STYLES[one.state]), Text(one.reason), Text(one.action)
+        )
     return table

@@ -16,6 +16,7 @@ from services.local import screen
 from services.local.commands.options import (
     DEFAULT_DAY,
     DEFAULT_SEED,
+    MOST,
     Config,
     settings_of,
     trading_day,
@@ -49,7 +50,12 @@ def up(
     ] = False,
     seed: Annotated[
         int | None,
-        typer.Option("--seed", help="Seed of the generated market. [default: the state's, or 7]"),
+        typer.Option(
+            "--seed",
+            min=0,
+            max=MOST,
+            help="Seed of the generated market. [default: the state's, or 7]",
+        ),
     ] = None,
     day: Annotated[
         str | None,
