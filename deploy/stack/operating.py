@@ -26,8 +26,8 @@ def control(verb: str, stacks: Sequence[Stack], live: str, arguments: Sequence[s
     given = ("--reason", reason) if reason and verb != "state" else ()
     do(
         cli(stack, verb, *given, *arguments),
-        f"{verb} was not done in {stack.title}. If the executor does not answer: `make stop "
-        "ARGS=executor`, then close open positions at the broker's page",
+        f"{verb}: not confirmed in {stack.title}; `make state` shows what holds. If the executor "
+        "does not answer: `make stop ARGS=executor`, then close positions at the broker's page",
     )
 
 

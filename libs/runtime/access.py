@@ -57,17 +57,20 @@ def hash_of(token: str) -> str:
 
 @dataclass(slots=True)
 class Access:
-    """Admits `per_minute` requests a minute for each token, and for all unknown tokens together."""
+    """Admits `per_minute` requests a minute for each token, and for all unknown tokens together.
+
+    Requests that only read are counted apart, so that whoever watches can still act.
+    """
 
     tokens: tuple[AccessToken, ...]
     per_minute: int
-    _uses: dict[str, deque[int]] = field(default_factory=lambda: defaultdict(deque))
+    _uses: dict[tuple[str, bool], deque[int]] = field(default_factory=lambda: defaultdict(deque))
 
     def admit(self, presented: str, scope: Scope, now_ms: int) -> AccessToken:
         """Return the token; raise Denied. `now_ms` is a steady clock with any start."""
         known = self._known(presented)
         name = known.name if known else _UNKNOWN
-        if self._is_too_often(name, now_ms):
+        if self._is_too_often((name, scope == "read"), now_ms):
             raise Denied(429, f"more than {self.per_minute} requests a minute", name)
         if known is None:
             raise Denied(401, "no such token: Authorization: Bearer TOKEN is needed")
@@ -83,8 +86,8 @@ class Access:
                 found = token
         return found
 
-    def _is_too_often(self, name: str, now_ms: int) -> bool:
-        uses = self._uses[name]
+    def _is_too_often(self, user: tuple[str, bool], now_ms: int) -> bool:
+        uses = self._uses[user]
         while uses and uses[0] <= now_ms - _MINUTE_MS:
             uses.popleft()
         if len(uses) >= self.per_minute:

@@ -30,13 +30,14 @@ from libs.market.calendar import IST
 from libs.runtime.access import Access, AccessToken, Denied, Scope
 from libs.runtime.clock import Clock, monotonic_ms
 from libs.runtime.logs import logger_of
-from libs.runtime.retry import retrying
+from libs.runtime.retry import is_retriable, retrying
 from libs.runtime.subscription import Emit
 from services.executor.domain.overview import Overview
 from services.executor.replies import Answer, Asked, ModeAsked, State, state_of
 
 Publish = Callable[[Sequence[Event], Emit], Awaitable[None]]
 TIMEOUT_SECONDS = 15.0
+NOTE_SECONDS = 2.0
 _NONCE_BYTES = 8
 _BEARER = HTTPBearer(auto_error=False, description="a token of [executor] control")
 
@@ -56,28 +57,40 @@ class CommandQueue:
     publish: Publish
     clock: Clock
     _waiting: "asyncio.Queue[_Pending]" = field(default_factory=asyncio.Queue)
+    _running: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def run(self, emit: Emit) -> None:
         """Publish queued commands, until cancelled."""
+        self._running.set()
         while True:
             pending = await self._waiting.get()
-            await self._published(pending.events, emit)
-            if not pending.done.done():
-                pending.done.set_result(None)
+            if not pending.done.done():  # whoever asked has given up
+                await self._publish(pending, emit)
 
-    async def _published(self, events: Sequence[Event], emit: Emit) -> None:
-        """Publish; retry during an outage of the bus, so that no command is lost."""
+    async def _publish(self, pending: _Pending, emit: Emit) -> None:
+        """Publish; retry during an outage of the bus as long as somebody waits for it."""
 
         def report(error: Exception) -> None:
             logger_of("executor").warning("a command waits to be published", reason=str(error))
 
-        await retrying(lambda: self.publish(events, emit), report, lambda: False)
+        try:
+            await retrying(lambda: self.publish(pending.events, emit), report, pending.done.done)
+        except Exception as error:
+            if not (is_retriable(error) and pending.done.done()):
+                raise
+            logger_of("executor").error("a command was given up", reason=str(error))
+        if not pending.done.done():
+            pending.done.set_result(None)
 
-    async def done(self, events: Sequence[Event]) -> None:
-        """Return when events are acknowledged; TimeoutError after `TIMEOUT_SECONDS`."""
+    async def ready(self) -> None:
+        """Return when the executor has restored its state; TimeoutError if that takes too long."""
+        await asyncio.wait_for(self._running.wait(), TIMEOUT_SECONDS)
+
+    async def done(self, events: Sequence[Event], seconds: float | None = None) -> None:
+        """Return when events are acknowledged; TimeoutError if that takes too long."""
         pending = _Pending(events, asyncio.get_running_loop().create_future())
         await self._waiting.put(pending)
-        await asyncio.wait_for(pending.done, TIMEOUT_SECONDS)
+        await asyncio.wait_for(pending.done, seconds or TIMEOUT_SECONDS)
 
     def used(self, action: Action, token: str, outcome: Outcome, reason: str) -> ControlUsed:
         """Return the event that records a request."""
@@ -111,9 +124,9 @@ def control_router(
     @router.get("/state")
     async def show(token: Annotated[AccessToken, Depends(admitted("state", "read"))]) -> State:
         """Return mode, halt, open positions, results of the day and used limits."""
-        seen = now()
-        await _published(commands, [commands.used("state", token.name, "done", "")])
-        return state_of(seen)
+        await _started(commands)
+        await _noted(commands, commands.used("state", token.name, "done", ""))
+        return state_of(now())
 
     @router.post("/halt")
     async def halt(
@@ -140,6 +153,7 @@ def control_router(
         asked: ModeAsked, token: Annotated[AccessToken, Depends(admitted("mode", "trade"))]
     ) -> Answer:
         """Decide later signals in another mode; open positions are closed as before."""
+        await _started(commands)
         use = commands.used("mode", token.name, "done", asked.reason)
         await _published(commands, [use, _mode_changed(asked.mode, now().settings_mode, use)])
         return Answer(action="mode")
@@ -148,11 +162,11 @@ def control_router(
     async def leave(
         asked: Asked, token: Annotated[AccessToken, Depends(admitted("exit", "operate"))]
     ) -> Answer:
-        """Close every open position; to keep new ones from being opened, halt first."""
-        use = commands.used("exit", token.name, "done", asked.reason)
-        held = [position.entry for position in now().positions]
-        await _published(commands, [use, *_exits(held, use)])
-        return Answer(action="exit", positions=len(held))
+        """Close every open position, and cancel entries under way; halt first."""
+        await _started(commands)
+        use, to_close = commands.used("exit", token.name, "done", asked.reason), now().to_close
+        await _published(commands, [use, *_exits(to_close, use)])
+        return Answer(action="exit", positions=len(to_close))
 
     return router
 
@@ -162,7 +176,7 @@ _RESPONSES: dict[int | str, dict[str, Any]] = {
     403: {"description": "beyond the token's scope"},
     429: {"description": "too often"},
     503: {
-        "description": "not acknowledged in time: the command may still take effect, read the state"
+        "description": "starting, or not acknowledged in time: the command may have taken effect"
     },
 }
 
@@ -192,7 +206,24 @@ async def _published(commands: CommandQueue, events: Sequence[Event]) -> None:
     try:
         await commands.done(events)
     except TimeoutError:
-        raise HTTPException(503, "the bus has not acknowledged the command in time") from None
+        raise HTTPException(
+            503, "the bus has not answered in time: it is not known whether this was done"
+        ) from None
+
+
+async def _noted(commands: CommandQueue, use: ControlUsed) -> None:
+    """Record a request that only reads; an outage of the bus does not keep it from an answer."""
+    try:
+        await commands.done([use], NOTE_SECONDS)
+    except TimeoutError:
+        logger_of("executor").warning("a request is not on record", action=use.action)
+
+
+async def _started(commands: CommandQueue) -> None:
+    try:
+        await commands.ready()
+    except TimeoutError:
+        raise HTTPException(503, "the executor is starting: it has not read its state") from None
 
 
 def _control(

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Sequence
 from libs.broker.errors import BrokerError, OrderRefused, SessionError
 from libs.broker.port import OrderUpdate, Venue
 from libs.events.bus import Bus
+from libs.events.control import TradingHalted
 from libs.events.event import Event
 from libs.events.orders import OrderEvent, OrderUnresolved
 from libs.events.ticks import TickBatch
@@ -84,10 +85,17 @@ class ExecutorHandler:
             await self._take_updates(emit)
 
     async def publish(self, events: Iterable[Event], emit: Emit) -> None:
-        """Publish events of a caller between two messages, and wait for the acknowledgement."""
+        """Publish events of a caller between two messages, and wait for the acknowledgement.
+
+        A halt holds from then on: signals that wait before it on the topics open nothing.
+        """
+        events = tuple(events)
         async with self._turn:
             await emit(*events)
             await self._bus.flush()
+            for event in events:
+                if isinstance(event, TradingHalted):
+                    self._executor.on_event(event, self._clock.now_ms())
 
     async def flush(self) -> None:
         """Do nothing: `finish` has sent what was planned."""

@@ -39,7 +39,7 @@ class IngestSettings(Section):
     )
     folder: Path | None = Field(None, description="recorded ticks, <date>/<SYMBOL>.csv.gz")
     day: date | None = Field(None, description="the recorded day that is played")
-    speed: Annotated[float, Times(0, 100_000, above=True)] = Field(
+    speed: Annotated[float, Times(0, 1_000_000_000, above=True)] = Field(
         1.0, description="speed relative to the recording"
     )
     universe: UniverseRules = Field(

@@ -88,6 +88,14 @@ def control_of(folder: Path) -> Control | None:
         raise SettingsError(f"{folder / FILE}: it is damaged; restart its `up`") from None
 
 
+def is_running(folder: Path) -> bool:
+    """Return whether an `up` runs with this state folder."""
+    try:
+        return _is_locked(folder / LOCK)
+    except OSError:
+        return False
+
+
 def executor_url(runtime: RuntimeSettings) -> str:
     """Return the address at which this machine reaches the executor of an `up`."""
     return f"http://{_reachable(runtime.host)}:{runtime.port + entry_of('executor').port_offset}"

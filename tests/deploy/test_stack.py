@@ -283,7 +283,7 @@ def test_a_halt_that_the_executor_does_not_take_fails(docker: FakeDocker) -> Non
     docker.fails["run"] = 2
     done = make(docker, "halt")
     assert done.returncode != 0
-    assert "halt was not done in alphastocks-live (live)" in done.stderr
+    assert "halt: not confirmed in alphastocks-live (live)" in done.stderr
     assert "make stop ARGS=executor" in done.stderr
 
 

@@ -8,6 +8,7 @@ import pytest
 from libs.store.store import StoreAddress
 from tests.integration.commands import alphastocks, settings_file, summary_of
 
+DIRTY = pytest.mark.proof("three minutes; in small: the best day, bad ticks of the candle service")
 PRICES = ("open", "high", "low", "close")
 
 
@@ -95,12 +96,14 @@ def test_the_best_day_gives_signals_and_a_closed_position(best_day: Path) -> Non
     assert "2021-06-04: no ticks" in summary["history_gaps"]
 
 
+@DIRTY
 def test_no_candle_of_the_dirty_day_lies_outside_its_session(dirty_day: Path) -> None:
     opened = pd.to_datetime(pd.read_csv(dirty_day / "candles.csv").opened_at)
     assert opened.min() >= pd.Timestamp("2021-06-11 09:15", tz="Asia/Kolkata")
     assert opened.max() < pd.Timestamp("2021-06-11 15:30", tz="Asia/Kolkata")
 
 
+@DIRTY
 def test_each_rejected_tick_of_the_dirty_day_is_counted_under_its_reason(
     dirty_day: Path, recorded_ticks: Path
 ) -> None:
@@ -118,6 +121,7 @@ def test_each_rejected_tick_of_the_dirty_day_is_counted_under_its_reason(
     assert summary_of(dirty_day)["dead_letters"] == 0
 
 
+@DIRTY
 def test_the_candles_of_the_dirty_day_agree_too(dirty_day: Path, recorded_ticks: Path) -> None:
     theirs = independent_candles(recorded_ticks, "2021-06-11", 1)
     both = joined(theirs, our_candles(dirty_day, "1m"))

@@ -149,6 +149,7 @@ def test_the_order_of_files_and_symbols_changes_nothing(
     assert summary_of(moved)["sha256"] == summary_of(plain)["sha256"]
 
 
+@pytest.mark.proof("half a minute; in small: the seeded chain's own tests")
 def test_another_seed_of_the_chain_changes_orders_but_neither_candles_nor_signals(
     plain: Path, replay: Replay
 ) -> None:
@@ -158,6 +159,7 @@ def test_another_seed_of_the_chain_changes_orders_but_neither_candles_nor_signal
     assert (other / "orders.jsonl").read_text() != (plain / "orders.jsonl").read_text()
 
 
+@pytest.mark.proof("a minute; in small: handovers of partitions")
 def test_the_number_of_partitions_changes_neither_candles_nor_signals(
     plain: Path, replay: Replay
 ) -> None:

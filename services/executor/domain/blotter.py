@@ -68,6 +68,13 @@ class Blotter:
         positions = ((self.holding(key), orders) for key, orders in self._by_position.items())
         return tuple(orders[0].plan for held, orders in positions if held.bought > held.sold)
 
+    def to_close(self) -> tuple[OrderPlanned, ...]:
+        """Return an entry of each position that holds units, or whose entry may still fill."""
+        positions = ((self.holding(key), orders) for key, orders in self._by_position.items())
+        return tuple(
+            orders[0].plan for held, orders in positions if held.bought > held.sold or held.buying
+        )
+
     def holding(self, position_id: UUID) -> Holding:
         """Return what the orders of a position add up to."""
         entries = [o for o in self.of_position(position_id) if o.plan.leg == "entry"]

@@ -43,7 +43,8 @@ class Overview:
     """Mode, halt, positions, results and used limits; money in rupees.
 
     `at_ms` is the executor's clock (epoch ms; 0: it has not started), `day` the trading day of
-    `result`, None before the first. `exposed` counts positions and entries in flight.
+    `result`, None before the first. `exposed` counts positions and entries in flight;
+    `to_close` has an entry of each of them.
     """
 
     at_ms: int
@@ -52,6 +53,7 @@ class Overview:
     halted_because: str | None
     day: date | None
     positions: tuple[OpenPosition, ...]
+    to_close: tuple[OrderPlanned, ...]
     result: DayResult
     exposed: int
     capital: Decimal
@@ -78,6 +80,7 @@ def overview(executor: OptionsExecutor, now_ms: int) -> Overview:
         halted_because=risk.halted_because,
         day=None if day == date.min else day,
         positions=tuple(_position(executor, entry) for entry in executor.blotter.held()),
+        to_close=executor.blotter.to_close(),
         result=risk.result_of(day),
         exposed=risk.exposed,
         capital=risk.capital,

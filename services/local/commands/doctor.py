@@ -6,6 +6,7 @@ import shutil
 import socket
 import urllib.request
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -23,6 +24,7 @@ from services.local import checks, screen
 from services.local.catalogue import NAMES, SERVICES
 from services.local.checks import Answer, Finding, Port
 from services.local.commands.options import Config, settings_of
+from services.local.control_file import is_running
 from services.local.settings import LocalSettings
 
 LOCAL_KEY, DOCKER_KEY = "ALPHASTOCKS_KITE__API_KEY", "KITE_API_KEY"
@@ -35,6 +37,7 @@ DOCKER_PORTS = {
 """What the compose file publishes on this machine, by the variable that changes it."""
 _STYLES = {"ok": "green", "waits": "yellow", "failed": "bold red"}
 _SECONDS = 2.0
+_DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 def doctor(
@@ -74,7 +77,8 @@ def _here(config: Path | None, now: datetime, var: Path) -> Iterator[Finding]:
     kite, session = settings.kite, session_of(settings.kite)
     yield checks.key_finding(kite.api_key, LOCAL_KEY)
     yield checks.session_finding(session, kite.api_key, _opens_at(now))
-    yield checks.ports_finding(_service_ports(settings))
+    is_up = any(map(is_running, (var, *var.glob("*/"))))
+    yield checks.ports_finding(_service_ports(settings) if is_up else _others(settings))
     yield from map(checks.server_finding, _servers(settings))
     yield from _of_every_start(now, var, session)
 
@@ -85,7 +89,7 @@ def _on_docker(now: datetime, var: Path) -> Iterator[Finding]:
     yield checks.key_finding(os.environ.get(DOCKER_KEY, ""), DOCKER_KEY)
     yield checks.session_finding(inside, "", None, "make login, when it is up")
     ports = [
-        _port(variable.removesuffix("_PORT").lower(), number, variable)
+        replace(_port(variable.removesuffix("_PORT").lower(), number, variable), is_ours=False)
         for variable, number in _docker_ports().items()
     ]
     yield checks.ports_finding(ports)
@@ -134,6 +138,11 @@ def _service_ports(settings: LocalSettings) -> list[Port]:
     ]
 
 
+def _others(settings: LocalSettings) -> list[Port]:
+    """Return the ports where no `up` runs: what answers there belongs to a stack on Docker."""
+    return [replace(port, is_ours=False) for port in _service_ports(settings)]
+
+
 def _port(purpose: str, number: int, setting: str) -> Port:
     """Look who listens on a port of this machine."""
     try:
@@ -149,7 +158,7 @@ def _port(purpose: str, number: int, setting: str) -> Port:
 def _service_at(port: int) -> str:
     """Return which of our services answers at a port, "" for none."""
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/info", timeout=_SECONDS) as reply:
+        with _DIRECT.open(f"http://127.0.0.1:{port}/info", timeout=_SECONDS) as reply:
             name = json.load(reply)["service"]
     except (OSError, ValueError, KeyError, TypeError):
         return ""

@@ -97,10 +97,11 @@ def up(
     check_ports(settings)
     if fresh:
         _check_own_servers(settings)
-        begin_anew(folder)
     reports = Reports(_greeting(settings, kite), _result(settings), screen.notify)
     configure_logs(settings.runtime.log_level, settings.runtime.log_format)
     with own_control(settings, folder) as controlled:
+        if fresh:
+            begin_anew(folder)
         if kite:
             asyncio.run(_on_account(controlled, folder, kafka, reports))
         else:

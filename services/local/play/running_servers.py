@@ -1,14 +1,15 @@
 """The servers of a running `up --kafka`: a file in its state folder says where they are.
 
-It holds addresses, no secrets, and counts only while the process that wrote it runs.
+It holds addresses, no secrets, and counts only while an `up` runs on the folder.
 """
 
 import json
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
+
+from services.local.control_file import is_running
 
 FILE = "servers.json"
 FOLDERS = (Path("var/up-kafka"), Path("var/kite-kafka"))
@@ -27,7 +28,7 @@ def announced(folder: Path, servers: RunningServers) -> Iterator[None]:
     """Say in the folder where the servers are, until the end of the block."""
     file = folder / FILE
     draft = file.with_suffix(".draft")
-    draft.write_text(json.dumps({"pid": os.getpid(), **servers._asdict()}), "utf-8")
+    draft.write_text(json.dumps(servers._asdict()), "utf-8")
     draft.replace(file)
     try:
         yield
@@ -37,24 +38,14 @@ def announced(folder: Path, servers: RunningServers) -> Iterator[None]:
 
 def running_servers(folders: Sequence[Path] = FOLDERS) -> dict[Path, RunningServers]:
     """Return the servers of each `up --kafka` that runs on one of the folders."""
-    found = {folder: _servers_in(folder / FILE) for folder in folders}
+    found = {folder: _servers_in(folder) for folder in folders}
     return {folder: servers for folder, servers in found.items() if servers is not None}
 
 
-def _servers_in(file: Path) -> RunningServers | None:
+def _servers_in(folder: Path) -> RunningServers | None:
     try:
-        said = json.loads(file.read_text("utf-8"))
-        pid, servers = int(said["pid"]), RunningServers(str(said["kafka"]), str(said["clickhouse"]))
+        said = json.loads((folder / FILE).read_text("utf-8"))
+        servers = RunningServers(str(said["kafka"]), str(said["clickhouse"]))
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    return servers if _runs(pid) else None
-
-
-def _runs(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:  # it runs, as another user
-        return True
-    return True
+    return servers if is_running(folder) else None

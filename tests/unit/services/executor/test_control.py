@@ -1,7 +1,7 @@
 """The control endpoints of the executor, over HTTP, on the real service."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 import httpx
 import pytest
@@ -11,13 +11,16 @@ from libs.events.event import Event, utc_from_ms
 from libs.events.orders import Mode
 from libs.events.positions import ExitRequested
 from libs.runtime.access import AccessToken, Scope, hash_of
+from libs.runtime.clock import FeedClock
 from libs.runtime.http import make_app
 from libs.runtime.service import Parts, Service
+from libs.runtime.subscription import Emit
 from libs.runtime.testing import ServiceHarness
+from services.executor.control import CommandQueue
 from services.executor.domain.plans import position_id_of
 from services.executor.settings import ControlSettings, ExecutorSettings
 from tests.unit.services.executor.builders import DAY, NOW, chain_listed, chain_rows, signal, ticks
-from tests.unit.services.executor.handling import be_away, paper_service
+from tests.unit.services.executor.handling import Harness, be_away, paper_service
 
 TOKENS: dict[Scope, str] = {"read": "looks", "operate": "halts", "trade": "closes"}
 CONTROL = ControlSettings(
@@ -166,8 +169,82 @@ def test_too_many_requests_are_refused() -> None:
     async def story(harness: ServiceHarness, ask: Ask) -> None:
         statuses = [(await ask("/control/state", "looks")).status_code for _ in range(32)]
         assert statuses == [200] * 30 + [429] * 2
+        for path in ("/control/halt", "/control/exit"):  # who watches too often can still act
+            assert (await ask(path, "closes")).status_code == 200
 
     play(story)
+
+
+@pytest.mark.parametrize("path", ["/control/state", "/control/exit", "/control/mode"])
+def test_an_executor_that_has_not_restored_its_state_does_not_answer_from_an_empty_book(
+    path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.executor.control.TIMEOUT_SECONDS", 0.01)
+
+    async def run() -> None:
+        async with ServiceHarness(make) as harness:  # its tasks are not started
+            app = make_app(harness.runner.service, harness.runner.health, harness.metrics)
+            transport = httpx.ASGITransport(app=app)
+            async with httpx.AsyncClient(transport=transport, base_url="http://executor") as client:
+                method = PATHS[path][0]
+                body = {"mode": "logging_only"} if method == "POST" else None
+                headers = {"Authorization": "Bearer closes"}
+                answer = await client.request(method, path, headers=headers, json=body)
+            assert answer.status_code == 503
+            assert "the executor is starting" in answer.json()["detail"]
+            assert await harness.published("control") == []
+
+    asyncio.run(run())
+
+
+def test_an_exit_cancels_an_entry_that_is_under_way() -> None:
+    async def story(harness: ServiceHarness, ask: Ask) -> None:
+        await market(harness)
+        await harness.publish(signal())  # planned and sent; no quote has filled it yet
+        assert (await ask("/control/halt", "halts")).status_code == 200
+        assert (await ask("/control/exit", "halts")).json()["positions"] == 1
+        await harness.publish(ticks(chain_rows(), at_ms=NOW + 1000))
+        state = (await ask("/control/state", "looks")).json()
+        assert (state["open_positions"], state["working_orders"]) == (0, 0)
+
+    play(story)
+
+
+def test_a_halt_holds_when_it_is_acknowledged_although_signals_wait_before_it() -> None:
+    desk = Harness()
+    desk.hear(*chain_listed(), ticks(chain_rows(), at_ms=NOW))
+    at = utc_from_ms(NOW)
+    envelope = TradingHalted.without_cause("lag", occurred_at=at, trading_day=DAY)
+    halt = TradingHalted(**envelope, reason="lag")
+    asyncio.run(desk.handler.publish([halt], desk.emit))
+    desk.hear(signal(), halt)  # the halt comes again, from its topic
+    assert "OrderPlanned" not in desk.log
+
+
+def test_a_command_that_nobody_waits_for_any_more_is_not_carried_out_later() -> None:
+    async def story() -> None:
+        published: list[Event] = []
+        released = asyncio.Event()
+
+        async def publish(events: Sequence[Event], _: Emit) -> None:
+            await released.wait()  # a bus that hangs
+            published.extend(events)
+
+        async def emit(*_: Event) -> None:
+            raise AssertionError("the queue publishes through its function")
+
+        queue = CommandQueue(publish, FeedClock())
+        running = asyncio.create_task(queue.run(emit))
+        first, second, third = [queue.used("halt", "asha", "done", str(n)) for n in range(3)]
+        for use in (first, second):
+            with pytest.raises(TimeoutError):
+                await queue.done([use], 0.01)
+        released.set()
+        await queue.done([third])
+        running.cancel()
+        assert published == [first, third]  # the first had begun: nobody knows how it ended
+
+    asyncio.run(story())
 
 
 def test_without_tokens_there_are_no_endpoints() -> None:

@@ -7,6 +7,8 @@ import pytest
 
 from libs.runtime.settings import SettingsError
 from services.local.commands.up import up
+from services.local.control_file import own_control
+from services.local.settings import LocalSettings
 
 
 @pytest.mark.parametrize(
@@ -33,6 +35,16 @@ def test_beginning_anew_does_not_touch_servers_that_the_settings_name(
     monkeypatch.setenv(variable, value)
     (tmp_path / "journal").mkdir()
     with pytest.raises(SettingsError, match="--fresh removes files in the state folder only"):
+        up(fresh=True, var=tmp_path)
+    assert (tmp_path / "journal").is_dir()
+
+
+def test_beginning_anew_leaves_the_state_of_an_up_that_runs_alone(tmp_path: Path) -> None:
+    (tmp_path / "journal").mkdir()
+    with (
+        own_control(LocalSettings(), tmp_path),
+        pytest.raises(SettingsError, match="in use by another alphastocks"),
+    ):
         up(fresh=True, var=tmp_path)
     assert (tmp_path / "journal").is_dir()
 
