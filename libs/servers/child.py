@@ -17,6 +17,8 @@ from libs.servers import become
 from libs.servers.folder import FolderLock
 
 _POLL_SECONDS = 0.05
+_OURS = "ALPHASTOCKS_"
+"""Variables of our settings: a server reads none of them, and some hold secrets."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +67,8 @@ class Child:
             raise
 
     def start(self, command: list[str], environment: Mapping[str, str] | None = None) -> None:
-        """Run a command in the folder, with additional environment variables."""
+        """Run a command in the folder, with additional environment variables; without our own."""
+        theirs = {name: text for name, text in os.environ.items() if not name.startswith(_OURS)}
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(  # noqa: S603  no external input
                 [sys.executable, become.__file__, str(os.getpid()), *command],
@@ -74,7 +77,7 @@ class Child:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,  # Ctrl-C goes to the parent, which ends the server
-                env={**os.environ, **(environment or {})},
+                env={**theirs, **(environment or {})},
                 pass_fds=(self._lock.descriptor,),
             )
 

@@ -8,9 +8,10 @@ import fcntl
 import ipaddress
 import json
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from uuid import uuid4
 
@@ -26,15 +27,21 @@ OWNER = "local"
 """Name of the token in the audit trail."""
 SCOPE: Scope = "operate"
 _OWNER_ONLY = 0o600
+_LOCK_TRIES, _LOCK_SECONDS = 10, 0.02
+"""Who looks whether it is locked holds the lock for a moment."""
 
 
 @dataclass(frozen=True, slots=True)
 class Control:
-    """A running `up`: its state folder, the address of its executor, and its token."""
+    """A running `up`: its state folder, the address of its executor, and its token.
+
+    `waits_for` is what has to come before the executor runs, "" for nothing.
+    """
 
     folder: Path
     url: str
     token: str = field(repr=False)
+    waits_for: str = ""
 
 
 @contextmanager
@@ -49,7 +56,7 @@ def own_control(settings: LocalSettings, folder: Path) -> Iterator[LocalSettings
     except OSError as error:
         raise SettingsError(f"--var: {error.filename}: {error.strerror}") from None
     try:
-        if not _locked(lock):
+        if not _locked_soon(lock):
             raise SettingsError(
                 f"{folder} is in use by another alphastocks: stop it, or name another folder"
             )
@@ -61,6 +68,13 @@ def own_control(settings: LocalSettings, folder: Path) -> Iterator[LocalSettings
             (folder / FILE).unlink(missing_ok=True)
     finally:
         os.close(lock)
+
+
+def note_wait(folder: Path, waits_for: str) -> None:
+    """Note in the file of this process what it waits for, "" for nothing; OSError if it cannot."""
+    control = control_of(folder)
+    if control is not None:
+        _write(replace(control, waits_for=waits_for))
 
 
 def running_controls() -> list[Control]:
@@ -79,7 +93,7 @@ def control_of(folder: Path) -> Control | None:
         if not _is_locked(folder / LOCK):
             return None
         held = json.loads((folder / FILE).read_text("utf-8"))
-        return Control(folder, held["url"], held["token"])
+        return Control(folder, held["url"], held["token"], held.get("waits_for", ""))
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
@@ -128,7 +142,8 @@ def _write(control: Control) -> None:
     handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _OWNER_ONLY)
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump({"url": control.url, "token": control.token}, file)
+            held = {"url": control.url, "token": control.token, "waits_for": control.waits_for}
+            json.dump(held, file)
         draft.replace(path)
     finally:
         draft.unlink(missing_ok=True)
@@ -140,6 +155,15 @@ def _is_locked(lock: Path) -> bool:
         return not _locked(descriptor, fcntl.LOCK_SH)
     finally:
         os.close(descriptor)
+
+
+def _locked_soon(descriptor: int) -> bool:
+    """Lock an open file, also if it is free only in a moment."""
+    for _ in range(_LOCK_TRIES):
+        if _locked(descriptor):
+            return True
+        time.sleep(_LOCK_SECONDS)
+    return _locked(descriptor)
 
 
 def _locked(descriptor: int, kind: int = fcntl.LOCK_EX) -> bool:

@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Annotated, get_args
+from typing import Annotated, Any, get_args
 
 import typer
 from pydantic import ValidationError
@@ -15,10 +15,12 @@ from services.local import screen
 from services.local.commands.executor_client import (
     DEFAULT_URL,
     URL,
+    Executor,
     chosen_executor,
     executor_with_token,
 )
 from services.local.commands.state_page import positions_table, state_lines
+from services.local.control_file import control_of, running_controls
 
 Url = Annotated[
     str | None,
@@ -41,7 +43,7 @@ def halt(reason: Reason = "", var: Var = None, url: Url = None) -> None:
     Example: `alphastocks halt --reason "news at noon"`
     """
     executor = chosen_executor(url, var)
-    executor.ask("halt", reason)
+    _ask(executor, var, "halt", reason)
     screen.console.print(
         f"Trading is halted at {executor.url}: no position is opened. "
         "`alphastocks resume` lifts it.",
@@ -55,7 +57,7 @@ def resume(reason: Reason = "", var: Var = None, url: Url = None) -> None:
     Example: `alphastocks resume`
     """
     executor = chosen_executor(url, var)
-    executor.ask("resume", reason)
+    _ask(executor, var, "resume", reason)
     screen.console.print(f"Trading goes on at {executor.url}.", soft_wrap=True)
 
 
@@ -75,7 +77,7 @@ def mode(
     if to not in get_args(ChangeableMode):
         raise SettingsError(f"MODE: {to!r} is none of {', '.join(get_args(ChangeableMode))}")
     executor = executor_with_token(url, "trade")
-    executor.ask("mode", reason, mode=to)
+    _ask(executor, None, "mode", reason, mode=to)
     screen.console.print(f"The mode is {to} at {executor.url}.", soft_wrap=True)
 
 
@@ -92,7 +94,7 @@ def leave(
     executor = chosen_executor(url, var)
     if not yes:
         typer.confirm(f"Close every open position at {executor.url} now?", abort=True)
-    answer = executor.ask("exit", reason)
+    answer = _ask(executor, var, "exit", reason)
     screen.console.print(
         f"Exits requested at {executor.url}: {answer['positions']}.", soft_wrap=True
     )
@@ -104,7 +106,7 @@ def state(var: Var = None, url: Url = None) -> None:
     Example: `alphastocks state`
     """
     executor = chosen_executor(url, var)
-    now = _state(executor.ask("state", None), executor.url)
+    now = _state(_ask(executor, var, "state", None), executor.url)
     for line in state_lines(now):
         screen.console.print(line, soft_wrap=True)
     if now.positions:
@@ -138,6 +140,19 @@ def token_setting(name: str, scope: str, sha256: str) -> str:
     quoted = json.dumps(name, ensure_ascii=False)
     header = "[[executor.control.tokens]]"
     return f'{header}\nname = {quoted}\nscope = "{scope}"\nsha256 = "{sha256}"'
+
+
+def _ask(executor: Executor, var: Path | None, action: str, reason: str | None, **more: str) -> Any:
+    """Ask an executor; where its `up` waits and runs no service, the error says for what."""
+    try:
+        return executor.ask(action, reason, **more)
+    except SettingsError:
+        found = running_controls() if var is None else [control_of(var)]
+        for one in found:
+            if one is not None and one.url == executor.url and one.waits_for:
+                waits = f"the `up` on {one.folder} waits for {one.waits_for}"
+                raise SettingsError(f"{action}: {waits}") from None
+        raise
 
 
 def _state(reply: object, url: str) -> State:

@@ -61,7 +61,7 @@ def _age(one: PositionState, now: datetime | None) -> str:
     """Return the time of an old price."""
     if one.quoted_at is None or now is None or now - one.quoted_at < _OLD:
         return ""
-    return f" of {_time(one.quoted_at)}"
+    return f" of {_day(one.quoted_at, now)}{_time(one.quoted_at)}"
 
 
 def _money(amount: Decimal | None) -> str:
@@ -78,6 +78,12 @@ def _positions(number: int) -> str:
 
 def _count(count: Count) -> str:
     return f"{count.used} of {count.limit}"
+
+
+def _day(at: datetime, now: datetime) -> str:
+    """Return the day of a time in India, unless it is today."""
+    day = at.astimezone(IST).date()
+    return "" if day == now.astimezone(IST).date() else f"{day} "
 
 
 def _time(at: datetime) -> str:

@@ -22,7 +22,7 @@ from services.local.commands.options import (
     trading_day,
 )
 from services.local.commands.places import check_folder, check_ports
-from services.local.control_file import own_control
+from services.local.control_file import note_wait, own_control
 from services.local.day_screen import show_day
 from services.local.play.database import open_store
 from services.local.play.day_events import DayEvents
@@ -30,13 +30,14 @@ from services.local.play.processes import serve_kite_on_kafka, serve_simulated_o
 from services.local.play.running_servers import RunningServers
 from services.local.play.serving import (
     Begin,
-    OnDay,
     OnStart,
     Reports,
     serve_kite,
     serve_simulated,
 )
+from services.local.play.standing import Standing
 from services.local.play.state_folder import Wanted, begin_anew
+from services.local.play.trading_days import OnWait
 from services.local.settings import LocalSettings
 from services.simulator.running import with_options
 
@@ -77,10 +78,11 @@ def up(
 
     Health and metrics of each service are on localhost. The simulated market resumes where it
     stopped, and plays one trading day after another. With --kite the mode is logging_only unless
-    the settings name another, so nothing is traded; after a session the next trading day is waited
-    for. At the close, and at Ctrl-C, the day's trades are shown, and why other signals were not
-    traded. With --kafka each service is a process, on the Kafka and ClickHouse of the settings;
-    servers that are not named there are started, which needs Java 17 and, once, Maven.
+    the settings name another, so nothing is traded; it waits for a login, and after a session for
+    the next trading day. At the close, and at Ctrl-C, the day's trades are shown, and why other
+    signals were not traded. With --kafka each service is a process, on the Kafka and ClickHouse of
+    the settings; servers that are not named there are started, which needs Java 17 and, once,
+    Maven.
 
     `state`, `halt`, `resume` and `exit` find it by themselves, by a token that is new at each
     start, in the file control.json of its folder; with a --var of your own, name it there too.
@@ -97,7 +99,7 @@ def up(
     check_ports(settings)
     if fresh:
         _check_own_servers(settings)
-    reports = Reports(_greeting(settings, kite), _result(settings), screen.notify)
+    reports = Reports(_greeting(settings, kite), _show_result, screen.notify, _noting_in(folder))
     configure_logs(settings.runtime.log_level, settings.runtime.log_format)
     with own_control(settings, folder) as controlled:
         if fresh:
@@ -155,11 +157,13 @@ def _greeting(settings: LocalSettings, kite: bool) -> OnStart:
     """Return the function that prints the day and the mode, and once each service's address."""
     shown: list[date] = []
 
-    def on_start(playing: date, from_ms: int | None, ports: list[tuple[str, int]]) -> None:
+    def on_start(
+        playing: date, from_ms: int | None, ports: list[tuple[str, int]], standing: Standing
+    ) -> None:
         where = "from the open" if from_ms is None else "where it stopped"
         account = f"Following {playing} at {settings.kite.root}"
         what = account if kite else f"Playing {playing} {where}"
-        screen.console.print(f"{what}, mode {settings.executor.mode}; Ctrl-C stops it.")
+        screen.console.print(f"{what}, {standing.line}; Ctrl-C stops it.")
         shown.append(playing)
         if len(shown) > 1:
             return
@@ -171,15 +175,22 @@ def _greeting(settings: LocalSettings, kite: bool) -> OnStart:
     return on_start
 
 
-def _result(settings: LocalSettings) -> OnDay:
-    """Return the function that prints what a day came to."""
+def _show_result(day: date, events: DayEvents, is_over: bool, standing: Standing) -> None:
+    """Print what a day came to."""
+    title = f"{day}: the session is over" if is_over else f"{day}, so far"
+    show_day(title, {**standing.figures, **events.figures()}, events, "the table positions")
 
-    def on_day(day: date, events: DayEvents, is_over: bool) -> None:
-        title = f"{day}: the session is over" if is_over else f"{day}, so far"
-        figures = {"mode": settings.executor.mode, **events.figures()}
-        show_day(title, figures, events, "the table positions")
 
-    return on_day
+def _noting_in(folder: Path) -> OnWait:
+    """Return the function that notes what is waited for, for those who ask the executor."""
+
+    def on_wait(waits_for: str) -> None:
+        try:
+            note_wait(folder, waits_for)
+        except (OSError, SettingsError) as error:
+            screen.notify(f"`state` cannot say what is waited for: {error}")
+
+    return on_wait
 
 
 def _show_servers(servers: RunningServers) -> None:

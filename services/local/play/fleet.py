@@ -6,7 +6,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -15,6 +15,7 @@ from pydantic import BaseModel, SecretStr
 
 from libs.errors import AlphaStocksError
 from libs.runtime.settings import PREFIX, ProcessSettings
+from services.local.catalogue import entry_of
 
 WRONG_INPUT_STATUS = 2
 """Exit status of a process that a restart cannot help: its settings or inputs are wrong."""
@@ -22,8 +23,8 @@ STOP_SECONDS = 20.0
 _FIRST_WAIT_SECONDS, _LONGEST_WAIT_SECONDS = 0.5, 30.0
 _STEADY_SECONDS = 60.0
 _PR_SET_PDEATHSIG = 1
-_CONTROL = f"{PREFIX}CONTROL_"
-"""Variables of the one who controls the executor; a token in them is not for the services."""
+_FOR_THE_LOGIN = f"{PREFIX}KITE__API_SECRET"
+"""Only `alphastocks login` needs it."""
 Notify = Callable[[str], None]
 
 
@@ -97,6 +98,7 @@ class Fleet:
         self.members.append(member)
         await self._spawn(member)
         member.watcher = asyncio.create_task(self._supervise(member))
+        member.watcher.add_done_callback(lambda watcher: self._on_unwatched(member, watcher))
         return member
 
     async def stop(self, member: Member) -> None:
@@ -169,12 +171,20 @@ class Fleet:
             )
 
     def _environment(self, member: Member) -> dict[str, str]:
+        """Return the settings that its process reads, and nothing else of ours: no other secret."""
         own = {
             f"{PREFIX}RUNTIME__PORT": str(member.port),
             f"{PREFIX}BUS__INSTANCE": str(member.instance),
         }
-        inherited = {key: text for key, text in os.environ.items() if not key.startswith(_CONTROL)}
-        return {**inherited, **as_environment(self.settings), **self.extra, **own}
+        theirs = {key: text for key, text in os.environ.items() if not key.startswith(PREFIX)}
+        read = as_environment(self.settings, _sections(member))
+        read.pop(_FOR_THE_LOGIN, None)
+        return {**theirs, **read, **self.extra, **own}
+
+    def _on_unwatched(self, member: Member, watcher: "asyncio.Task[None]") -> None:
+        """Fail if the one who restarts a process has failed itself: on a full disk, for example."""
+        if not watcher.cancelled() and (error := watcher.exception()) is not None:
+            self._fail(f"{member.name} cannot be watched or restarted: {error}")
 
     def _last_log_line(self, member: Member) -> str:
         lines = self.log_of(member).read_text(errors="replace").splitlines()
@@ -186,9 +196,20 @@ class Fleet:
             self._failed.set_exception(ProcessFailed(reason))
 
 
-def as_environment(settings: ProcessSettings) -> dict[str, str]:
-    """Return settings as environment variables."""
-    sections = ((name, getattr(settings, name)) for name in type(settings).model_fields)
+def _sections(member: Member) -> Collection[str] | None:
+    """Return the sections that a process reads; None, all of them, for a module of another kind."""
+    if member.module != f"services.{member.service}":
+        return None
+    read: type[ProcessSettings] = entry_of(member.service).spec.settings
+    return read.model_fields.keys()
+
+
+def as_environment(
+    settings: ProcessSettings, only: Collection[str] | None = None
+) -> dict[str, str]:
+    """Return settings as environment variables; `only` names the sections (None: all)."""
+    names = [name for name in type(settings).model_fields if only is None or name in only]
+    sections = ((name, getattr(settings, name)) for name in names)
     return {
         f"{PREFIX}{section.upper()}__{key.upper()}": text
         for section, values in sections

@@ -5,21 +5,22 @@ a real account is followed.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from pydantic import SecretStr
 
 from libs.events.control import HistoryLoaded
 from libs.events.kafka.address import KafkaAddress
 from libs.events.kafka.bus import KafkaBus
+from libs.market.rupees import grouped
 from libs.runtime.clock import WallClock
 from libs.runtime.logs import logger_of
-from libs.runtime.outage import after, until_answered, watch
+from libs.runtime.outage import Outage, after, until_answered, watch
 from libs.runtime.past import past_events
 from libs.runtime.process import kafka_address
 from libs.runtime.runner import stop_on_signals
@@ -31,17 +32,20 @@ from services.local.catalogue import START_ORDER
 from services.local.commands.topics import ensure_topics, kafka_outage
 from services.local.play.database import open_database
 from services.local.play.day_events import DayEvents, day_events
+from services.local.play.draining import KafkaPlaces, drained
 from services.local.play.exchange import LocalExchange, persistent_exchange
 from services.local.play.fleet import Fleet, Notify
 from services.local.play.running_servers import RunningServers, announced
 from services.local.play.serving import Begin, Reports, Resumption, day_after, no_settling, resume
-from services.local.play.stopping import ending_with
+from services.local.play.standing import Standing, standing
+from services.local.play.stopping import beside, ending_with
 from services.local.play.trading_days import is_after_close, until_closed, until_opening
 from services.local.settings import LocalSettings
 
 JARS = Path("var/kafka/jars")
 SETTLE_SECONDS = 10.0
-"""How long the services may take to handle the end of the session."""
+"""How long the broker may take to tell of the end of the session."""
+T = TypeVar("T")
 OnServers = Callable[[RunningServers], None]
 """Called with the addresses of the servers."""
 
@@ -101,18 +105,19 @@ class _Run:
             own = with_servers(self.settings, self.servers, local.kite)
             async with _fleet(own, self.var, self.reports.notify) as fleet:
                 ports = [(member.service, member.port) for member in fleet.members]
-                self.reports.on_start(day, from_ms, ports)
-                await self._watch(fleet, local, ending)
-        events = await _events_of(self.servers.kafka, day)
-        self.reports.on_day(day, events, not self.stopping.is_set())
+                now = await self._answered(lambda: _standing(self.settings, self.servers.kafka))
+                self.reports.on_start(day, from_ms, ports, now)
+                left = await self._watch(fleet, local, ending)
+        result = await self._answered(lambda: _result(self.settings, self.servers.kafka, day))
+        _tell(self.reports, day, result, left or 0, not self.stopping.is_set())
 
-    async def _watch(self, fleet: Fleet, local: LocalExchange, ending: asyncio.Event) -> None:
-        playing = asyncio.create_task(_play(self.settings, local, ending))
-        try:
-            await fleet.watch(ending)
-        finally:
-            playing.cancel()
-            await asyncio.gather(playing, return_exceptions=True)
+    async def _watch(self, fleet: Fleet, local: LocalExchange, ending: asyncio.Event) -> int | None:
+        """Return how many messages are left at the end of the day; None if it is interrupted."""
+        playing = _play(self.settings, self.servers.kafka, local, ending)
+        return await beside(fleet.watch(ending), playing, ending)
+
+    async def _answered(self, ask: Callable[[], Awaitable[T]]) -> T:
+        return await _answered(ask, self.stopping.is_set)
 
 
 async def serve_kite_on_kafka(
@@ -128,19 +133,15 @@ async def serve_kite_on_kafka(
         on_servers(servers.announced)
         own = with_servers(settings, servers, settings.kite)
         async with _fleet(own, var, reports.notify) as fleet:
-            reports.on_start(
-                today, None, [(member.service, member.port) for member in fleet.members]
-            )
-            telling = asyncio.create_task(_tell_days(settings, servers.kafka, reports))
-            try:
-                await fleet.watch(stopping)
-            finally:
-                telling.cancel()
-                await asyncio.gather(telling, return_exceptions=True)
+            ports = [(member.service, member.port) for member in fleet.members]
+            now = await _answered(lambda: _standing(settings, servers.kafka), stopping.is_set)
+            reports.on_start(today, None, ports, now)
+            telling = _tell_days(settings, servers.kafka, reports)
+            await beside(fleet.watch(stopping), telling, stopping)
         day = await _last_day(servers.kafka)
         if day is not None:
             is_over = settings.runtime.clock == "wall" and is_after_close(day, WallClock().now_ms())
-            reports.on_day(day, await _events_of(servers.kafka, day), is_over)
+            _tell(reports, day, await _result(settings, servers.kafka, day), 0, is_over)
 
 
 async def _tell_days(settings: LocalSettings, kafka: KafkaAddress, reports: Reports) -> None:
@@ -149,9 +150,19 @@ async def _tell_days(settings: LocalSettings, kafka: KafkaAddress, reports: Repo
     while settings.runtime.clock == "wall":
         day = await until_opening(played, reports.notify, WallClock().now_ms)
         await until_closed(day, WallClock().now_ms)
-        await asyncio.sleep(SETTLE_SECONDS)
-        reports.on_day(day, await _events_of(kafka, day), True)
+        left = await _settled(kafka)
+        result = await _answered(lambda day=day: _result(settings, kafka, day))  # type: ignore[misc]
+        _tell(reports, day, result, left, True)
         played = day
+
+
+def _tell(reports: Reports, day: date, result: "_Result", left: int, is_over: bool) -> None:
+    """Report a day; say so if the services have still to handle messages of it."""
+    if left:
+        reports.notify(
+            f"{grouped(left)} messages are not handled yet: the figures of {day} are not final"
+        )
+    reports.on_day(day, result.events, is_over, result.standing)
 
 
 def with_servers(settings: LocalSettings, servers: Servers, kite: KiteSettings) -> LocalSettings:
@@ -223,9 +234,34 @@ async def _reading(address: KafkaAddress) -> AsyncIterator[KafkaBus]:
         await bus.stop()
 
 
-async def _events_of(address: KafkaAddress, day: date) -> DayEvents:
+class _Result(NamedTuple):
+    events: DayEvents
+    standing: Standing
+
+
+async def _result(settings: LocalSettings, address: KafkaAddress, day: date) -> _Result:
     async with _reading(address) as bus:
-        return await day_events(bus, day)
+        return _Result(await day_events(bus, day), await standing(bus, settings.executor))
+
+
+async def _standing(settings: LocalSettings, address: KafkaAddress) -> Standing:
+    async with _reading(address) as bus:
+        return await standing(bus, settings.executor)
+
+
+async def _answered(
+    ask: Callable[[], Awaitable[T]], is_given_up: Callable[[], bool] = lambda: False
+) -> T:
+    """Ask Kafka until it answers; its outages are told by the one who watches it."""
+    untold = Outage(lambda _reason, _seconds: None, lambda _seconds: None)
+    return await until_answered(ask, untold, is_given_up)
+
+
+async def _settled(address: KafkaAddress) -> int:
+    """Wait for the end of the session to be handled; return how many messages are left."""
+    await asyncio.sleep(SETTLE_SECONDS)
+    places, now = KafkaPlaces(address), asyncio.get_running_loop().time
+    return await _answered(lambda: drained(places, now))
 
 
 async def _last_day(address: KafkaAddress) -> date | None:
@@ -236,8 +272,11 @@ async def _last_day(address: KafkaAddress) -> date | None:
     return max(days, default=None)
 
 
-async def _play(settings: LocalSettings, local: LocalExchange, ending: asyncio.Event) -> None:
-    """Play the market to its close, then end the day."""
+async def _play(
+    settings: LocalSettings, kafka: KafkaAddress, local: LocalExchange, ending: asyncio.Event
+) -> int:
+    """Play the market to its close, end the day, and return how many messages are left."""
     await local.play(no_settling, paced(settings.simulator.speed, asyncio.sleep))
-    await asyncio.sleep(SETTLE_SECONDS)
+    left = await _settled(kafka)
     ending.set()
+    return left

@@ -26,11 +26,11 @@ from services.local.play.exchange import (
 )
 from services.local.play.outcome import Outcome
 from services.local.play.reconciliation import order_differences, position_differences
+from services.local.play.stopping import beside
 from services.local.play.system import (
     System,
     Wiring,
     paper_venue,
-    running_beside,
     settled,
     started_bus,
 )
@@ -93,7 +93,8 @@ async def play_exchange(
         async def pace(now_ms: int) -> None:
             on_frame(now_ms)
 
-        await running_beside(system, local.play(settle, pace), asyncio.Event())
+        ending = asyncio.Event()
+        await beside(system.run(ending), local.play(settle, pace), ending)
         broker = await _beside_broker(local, outcome)
     return Played(outcome, summarise(system, outcome, time.monotonic() - began) | broker)
 

@@ -8,6 +8,7 @@ from datetime import date
 from pathlib import Path
 from typing import NamedTuple
 
+from libs.broker.errors import BrokerError
 from libs.events.bus import Bus
 from libs.events.candles import CandleBatch
 from libs.events.codec import event_of
@@ -26,30 +27,34 @@ from services.ingest.pace import paced
 from services.local.catalogue import entry_of
 from services.local.play.day_events import DayEvents, day_events
 from services.local.play.exchange import persistent_exchange
+from services.local.play.standing import Standing, standing
 from services.local.play.state_folder import Wanted, check_day, seed_of
-from services.local.play.stopping import ending_with, first_of
+from services.local.play.stopping import beside, ending_with, first_of
 from services.local.play.system import (
     System,
     Wiring,
-    running_beside,
     service_metrics,
     started_bus,
 )
-from services.local.play.trading_days import until_open
+from services.local.play.trading_days import OnWait, awaited, not_noted, until_open
 from services.local.settings import LocalSettings
 
-OnStart = Callable[[date, int | None, list[tuple[str, int]]], None]
-"""Called with the day, the time at which it resumes (epoch ms; None: its open), and the ports."""
-OnDay = Callable[[date, DayEvents, bool], None]
-"""Called with a day, its events, and whether its session is over."""
+AGAIN_SECONDS = 30.0
+"""How long to wait before a day is begun again that the broker has broken off."""
+OnStart = Callable[[date, int | None, list[tuple[str, int]], Standing], None]
+"""Called with the day, the time at which it resumes (epoch ms; None: its open), the ports, and the
+executor's mode and halt."""
+OnDay = Callable[[date, DayEvents, bool, Standing], None]
+"""Called with a day, its events, whether its session is over, and the executor's mode and halt."""
 
 
 class Reports(NamedTuple):
-    """What a run reports: the beginning of a day, its end or its interruption, anything else."""
+    """What a run reports: a day's beginning, its end or interruption, anything else, its waits."""
 
     on_start: OnStart
     on_day: OnDay
     notify: Callable[[str], None]
+    on_wait: OnWait = not_noted
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +103,7 @@ class _Run:
             wiring = replace(local.wiring(settings.ingest), lasts=True)
             async with self._started(wiring, from_ms) as system:
                 market = local.play(no_settling, paced(settings.simulator.speed, asyncio.sleep))
-                await running_beside(system, market, ending)
+                await beside(system.run(ending), market, ending)
         await self._tell(day)
 
     async def follow(self) -> date:
@@ -110,18 +115,31 @@ class _Run:
         await self._tell(day)
         return day
 
+    async def follow_again(self, played: date | None) -> date | None:
+        """Follow a day and return it; `played` where the broker has broken it off for a time."""
+        try:
+            return await self.follow()
+        except BrokerError as error:
+            if not awaited(error):
+                raise
+            self.reports.notify(f"{error}; the day is begun again in {AGAIN_SECONDS:g} s")
+            await first_of(self.stopping, asyncio.sleep(AGAIN_SECONDS))
+            return played
+
     @asynccontextmanager
     async def _started(self, wiring: Wiring, from_ms: int | None) -> AsyncIterator[System]:
         async with AsyncExitStack() as stack:
             system = System(self.settings, self.bus, self.store, wiring)
             await stack.enter_async_context(system)
             ports = await _listen(system, self.settings, stack)
-            self.reports.on_start(wiring.feed.trading_day, from_ms, ports)
+            now = await standing(self.bus, self.settings.executor)
+            self.reports.on_start(wiring.feed.trading_day, from_ms, ports, now)
             yield system
 
     async def _tell(self, day: date) -> None:
         events = await day_events(self.bus, day)
-        self.reports.on_day(day, events, not self.stopping.is_set())
+        now = await standing(self.bus, self.settings.executor)
+        self.reports.on_day(day, events, not self.stopping.is_set(), now)
 
 
 async def serve_simulated(
@@ -143,13 +161,18 @@ async def serve_simulated(
 
 
 async def serve_kite(settings: LocalSettings, store: Store, var: Path, reports: Reports) -> None:
-    """Run on the account of the settings, day after day, until SIGTERM or SIGINT."""
+    """Run on the account of the settings, day after day, until SIGTERM or SIGINT.
+
+    Without a session it waits for a login.
+    """
     run = _Run(settings, _journalled_bus(settings, var), store, var, reports)
     stop_on_signals(run.stopping)
     played: date | None = None
     async with started_bus(run.bus):
-        while await first_of(run.stopping, until_open(settings, played, reports.notify)):
-            played = await run.follow()
+        while await first_of(
+            run.stopping, until_open(settings, played, reports.notify, reports.on_wait)
+        ):
+            played = await run.follow_again(played)
 
 
 def account_wiring(settings: LocalSettings) -> Wiring:

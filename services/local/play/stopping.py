@@ -3,7 +3,9 @@
 import asyncio
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 
 async def first_of(stopping: asyncio.Event, awaited: Coroutine[Any, Any, None]) -> bool:
@@ -37,3 +39,26 @@ async def ending_with(stopping: asyncio.Event) -> AsyncIterator[asyncio.Event]:
     finally:
         following.cancel()
         await asyncio.gather(following, return_exceptions=True)
+
+
+async def beside(
+    main: Coroutine[Any, Any, None], other: Coroutine[Any, Any, T], ending: asyncio.Event
+) -> T | None:
+    """Run `main` to its end, and another beside it; an error of either ends both, and is raised.
+
+    `main` has to end when `ending` is set. Returns the result of the other one, None if it had not
+    ended before.
+    """
+    running = asyncio.create_task(other)
+
+    def on_done(task: "asyncio.Task[T]") -> None:
+        if not task.cancelled() and task.exception() is not None:
+            ending.set()
+
+    running.add_done_callback(on_done)
+    try:
+        await main
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+    return None if running.cancelled() else running.result()

@@ -1,7 +1,7 @@
 """AlphaStockOrchestrator: all services in one process, started and stopped in the right order."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -197,30 +197,6 @@ def _stop_order(runner: ServiceRunner) -> int:
 def _total(metric: Counter | Histogram, suffix: str) -> float:
     samples = (sample for family in metric.collect() for sample in family.samples)
     return sum(sample.value for sample in samples if sample.name.endswith(suffix))
-
-
-async def running_beside(
-    system: System, market: Coroutine[Any, Any, None], stopping: asyncio.Event
-) -> None:
-    """Run a system and its market concurrently; an error of either ends both."""
-    playing = asyncio.create_task(market)
-
-    def on_done(task: "asyncio.Task[None]") -> None:
-        if _is_failed(task):
-            stopping.set()
-
-    playing.add_done_callback(on_done)
-    try:
-        await system.run(stopping)
-    finally:
-        playing.cancel()
-        await asyncio.gather(playing, return_exceptions=True)
-    if _is_failed(playing):
-        await playing
-
-
-def _is_failed(task: "asyncio.Task[None]") -> bool:
-    return task.done() and not task.cancelled() and task.exception() is not None
 
 
 def settled(bus: LocalBus, on_frame: Callable[[int], None]) -> Pace:

@@ -1,13 +1,15 @@
 """Waits for the next trading day at a real account, and says so."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import date, datetime
 
+from libs.broker.errors import BrokerError, SessionError
 from libs.market.calendar import load_calendar
 from libs.runtime.brokers.registry import BrokerSections
 from libs.runtime.clock import WallClock
 from libs.runtime.health import Waiting
+from libs.runtime.retry import is_retriable
 from services.ingest.days import (
     SEGMENTS,
     Sleep,
@@ -19,24 +21,63 @@ from services.ingest.days import (
 from services.ingest.live_feed import LiveFeed, make_live_feed
 from services.local.settings import LocalSettings
 
+OnWait = Callable[[str], None]
+"""Called with what is waited for while no service runs, "" when that is over."""
+
+
+def not_noted(_: str) -> None:
+    """Note no wait: the services run meanwhile, and say themselves what they wait for."""
+
 
 async def until_open(
-    settings: LocalSettings, played: date | None, notify: Callable[[str], None]
+    settings: LocalSettings, played: date | None, notify: Callable[[str], None], on_wait: OnWait
 ) -> None:
     """Return when the day after the one that was played can be opened (None: any day).
 
-    After the first day a new login is waited for; before it, its absence is the caller's error.
+    A login is waited for too.
     """
     kind = settings.runtime.clock
-    if kind == "wall":
-        await until_opening(played, notify, WallClock().now_ms)
-    if played is None:
-        return
     feed = make_live_feed("kite", settings.ingest, BrokerSections(kite=settings.kite), kind)
     try:
-        await retry_until_open(lambda: _open_after(feed, played), asyncio.sleep, Waiting())
+        if kind == "wall":
+            await until_opening(played, notify, WallClock().now_ms, on_wait=on_wait)
+        elif played is not None:
+            on_wait("the next trading day of the simulated exchange")
+        await until_opened(lambda: _open_after(feed, played), notify, on_wait)
     finally:
+        on_wait("")
         await feed.close()
+
+
+async def until_opened(
+    attempt: Callable[[], Awaitable[None]],
+    notify: Callable[[str], None],
+    on_wait: OnWait,
+    sleep: Sleep = asyncio.sleep,
+) -> None:
+    """Attempt until there is a session and the broker answers; say once what is waited for."""
+    said = ""
+
+    async def attempted() -> None:
+        nonlocal said
+        try:
+            await attempt()
+        except BrokerError as error:
+            what = awaited(error)
+            if what not in ("", said):
+                said = what
+                on_wait(what)
+                notify(f"Waiting for {what}. Ctrl-C stops it. {error}")
+            raise
+
+    await retry_until_open(attempted, sleep, Waiting())
+
+
+def awaited(error: BrokerError) -> str:
+    """Return what ends an error by itself: a login, or the broker's answer; "" for nothing."""
+    if isinstance(error, SessionError):
+        return "a login in another terminal: alphastocks login"
+    return "an answer of the broker" if is_retriable(error) else ""
 
 
 async def until_opening(
@@ -44,6 +85,7 @@ async def until_opening(
     notify: Callable[[str], None],
     now_ms: Callable[[], int],
     sleep: Sleep = asyncio.sleep,
+    on_wait: OnWait = not_noted,
 ) -> date:
     """Wait for the next trading day by the wall clock, say so, and return it."""
     opening = next_opening(load_calendar(), now_ms(), played)
@@ -51,6 +93,10 @@ async def until_opening(
         notify(
             f"Waiting for the next trading day, {opening.day}: it is opened at {opening.at:%H:%M}, "
             "India's time. Ctrl-C stops it."
+        )
+        on_wait(
+            f"the next trading day, {opening.day}; the executor starts at {opening.at:%H:%M}, "
+            "India's time"
         )
     await wait_until(opening.at, now_ms, sleep)
     return opening.day
@@ -72,7 +118,7 @@ def _closes_at(day: date) -> datetime:
     return max(session.closes_at for session in sessions)
 
 
-async def _open_after(feed: LiveFeed, played: date) -> None:
+async def _open_after(feed: LiveFeed, played: date | None) -> None:
     if feed.clock != "wall":
         await exchange_days(feed, asyncio.sleep)(played, Waiting())
     await feed.open()

@@ -82,6 +82,16 @@ def test_a_child_runs_in_its_folder_with_our_variables_and_those_given(
         child.wait(lambda: has_said(tmp_path, f"{tmp_path} 1 2\n"), 10)
 
 
+def test_a_child_gets_none_of_our_settings(
+    child: Child, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ALPHASTOCKS_CONTROL_TOKEN", "marked")
+    monkeypatch.setenv("ALPHASTOCKS_KITE__API_SECRET", "marked")
+    start(child, f"env; echo all; {RUNNING}", lambda: has_said(tmp_path, "all\n"))
+    assert not has_said(tmp_path, "marked")
+    assert has_said(tmp_path, "PATH=")
+
+
 def test_a_child_that_ends_is_reported_with_its_status_its_log_and_its_reason(
     child: Child, tmp_path: Path
 ) -> None:

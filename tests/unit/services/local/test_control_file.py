@@ -1,5 +1,6 @@
 """The control file: who may read it, what of it goes where, and who finds it."""
 
+import fcntl
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from services.local.control_file import (
     LOCK,
     control_of,
     executor_url,
+    note_wait,
     own_control,
     running_controls,
 )
@@ -85,6 +87,30 @@ def test_a_second_one_in_the_folder_is_refused_and_leaves_the_first_alone(tmp_pa
         ):
             raise AssertionError("both would write it")
         assert token_in(tmp_path) == before
+
+
+def test_one_who_looks_at_the_lock_in_the_same_moment_keeps_nobody_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with (tmp_path / LOCK).open("w") as looking:
+        fcntl.flock(looking, fcntl.LOCK_SH)
+        monkeypatch.setattr("time.sleep", lambda _: fcntl.flock(looking, fcntl.LOCK_UN))
+        with own_control(SETTINGS, tmp_path):
+            assert token_in(tmp_path)
+
+
+def test_what_is_waited_for_is_in_the_file_until_it_is_over(tmp_path: Path) -> None:
+    with own_control(SETTINGS, tmp_path):
+        before = control_of(tmp_path)
+        note_wait(tmp_path, "a login")
+        waiting = control_of(tmp_path)
+        assert waiting is not None
+        assert waiting.waits_for == "a login"
+        assert (tmp_path / FILE).stat().st_mode & 0o777 == 0o600
+        note_wait(tmp_path, "")
+        assert control_of(tmp_path) == before
+    note_wait(tmp_path, "a login")
+    assert not (tmp_path / FILE).exists(), "nobody waits there"
 
 
 def test_every_one_that_runs_under_var_is_found(

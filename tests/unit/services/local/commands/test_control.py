@@ -29,7 +29,7 @@ from services.local.commands.executor_client import (
     executor_with_token,
 )
 from services.local.commands.state_page import positions_table, state_lines
-from services.local.control_file import control_of, own_control
+from services.local.control_file import control_of, note_wait, own_control
 from services.local.settings import LocalSettings
 from tests.unit.services.executor.builders import NOW, chain_rows, make_executor, one_trade, ticks
 from tests.unit.services.executor.venue import Trading
@@ -128,6 +128,20 @@ def test_a_silent_executor_is_named_with_its_address(runs: Any, command: str) ->
     assert f"{command}: no answer from the executor at http://127.0.0.1:2" in str(result.exception)
 
 
+@pytest.mark.parametrize("options", [[], ["--var", "var/kite"]])
+@pytest.mark.parametrize("command", ["state", "halt"])
+def test_one_that_waits_says_so_instead_of_giving_no_answer(
+    runs: Any, command: str, options: list[str]
+) -> None:
+    runs("var/kite", 1)
+    note_wait(Path("var/kite"), "the next trading day, 2026-06-22; the executor starts at 08:30")
+    result = CliRunner().invoke(app, [command, *options])
+    assert str(result.exception) == (
+        f"{command}: the `up` on var/kite waits for the next trading day, 2026-06-22; the executor "
+        "starts at 08:30"
+    )
+
+
 def pasted(output: str) -> tuple[str, str]:
     """Return the token of `alphastocks token`, and what it says to paste."""
     lines = output.splitlines()
@@ -207,6 +221,13 @@ def test_what_is_not_known_is_called_unknown_and_an_old_price_has_its_time() -> 
     unknown = state.positions[0].model_copy(update=gone)
     text = shown(state.model_copy(update={"positions": [unknown], "unrealised": None}))
     assert text.count("unknown") == 4
+
+
+def test_a_price_of_another_day_has_its_date_within_eighty_columns() -> None:
+    state = state_of(overview(traded().executor, NOW + 24 * 3_600_000))
+    text = shown(state)
+    assert " of 2026-06-10 10:30:01" in text
+    assert max(map(len, text.splitlines())) <= 80
 
 
 def test_money_is_never_cut_off_however_much_it_is() -> None:

@@ -94,6 +94,22 @@ def test_a_process_that_does_not_end_in_time_is_killed_and_reaped(
     asyncio.run(story())
 
 
+def test_one_who_cannot_restart_a_process_any_more_fails_instead_of_ending_unseen(
+    tmp_path: Path,
+) -> None:
+    async def story() -> None:
+        async with fleet_in(tmp_path, []) as fleet:
+            member = await fleet.start("signal", MODULE)
+            await until(lambda: bool(said(fleet, member)), "it runs")
+            fleet.log_of(member).unlink()  # as unreadable as on a broken disk
+            assert member.process is not None
+            member.process.kill()
+            with pytest.raises(ProcessFailed, match="signal-0 cannot be watched or restarted: "):
+                await asyncio.wait_for(fleet.watch(asyncio.Event()), 10)
+
+    asyncio.run(story())
+
+
 def test_settings_read_back_from_the_environment_are_equal(monkeypatch: pytest.MonkeyPatch) -> None:
     plain = LocalSettings().for_demo()
     settings = plain.model_copy(
@@ -106,6 +122,33 @@ def test_settings_read_back_from_the_environment_are_equal(monkeypatch: pytest.M
     for name, text in as_environment(settings).items():
         monkeypatch.setenv(name, text)
     assert load_settings(LocalSettings, None) == settings
+
+
+def environment_of(service: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """What a service's process gets of settings that are full of secrets."""
+    plain = LocalSettings().for_demo()
+    kite = KiteSettings(api_key="123", api_secret=SecretStr("marked-secret"))
+    store = StoreSettings(host="db", password=SecretStr("marked-password"))
+    settings = plain.model_copy(update={"kite": kite, "store": store})
+    for name in ("KITE__API_SECRET", "STORE__PASSWORD", "SECRETS", "KEYSTORE_PASSWORD"):
+        monkeypatch.setenv(f"ALPHASTOCKS_{name}", f"inherited-{name}")
+    fleet = Fleet(settings, Path("logs"), 18_000)
+    return fleet._environment(Member(service, f"services.{service}", 0, 18_000))
+
+
+@pytest.mark.parametrize("service", ["candle", "strategy", "position", "executor", "ingest"])
+def test_a_process_gets_the_sections_that_it_reads_and_no_secret_that_only_others_need(
+    monkeypatch: pytest.MonkeyPatch, service: str
+) -> None:
+    given = environment_of(service, monkeypatch)
+    ours = {key: text for key, text in given.items() if key.startswith("ALPHASTOCKS_")}
+    assert not any("inherited-" in text for text in ours.values())
+    assert "marked-secret" not in ours.values()
+    assert ours["ALPHASTOCKS_STORE__PASSWORD"] == "marked-password"
+    sections = {key.removeprefix("ALPHASTOCKS_").partition("__")[0].lower() for key in ours}
+    kite = {"kite"} if service in ("executor", "ingest") else set()
+    assert sections == {"runtime", "bus", "store", service} | kite
+    assert given["PATH"]
 
 
 def test_a_token_for_the_control_of_the_executor_is_not_handed_over(

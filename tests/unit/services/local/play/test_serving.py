@@ -2,19 +2,25 @@
 
 import asyncio
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from libs.broker.errors import BrokerUnavailable, RequestRefused, SessionExpired
 from libs.events.candles import CandleBatch, CandleColumns
 from libs.events.codec import record_of
 from libs.events.embedded.bus import LocalBus
 from libs.events.event import identity, utc_from_ms
 from libs.market.calendar import load_calendar
 from services.ingest.pace import paced
-from services.local.play.serving import Resumption, resume
+from services.local.play import serving
+from services.local.play.serving import Reports, Resumption, resume
+from services.local.play.trading_days import until_open
+from services.local.settings import LocalSettings
+from tests.unit.fakes import ForgetfulStore
 
 FIRST, WEDNESDAY, THURSDAY = date(2026, 6, 16), date(2026, 6, 17), date(2026, 6, 18)
 FRIDAY, MONDAY = date(2026, 6, 19), date(2026, 6, 22)
@@ -125,3 +131,57 @@ def test_a_machine_that_fell_behind_catches_up_without_waiting() -> None:
 
     asyncio.run(play())
     assert slept == [0.0, 0.0]
+
+
+def followed(monkeypatch: pytest.MonkeyPatch, error: Exception) -> tuple[date | None, list[str]]:
+    """Which day counts as played after an account's day was broken off, and what was said."""
+    said: list[str] = []
+
+    async def follow(_: object) -> date:
+        raise error
+
+    async def story() -> date | None:
+        reports = Reports(lambda *_: None, lambda *_: None, said.append)
+        store = ForgetfulStore()
+        run = serving._Run(LocalSettings(), LocalBus(), store, Path("var"), reports)
+        return await asyncio.wait_for(run.follow_again(FRIDAY), 10)
+
+    monkeypatch.setattr(serving._Run, "follow", follow)
+    monkeypatch.setattr(serving, "AGAIN_SECONDS", 0)
+    return asyncio.run(story()), said
+
+
+@pytest.mark.parametrize("error", [BrokerUnavailable("no answer"), SessionExpired("log in")])
+def test_a_day_that_the_broker_breaks_off_for_a_time_is_begun_again(
+    monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    day, said = followed(monkeypatch, error)
+    assert day == FRIDAY, "the day before it, so that it is opened once more"
+    assert said == [f"{error}; the day is begun again in 0 s"]
+
+
+def test_what_the_broker_refuses_for_good_ends_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(RequestRefused):
+        followed(monkeypatch, RequestRefused("no"))
+
+
+class Enough(Exception):
+    """What was waited for was said."""
+
+
+def test_a_run_without_a_session_waits_for_the_login_at_its_first_start(
+    tmp_path: Path,
+) -> None:
+    kite = {"api_key": "k", "session_file": tmp_path / "session.json"}
+    settings = LocalSettings(kite=kite)  # with the feed's clock no day is waited for
+    said: list[str] = []
+
+    def notify(line: str) -> None:
+        said.append(line)
+        raise Enough
+
+    with pytest.raises(Enough):
+        asyncio.run(asyncio.wait_for(until_open(settings, None, notify, said.append), 10))
+    assert said[0] == "a login in another terminal: alphastocks login"
+    assert said[1].startswith(f"Waiting for {said[0]}. Ctrl-C stops it. there is no session at ")
+    assert said[2:] == [""], "it waits no longer"

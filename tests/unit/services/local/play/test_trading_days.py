@@ -6,8 +6,9 @@ from datetime import date, datetime
 
 import pytest
 
-from services.local.play.stopping import ending_with, first_of
-from services.local.play.trading_days import is_after_close, until_opening
+from libs.broker.errors import BrokerUnavailable, RequestRefused, SessionMissing
+from services.local.play.stopping import beside, ending_with, first_of
+from services.local.play.trading_days import is_after_close, until_opened, until_opening
 from tests.unit.services.ingest.test_days import Wall, at
 
 FRIDAY, MONDAY = date(2026, 6, 19), date(2026, 6, 22)
@@ -31,6 +32,44 @@ def test_the_next_trading_day_is_waited_for_and_named() -> None:
 
 def test_on_a_trading_day_nothing_is_waited_for() -> None:
     assert waited(at(FRIDAY, 9, 30)) == (FRIDAY, at(FRIDAY, 9, 30), [])
+
+
+def test_what_is_waited_for_is_noted_while_nothing_listens() -> None:
+    wall, noted = Wall(at(FRIDAY, 15, 31)), list[str]()
+    asyncio.run(until_opening(FRIDAY, noted.append, wall.now_ms, wall.sleep, noted.append))
+    assert noted[1] == (
+        "the next trading day, 2026-06-22; the executor starts at 08:30, India's time"
+    )
+
+
+class Opening:
+    """An attempt to open a day that fails as it is told to."""
+
+    def __init__(self, *failures: Exception) -> None:
+        self._failures = list(failures)
+
+    async def __call__(self) -> None:
+        if self._failures:
+            raise self._failures.pop(0)
+
+
+async def no_sleep(_: float) -> None:
+    """Do not sleep."""
+
+
+def test_a_login_is_waited_for_and_asked_for_once() -> None:
+    missing = SessionMissing("there is no session at s.json: run `alphastocks login`")
+    opening, said, noted = Opening(missing, missing, missing), list[str](), list[str]()
+    asyncio.run(until_opened(opening, said.append, noted.append, no_sleep))
+    assert noted == ["a login in another terminal: alphastocks login"]
+    assert said == [f"Waiting for {noted[0]}. Ctrl-C stops it. {missing}"]
+
+
+def test_a_broker_that_is_away_is_waited_for_and_a_refusal_is_not() -> None:
+    opening, said = Opening(BrokerUnavailable("no answer"), RequestRefused("no")), list[str]()
+    with pytest.raises(RequestRefused):
+        asyncio.run(until_opened(opening, said.append, said.append, no_sleep))
+    assert len(said) == 2, "of the first alone"
 
 
 @pytest.mark.parametrize(("hour", "minute", "is_over"), [(15, 29, False), (15, 30, True)])
@@ -81,3 +120,39 @@ def test_a_day_ends_by_itself_or_with_everything() -> None:
         return is_stopping, second.is_set()
 
     assert asyncio.run(story()) == (False, True)
+
+
+async def result() -> int:
+    return 7
+
+
+async def failing() -> int:
+    raise ConnectionError("the market broke off")
+
+
+async def lasting() -> int:
+    return int(await asyncio.Event().wait())
+
+
+def run_beside(other: Callable[[], Coroutine[None, None, int]]) -> int | None:
+    async def story() -> int | None:
+        ending = asyncio.Event()
+
+        async def main() -> None:
+            if other is not failing:
+                asyncio.get_running_loop().call_later(0.01, ending.set)
+            await ending.wait()
+
+        return await beside(main(), other(), ending)
+
+    return asyncio.run(asyncio.wait_for(story(), 10))
+
+
+def test_an_error_beside_ends_both_and_is_raised() -> None:
+    with pytest.raises(ConnectionError, match="the market broke off"):
+        run_beside(failing)
+
+
+def test_what_ran_beside_has_its_result_or_is_cancelled() -> None:
+    assert run_beside(result) == 7
+    assert run_beside(lasting) is None
