@@ -20,7 +20,7 @@ export LIVE REASON
 # What make help shows first.
 FIRST := demo up down test help
 
-.PHONY: help setup demo develop check test prove explore bench lint audit format lock wheels clean erase-all-state smoke k8s \
+.PHONY: help setup demo develop check test prove explore bench lint audit format lock wheels clean erase-var smoke k8s \
   up down ps state halt resume exit mode stop start restart logs lag tail dlq cli login password rewind rotate backup restore
 .DEFAULT_GOAL := help
 
@@ -44,8 +44,8 @@ demo: $(RUN) ## a synthetic trading day through all six services
 clean: ## remove the environment; var, with orders and positions, stays
 	rm -rf $(VENV)
 
-erase-all-state: ## remove var: orders, positions, sessions, outcomes (make erase-all-state SURE=yes)
-	@[ "$$SURE" = yes ] || { echo "this removes var, with the orders and positions of alphastocks up; if that is meant: make erase-all-state SURE=yes" >&2; exit 2; }
+erase-var: ## remove var: orders, positions, sessions, outcomes (make erase-var SURE=yes)
+	@[ "$$SURE" = yes ] || { echo "this removes var, with the orders and positions of alphastocks up; if that is meant: make erase-var SURE=yes" >&2; exit 2; }
 	rm -rf var
 
 ##@ Developing

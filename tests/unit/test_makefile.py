@@ -100,10 +100,10 @@ def test_clean_leaves_orders_and_positions_and_their_removal_needs_a_word(checko
     subprocess.run([*make, "clean"], cwd=checkout, check=True)
     assert not (checkout / ".venv").exists()
     refused = subprocess.run(
-        [*make, "erase-all-state"], cwd=checkout, capture_output=True, text=True, check=False
+        [*make, "erase-var"], cwd=checkout, capture_output=True, text=True, check=False
     )
     assert refused.returncode != 0
     assert "SURE=yes" in refused.stderr
     assert (checkout / "var").exists()
-    subprocess.run([*make, "erase-all-state", "SURE=yes"], cwd=checkout, check=True)
+    subprocess.run([*make, "erase-var", "SURE=yes"], cwd=checkout, check=True)
     assert not (checkout / "var").exists()
