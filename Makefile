@@ -11,6 +11,8 @@ MAKER := $(if $(HAS),$(ASKED),$(PYTHON))
 # What running needs, and the developer's tools on top; deploy/environment.py writes both stamps.
 RUN := $(VENV)/.run-$(HAS)
 DEV := $(VENV)/.dev-$(HAS)
+# An environment whose Python is gone, or that was moved or copied, is made anew.
+HERE := $(shell [ -x $(BIN)/python ] && [ "$$(cat $(RUN) 2>/dev/null)" = "$$(cd $(VENV) && pwd -P)" ] && echo yes)
 # What is done with the stack on Docker: it finds the one that runs, simulator or live. REASON and LIVE
 # reach it as variables; ARGS are words.
 STACK := $(PYTHON) -m deploy.stack
@@ -18,14 +20,17 @@ export LIVE REASON
 # What make help shows first.
 FIRST := demo up down test help
 
-.PHONY: help setup demo develop check test prove explore bench lint audit format lock wheels clean smoke k8s \
+.PHONY: help setup demo develop check test prove explore bench lint audit format lock wheels clean erase-var smoke k8s \
   up down ps state halt resume exit mode stop start restart logs lag tail dlq cli login password rewind rotate backup restore
 .DEFAULT_GOAL := help
 
-$(RUN): requirements.lock requirements-build.lock requirements-clickhouse.lock pyproject.toml libs/runtime/version.py
+$(RUN): requirements.lock requirements-build.lock requirements-clickhouse.lock pyproject.toml libs/runtime/version.py $(if $(HERE),,.anew)
 	@$(MAKER) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
 	  || { echo "alphastocks needs Python 3.11 or newer; $(MAKER) is older or missing. Try: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 2; }
 	@$(MAKER) deploy/environment.py run
+
+# Is never there, so what needs it is made again.
+.anew:
 
 $(DEV): requirements-dev.lock $(RUN)
 	@$(BIN)/python deploy/environment.py dev
@@ -36,8 +41,12 @@ setup: $(RUN) ## what running needs, in .venv; the targets that need it make it 
 demo: $(RUN) ## a synthetic trading day through all six services
 	$(BIN)/alphastocks demo
 
-clean: ## remove the environment and everything under var
-	rm -rf $(VENV) var
+clean: ## remove the environment; var, with orders and positions, stays
+	rm -rf $(VENV)
+
+erase-var: ## remove var: orders, positions, sessions, outcomes (make erase-var SURE=yes)
+	@[ "$$SURE" = yes ] || { echo "this removes var, with the orders and positions of alphastocks up; if that is meant: make erase-var SURE=yes" >&2; exit 2; }
+	rm -rf var
 
 ##@ Developing
 develop: $(DEV) ## the developer's tools on top, in .venv

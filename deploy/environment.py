@@ -2,8 +2,9 @@
 
 `run` is what running needs, `dev` the developer's tools on top of it. Each step says what it
 installs, how large that is and how long it took. The stamp, `.venv/.run-3.11` say, is written at
-the end. An environment of another Python, or one that was left half made, is made anew; a step
-that was left half done is done again from its beginning. Uses the standard library alone.
+the end, and holds the place of .venv. An environment of another Python, one whose Python is gone,
+one that was moved or copied, or one that was left half made, is made anew; a step that was left
+half done is done again from its beginning. Uses the standard library alone.
 """
 
 import contextlib
@@ -79,14 +80,19 @@ STEPS = {
 def make(kind: str, venv: Path, run: Run) -> None:
     """Make the environment, or what it lacks; raise NotMade with the reason."""
     made = venv / f".made-{PYTHON}"
-    if not made.exists():
+    if not (_is_here(made, venv) and (venv / "bin" / "python").exists()):
         _make_venv(venv, run)
-        made.touch()
+        made.write_text(str(venv.resolve()))
     for step in STEPS[kind]:
         _install(step, venv, run)
     if kind == "run" and run((str(venv / "bin" / "python"), "-c", IMPORT_ALL), "First start"):
         raise NotMade("alphastocks is installed and does not start; the reason stands above")
-    (venv / f".{kind}-{PYTHON}").touch()
+    (venv / f".{kind}-{PYTHON}").write_text(str(venv.resolve()))
+
+
+def _is_here(stamp: Path, venv: Path) -> bool:
+    """Whether a stamp was written where .venv is now: its scripts hold that place."""
+    return stamp.exists() and stamp.read_text() == str(venv.resolve())
 
 
 def _make_venv(venv: Path, run: Run) -> None:

@@ -21,6 +21,8 @@ SEGMENTS = (
 EXCHANGES = ("NSE", "BSE", "MCX")
 """Exchanges on which an underlying is listed."""
 _SHORT = 12
+_SLIP = 0.8
+"""How much a name is like a known one if a letter or two differ."""
 
 
 def unknown(name: str, known: Iterable[str], what: str = "") -> str:
@@ -35,10 +37,10 @@ def unknown(name: str, known: Iterable[str], what: str = "") -> str:
     return f"{said}{' Known' if near else '; known'}: {', '.join(names)}"
 
 
-def nearest(name: str, known: Iterable[str]) -> str | None:
-    """Return the known name that is most like this one, None if none is like it."""
+def nearest(name: str, known: Iterable[str], likeness: float = 0.6) -> str | None:
+    """Return the known name that is most like this one, None if none is that much like it."""
     folded = {one.casefold(): one for one in known}
-    near = get_close_matches(name.casefold(), folded, n=1)
+    near = get_close_matches(name.casefold(), folded, n=1, cutoff=likeness)
     return folded[near[0]] if near else None
 
 
@@ -76,9 +78,14 @@ def underlyings() -> frozenset[str]:
 
 
 def known_underlying(name: str) -> str:
-    """Return a name of an underlying with options, in any spelling; raise for an unknown one."""
-    if underlying_name(name) not in underlyings():
-        raise refusal(unknown(name, underlyings(), "underlying with options"))
+    """Return a name of an underlying, in any spelling; raise for one that is nearly a known one.
+
+    Others pass: names are listed every few months, and the broker's list of the day has them all.
+    """
+    spelled = underlying_name(name)
+    meant = None if spelled in underlyings() else nearest(spelled, underlyings(), _SLIP)
+    if meant is not None:
+        raise refusal(f"no underlying with options is called {name!r}; did you mean {meant!r}?")
     return name
 
 

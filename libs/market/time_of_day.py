@@ -78,15 +78,19 @@ class TimeOfDay:
 
 
 def refuse_unreached(key: str, at: time, before_close_ms: int) -> None:
-    """Refuse a time that no day reaches, since `before_close_ms` before the close comes first."""
+    """Refuse a time that no day reaches, since `before_close_ms` before the close comes first.
+
+    Only for a time that was chosen: with the default the earlier of the two is what is meant.
+    """
     _, close = TimeOfDay().hours
     reached = minutes_of(close) - before_close_ms / MINUTE_MS
     if minutes_of(at) > reached:
-        before = span_text(before_close_ms)
+        hour, minute = divmod(int(reached), 60)
         refuse(
             key,
-            f"{at:%H:%M} is never reached: before_close_ms, {before}, comes first; "
-            f"no session closes after {close:%H:%M}",
+            f"{at:%H:%M} is never reached: before_close_ms, {span_text(before_close_ms)}, comes "
+            f'first; no session closes after {close:%H:%M}: write "{hour:02}:{minute:02}", '
+            "or less for before_close_ms",
         )
 
 

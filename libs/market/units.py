@@ -22,15 +22,30 @@ class Fraction(Unit):
         return f"{plain(number * 100)} %"
 
     def meant(self, number: Decimal) -> Decimal | None:
-        """Return a number above 1 as percent, a negative one without its sign."""
-        return number / 100 if number > 1 else -number if number < 0 else None
+        """Return a number from 1 on as percent, a negative one without its sign."""
+        return number / 100 if number >= 1 else -number if number < 0 else None
 
 
+@dataclass(frozen=True)
 class Percent(Unit):
-    """A number of percent: 2 is 2 %."""
+    """A number of percent: 2 is 2 %; `or_zero`: 0 is accepted beside the bounds."""
 
-    noun = "a number of percent"
+    or_zero: bool = False
+    noun: ClassVar[str] = "a number of percent"
     suffixes: ClassVar[Mapping[str, str | int]] = {"%": 1}
+
+    @property
+    def bounds(self) -> str:
+        """The bounds in words."""
+        return f"{super().bounds}{', or 0' if self.or_zero else ''}"
+
+    def holds(self, value: object) -> bool:
+        """Whether a number is within the bounds, or the 0 beside them."""
+        return (self.or_zero and Decimal(str(value)) == 0) or super().holds(value)
+
+    def meant(self, number: Decimal) -> Decimal | None:
+        """Return a number that is too small as a fraction."""
+        return number * 100 if 0 < number < Decimal(self.least) else None
 
     def meaning(self, number: Decimal) -> str:
         """Return the number in percent."""
@@ -115,8 +130,12 @@ class Milliseconds(_Span):
     }
 
     def meant(self, number: Decimal) -> Decimal | None:
-        """Return a number that is too small as seconds."""
-        return number * 1000 if 0 < number < Decimal(self.least) else None
+        """Return a number that is too small as seconds; as minutes first, if the least is one."""
+        least = Decimal(self.least)
+        if not 0 < number < least:
+            return None
+        is_minutes = least >= _MINUTE and self.holds(number * _MINUTE)
+        return number * (_MINUTE if is_minutes else _SECOND)
 
     def written(self, number: Decimal) -> str:
         """Return a bound with its length in words."""

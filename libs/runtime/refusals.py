@@ -106,7 +106,7 @@ def why_unreadable(error: OSError | UnicodeDecodeError) -> str:
 
 
 def first_reason(error: ValidationError, model: Model, origins: Sequence[Origin]) -> str:
-    """Return what is wrong with the first key that is refused; never its value."""
+    """Return what is wrong with the first key that is refused; never the value of a secret."""
     first = error.errors(include_url=False, include_input=False)[0]
     key, hint = first["loc"], first["msg"].removeprefix("Value error, ")
     if first["type"] in _UNKNOWN:

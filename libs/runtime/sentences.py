@@ -79,11 +79,20 @@ def tell(_logger: object, _method: str, event: structlog.typing.EventDict) -> st
     template = _template(what, event)
     if template is None and what in UNTOLD:
         raise structlog.DropEvent
-    said = _FORMATTER.vformat(template, (), event) if template else _plain(event)
+    line = _line(template, event)
+    return f"{line}\n{event['exception']}" if event.get("exception") else line
+
+
+def _line(template: str | None, event: Mapping[str, Any]) -> str:
+    """Return time, service and sentence, or the plain line: a text for people stops no order."""
+    try:
+        said = _FORMATTER.vformat(template, (), event) if template else _plain(event)
+        clock = _clock(event)
+    except Exception as error:  # noqa: BLE001  the event is published; what fails here is its text
+        said, clock = f"{_plain(event)}; no sentence: {error!r}", str(event.get("time", ""))
     level = str(event.get("level", "info"))
     warned = f"{level}: " if level in {"warning", "error", "critical"} else ""
-    line = f"{_clock(event)} {event.get('service', ''):9} {warned}{said}"
-    return f"{line}\n{event['exception']}" if event.get("exception") else line
+    return f"{clock} {event.get('service', '')!s:9} {warned}{said}"
 
 
 def _template(what: str, event: Mapping[str, Any]) -> str | None:
@@ -118,8 +127,10 @@ def _lots(lots: float) -> str:
 def _number(value: float | str) -> str:
     if not isinstance(value, int | float):
         return str(value)
-    whole, _, rest = f"{value:.2f}".partition(".")
-    return grouped(int(whole)) + (f".{rest}" if rest != "00" else "")
+    digits = f"{abs(value):.2f}"
+    whole, _, rest = digits.partition(".")
+    sign = "-" if value < 0 and digits != "0.00" else ""
+    return sign + grouped(int(whole)) + (f".{rest}" if rest != "00" else "")
 
 
 _SPECS: Mapping[str, Callable[[Any], str]] = {

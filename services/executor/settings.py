@@ -1,5 +1,6 @@
 """Settings of the executor, section [executor]."""
 
+from collections.abc import Iterator
 from typing import Annotated, Self
 
 from pydantic import Field, model_validator
@@ -81,6 +82,16 @@ class ExecutorSettings(Section):
         )
 
 
+def short_doubt(executor: ExecutorSettings, kite: KiteSettings) -> Iterator[str]:
+    """Yield why `orders.doubt_ms` is too short, if a request may take longer than it."""
+    doubt_ms, request_ms = executor.orders.doubt_ms, 1000 * kite.timeout_seconds
+    if executor.venue != "paper" and doubt_ms <= request_ms:
+        yield (
+            f"{doubt_ms} ends before a request does, which may take "
+            f"kite.timeout_seconds: write more than {request_ms:.0f}"
+        )
+
+
 class ExecutorProcess(ServiceProcess):
     """What `python -m services.executor` reads."""
 
@@ -89,12 +100,6 @@ class ExecutorProcess(ServiceProcess):
 
     @model_validator(mode="after")
     def _doubts_outlast_requests(self) -> Self:
-        """Compare how long an order is in doubt with how long its request may take."""
-        own, request_ms = self.executor, 1000 * self.kite.timeout_seconds
-        if own.venue != "paper" and own.orders.doubt_ms <= request_ms:
-            refuse(
-                "executor.orders.doubt_ms",
-                f"{own.orders.doubt_ms} ends before a request does, which may take "
-                f"kite.timeout_seconds: write more than {request_ms:.0f}",
-            )
+        for why in short_doubt(self.executor, self.kite):
+            refuse("executor.orders.doubt_ms", why)
         return self

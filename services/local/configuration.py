@@ -41,9 +41,9 @@ What belongs together is compared. By the executor:
   `orders.exit_timeout_ms`, and one of the `weights` is above 0;
 - `orders.doubt_ms` is longer than `kite.timeout_seconds`, unless the venue is paper.
 
-By the executor and by position: `last_entry` and `square_off` come before the time at which
-`before_close_ms` ends every day. By candle: `grace_ms` is less than `revision_ms`. By strategy:
-`periods` holds the candles that each strategy needs. By every `alphastocks` command:
+By the executor and by position: a `last_entry` or `square_off` of your own comes before the time at
+which `before_close_ms` ends every day. By candle: `grace_ms` is less than `revision_ms`. By
+strategy: `periods` holds the candles that each strategy needs. By every `alphastocks` command:
 - `entry.last_entry` is before `exits.square_off`, and `entry.before_close_ms` and
   `entry.before_expiry_ms` are more than those of `exits`;
 - `exits.square_off` is before the broker's own square-off, for the product MIS.

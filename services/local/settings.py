@@ -6,6 +6,7 @@ from typing import Any
 from libs.runtime.clock import ClockKind
 from libs.runtime.kite import kite_address
 from libs.runtime.settings import SettingsError
+from services.executor.settings import short_doubt
 from services.ingest.domain.history import HistoryRules
 from services.local.catalogue import NAMES, AllSections
 from services.local.contradictions import between_choice_and_universe, refuse_any
@@ -27,15 +28,15 @@ class LocalSettings(AllSections):
         """Return the settings with mode paper, unless a mode was chosen."""
         if "mode" in self.executor.model_fields_set:
             return self
-        return self.model_copy(
-            update={"executor": self.executor.model_copy(update={"mode": "paper"})}
-        )
+        executor = self.executor.model_copy(update={"mode": "paper"})
+        return self._copy({"executor": executor})
 
     def for_demo(self) -> "LocalSettings":
         """Return the settings of the demo; what the user chose stays as it is.
 
         Otherwise the mode is paper and the venue the simulator, a 5-minute crossover runs beside
         the 15-minute one, six positions may be open, and history covers all days of the simulator.
+        Raises SettingsError if that venue does not fit what was chosen.
         """
         self._check_universe()
         chosen = self.executor.model_fields_set
@@ -45,7 +46,7 @@ class LocalSettings(AllSections):
         shown: dict[str, Any] = {"executor": self.executor.model_copy(update=executor)}
         if "strategies" not in self.strategy.model_fields_set:
             shown["strategy"] = self.strategy.model_copy(update={"strategies": DEMO_STRATEGIES})
-        return self.model_copy(update=shown).in_paper()._with_history(DEMO_HISTORY_DAYS)
+        return self._copy(shown).in_paper()._with_history(DEMO_HISTORY_DAYS)
 
     def for_kite(self) -> "LocalSettings":
         """Return the settings for the account in [kite]: a real one needs the wall clock.
@@ -57,7 +58,14 @@ class LocalSettings(AllSections):
         if "clock" in self.runtime.model_fields_set and self.runtime.clock != kind:
             raise SettingsError(f"runtime.clock: {self.kite.root} needs the clock {kind}")
         runtime = self.runtime.model_copy(update={"clock": kind})
-        return self.model_copy(update={"runtime": runtime})._with_history(LIVE_HISTORY_DAYS)
+        return self._copy({"runtime": runtime})._with_history(LIVE_HISTORY_DAYS)
+
+    def _copy(self, changes: dict[str, Any]) -> "LocalSettings":
+        """Return a copy with other sections; SettingsError if they no longer fit together."""
+        copy = self.model_copy(update=changes)
+        doubts = short_doubt(copy.executor, copy.kite)
+        refuse_any(f"executor.orders.doubt_ms: {why}" for why in doubts)
+        return copy
 
     def _check_universe(self) -> None:
         refuse_any(between_choice_and_universe(self.executor, self.ingest.universe))

@@ -177,7 +177,7 @@ async def _pipeline(address: KafkaAddress, folder: Path) -> tuple[list[float], d
 
 def _settings(address: KafkaAddress, database: StoreAddress) -> LocalSettings:
     """Return settings with which every signal is traded."""
-    plain, many, whole = LocalSettings().in_paper(), 10_000, Decimal(1)
+    plain, many, whole = LocalSettings().in_paper(), 10_000, Decimal("0.99")
     limits = RiskLimits(many, whole, whole, many, 100_000, 5, many)
     executor = {"limits": limits, "sizing": Sizing(capital=Decimal(10**9))}
     store = {

@@ -1,5 +1,6 @@
 """The environment is made step by step, and repairs itself; nothing is really installed here."""
 
+import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,7 +22,8 @@ class Installer:
         assert text
         self.commands.append(command)
         if command[1:3] == ("-m", "venv"):
-            self.venv.mkdir()
+            (self.venv / "bin").mkdir(parents=True)
+            (self.venv / "bin" / "python").touch()
         if not (self.fails_at and any(self.fails_at in word for word in command)):
             return 0
         if self.error:
@@ -127,6 +129,29 @@ def test_an_environment_of_another_python_is_made_anew(venv: Path) -> None:
     make("run", venv, installer)
     assert installer.made_anew
     assert stamps(venv) == {f".made-{PYTHON}", f".run-{PYTHON}"}
+
+
+def test_an_environment_whose_python_is_gone_is_made_anew(venv: Path) -> None:
+    make("run", venv, Installer(venv))
+    python = venv / "bin" / "python"
+    python.unlink()
+    python.symlink_to("/nowhere/python3.11")
+    installer = Installer(venv)
+    make("run", venv, installer)
+    assert installer.made_anew
+
+
+@pytest.mark.parametrize("kind", ["run", "dev"])
+def test_the_environment_of_a_checkout_that_was_moved_or_copied_is_made_anew(
+    venv: Path, tmp_path: Path, kind: str
+) -> None:
+    make("run", venv, Installer(venv))
+    elsewhere = tmp_path / "elsewhere" / ".venv"
+    shutil.copytree(venv, elsewhere)
+    installer = Installer(elsewhere)
+    make(kind, elsewhere, installer)
+    assert installer.made_anew
+    assert (elsewhere / f".{kind}-{PYTHON}").read_text() == str(elsewhere.resolve())
 
 
 def test_a_failure_is_one_line_that_says_what_was_not_installed_and_what_to_do(

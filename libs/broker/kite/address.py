@@ -4,12 +4,16 @@ import ipaddress
 from dataclasses import dataclass
 from urllib.parse import urlencode, urlsplit
 
+_KITE = ("kite.trade", "zerodha.com")
+"""Domains that are asked with TLS only."""
 _SCHEMES = {"root": ("https", "http"), "ws_root": ("wss", "ws"), "login_root": ("https", "http")}
 
 
 @dataclass(frozen=True, slots=True)
 class KiteAddress:
     """REST, websocket and login addresses; raises ValueError for an invalid one.
+
+    The error does not repeat it: a password might stand in it.
 
     `timeout_seconds` is the timeout of a connection, and of each read.
     """
@@ -23,7 +27,9 @@ class KiteAddress:
     def __post_init__(self) -> None:
         for name, schemes in _SCHEMES.items():
             if not _is_address(getattr(self, name), schemes):
-                raise ValueError(f"{name} must be {schemes[0]}://host, not {getattr(self, name)}")
+                raise ValueError(
+                    f"{name} must be {schemes[0]}://host, without blanks, user or password"
+                )
 
     @property
     def is_local(self) -> bool:
@@ -40,9 +46,13 @@ class KiteAddress:
 def _is_address(text: str, schemes: tuple[str, ...]) -> bool:
     try:
         parts = urlsplit(text)
-        return parts.scheme in schemes and bool(parts.hostname) and parts.port != 0
+        host, port = (parts.hostname or "").rstrip("."), parts.port
     except ValueError:  # an invalid port or bracket
         return False
+    is_clean = "@" not in parts.netloc and not any(one.isspace() for one in text)
+    is_kites = any(f".{host}".endswith(f".{domain}") for domain in _KITE)
+    allowed = schemes[:1] if is_kites else schemes
+    return bool(host) and port != 0 and is_clean and parts.scheme in allowed
 
 
 def login_url(address: KiteAddress) -> str:

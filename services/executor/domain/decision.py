@@ -84,15 +84,14 @@ def _choose(
 def _refuse_expiring(
     contract: Instrument, now_ms: int, entry: EntryFilter, market: OptionMarket
 ) -> Refusal | None:
-    """Refuse a contract that a position would soon leave, as it is about to expire."""
+    """Refuse a contract that a position would soon leave, or whose expiry is not known."""
     closes_ms = market.closes_ms(contract.expiry) if contract.expiry else None
-    if closes_ms is None or not closes_ms - entry.before_expiry_ms <= now_ms < closes_ms:
+    numbers: Numbers = {"expiry": str(contract.expiry)}
+    if closes_ms is None:
+        return Refusal("expiry_unknown", numbers)
+    if not closes_ms - entry.before_expiry_ms <= now_ms < closes_ms:
         return None
-    numbers: Numbers = {
-        "expiry": str(contract.expiry),
-        "minutes_left": (closes_ms - now_ms) / 60_000,
-    }
-    return Refusal("expiry_is_near", numbers)
+    return Refusal("expiry_is_near", {**numbers, "minutes_left": (closes_ms - now_ms) / 60_000})
 
 
 def _size(

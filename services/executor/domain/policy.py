@@ -15,6 +15,7 @@ from libs.market.units import Count, Fraction, Milliseconds, Number, Percent, Ru
 
 MINUTE_MS, HOUR_MS = 60_000, 3_600_000
 BEFORE_EXPIRY_MS = HOUR_MS + 15 * MINUTE_MS
+LAST_ENTRY = time(15, 0)
 
 
 def _is_default_before_expiry(milliseconds: int) -> bool:
@@ -34,17 +35,18 @@ class EntryFilter:
     """
 
     min_confidence: Annotated[float, Fraction(0, 1)] = 0.6
-    min_expected_move: Annotated[float, Percent(0, 100)] = 1.0
+    min_expected_move: Annotated[float, Percent("0.05", 100, or_zero=True)] = 1.0
     max_age_seconds: Annotated[int, Seconds(1, 86_400)] | None = None
     underlyings: tuple[Annotated[str, AfterValidator(known_underlying)], ...] = ()
-    last_entry: Annotated[time, TimeOfDay()] = time(15, 0)
+    last_entry: Annotated[time, TimeOfDay()] = LAST_ENTRY
     before_close_ms: Annotated[int, Milliseconds(MINUTE_MS, 6 * HOUR_MS)] = 30 * MINUTE_MS
     before_expiry_ms: Annotated[
         int, Milliseconds(MINUTE_MS, 6 * HOUR_MS), Field(exclude_if=_is_default_before_expiry)
     ] = BEFORE_EXPIRY_MS
 
     def __post_init__(self) -> None:
-        refuse_unreached("last_entry", self.last_entry, self.before_close_ms)
+        if self.last_entry != LAST_ENTRY:
+            refuse_unreached("last_entry", self.last_entry, self.before_close_ms)
 
 
 @dataclass(frozen=True, slots=True, config=STRICT)
@@ -64,6 +66,8 @@ class ChainFilter:
 
 
 Weight = Annotated[float, Number(0, 100)]
+PartOfCapital = Annotated[Decimal, Fraction(0, 1, above=True, below=True)]
+"""Never the whole: a 1 that is meant as 1 % would switch a limit off."""
 
 
 @dataclass(frozen=True, slots=True, config=STRICT)
@@ -86,8 +90,8 @@ class Sizing:
     """Rupees of capital, and the fractions of it that one position may risk and cost."""
 
     capital: Annotated[Decimal, Rupees(1000, 10**10)] = Decimal(1_000_000)
-    risk: Annotated[Decimal, Fraction(0, 1, above=True)] = Decimal("0.02")
-    max_position: Annotated[Decimal, Fraction(0, 1, above=True)] = Decimal("0.10")
+    risk: PartOfCapital = Decimal("0.02")
+    max_position: PartOfCapital = Decimal("0.10")
 
     def __post_init__(self) -> None:
         if self.risk > self.max_position:
@@ -111,8 +115,8 @@ class RiskLimits:
     """Fractions are of the capital; counts are per trading day unless they say otherwise."""
 
     positions: Annotated[int, Count(1, 10_000, of="positions")] = 3
-    capital_at_risk: Annotated[Decimal, Fraction(0, 1, above=True)] = Decimal("0.15")
-    daily_loss: Annotated[Decimal, Fraction(0, 1, above=True)] = Decimal("0.05")
+    capital_at_risk: PartOfCapital = Decimal("0.15")
+    daily_loss: PartOfCapital = Decimal("0.05")
     losses_in_a_row: Annotated[int, Count(1, 10_000, of="losses")] = 3
     trades_a_day: Annotated[int, Count(1, 100_000, of="trades")] = 20
     lots_a_trade: Annotated[int, Count(1, 1000, of="lots")] = 5

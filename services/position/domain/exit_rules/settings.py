@@ -17,6 +17,7 @@ from services.position.domain.exit_rules.square_off import SquareOff
 from services.position.domain.exit_rules.trailing_stop import TrailingStop, TrailingStopSettings
 
 MINUTE_MS, HOUR_MS = 60_000, 3600 * 1000
+SQUARE_OFF = time(15, 15)
 
 
 @dataclass(frozen=True, slots=True, config=STRICT)
@@ -30,14 +31,15 @@ class ExitSettings:
     entry price when it falls 10 % below its highest price.
     """
 
-    square_off: Annotated[time, TimeOfDay()] = time(15, 15)
+    square_off: Annotated[time, TimeOfDay()] = SQUARE_OFF
     before_close_ms: Annotated[int, Milliseconds(MINUTE_MS, 6 * HOUR_MS)] = HOUR_MS // 4
     before_expiry_ms: Annotated[int, Milliseconds(MINUTE_MS, 6 * HOUR_MS)] = HOUR_MS
-    holding_ms: Annotated[int, Milliseconds(1000, 24 * HOUR_MS)] | None = None
+    holding_ms: Annotated[int, Milliseconds(MINUTE_MS, 24 * HOUR_MS)] | None = None
     trailing_stop: TrailingStopSettings | None = None
 
     def __post_init__(self) -> None:
-        refuse_unreached("square_off", self.square_off, self.before_close_ms)
+        if self.square_off != SQUARE_OFF:
+            refuse_unreached("square_off", self.square_off, self.before_close_ms)
 
 
 def exit_rules(settings: ExitSettings, calendar: Calendar) -> tuple[ExitRule, ...]:

@@ -5,10 +5,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
+from pydantic_core import PydanticCustomError
 
 from libs.market.bounds import Unit
 from libs.market.names import known_underlying, nearest, underlyings, unknown
-from libs.market.units import Count, Fraction, Milliseconds, Number, Rupees, Seconds, span_text
+from libs.market.units import (
+    Count,
+    Fraction,
+    Milliseconds,
+    Number,
+    Percent,
+    Rupees,
+    Seconds,
+    span_text,
+)
 
 
 def refusal(unit: Unit, value: object, source: type = Decimal) -> str:
@@ -28,6 +38,7 @@ def refusal(unit: Unit, value: object, source: type = Decimal) -> str:
         (Rupees(1000, 10**10), "from ₹1,000 to ₹10,00,00,00,000"),
         (Count(1, 10_000, of="lots"), "from 1 to 10,000"),
         (Milliseconds(500, 90_000), "from 500 to 90000 (1 min 30 s)"),
+        (Percent("0.05", 100, or_zero=True), "from 0.05 to 100, or 0"),
     ],
 )
 def test_bounds_are_written_in_the_unit(unit: Unit, bounds: str) -> None:
@@ -55,6 +66,14 @@ def test_a_length_of_time_is_written_in_words(milliseconds: int, text: str) -> N
         (Fraction(0, 1), Decimal, "1E+40", "1e+40 is out of all bounds; a fraction from 0"),
         (Fraction(0, 1), float, 250, "250 means 25000 %; a fraction from 0 to 1 is wanted"),
         (Fraction(0, 1), float, "2%", "'2%': write 0.02 for 2 %"),
+        (
+            Fraction(0, 1, below=True),
+            Decimal,
+            1,
+            '1 means 100 %; a fraction is wanted: write "0.01"',
+        ),
+        (Percent("0.05", 9, or_zero=True), float, 0.02, "write 2 for 2 %"),
+        (Percent("0.05", 9, or_zero=True), float, -1, "a number of percent from 0.05 to 9, or 0"),
         (Fraction(0, 1), Decimal, True, "a fraction from 0 to 1 is wanted, not true or false"),
         (Rupees(1000, 10**10), Decimal, "₹ 1,50,000", 'write "150000" for ₹1,50,000'),
         (Rupees(1000, 10**10), Decimal, "2 cr", 'write "20000000" for ₹2,00,00,000'),
@@ -67,6 +86,9 @@ def test_a_length_of_time_is_written_in_words(milliseconds: int, text: str) -> N
         (Seconds(1, 60), int, 30_000, "write 30 for 30 s"),
         (Seconds(1, 60), int, "1500 ms", "'1500 ms' is no plain number"),
         (Milliseconds(1000, 60_000), int, "0.5 min", "'0.5 min': write 30000 for 30 s"),
+        (Milliseconds(60_000, 21_600_000), int, 90, "write 5400000 for 1 h 30 min"),
+        (Milliseconds(60_000, 21_600_000), int, 5400, "write 5400000 for 1 h 30 min"),
+        (Milliseconds(60_000, 21_600_000), int, 30_000, "from 60000 (1 min) to 21600000"),
     ],
 )
 def test_a_wrong_value_is_explained(unit: Unit, source: type, value: object, said: str) -> None:
@@ -101,3 +123,18 @@ def test_the_nearest_known_name_is_found_in_any_case() -> None:
 @pytest.mark.parametrize("name", ["NIFTY", "NSE:NIFTY BANK", "bajaj_auto", "SENSEX", "TATAMOTORS"])
 def test_an_underlying_is_known_in_any_of_its_spellings(name: str) -> None:
     assert known_underlying(name) == name
+
+
+@pytest.mark.parametrize("name", ["SWIGGY", "WAAREEENER", "PREMIERENE", "BAJAJHLDNG"])
+def test_an_underlying_that_was_listed_later_is_accepted(name: str) -> None:
+    assert name not in underlyings()
+    assert known_underlying(name) == name
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [("NIFTI", "NIFTY"), ("Relianse", "RELIANCE"), ("NSE:NIFTI", "NIFTY")],
+)
+def test_a_slip_in_a_known_name_is_refused(name: str, meant: str) -> None:
+    with pytest.raises(PydanticCustomError, match=f"did you mean '{meant}'"):
+        known_underlying(name)

@@ -122,6 +122,34 @@ def test_any_other_line_is_its_message_with_the_reason_and_the_fields(
     assert (len(clock), rest) == (8, expected)
 
 
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {},
+        {"contract": "X", "exit_reason": "target", "entry_price": 1, "exit_price": None, "net": 2},
+        {"occurred_at": "not a time"},
+    ],
+)
+def test_a_sentence_that_fails_leaves_the_plain_line_and_says_so(fields: dict[str, object]) -> None:
+    stream = Terminal()
+    configure_logs("info", "auto", stream)
+    logger_of("position").info("published", type="PositionClosed", **fields)
+    (line,) = stream.getvalue().splitlines()
+    assert " position  published (type=PositionClosed" in line
+    assert "; no sentence: " in line
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(-0.5, "-0.50"), (-0.001, "0"), (-1234567.25, "-12,34,567.25"), (-3, "-3"), (2.5, "2.50")],
+)
+def test_a_number_below_zero_keeps_its_sign(value: float, text: str) -> None:
+    stream = Terminal()
+    configure_logs("info", "auto", stream)
+    logger_of("ingest").info("Kite's ticker is silent", seconds=value)
+    assert stream.getvalue().endswith(f"silent for {text} s\n")
+
+
 def test_an_error_on_a_terminal_has_its_traceback_below() -> None:
     stream = Terminal()
     configure_logs("info", "auto", stream)

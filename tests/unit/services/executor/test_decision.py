@@ -1,5 +1,5 @@
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -8,6 +8,7 @@ import pytest
 from libs.events.codec import decode, encode
 from libs.events.event import identity
 from libs.events.orders import Mode
+from libs.events.reasons import in_words
 from services.executor.domain.decision import Decision, decide, decided
 from services.executor.domain.executor import OptionsExecutor
 from services.executor.domain.policy import ChainFilter, Policy, RiskLimits, Sizing
@@ -100,6 +101,16 @@ def test_after_the_close_of_its_expiry_day_a_chain_is_over() -> None:
     refusal = decide_on(list_chain(make_executor()), the_day_after, trading_day=EXPIRY).refusal
     assert refusal is not None
     assert (refusal.reason, refusal.numbers) == ("expiry_is_over", {"expiry": "2026-06-16"})
+
+
+def test_an_expiry_that_the_calendar_does_not_hold_is_named_as_such() -> None:
+    executor = make_executor()
+    for event in chain_listed(expiry=date(2027, 1, 5)):
+        list(executor.on_event(event, NOW))
+    refusal = decide_on(executor).refusal
+    assert refusal is not None
+    assert (refusal.reason, refusal.numbers) == ("expiry_unknown", {"expiry": "2027-01-05"})
+    assert "calendar" in in_words(refusal.reason)
 
 
 @pytest.mark.parametrize(

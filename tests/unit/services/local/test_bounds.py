@@ -112,14 +112,23 @@ def test_a_value_outside_the_bounds_is_refused_and_its_key_and_unit_are_named(le
     [
         ("executor.sizing.risk", "2", '2 means 200 %; a fraction is wanted: write "0.02" for 2 %'),
         ("executor.sizing.risk", "2 %", "'2 %': write \"0.02\" for 2 %"),
-        ("executor.sizing.risk", 0, "0 means 0 %; a fraction above 0, up to 1 is wanted"),
+        ("executor.sizing.risk", 0, "0 means 0 %; a fraction above 0, below 1 is wanted"),
         ("executor.sizing.risk", "0.2", "0.2 is more than max_position, 0.10"),
         ("executor.sizing.max_position", "10", 'write "0.1" for 10 %'),
+        ("executor.sizing.max_position", 1, '1 means 100 %; a fraction is wanted: write "0.01"'),
+        ("executor.sizing.risk", 1, 'write "0.01" for 1 %'),
+        ("executor.limits.daily_loss", "1", 'write "0.01" for 1 %'),
+        ("executor.limits.capital_at_risk", "1", 'write "0.01" for 1 %'),
+        ("executor.entry.min_expected_move", 0.01, "0.01 means 0.01 %; a number of percent"),
+        ("executor.entry.min_expected_move", 0.01, "write 1 for 1 %"),
+        ("position.exits.before_expiry_ms", 90, "write 5400000 for 1 h 30 min"),
+        ("executor.entry.before_close_ms", 45, "write 2700000 for 45 min"),
+        ("position.exits.holding_ms", 45, "write 2700000 for 45 min"),
         ("executor.sizing.capital", -5, "-5 means -₹5; an amount in rupees from ₹1,000 to"),
         ("executor.sizing.capital", "10,00,000", 'write "1000000" for ₹10,00,000'),
         ("executor.sizing.capital", "5 lakh", 'write "500000" for ₹5,00,000'),
         ("executor.levels.stop", "30", '30 means 3000 %; a fraction is wanted: write "0.3"'),
-        ("executor.levels.stop", 1, "1 means 100 %; a fraction from 0.01, below 1 is wanted"),
+        ("executor.levels.stop", 1, '1 means 100 %; a fraction is wanted: write "0.01"'),
         ("executor.levels.reward", 0, "0 means 0 times; a number of times from 0.1 to 100"),
         ("executor.limits.positions", 0, "0 is too small; a number of positions from 1 to"),
         ("executor.limits.lots_a_trade", 2.5, "2.5 is no whole number; a number of lots"),
@@ -142,6 +151,7 @@ def test_a_value_outside_the_bounds_is_refused_and_its_key_and_unit_are_named(le
         ("executor.entry.last_entry", 1500, "1500 is no time; a time in India from 09:15"),
         ("executor.entry.last_entry", "15:00+05:30", "names a zone"),
         ("executor.entry.last_entry", "15:20", "15:20 is never reached: before_close_ms, 30 min"),
+        ("executor.entry.last_entry", "15:20", 'write "15:10", or less for before_close_ms'),
         ("position.exits.square_off", "15:30", "15:30 is never reached: before_close_ms, 15 min"),
         ("position.exits.trailing_stop.fall", "10", 'write "0.1" for 10 %'),
         ("position.mark_every_ms", 60, "write 60000 for 1 min"),
@@ -162,7 +172,6 @@ def test_a_wrong_value_says_what_was_probably_meant(key: str, value: object, sai
     ("key", "value", "said"),
     [
         ("executor.entry.underlyings", ["NIFTI"], "'NIFTI'; did you mean 'NIFTY'?"),
-        ("executor.entry.underlyings", ["FOOBAR"], "no underlying with options is called 'FOOBAR'"),
         ("ingest.universe.underlyings", ["NIFTY 50"], "write 'NSE:NIFTY 50'"),
         ("ingest.universe.underlyings", ["NES:SBIN"], "did you mean 'NSE'?"),
         ("ingest.universe.underlyings", ["NSE:SBIN", "NSE:SBIN"], "'NSE:SBIN' is named twice"),
@@ -191,6 +200,37 @@ def test_an_order_is_in_doubt_for_longer_than_its_request_may_take() -> None:
     values["executor"]["venue"] = "simulator"
     with pytest.raises(ValidationError, match="write more than 5000"):
         LocalSettings(**values)
+
+
+def test_no_expected_move_at_all_may_be_asked_for() -> None:
+    assert LocalSettings(**nested("executor.entry.min_expected_move", 0)).executor.policy()
+
+
+@pytest.mark.parametrize(
+    "key", ["executor.entry.before_close_ms", "position.exits.before_close_ms"]
+)
+def test_an_earlier_end_of_every_day_needs_no_change_of_the_default_times(key: str) -> None:
+    assert LocalSettings(**nested(key, 2_700_000))
+
+
+def test_a_time_that_is_never_reached_is_refused_with_both_keys_and_a_value() -> None:
+    entry = {"last_entry": "14:57", "before_close_ms": 2_700_000}
+    assert refusal("executor.entry", entry) == (
+        "executor.entry.last_entry: 14:57 is never reached: before_close_ms, 45 min, comes first; "
+        'no session closes after 15:40: write "14:55", or less for before_close_ms'
+    )
+    LocalSettings(**nested("executor.entry", {**entry, "last_entry": "14:55"}))
+
+
+@pytest.mark.parametrize("doubt_ms", [0, 5000])
+def test_a_doubt_is_compared_with_a_request_also_where_the_command_chooses_the_venue(
+    doubt_ms: int,
+) -> None:
+    short = LocalSettings(**nested("executor.orders.doubt_ms", doubt_ms))
+    with pytest.raises(SettingsError, match=f"^executor.orders.doubt_ms: {doubt_ms} ends before"):
+        short.for_demo()
+    short.in_paper()
+    LocalSettings(**nested("executor.orders.doubt_ms", 5001)).for_demo()
 
 
 def test_a_settings_file_is_refused_in_one_line_with_its_name(tmp_path: Path) -> None:

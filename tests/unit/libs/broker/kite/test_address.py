@@ -17,12 +17,22 @@ from libs.broker.kite.address import KiteAddress, login_url
         ("ws_root", "wss://host:99999"),
         ("ws_root", "https://ws.kite.trade"),
         ("login_root", "https://"),
+        ("root", "http://me:hunter2@host:99999"),
+        ("root", "https://me:hunter2@host"),
+        ("ws_root", "wss://hunter2@host"),
+        ("root", "https://host/a hunter2"),
+        ("root", "https://ho\nst"),
+        ("root", "http://api.kite.trade"),
+        ("root", "http://API.KITE.TRADE."),
+        ("ws_root", "ws://ws.kite.trade"),
+        ("login_root", "http://kite.zerodha.com/connect/login"),
     ],
 )
 def test_an_address_that_cannot_be_is_refused_by_its_name(name: str, address: str) -> None:
     fields: dict[str, Any] = {name: address}
-    with pytest.raises(ValueError, match=f"^{name} must be"):
+    with pytest.raises(ValueError, match=f"^{name} must be") as refused:
         replace(KiteAddress("key"), **fields)
+    assert "hunter2" not in str(refused.value)
 
 
 @pytest.mark.parametrize(
@@ -33,6 +43,7 @@ def test_an_address_that_cannot_be_is_refused_by_its_name(name: str, address: st
         ("http://[::1]:8200", True),
         ("https://api.kite.trade", False),
         ("http://192.0.2.2:8200", False),
+        ("http://kite.trade.example:8200", False),
     ],
 )
 def test_only_this_machine_is_local(root: str, is_local: bool) -> None:

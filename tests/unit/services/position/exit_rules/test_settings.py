@@ -32,7 +32,7 @@ def reasons(
 
 
 def test_of_rules_that_hold_at_once_the_stop_comes_first_and_the_times_last() -> None:
-    everything = ExitSettings(holding_ms=1000, trailing_stop=TRAILING)
+    everything = ExitSettings(holding_ms=60_000, trailing_stop=TRAILING)
     late = mark(84.0, now_ms=at(15, 15), highest=150.0)
     position = POSITION.model_copy(
         update={
