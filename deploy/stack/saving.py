@@ -42,7 +42,14 @@ def restore(stacks: Sequence[Stack], live: str, arguments: Sequence[str]) -> Non
     say(f"{stack.title}: restore from {folder}")
     do(stack.compose("up", "--detach", "--build", "--wait", *SERVERS), "Kafka or ClickHouse failed")
     do(_command(stack, "restore", name, *arguments[1:]), f"{stack.title} is not restored")
-    say(f"{stack.title} is restored: compare with the broker's page, then `make up {stack.switch}`")
+    say(f"{stack.title}: restored; {_what_next(stack, arguments[1:])}")
+
+
+def _what_next(stack: Stack, options: Sequence[str]) -> str:
+    up = f"`make up {stack.switch}`"
+    if "tables" in options:
+        return f"{up}, then `make rewind` for each table (runbook, Restore)"
+    return f"compare with the broker's page, then {up}"
 
 
 def _name(arguments: Sequence[str]) -> str:

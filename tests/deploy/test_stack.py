@@ -374,10 +374,13 @@ def test_a_backup_is_restored_only_where_no_service_runs(
     started, restored = docker.told
     assert started == f"{SIMULATOR}: up --detach --build --wait kafka clickhouse"
     assert restored.endswith("cli restore /backups/first --only tables")
+    assert "`make up LIVE=0`, then `make rewind` for each table" in asked.stderr
+    whole = make(docker, "restore", "ARGS=first")
+    assert "compare with the broker's page" in whole.stderr
     docker.runs(SIMULATOR)
     refused = make(docker, "restore", "ARGS=first")
     assert "of alphastocks (simulator) runs: `make down LIVE=0`" in refused.stderr
-    assert len(docker.told) == 2
+    assert len(docker.told) == 4
 
 
 @pytest.mark.parametrize("name", ["", "../elsewhere", "--only", "never"])

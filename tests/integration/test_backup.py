@@ -1,6 +1,7 @@
 """`alphastocks backup` and `restore` on a real ClickHouse and the journal of `up`."""
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -63,6 +64,10 @@ class Backups:
         change(manifest)
         path.write_text(json.dumps(manifest))
 
+    def settings(self, house: House, more: str) -> None:
+        """Write the settings of a house anew, without a database's name."""
+        settings_file(house.folder, replace(house.address, database=""), more)
+
     def nothing_was_written(self) -> bool:
         """Whether the other house has neither a folder of `up` nor a database."""
         databases = [name for (name,) in self.house.rows("SELECT name FROM system.databases")]
@@ -98,8 +103,11 @@ def test_what_is_restored_into_an_empty_place_is_equal_and_services_go_on_there(
     house, other = backups.house, backups.other
     rows, journal, held = digests(house), journal_of(house), house.open_positions()
     assert all(count for count, _ in rows.values())
+    (house.folder / "tmp" / "market.json").write_text('{"seed": 11}')
     status, said = backups.made().restore()
     assert (status, "152 records of 11 partitions" in said) == (0, True), said
+    assert (other.folder / "tmp" / "market.json").read_text() == '{"seed": 11}'
+    (other.folder / "tmp" / "market.json").write_text('{"seed": 7}')
     assert digests(other) == rows
     assert journal_of(other) == journal
     with other.up("--speed", 0.01) as process:
@@ -178,10 +186,81 @@ def test_a_part_is_restored_alone(backups: Backups) -> None:
     rows, journal = digests(backups.made().house), journal_of(backups.house)
     status, said = backups.restore("--only", "tables")
     assert (status, "Restored the tables of the backup" in said) == (0, True), said
+    assert f"into database {backups.other.address.database} at " in said
+    assert "The writers go on where the bus is" in said
+    assert re.search(r": [\d,]+ rows of \d+ tables, ", said), said
+    assert ("records" in said, "resume" in said) == (False, False), said
     assert digests(backups.other) == rows
     assert not (backups.other.folder / "tmp").exists()
-    assert backups.restore("--only", "topics")[0] == 0
+    status, said = backups.restore("--only", "topics")
+    assert (status, "152 records of 11 partitions" in said) == (0, True), said
+    assert f"into the journal {backups.other.folder / 'tmp' / 'journal'}: " in said
+    assert ("rows" in said, "they resume where they were" in said) == (False, True), said
     assert journal_of(backups.other) == journal
+
+
+def test_rows_older_than_their_table_keeps_them_are_restored_all_the_same(
+    backups: Backups,
+) -> None:
+    backups.house.rows(
+        "ALTER TABLE trading_signals UPDATE inserted_at = now() - INTERVAL 20 YEAR WHERE true"
+        " SETTINGS mutations_sync = 1"
+    )
+    settings_file(backups.other.folder, backups.other.address, "ttl = true\n")
+    rows = digests(backups.made().house)
+    status, said = backups.restore("--only", "tables")
+    assert status == 0, said
+    assert digests(backups.other) == rows
+    deleting = (
+        "SELECT count() FROM system.tables WHERE database = '{}' AND engine_full LIKE '% TTL %'"
+    )
+    assert backups.house.rows(deleting.format(backups.other.address.database)) == [(0,)]
+
+
+def test_a_backup_names_what_it_is_of_and_its_database_is_the_one_restored(
+    backups: Backups,
+) -> None:
+    status, said = backups.backup()
+    journal, name = backups.house.folder / "tmp" / "journal", backups.house.address.database
+    assert f"of the journal {journal} and database {name} at {backups.house.address.host}" in said
+    backups.change_manifest(lambda one: one.update(database=backups.other.address.database))
+    backups.settings(backups.other, "")
+    status, said = backups.restore("--only", "tables")
+    assert (status, f"into database {backups.other.address.database} at " in said) == (0, True)
+    assert digests(backups.other) == digests(backups.house)
+
+
+def test_a_backup_that_names_no_database_is_restored_into_one_that_is_named(
+    backups: Backups,
+) -> None:
+    backups.made().change_manifest(lambda one: one.pop("database"))
+    backups.settings(backups.other, "")
+    status, said = backups.restore("--only", "tables")
+    assert (status, "name it with --database" in said) == (2, True), said
+    name = backups.other.address.database
+    assert backups.restore("--only", "tables", "--database", name)[0] == 0
+
+
+def test_a_market_that_is_there_is_not_replaced(backups: Backups) -> None:
+    (backups.made().other.folder / "tmp").mkdir()
+    market = backups.other.folder / "tmp" / "market.json"
+    market.write_text('{"seed": 7}')
+    status, said = backups.restore()
+    assert (status, "market.json: exists: move it away" in said) == (2, True), said
+    assert market.read_text() == '{"seed": 7}'
+
+
+def test_a_backup_does_not_guess_which_of_two_buses_is_meant(
+    backups: Backups, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (backups.house.folder / "tmp" / "kafka").mkdir()
+    status, said = backups.backup()
+    assert (status, "both journal and kafka" in said) == (2, True), said
+    (backups.house.folder / "tmp" / "kafka").rmdir()
+    monkeypatch.setenv("ALPHASTOCKS_BUS__KIND", "kafka")
+    status, said = backups.backup()
+    assert (status, "the settings name Kafka" in said, "--var" in said) == (2, True, True), said
+    assert not backups.folder.exists()
 
 
 def test_a_place_without_anything_or_in_use_is_refused_and_no_folder_is_left(

@@ -1,20 +1,24 @@
 """Backup and restore of Kafka's topics, whose offsets have gaps and are counted anew."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
+from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 
 from libs.events.bus import Message, Record, TopicPartition
 from libs.events.kafka.address import KafkaAddress
 from libs.events.kafka.admin import kafka_admin
 from libs.events.kafka.bus import KafkaBus
+from libs.events.kafka.messages import kafka_partition
 from libs.runtime.partition_state import CAUSE
 from libs.store.store import StoreAddress
+from services.local.backup.files import FileWriter
 from services.local.backup.logs import ALL_TOPICS
+from services.local.backup.manifest import KeptFile, read_manifest, write_manifest
 from tests.contracts.kafka_buses import drop_topics
 from tests.integration.commands import alphastocks, settings_file
 
@@ -28,13 +32,19 @@ class Clusters:
         self.kafka, self.config, self._monkeypatch = kafka, config, monkeypatch
         self.first = replace(kafka, prefix=f"{uuid4().hex[:8]}.")
         self.second = replace(kafka, prefix=f"{uuid4().hex[:8]}.")
-        self.folder = config.parent / "backup"
+        self.folder, self.var = config.parent / "backup", config.parent / "var"
 
     def run(self, address: KafkaAddress, *words: object) -> int:
         for name, value in (("KIND", "kafka"), ("BOOTSTRAP", address.bootstrap)):
             self._monkeypatch.setenv(f"ALPHASTOCKS_BUS__{name}", value)
         self._monkeypatch.setenv("ALPHASTOCKS_BUS__PREFIX", address.prefix)
         return alphastocks(self._monkeypatch, *words, "--config", self.config)
+
+    def backup(self) -> int:
+        return self.run(self.first, "backup", self.folder, "--var", self.var)
+
+    def restore(self, into: KafkaAddress, *words: object) -> int:
+        return self.run(into, "restore", self.folder, "--var", self.var, *words)
 
 
 @pytest.fixture
@@ -97,8 +107,8 @@ async def with_gaps(bus: KafkaBus) -> None:
 
 def test_records_and_places_of_groups_are_the_same_on_another_cluster(clusters: Clusters) -> None:
     on_bus(clusters.first, with_gaps, fence="fence")
-    assert clusters.run(clusters.first, "backup", clusters.folder) == 0
-    assert clusters.run(clusters.second, "restore", clusters.folder) == 0
+    assert clusters.backup() == 0
+    assert clusters.restore(clusters.second) == 0
     before, after = everything(clusters.first), everything(clusters.second)
     assert before.keys() == after.keys() == {ORDERS, TICKS}
     for place, messages in before.items():
@@ -123,9 +133,60 @@ def test_a_bus_that_holds_something_is_refused_and_left_as_it_is(
     clusters: Clusters, capsys: pytest.CaptureFixture[str]
 ) -> None:
     on_bus(clusters.first, with_gaps, fence="fence")
-    assert clusters.run(clusters.first, "backup", clusters.folder) == 0
+    assert clusters.backup() == 0
     before = everything(clusters.first)
-    assert clusters.run(clusters.first, "restore", clusters.folder) == 2
+    assert clusters.restore(clusters.first) == 2
     said = capsys.readouterr().err
     assert "the bus is not empty: fence.lease, orders, position, ticks" in said
     assert everything(clusters.first) == before
+
+
+async def expire(address: KafkaAddress, places: Iterable[TopicPartition]) -> None:
+    """Delete all records, as the broker does after a topic's retention."""
+    admin = AIOKafkaAdminClient(**address.options())
+    await admin.start()
+    await admin.delete_records({kafka_partition(address, p): RecordsToDelete(-1) for p in places})
+    await admin.close()
+
+
+def test_topics_whose_records_have_expired_are_not_empty(
+    clusters: Clusters, capsys: pytest.CaptureFixture[str]
+) -> None:
+    on_bus(clusters.first, with_gaps, fence="fence")
+    assert clusters.backup() == 0
+    assert clusters.run(clusters.second, "topics", "apply", "--yes") == 0
+
+    async def one_record(bus: KafkaBus) -> None:
+        await bus.publish(Record("ticks", "0", b"1", 1_000, 0))
+        await bus.flush()
+
+    on_bus(clusters.second, one_record)
+    asyncio.run(expire(clusters.second, [TICKS]))
+    assert everything(clusters.second) == {}
+    assert clusters.restore(clusters.second, "--only", "topics") == 2
+    assert "the bus is not empty: ticks; delete" in capsys.readouterr().err
+    assert everything(clusters.second) == {}
+
+
+def test_a_simulated_account_is_not_replaced_where_the_bus_is_elsewhere(
+    clusters: Clusters, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert clusters.backup() == 0
+    assert f"of Kafka at {clusters.kafka.bootstrap}, prefix {clusters.first.prefix} and" in (
+        capsys.readouterr().out
+    )
+    kept = _account(clusters.folder, clusters.folder.parent / "account.json")
+    manifest = read_manifest(clusters.folder).model_copy(update={"account": (kept,)})
+    write_manifest(clusters.folder, manifest)
+    account = clusters.var / "simulator" / "account.json"
+    account.parent.mkdir(parents=True)
+    account.write_text("in use")
+    assert clusters.restore(clusters.second, "--only", "topics") == 0
+    assert account.read_text() == "in use"
+    assert "The simulated account is not restored" in capsys.readouterr().err
+
+
+def _account(folder: Path, file: Path) -> KeptFile:
+    writer = FileWriter(folder, f"account/{file.name}.gz")
+    writer.write(b"another", 1)
+    return writer.close()

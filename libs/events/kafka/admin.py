@@ -64,8 +64,7 @@ class KafkaAdmin:
     async def topics(self) -> dict[str, FoundTopic]:
         """Return the topics with the prefix, by name without it."""
         described = await self._within(self._client.describe_topics(), "list topics")
-        ours = [t for t in described if t["topic"].startswith(self._address.prefix)]
-        ours = [topic for topic in ours if not topic["topic"].startswith("__")]
+        ours = self._ours_only(described)
         configs = await self._configs([topic["topic"] for topic in ours])
         filled = await self._filled(ours)
         return {
@@ -79,6 +78,13 @@ class KafkaAdmin:
             )
             for topic in ours
         }
+
+    async def written(self) -> set[str]:
+        """Return the topics with the prefix that have ever held records, expired ones too."""
+        described = await self._within(self._client.describe_topics(), "list topics")
+        partitions = _partitions_of(self._ours_only(described))
+        ends = await self._within(self._reader.end_offsets(partitions), "ask for the end")
+        return {self._address.unnamed(p.topic) for p in partitions if ends[p]}
 
     async def carry_out(self, agreed: Plan, found: Mapping[str, FoundTopic]) -> None:
         """Carry out a plan; return when the cluster shows its changes."""
@@ -111,6 +117,10 @@ class KafkaAdmin:
         finally:
             await member.stop()
 
+    def _ours_only(self, topics: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+        ours = [one for one in topics if one["topic"].startswith(self._address.prefix)]
+        return [one for one in ours if not one["topic"].startswith("__")]
+
     async def _standing(self, group: str) -> GroupStanding:
         asking = self._client.list_consumer_group_offsets(group)
         offsets = await self._within(asking, f"ask where {group} is")
@@ -142,11 +152,7 @@ class KafkaAdmin:
 
     async def _filled(self, topics: Iterable[Mapping[str, Any]]) -> set[str]:
         """Return the topics that have records."""
-        partitions = [
-            KafkaPartition(topic["topic"], part["partition"])
-            for topic in topics
-            for part in topic["partitions"]
-        ]
+        partitions = _partitions_of(topics)
         asking = asyncio.gather(
             self._reader.beginning_offsets(partitions), self._reader.end_offsets(partitions)
         )
@@ -207,6 +213,14 @@ class KafkaAdmin:
 
     async def _within(self, work: Awaitable[T], doing: str) -> T:
         return await within(REPLY_TIMEOUT_SECONDS, work, self._address, doing)
+
+
+def _partitions_of(topics: Iterable[Mapping[str, Any]]) -> list[KafkaPartition]:
+    return [
+        KafkaPartition(topic["topic"], part["partition"])
+        for topic in topics
+        for part in topic["partitions"]
+    ]
 
 
 @asynccontextmanager

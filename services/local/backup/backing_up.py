@@ -78,6 +78,7 @@ async def back_up(
         version=version,
         made_at=now,
         bus=logs.kind,
+        database=database.name,
         partitions=await logs.partitions(),
         topics=topics,
         offsets=_offsets(committed),

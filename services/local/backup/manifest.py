@@ -6,6 +6,7 @@ neither addresses nor passwords.
 
 import os
 from datetime import datetime
+from enum import StrEnum
 from pathlib import Path
 from typing import Literal
 
@@ -19,11 +20,18 @@ FORMAT = 1
 BusKind = Literal["journal", "kafka"]
 
 
-class _Part(BaseModel):
+class Part(StrEnum):
+    """A part of a backup that can be restored alone."""
+
+    TABLES = "tables"
+    TOPICS = "topics"
+
+
+class _Kept(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class KeptFile(_Part):
+class KeptFile(_Kept):
     """A file of the backup; `count` is its rows or records, `size` its bytes on disk."""
 
     name: str
@@ -32,7 +40,7 @@ class KeptFile(_Part):
     sha256: str
 
 
-class KeptMigration(_Part):
+class KeptMigration(_Kept):
     """A migration that had been applied to the database."""
 
     service: str
@@ -40,7 +48,7 @@ class KeptMigration(_Part):
     sha256: str
 
 
-class KeptTable(_Part):
+class KeptTable(_Kept):
     """A table: its columns with their types, and its rows, a few thousand in each file."""
 
     name: str
@@ -53,7 +61,7 @@ class KeptTable(_Part):
         return sum(file.count for file in self.files)
 
 
-class KeptPartition(_Part):
+class KeptPartition(_Kept):
     """The records of a partition of a topic."""
 
     topic: str
@@ -66,7 +74,7 @@ class KeptPartition(_Part):
         return TopicPartition(self.topic, self.partition)
 
 
-class KeptOffset(_Part):
+class KeptOffset(_Kept):
     """The next offset of a group in a partition, as the bus that was backed up counts."""
 
     group: str
@@ -80,17 +88,19 @@ class KeptOffset(_Part):
         return TopicPartition(self.topic, self.partition)
 
 
-class Manifest(_Part):
+class Manifest(_Kept):
     """Everything that a backup holds.
 
-    `partitions`: how many each topic had. `account`: the simulated broker's account, where the
-    simulator ran in the same process.
+    `database`: its name, which a restore gives it again; empty in a backup that did not keep it.
+    `partitions`: how many each topic had. `account`: the simulated broker's account and which
+    market it trades on, where `up` kept them beside the bus.
     """
 
     format: int
     version: str
     made_at: datetime
     bus: BusKind
+    database: str = ""
     partitions: dict[str, int]
     topics: tuple[KeptPartition, ...]
     offsets: tuple[KeptOffset, ...]

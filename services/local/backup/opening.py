@@ -1,6 +1,6 @@
 """The bus and the database of the settings, or those of a folder of `alphastocks up`."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,14 +18,20 @@ from services.local.backup.logs import Logs, journal_logs, kafka_logs
 from services.local.backup.manifest import BusKind
 from services.local.play.database import SERVER_FOLDER, migrations
 from services.local.play.processes import JARS
+from services.local.play.state_folder import MARKET
 from services.local.settings import LocalSettings
 
 _KAFKA, _JOURNAL, _SIMULATOR = "kafka", "journal", "simulator"
+_OF_UP = ("kite", "up")
+"""The databases of `up`, where the settings name none."""
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where bus and database are; what the settings do not name is in the folder `var`."""
+    """Where bus and database are; what the settings do not name is in the folder `var`.
+
+    `database` is empty where neither the settings nor an option names one.
+    """
 
     settings: LocalSettings
     var: Path
@@ -42,9 +48,9 @@ class Place:
         return not self.settings.store.host
 
     @property
-    def own_bus_folders(self) -> tuple[Path, ...]:
-        """The folders that a bus inside `var` uses."""
-        names = (_KAFKA, _JOURNAL, _SIMULATOR)
+    def own_bus_state(self) -> tuple[Path, ...]:
+        """The folders of a bus inside `var`, and the file that says which market it carries."""
+        names = (_KAFKA, _JOURNAL, _SIMULATOR, MARKET)
         return tuple(self.var / name for name in names) if self.has_own_bus else ()
 
     @property
@@ -58,20 +64,52 @@ class Place:
         return self.var / _JOURNAL
 
     @property
-    def simulator(self) -> Path:
-        """The folder of the simulated account."""
-        return self.var / _SIMULATOR
-
-    @property
     def account(self) -> tuple[Path, ...]:
-        """The files of the simulated account; its session is a secret, and none of them."""
-        return tuple(sorted(self.simulator.glob("account.*"))) if self.has_own_bus else ()
+        """The files of the simulated account and its market; its session is a secret, so not it."""
+        if not self.has_own_bus:
+            return ()
+        return (*sorted((self.var / _SIMULATOR).glob("account.*")), *self.var.glob(MARKET))
+
+    def account_file(self, name: str) -> Path:
+        """Return where a file of `account` belongs."""
+        return self.var / name if name == MARKET else self.var / _SIMULATOR / name
 
     @property
     def bus_kind(self) -> BusKind:
         """The kind of bus that is there."""
         is_kafka = not self.has_own_bus or (self.var / _KAFKA).is_dir()
         return "kafka" if is_kafka else "journal"
+
+    def bus_name(self, kind: BusKind) -> str:
+        """Return where a bus of this kind is, for people."""
+        if kind == "journal":
+            return f"the journal {self.journal}"
+        if self.has_own_bus:
+            return f"Kafka in {self.var / _KAFKA}"
+        bus = self.settings.bus
+        return f"Kafka at {bus.bootstrap}" + (f", prefix {bus.prefix}" if bus.prefix else "")
+
+    def store_name(self, database: str) -> str:
+        """Return where a database is, for people."""
+        store = self.settings.store
+        there = f"in {self.var / SERVER_FOLDER}" if self.has_own_store else ""
+        return f"database {database} {there or f'at {store.host}:{store.port}'}"
+
+    def refuse_two(self) -> None:
+        """Raise BackupError where two buses could be meant."""
+        if not self.journal.is_dir():
+            return
+        if not self.has_own_bus:
+            raise BackupError(
+                f"{self.journal}: a journal of `up`, and the settings name Kafka: which one? For "
+                "Kafka name a folder without a journal with --var; for the journal set bus.kind "
+                "to local"
+            )
+        if (self.var / _KAFKA).is_dir():
+            raise BackupError(
+                f"{self.var}: both {_JOURNAL} and {_KAFKA} are there, of `up` without and with "
+                "--kafka: which one? Move the other one away"
+            )
 
     def refuse_missing(self) -> None:
         """Raise BackupError if the folder does not hold what the settings do not name."""
@@ -107,6 +145,28 @@ class Place:
             return
         async with LocalServer(self.var / SERVER_FOLDER) as server:
             yield replace(server.address, database=self.database)
+
+    @asynccontextmanager
+    async def database_there(self) -> AsyncIterator[Database]:
+        """Yield the database as it is; without a name the only one of `up`."""
+        async with self.server() as address:
+            name = address.database or await _only_one(address)
+            async with opened(replace(address, database=name)) as database:
+                yield database
+
+
+def only_one_of_up(names: Sequence[str]) -> str:
+    """Return the database of `up` among those of a server; raise BackupError unless it is one."""
+    of_up = [name for name in _OF_UP if name in names]
+    if len(of_up) != 1:
+        found = " and ".join(of_up) or f"neither {' nor '.join(_OF_UP)}"
+        raise BackupError(f"which database? Found {found}: name it with --database")
+    return of_up[0]
+
+
+async def _only_one(address: StoreAddress) -> str:
+    async with opened(replace(address, database="default")) as server:
+        return only_one_of_up((await server.store.query("SHOW DATABASES"))["name"])
 
 
 @asynccontextmanager

@@ -19,6 +19,7 @@ from services.local.backup.errors import BackupError
 from services.local.backup.files import check, content_of, lines_of
 from services.local.backup.logs import Committed, Logs
 from services.local.backup.manifest import BusKind, KeptPartition, Manifest, read_manifest
+from services.local.backup.opening import Place
 from services.local.backup.places import Offsets, new_commit, restored
 from services.local.backup.records import message_of
 from services.local.backup.tables import (
@@ -55,12 +56,18 @@ def checked_manifest(
 
 
 async def refuse_full_topics(address: KafkaAddress) -> None:
-    """Raise BackupError for a cluster that holds records or committed offsets."""
+    """Raise BackupError for a cluster that holds committed offsets, or has ever held records.
+
+    A topic whose records have expired goes on counting, and restored offsets count from 0.
+    """
     async with kafka_admin(address) as admin:
-        topics = [name for name, topic in (await admin.topics()).items() if topic.has_records]
+        topics = await admin.written()
         groups = [one.group for one in await admin.standings() if one.committed]
     if filled := sorted({*topics, *groups}):
-        raise BackupError(f"the bus is not empty: {', '.join(filled)}; restore into an empty one")
+        raise BackupError(
+            f"the bus is not empty: {', '.join(filled)}; delete these topics and groups (a topic "
+            "whose records have expired too), or restore into an empty one"
+        )
 
 
 async def refuse_full_tables(server: Store, database: str, migrations: Sequence[Migration]) -> None:
@@ -98,22 +105,38 @@ async def restore_tables(database: Database, folder: Path, manifest: Manifest, s
 
 
 async def restore_topics(logs: Logs, folder: Path, manifest: Manifest, step: Step) -> None:
-    """Write all records, then the groups' offsets, translated where Kafka counts anew."""
+    """Write all records, then the groups' offsets, translated where Kafka counts anew.
+
+    Raises BackupError, with no offset set, where a partition does not count from 0.
+    """
     advance = step("topics", manifest.records)
     offsets = None
     if logs.kind == "kafka":
         offsets = {one.topic_partition: _old_offsets(folder, one) for one in manifest.topics}
     for one in manifest.topics:
         await logs.write(_records(folder, one, offsets, advance))
+    if offsets is not None:
+        await _refuse_other_ends(logs, offsets)
     await logs.commit(_commits(manifest, offsets))
 
 
-def restore_account(folder: Path, manifest: Manifest, simulator: Path) -> None:
-    """Write the files of the simulated account, if the backup has some."""
+def restore_account(folder: Path, manifest: Manifest, place: Place) -> None:
+    """Write the files of the simulated account and its market, if the backup has some."""
     for file in manifest.account:
-        simulator.mkdir(parents=True, exist_ok=True)
-        name = Path(file.name).name.removesuffix(".gz")
-        (simulator / name).write_bytes(content_of(folder, file))
+        path = place.account_file(Path(file.name).name.removesuffix(".gz"))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content_of(folder, file))
+
+
+async def _refuse_other_ends(logs: Logs, offsets: Offsets) -> None:
+    """Raise BackupError unless each partition ends where its records, counted from 0, end."""
+    for place, end in sorted((await logs.ends()).items()):
+        wanted = len(offsets.get(place, ()))
+        if end != wanted:
+            raise BackupError(
+                f"{place.topic}/{place.partition} ends at {end}, not at {wanted}: the topic was "
+                "written to before or meanwhile"
+            )
 
 
 def _old_offsets(folder: Path, kept: KeptPartition) -> "array[int]":

@@ -6,12 +6,10 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from libs.runtime.logs import configure_logs
 from libs.runtime.version import VERSION
@@ -19,7 +17,7 @@ from services.local import screen
 from services.local.backup.backing_up import Database, Step, back_up, make_folder
 from services.local.backup.errors import BackupError
 from services.local.backup.logs import Logs, journal_logs, kafka_logs
-from services.local.backup.manifest import BusKind, Manifest
+from services.local.backup.manifest import BusKind, Manifest, Part
 from services.local.backup.opening import Place, opened
 from services.local.backup.restoring import (
     checked_manifest,
@@ -31,7 +29,7 @@ from services.local.backup.restoring import (
     restore_tables,
     restore_topics,
 )
-from services.local.backup.tables import Advance
+from services.local.backup.telling import steps, what_and_where, what_next
 from services.local.commands.options import Config, settings_of
 from services.local.commands.places import check_database, check_folder
 from services.local.commands.topics import ensure_topics
@@ -43,15 +41,10 @@ Var = Annotated[
 ]
 DatabaseName = Annotated[
     str | None,
-    typer.Option("--database", help="Database. [default: that of the settings, else of `up`]"),
+    typer.Option(
+        "--database", help="Database. [default: the settings'; else that of `up`, or of the backup]"
+    ),
 ]
-
-
-class Part(StrEnum):
-    """A part of a backup that can be restored alone."""
-
-    TABLES = "tables"
-    TOPICS = "topics"
 
 
 def backup(
@@ -60,15 +53,18 @@ def backup(
     """Copy the tables, the records of all topics and the groups' offsets into a new folder.
 
     Bus and database are those of the settings; what these do not name is in the folder --var of
-    `alphastocks up`, which must not run. Services on Kafka may run: what they handle meanwhile is
-    handled once more after a restore, which equal ids make harmless.
+    `alphastocks up`, which must not run; after `up --kafka` or `up --kite` name their folder.
+    Services on Kafka may run: what they handle meanwhile is handled once more after a restore,
+    which equal ids make harmless. The last line says which bus and database were copied.
 
     Example: `alphastocks backup backups/2026-06-17`
     """
     check_folder("FOLDER", folder)
     place = _place(config, var, database)
     manifest = asyncio.run(_backed_up(place, folder))
-    screen.console.print(f"Backup in {folder}: {_contents(manifest)}.", soft_wrap=True)
+    said = what_and_where(place, manifest, frozenset(Part))
+    size = sum(file.size for file in manifest.files) / 1e6
+    screen.console.print(f"Backup in {folder} of {said}, {size:.1f} MB.", soft_wrap=True)
 
 
 def restore(
@@ -92,24 +88,25 @@ def restore(
     parts = frozenset(Part) if only is None else frozenset({only})
     manifest = asyncio.run(_restored(place, folder, parts))
     what = f"the {only} of " if only else ""
-    screen.console.print(f"Restored {what}the backup: {_contents(manifest)}.", soft_wrap=True)
-    screen.console.print("The services may be started: they resume where they were.")
+    said = what_and_where(place, manifest, parts)
+    screen.console.print(f"Restored {what}the backup into {said}.", soft_wrap=True)
+    screen.console.print(what_next(place, parts), soft_wrap=True)
 
 
 def _place(config: Path | None, var: Path, database: str | None) -> Place:
     check_database(database)
     settings = settings_of(config)
     configure_logs("error", settings.runtime.log_format)
-    of_up = "kite" if var.name.startswith("kite") else "up"
-    return Place(settings, var, database or settings.store.database or of_up)
+    return Place(settings, var, database or settings.store.database)
 
 
 async def _backed_up(place: Place, folder: Path) -> Manifest:
+    place.refuse_two()
     place.refuse_missing()
     make_folder(folder)
     try:
-        with _steps() as step:
-            async with place.logs() as logs, place.server() as address, opened(address) as database:
+        with steps() as step:
+            async with place.logs() as logs, place.database_there() as database:
                 return await back_up(
                     logs,
                     database,
@@ -125,9 +122,12 @@ async def _backed_up(place: Place, folder: Path) -> Manifest:
 
 
 async def _restored(place: Place, folder: Path, parts: frozenset[Part]) -> Manifest:
-    with _steps() as step:
+    with steps() as step:
         kind: BusKind | None = None if place.has_own_bus else "kafka"
         manifest = checked_manifest(folder, kind, migrations(), step)
+        place = replace(place, database=place.database or manifest.database)
+        if Part.TABLES in parts and not place.database:
+            raise BackupError(f"{folder}: which database? It names none: name it with --database")
         with _fresh(place, parts):
             async with AsyncExitStack() as stack:
                 logs = database = None
@@ -153,15 +153,26 @@ async def _fill(
     if database is not None:
         await restore_tables(database, folder, manifest, step)
     if logs is not None:
-        restore_account(folder, manifest, place.simulator)
+        _restore_account(place, folder, manifest)
         await restore_topics(logs, folder, manifest, step)
+
+
+def _restore_account(place: Place, folder: Path, manifest: Manifest) -> None:
+    """Restore the simulated account beside an own bus only: elsewhere it may be in use."""
+    if place.has_own_bus:
+        restore_account(folder, manifest, place)
+    elif manifest.account:
+        screen.notify(
+            f"The simulated account is not restored: the bus is not in {place.var}. Its files are "
+            f"in {folder / 'account'}."
+        )
 
 
 @contextmanager
 def _fresh(place: Place, parts: frozenset[Part]) -> Iterator[None]:
     """Refuse what is in the folder of `up` already; remove what was made if the block fails."""
     made = [
-        *(place.own_bus_folders if Part.TOPICS in parts else ()),
+        *(place.own_bus_state if Part.TOPICS in parts else ()),
         *(place.own_store_folders if Part.TABLES in parts else ()),
     ]
     for path in made:
@@ -171,8 +182,15 @@ def _fresh(place: Place, parts: frozenset[Part]) -> Iterator[None]:
         yield
     except BaseException:
         for path in made:
-            shutil.rmtree(path, ignore_errors=True)
+            _remove(path)
         raise
+
+
+def _remove(path: Path) -> None:
+    if path.is_file():
+        path.unlink()
+    else:
+        shutil.rmtree(path, ignore_errors=True)
 
 
 @asynccontextmanager
@@ -191,11 +209,14 @@ async def _empty_logs(place: Place, kind: BusKind) -> AsyncIterator[Logs]:
 
 @asynccontextmanager
 async def _empty_database(place: Place) -> AsyncIterator[Database]:
-    """Yield the database with its tables; one that holds rows is refused and left as it is."""
+    """Yield the database with its tables; one that holds rows is refused and left as it is.
+
+    Its TTL is off: it would delete old rows on their way in. The next start turns it on again.
+    """
     if not place.has_own_store:
         async with place.server() as there, opened(replace(there, database="default")) as server:
             await refuse_full_tables(server.store, place.database, migrations())
-    store = place.settings.store.model_copy(update={"database": place.database})
+    store = place.settings.store.model_copy(update={"database": place.database, "ttl": False})
     async with (
         open_database(store, place.var, place.database) as address,
         opened(address) as database,
@@ -215,31 +236,3 @@ def _told_if_unfinished(place: Place) -> Iterator[None]:
                 f"{place.database} and the topics."
             )
         raise
-
-
-@contextmanager
-def _steps() -> Iterator[Step]:
-    """Show how far each step is, on a terminal only."""
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TaskProgressColumn(),
-        TimeRemainingColumn(),
-    )
-    hidden = not screen.errors.is_terminal
-    with Progress(*columns, console=screen.errors, disable=hidden) as progress:
-
-        def step(what: str, total: int) -> Advance:
-            task = progress.add_task(what, total=total)
-            return lambda done: progress.update(task, advance=done)
-
-        yield step
-
-
-def _contents(manifest: Manifest) -> str:
-    size = sum(file.size for file in manifest.files) / 1e6
-    return (
-        f"{manifest.records:,} records of {len(manifest.topics)} partitions, "
-        f"{len(manifest.offsets)} offsets, {manifest.rows:,} rows of {len(manifest.tables)} "
-        f"tables, {size:.1f} MB, made at {manifest.made_at:%Y-%m-%d %H:%M} UTC"
-    )
