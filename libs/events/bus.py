@@ -1,8 +1,9 @@
 """The bus port, a subset of Kafka. Adapters: `embedded/` (in one process) and `kafka/`."""
 
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeVar
 
 Headers = tuple[tuple[str, bytes], ...]
 
@@ -138,3 +139,16 @@ class Bus(Protocol):
 
     async def ping(self) -> None:
         """Return when the bus answers; raise BusUnavailable when it does not."""
+
+
+B = TypeVar("B", bound=Bus)
+
+
+@asynccontextmanager
+async def started_bus(bus: B) -> AsyncIterator[B]:
+    """Start a bus, yield it, and stop it afterwards."""
+    await bus.start()
+    try:
+        yield bus
+    finally:
+        await bus.stop()

@@ -2,7 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -73,6 +74,17 @@ async def watch(
         else:
             outage.back()
         await sleep(PING_SECONDS)
+
+
+@asynccontextmanager
+async def outages_told(ping: Callable[[], Awaitable[None]], outage: Outage) -> AsyncIterator[None]:
+    """Watch the bus during the block."""
+    watching = asyncio.create_task(watch(ping, outage))
+    try:
+        yield
+    finally:
+        watching.cancel()
+        await asyncio.gather(watching, return_exceptions=True)
 
 
 def after(seconds: float) -> Callable[[], bool]:

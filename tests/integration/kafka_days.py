@@ -5,7 +5,7 @@ import json
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import time as time_of_day
 from pathlib import Path
@@ -14,6 +14,7 @@ from uuid import uuid4
 
 from pydantic import SecretStr
 
+from libs.events.bus import started_bus
 from libs.events.candles import Candle, CandleBatch
 from libs.events.codec import event_of
 from libs.events.errors import PoisonMessage
@@ -194,15 +195,9 @@ class KafkaDay:
 
         await until(is_so, f"{count} batches of candles")
 
-    @asynccontextmanager
-    async def bus(self) -> AsyncIterator[KafkaBus]:
+    def bus(self) -> AbstractAsyncContextManager[KafkaBus]:
         """A bus of the test's own."""
-        bus = KafkaBus(self.address)
-        await bus.start()
-        try:
-            yield bus
-        finally:
-            await bus.stop()
+        return started_bus(KafkaBus(self.address))
 
     def log_of(self, name: str) -> str:
         """What a process has logged."""

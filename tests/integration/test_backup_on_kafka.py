@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 
-from libs.events.bus import Message, Record, TopicPartition
+from libs.events.bus import Message, Record, TopicPartition, started_bus
 from libs.events.kafka.address import KafkaAddress
 from libs.events.kafka.admin import kafka_admin
 from libs.events.kafka.bus import KafkaBus
@@ -63,12 +63,8 @@ def on_bus(
     address: KafkaAddress, work: Callable[[KafkaBus], Awaitable[None]], fence: str | None = None
 ) -> None:
     async def run() -> None:
-        bus = KafkaBus(address, fence)
-        await bus.start()
-        try:
+        async with started_bus(KafkaBus(address, fence)) as bus:
             await work(bus)
-        finally:
-            await bus.stop()
 
     asyncio.run(run())
 

@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import pytest
 
-from libs.events.bus import Message, Record
+from libs.events.bus import Message, Record, started_bus
 from libs.events.codec import event_of, record_of
 from libs.events.control import TradingHalted
 from libs.events.kafka.address import KafkaAddress
@@ -51,12 +51,8 @@ class Cluster:
         partitions: Mapping[str, int] | None = None,
     ) -> None:
         async def run() -> None:
-            bus = KafkaBus(self.address, partitions=partitions)
-            await bus.start()
-            try:
+            async with started_bus(KafkaBus(self.address, partitions=partitions)) as bus:
                 await work(bus)
-            finally:
-                await bus.stop()
 
         asyncio.run(run())
 

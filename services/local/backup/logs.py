@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Protocol
 
-from libs.events.bus import Message, Record, TopicPartition
+from libs.events.bus import Message, Record, TopicPartition, started_bus
 from libs.events.embedded.journal import Journal
 from libs.events.kafka.address import KafkaAddress
 from libs.events.kafka.admin import KafkaAdmin, kafka_admin
@@ -151,10 +151,8 @@ async def kafka_logs(
     address: KafkaAddress, partitions: Mapping[str, int] | None = None
 ) -> AsyncIterator[KafkaLogs]:
     """Yield the topics of a cluster; `partitions` overrides the table's counts."""
-    bus = KafkaBus(address, partitions=partitions)
-    await bus.start()
-    try:
-        async with kafka_admin(address) as admin:
-            yield KafkaLogs(bus, admin)
-    finally:
-        await bus.stop()
+    async with (
+        started_bus(KafkaBus(address, partitions=partitions)) as bus,
+        kafka_admin(address) as admin,
+    ):
+        yield KafkaLogs(bus, admin)

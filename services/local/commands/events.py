@@ -5,18 +5,18 @@ import os
 import re
 import sys
 from collections import deque
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager, contextmanager
 from typing import Annotated
 
 import typer
 from rich.table import Table
 
-from libs.events.bus import Message, TopicPartition
+from libs.events.bus import Message, TopicPartition, started_bus
 from libs.events.kafka.bus import KafkaBus
 from libs.events.topics import TOPICS, dead_letter_topic, topic_named
 from libs.runtime.logs import configure_logs, logger_of
-from libs.runtime.outage import watch
+from libs.runtime.outage import outages_told
 from libs.runtime.past import past_events
 from libs.runtime.settings import SettingsError
 from services.local import screen
@@ -68,7 +68,7 @@ def tail(
             for row in await _past_rows(bus, starts, last, symbols, conditions):
                 _write(show(row))
             if follow:
-                async with _outages_told(bus):
+                async with outages_told(bus.ping, kafka_outage(screen.notify)):
                     async for message in bus.follow(starts):
                         for row in rows_of(message, symbols):
                             if matches(row, conditions):
@@ -236,24 +236,8 @@ def _agreed(question: str) -> bool:
     return typer.confirm(question)
 
 
-@asynccontextmanager
-async def _bus(settings: LocalSettings) -> AsyncIterator[KafkaBus]:
-    bus = KafkaBus(kafka_of(settings))
-    await bus.start()
-    try:
-        yield bus
-    finally:
-        await bus.stop()
-
-
-@asynccontextmanager
-async def _outages_told(bus: KafkaBus) -> AsyncIterator[None]:
-    watching = asyncio.create_task(watch(bus.ping, kafka_outage(screen.notify)))
-    try:
-        yield
-    finally:
-        watching.cancel()
-        await asyncio.gather(watching, return_exceptions=True)
+def _bus(settings: LocalSettings) -> AbstractAsyncContextManager[KafkaBus]:
+    return started_bus(KafkaBus(kafka_of(settings)))
 
 
 def _write(line: str) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from libs.events.bus import TopicPartition
+from libs.events.bus import TopicPartition, started_bus
 from libs.events.kafka.address import KafkaAddress
 from libs.events.kafka.admin import GroupStanding, kafka_admin
 from libs.events.kafka.bus import KafkaBus
@@ -70,9 +70,5 @@ class KafkaPlaces:
 
     async def count(self, place: TopicPartition, start: int, stop: int) -> int:
         """Return how many messages there are from an offset up to another, excluded."""
-        bus = KafkaBus(self.address)
-        await bus.start()
-        try:
+        async with started_bus(KafkaBus(self.address)) as bus:
             return sum([1 async for _ in bus.read_span(place, start, stop)])
-        finally:
-            await bus.stop()

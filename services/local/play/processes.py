@@ -14,13 +14,14 @@ from typing import NamedTuple, TypeVar
 
 from pydantic import SecretStr
 
+from libs.events.bus import started_bus
 from libs.events.control import HistoryLoaded
 from libs.events.kafka.address import KafkaAddress
 from libs.events.kafka.bus import KafkaBus
 from libs.market.rupees import grouped
 from libs.runtime.clock import WallClock
 from libs.runtime.logs import logger_of
-from libs.runtime.outage import Outage, after, until_answered, watch
+from libs.runtime.outage import Outage, after, outages_told, until_answered
 from libs.runtime.past import past_events
 from libs.runtime.process import kafka_address
 from libs.runtime.runner import stop_on_signals
@@ -77,7 +78,7 @@ async def serve_simulated_on_kafka(
     stop_on_signals(stopping)
     async with _servers(settings, var, "up", reports.notify) as servers:
         run = _Run(settings, servers, var, reports, stopping)
-        async with _reading(servers.kafka) as bus:
+        async with started_bus(KafkaBus(servers.kafka)) as bus:
             resumption = await resume(bus, begin.first_day)
         seed = begin.check(var, resumption.day)
         on_servers(servers.announced)
@@ -207,12 +208,8 @@ async def _servers(
         servers = Servers(kafka, store)
         if settings.bus.kind != "kafka":  # another command finds those of the settings there
             stack.enter_context(announced(var, servers.announced))
-        watching = asyncio.create_task(watch(KafkaBus(kafka).ping, outage))
-        try:
+        async with outages_told(KafkaBus(kafka).ping, outage):
             yield servers
-        finally:
-            watching.cancel()
-            await asyncio.gather(watching, return_exceptions=True)
 
 
 @asynccontextmanager
@@ -224,28 +221,18 @@ async def _fleet(settings: LocalSettings, var: Path, notify: Notify) -> AsyncIte
         yield fleet
 
 
-@asynccontextmanager
-async def _reading(address: KafkaAddress) -> AsyncIterator[KafkaBus]:
-    bus = KafkaBus(address)
-    await bus.start()
-    try:
-        yield bus
-    finally:
-        await bus.stop()
-
-
 class _Result(NamedTuple):
     events: DayEvents
     standing: Standing
 
 
 async def _result(settings: LocalSettings, address: KafkaAddress, day: date) -> _Result:
-    async with _reading(address) as bus:
+    async with started_bus(KafkaBus(address)) as bus:
         return _Result(await day_events(bus, day), await standing(bus, settings.executor))
 
 
 async def _standing(settings: LocalSettings, address: KafkaAddress) -> Standing:
-    async with _reading(address) as bus:
+    async with started_bus(KafkaBus(address)) as bus:
         return await standing(bus, settings.executor)
 
 
@@ -266,7 +253,7 @@ async def _settled(address: KafkaAddress) -> int:
 
 async def _last_day(address: KafkaAddress) -> date | None:
     """Return the last day whose history was loaded."""
-    async with _reading(address) as bus:
+    async with started_bus(KafkaBus(address)) as bus:
         control = past_events(bus, ["control"], logger_of("local"))
         days = [one.trading_day async for one in control if isinstance(one, HistoryLoaded)]
     return max(days, default=None)

@@ -9,6 +9,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+from libs.events.bus import started_bus
 from libs.events.embedded.bus import LocalBus
 from libs.events.orders import OrderEvent
 from libs.events.signals import ExecutionDecided
@@ -32,7 +33,6 @@ from services.local.play.system import (
     Wiring,
     paper_venue,
     settled,
-    started_bus,
 )
 from services.local.settings import LocalSettings
 

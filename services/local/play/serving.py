@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from libs.broker.errors import BrokerError
-from libs.events.bus import Bus
+from libs.events.bus import Bus, started_bus
 from libs.events.candles import CandleBatch
 from libs.events.codec import event_of
 from libs.events.embedded.bus import LocalBus
@@ -34,7 +34,6 @@ from services.local.play.system import (
     System,
     Wiring,
     service_metrics,
-    started_bus,
 )
 from services.local.play.trading_days import OnWait, awaited, not_noted, until_open
 from services.local.settings import LocalSettings

@@ -1,8 +1,7 @@
 """AlphaStockOrchestrator: all services in one process, started and stopped in the right order."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Self
@@ -36,16 +35,6 @@ MakeService = Callable[[Parts], Service]
 def service_metrics() -> dict[str, Metrics]:
     """Return the metrics of each service, for what is made before the service is."""
     return {name: Metrics(name) for name in NAMES}
-
-
-@asynccontextmanager
-async def started_bus(bus: LocalBus) -> AsyncIterator[None]:
-    """Open a bus, and close it afterwards."""
-    await bus.start()
-    try:
-        yield
-    finally:
-        await bus.stop()
 
 
 def paper_venue(settings: LocalSettings) -> Venue:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from libs.events.bus import started_bus
 from libs.events.embedded.bus import LocalBus
 from libs.events.event import utc_from_ms
 from libs.events.positions import PositionUpdated
@@ -17,7 +18,7 @@ from libs.store.errors import StoreRejected
 from libs.store.store import Columns, Params
 from services.ingest.feed import Backfill
 from services.local.play.replaying import Played, play
-from services.local.play.system import System, Wiring, paper_venue, settled, started_bus
+from services.local.play.system import System, Wiring, paper_venue, settled
 from services.local.settings import LocalSettings
 from services.simulator.domain.market.synthetic import SyntheticMarket
 from services.simulator.domain.market.underlyings import DEFAULT_UNIVERSE
