@@ -42,8 +42,14 @@ class FolderLock:
             self.descriptor = -1
 
 
-def write_private(path: Path, text: str) -> None:
-    """Write a file that only its owner may read."""
-    path.unlink(missing_ok=True)
-    path.touch(mode=0o600)
-    path.write_text(text)
+def is_locked(lock: Path) -> bool:
+    """Return whether a process holds a lock of its own on a file; OSError without the file.
+
+    Who looks holds the lock for a moment, and shares it with others who look.
+    """
+    with lock.open("rb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False

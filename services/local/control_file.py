@@ -13,10 +13,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from uuid import uuid4
 
+from libs.private_files import write_private
 from libs.runtime.access import AccessToken, Scope, hash_of, new_token
 from libs.runtime.settings import RuntimeSettings, SettingsError
+from libs.servers.folder import is_locked
 from services.local.catalogue import entry_of
 from services.local.settings import LocalSettings
 
@@ -90,7 +91,7 @@ def control_of(folder: Path) -> Control | None:
     Raises SettingsError for a file that cannot be read.
     """
     try:
-        if not _is_locked(folder / LOCK):
+        if not is_locked(folder / LOCK):
             return None
         held = json.loads((folder / FILE).read_text("utf-8"))
         return Control(folder, held["url"], held["token"], held.get("waits_for", ""))
@@ -105,7 +106,7 @@ def control_of(folder: Path) -> Control | None:
 def is_running(folder: Path) -> bool:
     """Return whether an `up` runs with this state folder."""
     try:
-        return _is_locked(folder / LOCK)
+        return is_locked(folder / LOCK)
     except OSError:
         return False
 
@@ -136,25 +137,8 @@ def _admitting(settings: LocalSettings, token: str) -> LocalSettings:
 
 
 def _write(control: Control) -> None:
-    """Write the file at once: a reader sees all of it or nothing; only the owner may read it."""
-    path = control.folder / FILE
-    draft = path.with_name(f".{FILE}.{uuid4().hex}")
-    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _OWNER_ONLY)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            held = {"url": control.url, "token": control.token, "waits_for": control.waits_for}
-            json.dump(held, file)
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
-
-
-def _is_locked(lock: Path) -> bool:
-    descriptor = os.open(lock, os.O_RDONLY)
-    try:
-        return not _locked(descriptor, fcntl.LOCK_SH)
-    finally:
-        os.close(descriptor)
+    held = {"url": control.url, "token": control.token, "waits_for": control.waits_for}
+    write_private(control.folder / FILE, json.dumps(held))
 
 
 def _locked_soon(descriptor: int) -> bool:
@@ -166,10 +150,10 @@ def _locked_soon(descriptor: int) -> bool:
     return _locked(descriptor)
 
 
-def _locked(descriptor: int, kind: int = fcntl.LOCK_EX) -> bool:
+def _locked(descriptor: int) -> bool:
     """Lock an open file until it is closed; return False if another process has it."""
     try:
-        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     return True

@@ -1,20 +1,17 @@
 """The session of a trading day, and the file that passes it from the login to the services."""
 
 import json
-import os
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 from libs.broker.errors import SessionExpired, SessionFileBroken, SessionMissing
+from libs.broker.kite.replies import LOG_IN
 from libs.events.event import ms_from_utc
 from libs.market.calendar import IST
 from libs.market.packaged import load_table
-
-_LOG_IN = "run `alphastocks login`"
-_OWNER_ONLY = 0o600
+from libs.private_files import write_private
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,16 +53,7 @@ class SessionFile:
     def write(self, session: KiteSession) -> None:
         """Replace the file atomically: a reader sees the old session or the new one."""
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        draft = self._path.with_name(f".{self._path.name}.{uuid4().hex}")
-        handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _OWNER_ONLY)
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                file.write(session_json(session))
-                file.flush()
-                os.fsync(file.fileno())
-            draft.replace(self._path)
-        finally:
-            draft.unlink(missing_ok=True)
+        write_private(self._path, session_json(session))
 
     def read(self, now_ms: int | None = None) -> KiteSession:
         """Return the file's session; check its expiry if `now_ms` (epoch ms) is given.
@@ -75,7 +63,7 @@ class SessionFile:
         try:
             text = self._path.read_text("utf-8")
         except FileNotFoundError as error:
-            raise SessionMissing(f"there is no session at {self._path}: {_LOG_IN}") from error
+            raise SessionMissing(f"there is no session at {self._path}: {LOG_IN}") from error
         except (OSError, UnicodeDecodeError) as error:
             raise self._broken() from error
         session = self._parse(text)
@@ -108,13 +96,13 @@ class SessionFile:
             raise self._broken() from None
 
     def _broken(self) -> SessionFileBroken:
-        return SessionFileBroken(f"the session at {self._path} cannot be read: {_LOG_IN}")
+        return SessionFileBroken(f"the session at {self._path} cannot be read: {LOG_IN}")
 
 
 def _unexpired(session: KiteSession, now_ms: int) -> KiteSession:
     if now_ms >= ms_from_utc(session.expires_at):
         ended = f"{session.expires_at.astimezone(IST):%Y-%m-%d %H:%M}"
-        raise SessionExpired(f"the session of {session.user_id} ended at {ended}: {_LOG_IN}")
+        raise SessionExpired(f"the session of {session.user_id} ended at {ended}: {LOG_IN}")
     return session
 
 

@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Self
 from xml.sax.saxutils import escape
 
+from libs.private_files import write_private
 from libs.servers.child import Child, Kind
 from libs.servers.clickhouse import wheel
-from libs.servers.folder import write_private
 from libs.servers.ports import HOST, free_ports
 from libs.store.errors import ServerFailed, ServerMissing, StoreFolderBusy
 from libs.store.store import StoreAddress

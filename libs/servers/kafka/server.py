@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Self
 
 from libs.events.kafka.address import KafkaAddress
+from libs.private_files import write_private
 from libs.servers.child import Child, Kind
-from libs.servers.folder import write_private
 from libs.servers.kafka.config import (
     LOG_CONFIG_FILE,
     LOG_FILE,

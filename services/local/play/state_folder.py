@@ -1,6 +1,5 @@
 """The state folder of `up`: which market it holds, and beginning anew."""
 
-import fcntl
 import json
 import shutil
 from datetime import date
@@ -8,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from libs.runtime.settings import SettingsError
+from libs.servers.folder import is_locked
 from services.local.play.database import SERVER_FOLDER
 
 MARKET = "market.json"
@@ -49,7 +49,7 @@ def begin_anew(folder: Path) -> None:
     """Remove the state in a folder; SettingsError while another process uses it."""
     parts = [folder / name for name in PARTS if (folder / name).is_dir()]
     for part in parts:
-        if _is_in_use(part / "lock"):
+        if (part / "lock").exists() and is_locked(part / "lock"):
             raise SettingsError(f"--fresh: {folder} is in use by another alphastocks: stop it")
     try:
         for part in parts:
@@ -66,14 +66,3 @@ def _held_seed(file: Path) -> int | None:
         return None
     except (OSError, ValueError, KeyError, TypeError):
         raise SettingsError(f"--var: {file} cannot be read; pass --fresh to begin anew") from None
-
-
-def _is_in_use(lock: Path) -> bool:
-    try:
-        with lock.open("rb") as file:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except FileNotFoundError:
-        return False
-    except BlockingIOError:
-        return True
-    return False

@@ -1,11 +1,10 @@
 import os
-import stat
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from libs.servers.folder import FolderLock, write_private
+from libs.servers.folder import FolderLock
 
 
 class Busy(Exception):
@@ -34,12 +33,3 @@ def test_a_child_that_inherits_the_lock_holds_it_after_we_released_it(tmp_path: 
         child.communicate()
     other.take()
     other.release()
-
-
-def test_a_private_file_takes_the_place_of_one_that_was_not(tmp_path: Path) -> None:
-    path = tmp_path / "users.xml"
-    path.write_text("old and long")
-    path.chmod(0o644)
-    write_private(path, "secret")
-    assert path.read_text() == "secret"
-    assert stat.S_IMODE(path.stat().st_mode) == 0o600
