@@ -5,7 +5,8 @@ Exit status 0 when it is ready. It imports little, since it runs every few secon
 
 import sys
 import urllib.error
-import urllib.request
+
+from libs.runtime.direct import DIRECT
 
 URL = "http://127.0.0.1:8100/health/ready"
 _SECONDS = 4.0
@@ -13,9 +14,8 @@ _SECONDS = 4.0
 
 def probe(url: str) -> tuple[bool, str]:
     """Return whether a service is ready, and its answer or why there is none."""
-    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
-        with direct.open(url, timeout=_SECONDS) as reply:
+        with DIRECT.open(url, timeout=_SECONDS) as reply:
             return True, reply.read().decode()
     except urllib.error.HTTPError as refused:
         return False, refused.read().decode()

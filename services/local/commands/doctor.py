@@ -4,9 +4,7 @@ import json
 import os
 import shutil
 import socket
-import urllib.request
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -19,6 +17,7 @@ from libs.broker.errors import SessionError, SessionMissing
 from libs.broker.kite.session import KiteSession, SessionFile
 from libs.broker.kite.settings import KiteSettings
 from libs.market.calendar import IST, CalendarError, load_calendar
+from libs.runtime.direct import DIRECT
 from libs.runtime.settings import SettingsError
 from services.local import checks, screen
 from services.local.catalogue import NAMES, SERVICES
@@ -37,7 +36,6 @@ DOCKER_PORTS = {
 """What the compose file publishes on this machine, by the variable that changes it."""
 _STYLES = {"ok": "green", "waits": "yellow", "failed": "bold red"}
 _SECONDS = 2.0
-_DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 def doctor(
@@ -78,7 +76,7 @@ def _here(config: Path | None, now: datetime, var: Path) -> Iterator[Finding]:
     yield checks.key_finding(kite.api_key, LOCAL_KEY)
     yield checks.session_finding(session, kite.api_key, _opens_at(now))
     is_up = any(map(is_running, (var, *var.glob("*/"))))
-    yield checks.ports_finding(_service_ports(settings) if is_up else _others(settings))
+    yield checks.ports_finding(_service_ports(settings, may_be_ours=is_up))
     yield from map(checks.server_finding, _servers(settings))
     yield from _of_every_start(now, var, session)
 
@@ -89,7 +87,7 @@ def _on_docker(now: datetime, var: Path) -> Iterator[Finding]:
     yield checks.key_finding(os.environ.get(DOCKER_KEY, ""), DOCKER_KEY)
     yield checks.session_finding(inside, "", None, "make login, when it is up")
     ports = [
-        replace(_port(variable.removesuffix("_PORT").lower(), number, variable), is_ours=False)
+        _port(variable.removesuffix("_PORT").lower(), number, variable)
         for variable, number in _docker_ports().items()
     ]
     yield checks.ports_finding(ports)
@@ -130,27 +128,24 @@ def _docker_ports() -> dict[str, int]:
     return {name: int(text) for name, text in ports.items()}
 
 
-def _service_ports(settings: LocalSettings) -> list[Port]:
+def _service_ports(settings: LocalSettings, *, may_be_ours: bool) -> list[Port]:
+    """Return the ports of `up`; where none runs, what answers there is of a stack on Docker."""
     first = settings.runtime.port
     return [
-        _port(entry.name, first + entry.port_offset, "runtime.port")
+        _port(entry.name, first + entry.port_offset, "runtime.port", may_be_ours=may_be_ours)
         for entry in sorted(SERVICES, key=lambda entry: entry.port_offset)
     ]
 
 
-def _others(settings: LocalSettings) -> list[Port]:
-    """Return the ports where no `up` runs: what answers there belongs to a stack on Docker."""
-    return [replace(port, is_ours=False) for port in _service_ports(settings)]
-
-
-def _port(purpose: str, number: int, setting: str) -> Port:
+def _port(purpose: str, number: int, setting: str, *, may_be_ours: bool = False) -> Port:
     """Look who listens on a port of this machine."""
     try:
         with socket.create_server(("127.0.0.1", number)):
             return Port(purpose, number, setting)
     except (OSError, OverflowError) as error:
         if service := _service_at(number):
-            return Port(purpose, number, setting, f"our {service}", is_ours=service == purpose)
+            is_ours = may_be_ours and service == purpose
+            return Port(purpose, number, setting, f"our {service}", is_ours)
         why = "another program" if isinstance(error, OSError) else "nobody: too high a number"
         return Port(purpose, number, setting, why)
 
@@ -158,7 +153,7 @@ def _port(purpose: str, number: int, setting: str) -> Port:
 def _service_at(port: int) -> str:
     """Return which of our services answers at a port, "" for none."""
     try:
-        with _DIRECT.open(f"http://127.0.0.1:{port}/info", timeout=_SECONDS) as reply:
+        with DIRECT.open(f"http://127.0.0.1:{port}/info", timeout=_SECONDS) as reply:
             name = json.load(reply)["service"]
     except (OSError, ValueError, KeyError, TypeError):
         return ""

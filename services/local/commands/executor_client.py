@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from libs.runtime.direct import DIRECT
 from libs.runtime.settings import RuntimeSettings, SettingsError
 from services.local.control_file import (
     STATE_FOLDERS,
@@ -24,8 +25,6 @@ TOKEN_FILE = f"{TOKEN}_FILE"
 URL = "ALPHASTOCKS_CONTROL_URL"
 DEFAULT_URL = executor_url(RuntimeSettings())
 _SECONDS = 20.0
-_DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-"""Goes through no proxy: that would read the token."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +43,7 @@ class Executor:
         headers = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}
         request = urllib.request.Request(f"{self.url}/control/{action}", body, headers)  # noqa: S310  see `_checked`
         try:
-            with _DIRECT.open(request, timeout=_SECONDS) as reply:
+            with DIRECT.open(request, timeout=_SECONDS) as reply:
                 return json.load(reply)
         except urllib.error.HTTPError as error:
             raise SettingsError(f"{action}: {self.url}: {_detail(error)}") from None
