@@ -10,7 +10,7 @@ from pydantic_settings import BaseSettings, EnvSettingsSource
 from pydantic_settings import SettingsError as PydanticSettingsError
 
 from libs.errors import AlphaStocksError
-from libs.runtime.nearest import meant
+from libs.market.names import nearest
 from libs.runtime.origins import DELIMITER, Origin, is_secret, keys_of, place_of
 
 PREFIX = "ALPHASTOCKS_"
@@ -39,6 +39,13 @@ Model = type[BaseSettings]
 
 class SettingsError(AlphaStocksError):
     """Settings that cannot be used; one line that names the key."""
+
+
+def meant(name: str, known: Iterable[str]) -> str:
+    """Return `did you mean X?` for the nearest known name, or else `known: A, B`."""
+    names = sorted(known)
+    near = nearest(name, names)
+    return f"did you mean {near}?" if near else f"known: {', '.join(names)}"
 
 
 def read_file(file: Path) -> dict[str, Any]:
