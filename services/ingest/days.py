@@ -55,7 +55,7 @@ def next_opening(calendar: Calendar, now_ms: int, played: date | None) -> Openin
         day = _next(calendar, utc_from_ms(now_ms).astimezone(IST), played)
     except CalendarError as error:
         raise SettingsError(f"no further trading day is known: {error}") from None
-    return Opening(day, (_sessions(calendar, day)[0].opens_at - EARLY).astimezone(IST))
+    return Opening(day, (sessions_of(calendar, day)[0].opens_at - EARLY).astimezone(IST))
 
 
 async def wait_until(at: datetime, now_ms: Callable[[], int], sleep: Sleep) -> None:
@@ -85,30 +85,33 @@ async def retry_until_open(
             try:
                 return await attempt()
             except BrokerError as error:
-                if not (isinstance(error, SessionError) or is_retriable(error)):
+                what = awaited(error)
+                if not what:
                     raise
                 if type(error).__name__ != logged:
                     logger_of("ingest").error(
                         "the day cannot be opened yet, retrying", reason=str(error)
                     )
-                logged, waiting.reason = type(error).__name__, _awaited(error)
+                logged, waiting.reason = type(error).__name__, f"{what} ({error})"
                 await sleep(POLL_SECONDS)
 
 
-def _awaited(error: BrokerError) -> str:
-    what = LOGIN if isinstance(error, SessionError) else "an answer of the broker"
-    return f"{what} ({error})"
+def awaited(error: BrokerError) -> str:
+    """Return what ends an error by itself: a login, or the broker's answer; "" for nothing."""
+    if isinstance(error, SessionError):
+        return LOGIN
+    return "an answer of the broker" if is_retriable(error) else ""
 
 
 def _next(calendar: Calendar, now: datetime, played: date | None) -> date:
     """Return today if it has a session that is not over and was not played, else a later day."""
-    sessions = _sessions(calendar, now.date())
+    sessions = sessions_of(calendar, now.date())
     if sessions and now < sessions[-1].closes_at and now.date() != played:
         return now.date()
     return calendar.next_trading_day(SEGMENTS[0], now.date())
 
 
-def _sessions(calendar: Calendar, day: date) -> list[Session]:
+def sessions_of(calendar: Calendar, day: date) -> list[Session]:
     """Return the sessions of all segments, the one that closes last at the end."""
     both = [session for name in SEGMENTS for session in calendar.sessions(name, day)]
     return sorted(both, key=lambda session: session.closes_at)

@@ -22,6 +22,7 @@ from libs.runtime.runner import endpoints, stop_on_signals
 from libs.runtime.settings import SettingsError
 from libs.store.store import Store
 from services.executor.venue import make_venue
+from services.ingest.days import awaited
 from services.ingest.live_feed import make_live_feed
 from services.ingest.pace import paced
 from services.local.catalogue import entry_of
@@ -35,7 +36,7 @@ from services.local.play.system import (
     Wiring,
     service_metrics,
 )
-from services.local.play.trading_days import OnWait, awaited, not_noted, until_open
+from services.local.play.trading_days import OnWait, not_noted, until_open
 from services.local.settings import LocalSettings
 
 AGAIN_SECONDS = 30.0

@@ -4,18 +4,18 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import date, datetime
 
-from libs.broker.errors import BrokerError, SessionError
+from libs.broker.errors import BrokerError
 from libs.market.calendar import load_calendar
 from libs.runtime.brokers.registry import BrokerSections
 from libs.runtime.clock import WallClock
-from libs.runtime.health import Waiting
-from libs.runtime.retry import is_retriable
+from libs.runtime.health import LOGIN, Waiting
 from services.ingest.days import (
-    SEGMENTS,
     Sleep,
+    awaited,
     exchange_days,
     next_opening,
     retry_until_open,
+    sessions_of,
     wait_until,
 )
 from services.ingest.live_feed import LiveFeed, make_live_feed
@@ -63,7 +63,7 @@ async def until_opened(
         try:
             await attempt()
         except BrokerError as error:
-            what = awaited(error)
+            what = _said(awaited(error))
             if what not in ("", said):
                 said = what
                 on_wait(what)
@@ -73,11 +73,9 @@ async def until_opened(
     await retry_until_open(attempted, sleep, Waiting())
 
 
-def awaited(error: BrokerError) -> str:
-    """Return what ends an error by itself: a login, or the broker's answer; "" for nothing."""
-    if isinstance(error, SessionError):
-        return "a login in another terminal: alphastocks login"
-    return "an answer of the broker" if is_retriable(error) else ""
+def _said(what: str) -> str:
+    """Return what is waited for, for who sits at the terminal."""
+    return "a login in another terminal: alphastocks login" if what == LOGIN else what
 
 
 async def until_opening(
@@ -113,9 +111,7 @@ def is_after_close(day: date, now_ms: int) -> bool:
 
 
 def _closes_at(day: date) -> datetime:
-    calendar = load_calendar()
-    sessions = [one for segment in SEGMENTS for one in calendar.sessions(segment, day)]
-    return max(session.closes_at for session in sessions)
+    return sessions_of(load_calendar(), day)[-1].closes_at
 
 
 async def _open_after(feed: LiveFeed, played: date | None) -> None:
