@@ -22,7 +22,7 @@ from services.executor.domain.executor import OptionsExecutor
 from services.executor.domain.option_market import OptionMarket
 from services.executor.domain.overview import Overview, overview
 from services.executor.domain.risk import RiskBook
-from services.executor.domain.stakes import what_may_be_lost
+from services.executor.domain.stakes import stakes_of
 from services.executor.handler import ExecutorHandler
 from services.executor.settings import ExecutorSettings
 
@@ -77,15 +77,15 @@ def _log_outage(error: Exception) -> None:
 
 
 def _log_stakes(executor: OptionsExecutor) -> None:
-    sizing, limits = executor.policy.sizing, executor.policy.limits
+    stakes = stakes_of(executor.policy)
     logger_of("executor").info(
-        what_may_be_lost(executor.policy),
+        stakes.line,
         mode=executor.mode,
-        capital=float(sizing.capital),
-        risk_a_trade=float(sizing.capital * sizing.risk),
-        positions=limits.positions,
-        capital_at_risk=float(sizing.capital * limits.capital_at_risk),
-        daily_loss=float(sizing.capital * limits.daily_loss),
+        capital=float(stakes.capital),
+        risk_a_trade=float(stakes.risk_a_trade),
+        positions=stakes.positions,
+        capital_at_risk=float(stakes.capital_at_risk),
+        daily_loss=float(stakes.daily_loss),
     )
 
 

@@ -1,5 +1,6 @@
 """All orders of the executor, and what each position still holds."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
 from uuid import UUID
@@ -65,15 +66,15 @@ class Blotter:
 
     def held(self) -> tuple[OrderPlanned, ...]:
         """Return an entry of each position that holds units."""
-        positions = ((self.holding(key), orders) for key, orders in self._by_position.items())
-        return tuple(orders[0].plan for held, orders in positions if held.bought > held.sold)
+        return self._entries(lambda held: held.bought > held.sold)
 
     def to_close(self) -> tuple[OrderPlanned, ...]:
         """Return an entry of each position that holds units, or whose entry may still fill."""
-        positions = ((self.holding(key), orders) for key, orders in self._by_position.items())
-        return tuple(
-            orders[0].plan for held, orders in positions if held.bought > held.sold or held.buying
-        )
+        return self._entries(lambda held: held.bought > held.sold or held.buying > 0)
+
+    def _entries(self, is_meant: Callable[[Holding], bool]) -> tuple[OrderPlanned, ...]:
+        positions = self._by_position.items()
+        return tuple(orders[0].plan for key, orders in positions if is_meant(self.holding(key)))
 
     def holding(self, position_id: UUID) -> Holding:
         """Return what the orders of a position add up to."""

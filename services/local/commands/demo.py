@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from libs.store.store import Store
-from services.executor.domain.stakes import what_may_be_lost
+from services.executor.domain.stakes import stakes_of
 from services.local import screen
 from services.local.commands.options import (
     DEFAULT_DAY,
@@ -45,7 +45,7 @@ def demo(
     settings, on = settings_of(config).for_demo(), trading_day(day)
     check_folder("--out", out)
     check_folder("--var", var)
-    screen.console.print(what_may_be_lost(settings.executor.policy()))
+    screen.console.print(stakes_of(settings.executor.policy()).line)
     inputs = {"seed": seed, "day": on, "settings": settings.public()}
     name = settings.store.database or database_of("demo", inputs)
 

@@ -8,7 +8,7 @@ import typer
 
 from libs.runtime.settings import SettingsError
 from libs.store.store import Store
-from services.executor.domain.stakes import what_may_be_lost
+from services.executor.domain.stakes import stakes_of
 from services.local import screen
 from services.local.commands.options import (
     DEFAULT_SEED,
@@ -59,7 +59,7 @@ def replay(
     check_readable("DIR", folder)
     segments, expiries = settings.candle.segments, settings.executor.expiries_needed
     feed = recorded_feed(folder, on, wanted, seed, segments, expiries)
-    screen.console.print(what_may_be_lost(settings.executor.policy()))
+    screen.console.print(stakes_of(settings.executor.policy()).line)
     names = sorted(one.tradingsymbol for one in feed.recording.instruments)
     inputs = {"seed": seed, "day": on, "symbols": names, "settings": settings.public()}
     name = database or settings.store.database or database_of("replay", inputs)

@@ -9,6 +9,7 @@ from rich.table import Table
 from libs.market.calendar import IST
 from libs.market.rupees import rupees
 from services.executor.replies import Amount, Count, PositionState, State
+from services.local.play.standing import Standing
 
 UNKNOWN = "unknown"
 _OLD = timedelta(minutes=1)
@@ -17,9 +18,9 @@ _OLD = timedelta(minutes=1)
 
 def state_lines(state: State) -> Iterator[str]:
     """Yield the lines above the table of positions."""
-    halted = f"halted ({state.halted_because})" if state.halted_because else "not halted"
-    changed = f" (settings: {state.settings_mode})" if state.mode != state.settings_mode else ""
-    yield f"mode {state.mode}{changed}, {halted}, {_positions(state.open_positions)} open"
+    standing = Standing(state.mode, state.settings_mode, state.halted_because)
+    halted = "" if state.halted_because else ", not halted"
+    yield f"{standing.line}{halted}, {_positions(state.open_positions)} open"
     limits, closed = state.limits, state.closed_positions
     day = "today" if state.trading_day is None else f"on {state.trading_day}"
     at = "" if state.at is None else f", at {_time(state.at)} in India"

@@ -11,7 +11,7 @@ import typer
 from libs.market.calendar import IST
 from libs.runtime.logs import configure_logs
 from libs.runtime.settings import SettingsError
-from services.executor.domain.stakes import what_may_be_lost
+from services.executor.domain.stakes import stakes_of
 from services.local import screen
 from services.local.commands.options import (
     DEFAULT_DAY,
@@ -167,7 +167,7 @@ def _greeting(settings: LocalSettings, kite: bool) -> OnStart:
         shown.append(playing)
         if len(shown) > 1:
             return
-        screen.console.print(what_may_be_lost(settings.executor.policy()))
+        screen.console.print(stakes_of(settings.executor.policy()).line)
         for service, port in ports:
             address = f"http://{settings.runtime.host}:{port}/health/ready"
             screen.console.print(f"  {service:10} {address}")

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from services.executor.domain.policy import LevelRules, OrderRules, Policy, RiskLimits, Sizing
 from services.executor.domain.sizing import levels_of, limit_of, size_of
-from services.executor.domain.stakes import what_may_be_lost
+from services.executor.domain.stakes import stakes_of
 
 TICK = Decimal("0.05")
 PARTS = st.decimals("-0.5", "2.5", places=3)
@@ -99,11 +99,11 @@ def test_what_is_built_in_code_is_held_to_the_same_bounds() -> None:
 
 
 def test_what_may_be_lost_is_said_in_rupees() -> None:
-    assert what_may_be_lost(Policy()) == (
+    assert stakes_of(Policy()).line == (
         "Capital ₹10,00,000; at most ₹20,000 at risk in a trade, 3 positions, ₹1,50,000 together; "
         "no entry after a loss of ₹50,000 in a day."
     )
     one = Policy(sizing=Sizing(capital=Decimal(50_000)), limits=RiskLimits(positions=1))
-    assert what_may_be_lost(one).startswith(
+    assert stakes_of(one).line.startswith(
         "Capital ₹50,000; at most ₹1,000 at risk in a trade, 1 position, ₹7,500 together"
     )
