@@ -1,9 +1,9 @@
 """Candles: a CandleBatch in columns, and Candle, one row of it."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any, Literal, Self
+from itertools import repeat
+from typing import Any, Literal, NamedTuple, Self
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict
@@ -29,8 +29,7 @@ def length_ms(interval: Interval) -> int:
     return (_SESSION_MINUTES if interval == "day" else MINUTES[interval]) * 60_000
 
 
-@dataclass(frozen=True, slots=True)
-class Candle:
+class Candle(NamedTuple):
     """One candle of [opened_ms, closes_ms), epoch ms. `volume` in units, 0 for an index.
 
     `vwap` is None without volume; `cumulative_volume` is the day's volume at the close.
@@ -204,7 +203,7 @@ class CandleBatch(Event):
 
     def candles(self) -> Iterator[Candle]:
         """Yield the rows one by one."""
-        columns: list[tuple[Any, ...]] = [value for _, value in self.columns]
-        shared: tuple[Any, ...] = (self.interval, self.source, self.trading_day)
-        for row in zip(*columns, strict=True):
-            yield Candle(*row, *shared)
+        columns: list[Iterable[Any]] = [value for _, value in self.columns]
+        shared = (self.interval, self.source, self.trading_day)
+        columns.extend(repeat(value, len(self.columns)) for value in shared)
+        return map(Candle._make, zip(*columns, strict=True))

@@ -1,6 +1,6 @@
 """The vectorised fold compared with a slow one, tick by tick."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import timedelta
 
 import pytest
@@ -236,7 +236,7 @@ def test_a_restart_goes_on_from_the_published_minutes() -> None:
 
 
 def without_vwap(candle: Candle) -> dict[str, object]:
-    values = asdict(candle)
+    values = candle._asdict()
     del values["vwap"]
     return values
 

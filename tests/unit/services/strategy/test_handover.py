@@ -82,7 +82,7 @@ def history(closed: Sequence[Sequence[int]]) -> list[Candle]:
     return [
         Candle(
             **{
-                **{name: getattr(candle, name) for name in Candle.__slots__},
+                **{name: getattr(candle, name) for name in Candle._fields},
                 "opened_ms": candle.opened_ms - before,
                 "closes_ms": candle.closes_ms - before,
             }
