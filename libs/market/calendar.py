@@ -89,6 +89,10 @@ class Calendar:
         """Whether the data files cover this day."""
         return self._first_day <= day <= self._last_day
 
+    def knows(self, segment: str) -> bool:
+        """Whether the data files have the hours of a segment."""
+        return _exchange(segment) in self._segments
+
     def sessions(self, segment: str, day: date) -> tuple[Session, ...]:
         """Continuous sessions of a day in order; none when closed."""
         return tuple(_session(day, opens, closes) for opens, closes in self._hours(segment, day))

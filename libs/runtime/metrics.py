@@ -60,9 +60,19 @@ class StrategyMetrics(_Definitions):
 
     def __init__(self, registry: CollectorRegistry) -> None:
         super().__init__(registry)
-        # Time of one strategy for one candle, to find the slow one.
+        # Time of one strategy for the candles that close together, to find the slow one.
         self.seconds = self._seconds(
-            "strategy_seconds", "Time of a strategy for one candle.", "strategy"
+            "strategy_seconds", "Time of a strategy for the candles of one batch.", "strategy"
+        )
+        # Signals with levels on the wrong side or a number that is none: a bug of the strategy.
+        self.refused = self._counter(
+            "strategy_refused_signals", "Signals that were refused at their source.", "strategy"
+        )
+        # Instruments on which it is silent, for lack of history or after a gap.
+        self.cold = self._gauge(
+            "strategy_cold_instruments",
+            "Instruments on which a strategy lacks history.",
+            "strategy",
         )
         # 1 for a strategy that an error has stopped: it sends no signals until a restart.
         self.is_stopped = self._gauge(

@@ -21,7 +21,8 @@ Task = Callable[[Emit], Awaitable[None]]
 class Parts:
     """What a service is built from besides its settings; without a store nothing is stored.
 
-    `waiting` is where the service says what it waits for.
+    `waiting` is where the service says what it waits for. In a replay (`is_replay`) the outcome
+    must not depend on how fast the machine is.
     """
 
     bus: Bus
@@ -29,6 +30,7 @@ class Parts:
     metrics: Metrics
     store: Store | None = None
     waiting: Waiting = field(default_factory=Waiting)
+    is_replay: bool = False
 
     def writer(self, service: str, topics: tuple[str, ...], table: str, rows: Rows) -> Subscription:
         """Return the consumer group that fills a table from topics."""

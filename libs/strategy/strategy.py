@@ -3,6 +3,7 @@
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
+from datetime import date
 from functools import cache
 from inspect import Parameter, Signature, signature
 from typing import Any, ClassVar, NotRequired, Self, TypedDict, Unpack
@@ -17,7 +18,7 @@ Parameters = dict[str, float | str]
 
 
 class WrongSignal(AlphaStocksError, ValueError):
-    """A signal whose levels contradict its action, or whose confidence is not within 0..1."""
+    """A signal with levels that contradict its action, or with an invalid number."""
 
 
 class Levels(TypedDict):
@@ -37,21 +38,25 @@ class Levels(TypedDict):
 class Strategy(ABC):
     """A strategy on one instrument.
 
-    `on_candle` is called once per closed candle of `interval`, in order, first for the history.
-    Signals are ignored until it has seen `history_needed` candles. `name` is used in the settings;
-    another `version` gives signals other ids.
+    `on_candle` is called once per closed candle of `interval`, in order, first for the history;
+    `on_other_candle` likewise for `other_intervals`. Of candles that close at the same time the
+    shorter interval comes first. Signals are ignored until it has seen `history_needed` candles.
+    `name` is used in the settings; another `version` gives signals other ids.
     """
 
     name: ClassVar[str]
     version: ClassVar[str] = "1"
     interval: Interval = "15m"
+    other_intervals: tuple[Interval, ...] = ()
     history_needed: int = 50
     _arguments: Parameters
+    _given: tuple[tuple[Any, ...], dict[str, Any]]
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         """Keep the constructor's arguments, which are the parameters."""
         made = super().__new__(cls)
         made._arguments = _arguments(_signature(cls.__init__), (made, *args), kwargs)
+        made._given = args, kwargs
         return made
 
     def __init__(self) -> None:  # noqa: B027  the one of `object` takes any argument
@@ -62,9 +67,23 @@ class Strategy(ABC):
         """The constructor's arguments, defaults included; they are part of a signal's id."""
         return dict(self._arguments)
 
+    def anew(self) -> Self:
+        """Return a new object of the same class with the same arguments: without any history."""
+        args, kwargs = self._given
+        return type(self)(*args, **kwargs)
+
     @abstractmethod
     def on_candle(self, candle: Candle) -> StrategySignal | None:
         """Take the next candle, in O(1) time, and return a signal or None."""
+
+    def on_other_candle(self, candle: Candle) -> None:  # noqa: B027  most need none
+        """Take the next candle of one of `other_intervals`."""
+
+    def on_session_open(self, trading_day: date) -> None:  # noqa: B027  most need none
+        """Prepare for a trading day, before its first candle."""
+
+    def on_session_close(self, trading_day: date) -> None:  # noqa: B027  most need none
+        """End a trading day, after its last candle: at the latest before the next day opens."""
 
     def buy(self, candle: Candle, **levels: Unpack[Levels]) -> StrategySignal:
         """Return a BUY signal: stop loss < price < target; see `signal`."""
@@ -87,11 +106,14 @@ class Strategy(ABC):
     ) -> StrategySignal:
         """Return the signal of this strategy on a candle; its id depends on these two only.
 
-        Raises WrongSignal for levels on the wrong side of the price or a confidence outside
-        0..1, and ValueError for an indicator that is not finite.
+        Raises WrongSignal for levels on the wrong side of the price, a confidence outside 0..1,
+        or an indicator that is not finite.
         """
         at = candle.close if price is None else price
         _check(action, at, stop_loss, target, confidence)
+        named = dict(indicators or {})
+        if wrong := [name for name, value in named.items() if not math.isfinite(value)]:
+            raise WrongSignal(f"{action} at {at}: indicator {wrong[0]} is {named[wrong[0]]}")
         envelope = StrategySignal.after(
             candle,
             self.name,
@@ -118,8 +140,13 @@ class Strategy(ABC):
             target=target,
             confidence=confidence,
             expected_move=abs(target - at) / at * 100.0,
-            indicators=dict(indicators or {}),
+            indicators=named,
         )
+
+
+def check_signal(signal: StrategySignal) -> None:
+    """Raise WrongSignal for a signal, made by whatever means, whose levels contradict it."""
+    _check(signal.action, signal.price, signal.stop_loss, signal.target, signal.confidence)
 
 
 def _check(

@@ -10,7 +10,8 @@ from services.executor.settings import short_doubt
 from services.ingest.domain.history import HistoryRules
 from services.local.catalogue import NAMES, AllSections
 from services.local.contradictions import between_choice_and_universe, refuse_any
-from services.strategy.domain.registry import known_strategies, make_strategy
+from services.strategy.domain.registry import make_strategy
+from services.strategy.finding import known_strategies
 from services.strategy.settings import StrategyChoice
 
 DEMO_HISTORY_DAYS = 7
@@ -74,9 +75,9 @@ class LocalSettings(AllSections):
         """Return the settings with the history that the strategies need, unless one was chosen."""
         if "history" in self.ingest.model_fields_set:
             return self
-        known, choices = known_strategies(), self.strategy.strategies
+        known, choices = known_strategies(self.strategy.folder), self.strategy.strategies
         made = [make_strategy(one.name, one.parameters, known) for one in choices]
-        intervals = tuple(sorted({strategy.interval for strategy in made}))
+        intervals = tuple(sorted({i for one in made for i in (one.interval, *one.other_intervals)}))
         ingest = self.ingest.model_copy(update={"history": HistoryRules(days, intervals)})
         return self.model_copy(update={"ingest": ingest})
 

@@ -2,9 +2,11 @@
 
 import asyncio
 from collections.abc import Callable
+from typing import Any
 
 import structlog
 
+from libs.events.candles import Candle, length_ms
 from libs.events.control import HistoryLoaded
 from libs.events.event import Event, utc_from_ms
 from libs.market.calendar import IST
@@ -13,26 +15,37 @@ from libs.runtime.metrics import StrategyMetrics
 from libs.runtime.partition_state import Since
 from libs.runtime.service import Parts, Service
 from libs.runtime.settings import SettingsError
-from libs.runtime.subscription import Emit, Reaction, Subscription
+from libs.runtime.subscription import Emit, Subscription
 from libs.strategy.strategy import Strategy
-from services.strategy.domain.host import StrategyHost
-from services.strategy.domain.registry import known_strategies, make_strategy
+from services.strategy.domain.host import StrategyHost, gap_rule
+from services.strategy.domain.registry import KnownStrategies, make_strategy
 from services.strategy.domain.rows import strategy_signals
+from services.strategy.domain.strategy_run import StrategyRun
+from services.strategy.finding import known_strategies
+from services.strategy.handler import StrategyHandler
 from services.strategy.history import CandleHistory, last_history_loaded
 from services.strategy.settings import StrategyChoice, StrategySettings
 
 
 def make_service(
-    settings: StrategySettings, parts: Parts, known: dict[str, type[Strategy]] | None = None
+    settings: StrategySettings, parts: Parts, known: KnownStrategies | None = None
 ) -> Service:
     """Return the service around a StrategyHost; UnknownStrategy, SettingsError for wrong settings.
 
     `known`: strategies by name, by default the built-in and installed ones.
     """
-    known = known_strategies() if known is None else known
-    host = StrategyHost(
-        tuple(_maker(choice, known, settings.periods) for choice in settings.strategies),
-        lambda name: parts.metrics.strategy.seconds.labels(name).time(),
+    known = known_strategies(settings.folder) if known is None else known
+    log = logger_of("strategy")
+    for source, reason in known.broken.items():
+        log.warning("strategy cannot be loaded", source=source, reason=reason)
+    makers = tuple(_maker(choice, known, settings.periods) for choice in settings.strategies)
+    host = StrategyHost(makers, gap_rule(settings.missing_candles))
+    handler = StrategyHandler(
+        host,
+        parts.metrics.strategy,
+        log,
+        settings.time_limit_seconds,
+        parts.is_replay,
     )
 
     async def prepare(emit: Emit) -> None:
@@ -41,7 +54,7 @@ def make_service(
     candles = Subscription(
         group="strategy",
         topics=("candles",),
-        handler=Reaction(host.on_event),
+        handler=handler,
         state=_HostState(host),
     )
     tables = {"strategy_signals": (("strategy_signals",), strategy_signals)}
@@ -52,16 +65,42 @@ def make_service(
         looks_up=("control",),
         measure=lambda: _measure(host, parts.metrics.strategy),
         waiting=parts.waiting,
-        describe=lambda: {"strategies": [choice.name for choice in settings.strategies]},
+        describe=lambda: {"strategies": [_described(run) for run in host.runs]},
     )
 
 
 def _measure(host: StrategyHost, measured: StrategyMetrics) -> None:
     for name, is_stopped in host.stopped().items():
         measured.is_stopped.labels(name).set(is_stopped)
+        cold = max(len(run.cold()) for run in host.runs if run.name == name)
+        measured.cold.labels(name).set(cold)
+
+
+def _described(run: StrategyRun) -> dict[str, Any]:
+    """Return what /info shows of a strategy; the instruments that it is silent on come first."""
+    return {
+        "name": run.name,
+        "version": run.sample.version,
+        "parameters": run.sample.parameters,
+        "interval": run.sample.interval,
+        "stopped": run.stopped.reason if run.stopped else None,
+        "refused_signals": run.refused,
+        "last_refusal": run.last_refusal or None,
+        "cold": [
+            {
+                "instrument": one.instrument,
+                "candles_missing": one.missing,
+                "since": one.since_ms and utc_from_ms(one.since_ms).isoformat(),
+                "reason": one.reason,
+            }
+            for one in run.cold()[:COLD_SHOWN]
+        ],
+    }
 
 
 _POLL_SECONDS = 0.5
+COLD_SHOWN = 50
+"""Instruments that /info lists of those on which a strategy is silent."""
 
 
 class _HostState:
@@ -95,8 +134,12 @@ async def _warm_up(
     if loaded is not None and parts.store is not None:
         history = CandleHistory(parts.store, settings.periods, settings.history_wait_seconds)
         await history.wait_until_stored(loaded, log)
-        for interval in sorted(host.intervals):
-            host.warm(await history.candles(loaded.days, interval))
+        candles = [
+            candle
+            for interval in host.intervals
+            for candle in await history.candles(loaded.days, interval)
+        ]
+        host.warm(sorted(candles, key=_at_close))
     else:
         log.warning("strategies start cold: no history is loaded")
     if loaded is not None:
@@ -105,6 +148,11 @@ async def _warm_up(
     day = loaded.trading_day if loaded else utc_from_ms(now_ms).astimezone(IST).date()
     for event in host.started(day, now_ms):
         await emit(event)
+
+
+def _at_close(candle: Candle) -> tuple[int, int, str]:
+    """Order of candles as they are published live: by close, the shorter interval first."""
+    return candle.closes_ms, length_ms(candle.interval), candle.key
 
 
 async def _history_loaded(
@@ -122,9 +170,7 @@ async def _history_loaded(
                 return loaded
 
 
-def _maker(
-    choice: StrategyChoice, known: dict[str, type[Strategy]], periods: int
-) -> Callable[[], Strategy]:
+def _maker(choice: StrategyChoice, known: KnownStrategies, periods: int) -> Callable[[], Strategy]:
     made = make_strategy(choice.name, choice.parameters, known)
     if made.history_needed > periods:
         raise SettingsError(

@@ -1,5 +1,6 @@
 """Settings of the strategy service, section [strategy]."""
 
+from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import Field
@@ -27,6 +28,19 @@ class StrategySettings(Section):
     )
     history_wait_seconds: Annotated[float, Seconds(0, 3600)] = Field(
         30.0, description="how long to wait at the start until the backfill is stored"
+    )
+    missing_candles: Annotated[int, Count(0, 1000, of="candles")] = Field(
+        0,
+        description="how many candles of an instrument may be missing within the sessions before "
+        "a strategy begins without history",
+    )
+    time_limit_seconds: Annotated[float, Seconds("0.1", 60)] = Field(
+        2.0,
+        description="how long a strategy may take for one candle before it is stopped; a replay "
+        "fails instead",
+    )
+    folder: Path | None = Field(
+        None, description="a folder of strategies, one or more to a file, beside installed ones"
     )
 
 

@@ -24,6 +24,7 @@ from services.ingest.pace import paced
 from services.ingest.service import make_service as make_ingest_service
 from services.local.settings import LocalSettings
 from services.simulator.domain.market.synthetic import SyntheticMarket
+from services.strategy.domain.registry import KnownStrategies
 from services.strategy.service import make_service as make_strategy_service
 from services.strategy.settings import StrategyProcess
 from tests.generated import GeneratedFeed
@@ -96,7 +97,7 @@ def run_ingest() -> None:
 
 def run_strategy() -> None:
     """Run the strategy service with the bench's strategy."""
-    known: dict[str, type[Strategy]] = {EveryMinute.name: EveryMinute}
+    known = KnownStrategies({EveryMinute.name: EveryMinute})
 
     def make(settings: StrategyProcess, parts: Parts) -> Service:
         return make_strategy_service(settings.strategy, parts, known)

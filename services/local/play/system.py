@@ -135,8 +135,8 @@ class System:
 
     async def _start(self, make: MakeService, metrics: Metrics) -> None:
         clock, policy = self.wiring.clock, checkpoint_policy(self.settings.runtime)
-        service = make(Parts(self.bus, clock, metrics, self.store))
         lasts = self.wiring.lasts
+        service = make(Parts(self.bus, clock, metrics, self.store, is_replay=not lasts))
         around = Surroundings(self.bus, clock, policy, self._decoder, writers_may_fail=lasts)
         runner = ServiceRunner(service, metrics, around)
         self.runners.append(runner)

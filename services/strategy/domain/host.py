@@ -1,83 +1,108 @@
-"""Runs strategies: each gets the candles of its interval; an error of one stops no other."""
+"""Runs strategies: each gets the candles of its intervals; an error of one stops no other."""
 
-from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager, nullcontext
-from copy import deepcopy
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date
+from functools import partial
 from uuid import UUID
 
 from libs.events.candles import Candle, CandleBatch, Interval
 from libs.events.control import StrategyStarted, StrategyStopped
-from libs.events.event import Event, utc_from_ms
-from libs.strategy.instance import StrategyInstance
-from libs.strategy.strategy import Strategy
+from libs.events.event import Event
+from libs.market.calendar import load_calendar
+from services.strategy.domain.gaps import missing_candles
+from services.strategy.domain.strategy_run import GapRule, MakeStrategy, StrategyRun
 
-MakeStrategy = Callable[[], Strategy]
-Stopwatch = Callable[[str], AbstractContextManager[object]]
-"""Times the strategy of a name while it handles a candle."""
+
+def gap_rule(tolerated: int = 0) -> GapRule:
+    """Return the rule of gaps by the calendar: more missing candles than this count."""
+    between = partial(missing_candles, calendar=load_calendar())
+
+    def beyond_tolerance(last: Candle, candle: Candle) -> int:
+        missing = between(last, candle)
+        return missing if missing > tolerated else 0
+
+    return beyond_tolerance
+
+
+@dataclass(slots=True)
+class Pending:
+    """A batch of live candles that some strategies have not taken yet.
+
+    `made` are the events so far, strategy by strategy.
+    """
+
+    batch: CandleBatch
+    candles: tuple[Candle, ...]
+    waiting: list[StrategyRun]
+    made: list[Event] = field(default_factory=list)
 
 
 @dataclass(slots=True)
 class StrategyHost:
     """All strategies on all instruments.
 
-    A strategy signals for an instrument once it has seen the history it needs, and only on live
-    candles of revision 0. One that fails is stopped for all instruments and reported; the others
-    go on. When the last batch of a partition is delivered again, the same events are returned,
-    since they may not have been published; its candles are not fed again.
+    They signal only on live candles of revision 0. When the last batch of a partition is delivered
+    again, the same events are returned, since they may not have been published; its candles are
+    not fed again.
     """
 
     makers: tuple[MakeStrategy, ...]
-    stopwatch: Stopwatch = nullcontext
-    _instances: dict[tuple[int, str], StrategyInstance] = field(default_factory=dict)
-    _warm: dict[tuple[int, str], StrategyInstance] = field(default_factory=dict)
-    _keys: dict[int, set[str]] = field(default_factory=dict)
+    gaps: GapRule = field(default_factory=gap_rule)
+    runs: tuple[StrategyRun, ...] = ()
     _last: dict[int, tuple[UUID, tuple[Event, ...]]] = field(default_factory=dict)
-    _stopped: dict[int, StrategyStopped] = field(default_factory=dict)
-    _samples: tuple[Strategy, ...] = ()
 
     def __post_init__(self) -> None:
-        self._samples = tuple(make() for make in self.makers)
+        self.runs = tuple(
+            StrategyRun(number, make, self.gaps) for number, make in enumerate(self.makers)
+        )
 
     @property
     def intervals(self) -> frozenset[Interval]:
         """The intervals of all strategies."""
-        return frozenset(sample.interval for sample in self._samples)
+        return frozenset().union(*(run.intervals for run in self.runs))
 
     def stopped(self) -> dict[str, bool]:
         """Return by name whether a strategy was stopped, with whatever parameters."""
-        stopped = {self._samples[number].name for number in self._stopped}
-        return {sample.name: sample.name in stopped for sample in self._samples}
+        names = {run.name for run in self.runs if run.stopped is not None}
+        return {run.name: run.name in names for run in self.runs}
 
     def warm(self, candles: Iterable[Candle]) -> None:
         """Feed history, oldest first; its signals are dropped."""
-        for candle in candles:
-            self._feed(candle)
-        self._warm = deepcopy(self._instances)
+        history = tuple(candles)
+        for run in self.runs:
+            run.warm(history)
 
     def forget(self, partition: int) -> None:
         """Reset the instruments of a partition to their state after the warm-up."""
         self._last.pop(partition, None)
-        for key in self._keys.pop(partition, ()):
-            for number in range(len(self._samples)):
-                self._instances.pop((number, key), None)
-                if (number, key) in self._warm:
-                    self._instances[number, key] = deepcopy(self._warm[number, key])
+        for run in self.runs:
+            run.forget(partition)
 
     def replay(self, event: Event) -> None:
         """Feed live candles that were handled before; their signals are dropped."""
         if isinstance(event, CandleBatch):
-            self._feed_batch(event)
+            self._feed(self._pending(event))
 
     def on_event(self, event: Event) -> tuple[Event, ...]:
         """React to a batch of candles."""
+        pending = self.pending(event)
+        if isinstance(pending, tuple):
+            return pending
+        self._feed(pending)
+        return self.done(pending)
+
+    def pending(self, event: Event) -> Pending | tuple[Event, ...]:
+        """Return what is to be fed to whom, or the events where nothing is to be fed."""
         if not isinstance(event, CandleBatch):
             return ()
         last_id, made = self._last.get(event.partition, (None, ()))
-        if event.event_id != last_id:
-            made = self._feed_batch(event)
-            self._last[event.partition] = event.event_id, made
+        return made if event.event_id == last_id else self._pending(event)
+
+    def done(self, pending: Pending) -> tuple[Event, ...]:
+        """Return the events of a batch that all strategies have taken, and remember them."""
+        made = tuple(pending.made)
+        self._last[pending.batch.partition] = pending.batch.event_id, made
         return made
 
     def started(
@@ -87,62 +112,18 @@ class StrategyHost:
 
         For one that failed on the history, return its StrategyStopped.
         """
-        return tuple(
-            self._stopped.get(number) or self._started(number, trading_day, at_ms)
-            for number in range(len(self._samples))
-        )
+        return tuple(run.started(trading_day, at_ms) for run in self.runs)
 
-    def _started(self, number: int, trading_day: date, at_ms: int) -> StrategyStarted:
-        name = self._samples[number].name
-        mine = {key: one for (at, key), one in self._instances.items() if at == number}
-        cold = [key for key, one in mine.items() if not one.is_warm]
-        parts = (number, name, trading_day, at_ms)
-        envelope = StrategyStarted.without_cause(
-            *parts, occurred_at=utc_from_ms(at_ms), trading_day=trading_day
-        )
-        return StrategyStarted(
-            **envelope,
-            strategy=name,
-            instruments=len(mine) - len(cold),
-            cold=tuple(sorted(cold)),
-        )
+    def _pending(self, batch: CandleBatch) -> Pending:
+        """Return the live candles of revision 0, and the strategies that want them."""
+        wanting = [run for run in self.runs if batch.interval in run.intervals]
+        if batch.source != "live" or not wanting:
+            return Pending(batch, (), [])
+        candles = tuple(candle for candle in batch.candles() if candle.revision == 0)
+        for run in wanting:
+            run.note(batch.partition, candles)
+        return Pending(batch, candles, wanting if candles else [])
 
-    def _feed_batch(self, batch: CandleBatch) -> tuple[Event, ...]:
-        candles = self._usable(batch)
-        self._keys.setdefault(batch.partition, set()).update(candle.key for candle in candles)
-        return tuple(made for candle in candles for made in self._feed(candle))
-
-    def _usable(self, batch: CandleBatch) -> list[Candle]:
-        if batch.source != "live" or batch.interval not in self.intervals:
-            return []
-        return [candle for candle in batch.candles() if candle.revision == 0]
-
-    def _feed(self, candle: Candle) -> tuple[Event, ...]:
-        """Feed a candle to the strategies of its interval; return signals and StrategyStopped."""
-        made: list[Event] = []
-        for number, sample in enumerate(self._samples):
-            if number in self._stopped or sample.interval != candle.interval:
-                continue
-            try:
-                with self.stopwatch(sample.name):
-                    signal = self._instance(number, candle.key).take(candle)
-            except Exception as error:  # noqa: BLE001  a strategy's bug must not stop the others
-                made.append(self._stop(number, candle, error))
-                continue
-            if signal is not None:
-                made.append(signal)
-        return tuple(made)
-
-    def _instance(self, number: int, key: str) -> StrategyInstance:
-        if (number, key) not in self._instances:
-            self._instances[number, key] = StrategyInstance(self.makers[number]())
-        return self._instances[number, key]
-
-    def _stop(self, number: int, candle: Candle, error: Exception) -> StrategyStopped:
-        name = self._samples[number].name
-        self._stopped[number] = StrategyStopped(
-            **StrategyStopped.after(candle, number, name, candle.candle_id),
-            strategy=name,
-            reason=f"on {candle.key} {candle.interval}: {type(error).__name__}: {error}",
-        )
-        return self._stopped[number]
+    def _feed(self, pending: Pending) -> None:
+        for run in pending.waiting:
+            pending.made.extend(run.feed(pending.candles))

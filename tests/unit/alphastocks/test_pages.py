@@ -10,7 +10,7 @@ from types import ModuleType
 import pytest
 
 import alphastocks
-from services.strategy.domain.registry import ENTRY_POINTS
+from services.strategy.finding import ENTRY_POINTS
 
 ROOT = Path(__file__).parents[3]
 PAGES = {"pullback": ROOT / "README.md", "breakout": ROOT / "docs" / "strategies.md"}

@@ -10,10 +10,9 @@ from libs.events.candles import Candle, CandleBatch, CandleColumns
 from libs.events.control import StrategyStarted, StrategyStopped
 from libs.events.event import identity, utc_from_ms
 from libs.events.signals import StrategySignal
-from libs.strategy.strategy import Strategy
 from services.strategy.domain.host import StrategyHost
-from services.strategy.domain.ma_crossover import MaCrossover
-from services.strategy.domain.registry import UnknownStrategy, make_strategy
+from services.strategy.domain.registry import KnownStrategies, UnknownStrategy, make_strategy
+from services.strategy.domain.strategies.ma_crossover import MaCrossover
 
 DAY = date(2026, 6, 17)
 STEP = 15 * 60_000
@@ -177,7 +176,7 @@ def test_ids_depend_on_parameters_and_candle() -> None:
     ],
 )
 def test_a_wrong_choice_is_named(name: str, parameters: dict[str, int], culprit: str) -> None:
-    known: dict[str, type[Strategy]] = {"ma_crossover": MaCrossover}
+    known = KnownStrategies({"ma_crossover": MaCrossover})
     with pytest.raises(UnknownStrategy) as error:
         make_strategy(name, parameters, known)
     assert culprit in str(error.value)

@@ -11,7 +11,8 @@ from libs.events.candles import Candle, CandleBatch, CandleColumns
 from libs.events.event import Event, identity, ms_from_utc, utc_from_ms
 from libs.market.calendar import load_calendar
 from services.strategy.domain.host import StrategyHost
-from services.strategy.domain.registry import known_strategies, make_strategy
+from services.strategy.domain.registry import make_strategy
+from services.strategy.finding import known_strategies
 from tests.proofs import examples
 
 DAY = date(2026, 6, 10)

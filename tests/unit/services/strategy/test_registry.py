@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from services.strategy.domain.registry import UnknownStrategy, known_strategies, make_strategy
+from services.strategy.domain.registry import UnknownStrategy, make_strategy
+from services.strategy.finding import known_strategies
 
 MODULE = """
 from alphastocks import Candle, Strategy, StrategySignal
@@ -35,7 +36,8 @@ def test_a_strategy_of_another_package_is_known_and_takes_parameters(
 ) -> None:
     install(tmp_path, monkeypatch, "silent = brought_strategies:Silent")
     known = known_strategies()
-    assert set(known) == {"silent", "ma_crossover"}
+    assert {"silent", "ma_crossover"} <= set(known.classes)
+    assert known.sources["silent"] == "in package brought"
     assert make_strategy("silent", {"span": 5}, known).parameters == {"span": 5}
     with pytest.raises(UnknownStrategy, match="spam"):
         make_strategy("silent", {"spam": 5}, known)
@@ -46,7 +48,7 @@ def test_a_strategy_of_another_package_is_known_and_takes_parameters(
     [
         ("silent = brought_strategies:Loud", "silent: brought_strategies:Loud"),
         ("silent = nowhere_at_all:Silent", "nowhere_at_all"),
-        ("silent = brought_strategies:Candle", "not a subclass of Strategy"),
+        ("silent = brought_strategies:Candle", "not a subclass of alphastocks.Strategy"),
         ("loud = brought_strategies:Silent", "has the name 'silent'"),
     ],
 )
@@ -54,5 +56,9 @@ def test_a_broken_entry_point_is_named(
     points: str, culprit: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     install(tmp_path, monkeypatch, points)
+    known = known_strategies()
+    name = points.split(" = ", maxsplit=1)[0]
+    assert name not in known.classes
     with pytest.raises(UnknownStrategy, match=culprit):
-        known_strategies()
+        make_strategy(name, {}, known)
+    assert make_strategy("ma_crossover", {}, known).name == "ma_crossover"

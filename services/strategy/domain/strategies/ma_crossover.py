@@ -1,5 +1,9 @@
 """ma_crossover: a fast exponential average crosses a slow one."""
 
+from typing import Annotated
+
+from pydantic import Field
+
 from libs.events.candles import Candle, Interval
 from libs.events.signals import StrategySignal
 from libs.strategy.indicators import EMA
@@ -19,22 +23,15 @@ class MaCrossover(Strategy):
     def __init__(
         self,
         interval: Interval = "15m",
-        fast: int = 9,
-        slow: int = 21,
-        target_percent: float = 2.0,
-        stop_percent: float = 1.0,
-        confidence: float = 0.85,
+        fast: Annotated[int, Field(ge=1)] = 9,
+        slow: Annotated[int, Field(ge=2)] = 21,
+        target_percent: Annotated[float, Field(gt=0, lt=100)] = 2.0,
+        stop_percent: Annotated[float, Field(gt=0, lt=100)] = 1.0,
+        confidence: Annotated[float, Field(ge=0, le=1)] = 0.85,
         history_needed: int = 50,
     ) -> None:
-        if not 1 <= fast < slow:
-            raise ValueError(f"fast ({fast}) must be at least 1 and below slow ({slow})")
-        if not (target_percent > 0 and 0 < stop_percent < 100):
-            raise ValueError(
-                f"target_percent ({target_percent}) must be above 0, "
-                f"stop_percent ({stop_percent}) above 0 and below 100"
-            )
-        if not 0 <= confidence <= 1:
-            raise ValueError(f"confidence ({confidence}) must be from 0 to 1")
+        if fast >= slow:
+            raise ValueError(f"fast ({fast}) must be below slow ({slow})")
         self.interval = interval
         self.history_needed = history_needed
         self._spans = (fast, slow)

@@ -1,0 +1,1 @@
+"""Strategies on history: signals, trades, measures and a report."""

@@ -1,0 +1,1 @@
+"""Many backtests: grids of parameters, their ranking, and how to go on with them."""

@@ -1,0 +1,1 @@
+"""The way to trade options: contracts, their prices and exits."""

@@ -1,0 +1,131 @@
+"""Finds strategies: built in, of installed packages, and in a folder of the settings.
+
+A package adds a strategy by an entry point of group `alphastocks.strategies`, whose name is the
+strategy's and whose object is a subclass of `alphastocks.Strategy`; nothing here changes. What
+cannot be loaded is kept with the reason: it stops nobody who does not use it.
+"""
+
+import sys
+from collections.abc import Iterator
+from importlib.metadata import EntryPoint, entry_points
+from importlib.util import module_from_spec, spec_from_file_location
+from inspect import isabstract
+from pathlib import Path
+from types import ModuleType
+
+from libs.errors import AlphaStocksError
+from libs.strategy.strategy import Strategy
+from services.strategy.domain.registry import KnownStrategies, UnknownStrategy
+from services.strategy.domain.strategies import BUILT_IN
+
+ENTRY_POINTS = "alphastocks.strategies"
+_MODULES = "alphastocks_strategies"
+
+
+class _Broken(AlphaStocksError):
+    """A strategy that cannot be loaded; the text says why."""
+
+
+def known_strategies(folder: Path | None = None) -> KnownStrategies:
+    """Return all strategies; raise UnknownStrategy for a folder that is not there."""
+    classes = {one.name: one for one in BUILT_IN}
+    sources = dict.fromkeys(classes, "built in")
+    broken: dict[str, str] = {}
+    for source, name, load in _sources(folder):
+        try:
+            found = load()
+        except _Broken as error:
+            broken[name] = str(error)
+            continue
+        for one in found:
+            if one.name in classes:
+                broken[name] = f"{one.name} is {sources[one.name]} already"
+            else:
+                classes[one.name], sources[one.name] = one, source
+    return KnownStrategies(classes, sources, broken)
+
+
+def _sources(folder: Path | None) -> Iterator[tuple[str, str, "_Load"]]:
+    """Yield where a strategy comes from, under which name it is told, and how it is loaded."""
+    for point in entry_points(group=ENTRY_POINTS):
+        package = point.dist.name if point.dist else point.value
+        yield f"in package {package}", point.name, _Load(point)
+    if folder is None:
+        return
+    if not folder.is_dir():
+        raise UnknownStrategy(f"strategy.folder: there is no folder {folder}")
+    for path in sorted(folder.glob("*.py")):
+        if not path.name.startswith(("_", "test_")):
+            yield f"in {path}", str(path), _Load(path)
+
+
+class _Load:
+    """Loads the strategies of an entry point or of a file."""
+
+    def __init__(self, source: EntryPoint | Path) -> None:
+        self._source = source
+
+    def __call__(self) -> list[type[Strategy]]:
+        """Return the classes; raise _Broken."""
+        if isinstance(self._source, Path):
+            return strategies_in(self._source)
+        return [_of_entry_point(self._source)]
+
+
+def strategies_in(path: Path) -> list[type[Strategy]]:
+    """Return the strategies that a file defines; raise an AlphaStocksError that names the line."""
+    module = _module(path)
+    found = [one for one in vars(module).values() if _is_defined(one, module)]
+    if not found:
+        raise _Broken("it defines no subclass of alphastocks.Strategy with all its methods")
+    for one in found:
+        if not isinstance(getattr(one, "name", None), str):
+            raise _Broken(f"{one.__name__} has no name, such as name = {path.stem!r}")
+    return found
+
+
+def _of_entry_point(point: EntryPoint) -> type[Strategy]:
+    try:
+        found = point.load()
+    except (Exception, SystemExit) as error:
+        raise _Broken(f"{point.value}: {type(error).__name__}: {error}") from error
+    if not (isinstance(found, type) and issubclass(found, Strategy)):
+        raise _Broken(f"{point.value} is not a subclass of alphastocks.Strategy")
+    name = getattr(found, "name", None)
+    if name != point.name:
+        raise _Broken(f"{point.value} has the name {name!r}, its entry point {point.name!r}")
+    return found
+
+
+def _module(path: Path) -> ModuleType:
+    name = f"{_MODULES}.{path.stem}"
+    spec = spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise _Broken("it is no Python file")
+    module = module_from_spec(spec)
+    sys.modules[name] = module  # so that annotations of its classes can be read
+    try:
+        spec.loader.exec_module(module)
+    except (Exception, SystemExit) as error:
+        del sys.modules[name]
+        raise _Broken(_where(error, path)) from error
+    return module
+
+
+def _is_defined(one: object, module: ModuleType) -> bool:
+    if not (isinstance(one, type) and issubclass(one, Strategy)):
+        return False
+    return one.__module__ == module.__name__ and not isabstract(one)
+
+
+def _where(error: BaseException, path: Path) -> str:
+    """Return what went wrong, and in which line of the file."""
+    line = error.lineno if isinstance(error, SyntaxError) else None
+    trace = error.__traceback__
+    while trace is not None:
+        if trace.tb_frame.f_code.co_filename == str(path):
+            line = trace.tb_lineno
+        trace = trace.tb_next
+    said = error.msg if isinstance(error, SyntaxError) else str(error)
+    at = f"line {line}: " if line else ""
+    return f"{at}{type(error).__name__}: {said}"
