@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 from itertools import repeat
+from math import isnan
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,7 +48,7 @@ class CandleHistory:
     def candles(self) -> Iterator[Candle]:
         """Return the candles as strategies take them: of source "backfill", revision 0."""
         days: list[date] = self.trading_day.astype("datetime64[D]").tolist()
-        vwap = [None if value != value else value for value in self.vwap.tolist()]
+        vwap = [None if isnan(value) else value for value in self.vwap.tolist()]
         count = len(self)
         of_day = _cumulative(self.volume, self.trading_day)
         columns = (
@@ -81,4 +82,5 @@ def _cumulative(volume: Integers, day: Days) -> Integers:
     total = np.cumsum(volume)
     first = np.flatnonzero(np.r_[True, day[1:] != day[:-1]])
     before = np.r_[0, total][first]
-    return total - np.repeat(before, np.diff(np.r_[first, len(volume)]))
+    of_day: Integers = total - np.repeat(before, np.diff(np.r_[first, len(volume)]))
+    return of_day
