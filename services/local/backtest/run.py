@@ -93,9 +93,16 @@ def _result(
         equity=equity,
         measures=measures(trades, equity, request),
         warnings=(*warnings_of(period), *_refusals(made, refused)),
-        untraded=dict(sum((one.untraded for one in traded), Counter())),
+        untraded=_counted(traded),
         refused=refused,
     )
+
+
+def _counted(traded: Sequence[Traded]) -> dict[str, int]:
+    counts: Counter[str] = Counter()
+    for one in traded:
+        counts.update(one.untraded)
+    return dict(sorted(counts.items()))
 
 
 def _refusals(made: Sequence[Signalled], refused: int) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from datetime import date
 
 import numpy as np
 
@@ -31,7 +32,7 @@ def blemishes(history: CandleHistory) -> Counter[str]:
     prices = np.stack((history.open, history.close))
     outside = (prices < history.low) | (prices > history.high)
     found["outside_range"] = int(outside.any(axis=0).sum())
-    seen = set()
+    seen: set[date] = set()
     for rows in day_rows(history.trading_day):
         seen.add(rows.day)
         found.update(_of_day(history, rows))
@@ -86,7 +87,7 @@ def _is_special(exchange: str, rows: DayRows, sessions: Sequence[Session]) -> bo
     return rows.day.weekday() >= 5 or length < hours * _MINUTE_MS // 2
 
 
-def _missing_days(history: CandleHistory, seen: set[object]) -> int:
+def _missing_days(history: CandleHistory, seen: set[date]) -> int:
     if not len(history):
         return 0
     first, last = history.trading_day[0], history.trading_day[-1]

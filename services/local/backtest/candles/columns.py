@@ -54,8 +54,8 @@ def opened_ms(table: Table) -> Integers:
     times = values if pd.api.types.is_datetime64_any_dtype(values) else _parsed(table, values)
     _refuse_first(table, times.isna().to_numpy(), lambda row: f"{name} is missing")
     aware = times.dt.tz_localize(IST) if times.dt.tz is None else times
-    at: Integers = aware.dt.tz_convert("UTC").dt.as_unit("ms").to_numpy("datetime64[ms]")
-    return at.astype(np.int64)
+    at = np.asarray(aware.dt.tz_convert("UTC").dt.as_unit("ms").astype("int64"))
+    return at
 
 
 def _is_days(values: "pd.Series[int]") -> bool:

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -134,8 +135,8 @@ def _instruments(path: Path, table: Table, named: Named) -> dict[tuple[str, str]
     exchange = frame[exchanges] if exchanges and named.exchange is None else everywhere["exchange"]
     symbol = frame[symbols] if symbols and named.tradingsymbol is None else everywhere["symbol"]
     keys = pd.DataFrame({"exchange": exchange, "symbol": symbol}, index=frame.index).astype(str)
-    found = keys.groupby(["exchange", "symbol"], sort=True).indices
-    return {(one[0], tradingsymbol_of(one[1])): np.asarray(rows) for one, rows in found.items()}
+    rows_of: dict[Any, Integers] = dict(keys.groupby(["exchange", "symbol"], sort=True).indices)
+    return {(one[0], tradingsymbol_of(one[1])): rows for one, rows in rows_of.items()}
 
 
 def _history(table: Table, exchange: str, symbol: str, interval: Interval | None) -> CandleHistory:

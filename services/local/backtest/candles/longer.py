@@ -1,5 +1,7 @@
 """Longer candles out of shorter ones, aligned to the session's open."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from libs.events.candles import MINUTES, Interval
@@ -72,7 +74,7 @@ def _folded(
     first: Integers,
 ) -> CandleHistory:
     if not len(first):
-        return CandleHistory(history.exchange, history.tradingsymbol, interval, *_columns(history))
+        return replace(history, interval=interval)
     last = np.r_[first[1:], len(history)] - 1
     volume = np.add.reduceat(history.volume, first)
     return CandleHistory(
@@ -89,11 +91,6 @@ def _folded(
         vwap=_vwap(history, first, volume),
         trading_day=history.trading_day[first],
     )
-
-
-def _columns(history: CandleHistory) -> tuple[Integers, ...]:
-    names = ("opened_ms", "closes_ms", "open", "high", "low", "close", "volume", "vwap")
-    return (*(getattr(history, name) for name in names), history.trading_day)
 
 
 def _vwap(history: CandleHistory, first: Integers, volume: Integers) -> Floats:
