@@ -97,7 +97,7 @@ def _table(path: Path) -> Table:
 
 def _csv(path: Path) -> pd.DataFrame:
     try:
-        return pd.read_csv(path, float_precision="round_trip", skip_blank_lines=False)
+        return pd.read_csv(path, skip_blank_lines=False)
     except OSError as error:
         raise BacktestError(f"{path}: {_reason(error)}") from None
     except (ValueError, EOFError, zlib.error) as error:
