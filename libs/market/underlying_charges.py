@@ -74,6 +74,36 @@ def _span(entry: dict[str, Any]) -> Span[Decimal]:
     )
 
 
+_SCALE = 10**12
+"""The rates as whole numbers of this part; they have at most as many decimals."""
+
+
+@lru_cache(maxsize=1_000)
+def _whole_rates(rates: UnderlyingRates, is_sale: bool) -> tuple[int, ...]:
+    stt, stamp = rates.stt_on_sale, _NOTHING
+    if not is_sale:
+        stt, stamp = rates.stt_on_purchase, rates.stamp_on_purchase
+    fractions = (rates.most_brokerage, rates.exchange, rates.sebi, stt, stamp, rates.gst)
+    return int(rates.brokerage * 100), *(int(one * _SCALE) for one in fractions)
+
+
+def charges_in_paise(
+    rates: UnderlyingRates, transaction_type: TransactionType, turnover: int
+) -> int:
+    """Return the total of `underlying_charges` in paise, of a turnover in paise."""
+    brokerage, most, exchange, sebi, stt, stamp, gst = _whole_rates(
+        rates, transaction_type == "SELL"
+    )
+    half = _SCALE // 2
+    fees = (
+        min(brokerage, (turnover * most + half) // _SCALE)
+        + (turnover * exchange + half) // _SCALE
+        + (turnover * sebi + half) // _SCALE
+    )
+    taxes = (turnover * stt + half) // _SCALE + (turnover * stamp + half) // _SCALE
+    return fees + taxes + (fees * gst + half) // _SCALE
+
+
 def underlying_charges(
     rates: UnderlyingRates, transaction_type: TransactionType, turnover: Decimal
 ) -> Charges:
