@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from functools import cache, lru_cache
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 from libs.errors import AlphaStocksError
 from libs.market.charges import Charges, TransactionType, to_paise
@@ -74,34 +74,42 @@ def _span(entry: dict[str, Any]) -> Span[Decimal]:
     )
 
 
-_SCALE = 10**12
-"""The rates as whole numbers of this part; they have at most as many decimals."""
+_WHOLE = 10**9
+_HALF = _WHOLE // 2
 
 
-@lru_cache(maxsize=1_000)
-def _whole_rates(rates: UnderlyingRates, is_sale: bool) -> tuple[int, ...]:
+class WholeRates(NamedTuple):
+    """Rates of one side: brokerage in paise an order, the others whole parts of a billionth."""
+
+    brokerage: int
+    most_brokerage: int
+    exchange: int
+    sebi: int
+    stt: int
+    stamp: int
+    gst: int
+
+
+@lru_cache(maxsize=10_000)
+def whole_rates(
+    product: Product, exchange: str, on: date, transaction_type: TransactionType
+) -> WholeRates:
+    """Return the rates of a day and side for `charges_in_paise`; errors as `underlying_rates`."""
+    rates = _rates(product, exchange, on).value
     stt, stamp = rates.stt_on_sale, _NOTHING
-    if not is_sale:
+    if transaction_type == "BUY":
         stt, stamp = rates.stt_on_purchase, rates.stamp_on_purchase
     fractions = (rates.most_brokerage, rates.exchange, rates.sebi, stt, stamp, rates.gst)
-    return int(rates.brokerage * 100), *(int(one * _SCALE) for one in fractions)
+    return WholeRates(int(rates.brokerage * 100), *(int(one * _WHOLE) for one in fractions))
 
 
-def charges_in_paise(
-    rates: UnderlyingRates, transaction_type: TransactionType, turnover: int
-) -> int:
+def charges_in_paise(rates: WholeRates, turnover: int) -> int:
     """Return the total of `underlying_charges` in paise, of a turnover in paise."""
-    brokerage, most, exchange, sebi, stt, stamp, gst = _whole_rates(
-        rates, transaction_type == "SELL"
-    )
-    half = _SCALE // 2
-    fees = (
-        min(brokerage, (turnover * most + half) // _SCALE)
-        + (turnover * exchange + half) // _SCALE
-        + (turnover * sebi + half) // _SCALE
-    )
-    taxes = (turnover * stt + half) // _SCALE + (turnover * stamp + half) // _SCALE
-    return fees + taxes + (fees * gst + half) // _SCALE
+    brokerage, most, exchange, sebi, stt, stamp, gst = rates
+    fees = min(brokerage, (turnover * most + _HALF) // _WHOLE)
+    fees += (turnover * exchange + _HALF) // _WHOLE + (turnover * sebi + _HALF) // _WHOLE
+    taxes = (turnover * stt + _HALF) // _WHOLE + (turnover * stamp + _HALF) // _WHOLE
+    return fees + taxes + (fees * gst + _HALF) // _WHOLE
 
 
 def underlying_charges(

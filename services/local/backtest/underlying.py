@@ -9,7 +9,7 @@ import numpy as np
 
 from libs.events.signals import StrategySignal
 from libs.market.charges import TransactionType
-from libs.market.underlying_charges import Product, charges_in_paise, underlying_rates
+from libs.market.underlying_charges import Product, charges_in_paise, whole_rates
 from services.local.backtest.candles.history import CandleHistory
 from services.local.backtest.candles.naming import is_index
 from services.local.backtest.fills import Market, paise_of, rupees_of
@@ -186,10 +186,10 @@ class _Desk:
         product: Product = "intraday" if entered == exited else "delivery"
         product = "future" if self.is_index else product
         side = held.order.signal.action
-        bought = underlying_rates(product, exchange, entered).value
-        sold = underlying_rates(product, exchange, exited).value
-        return charges_in_paise(bought, side, held.quantity * held.entry) + charges_in_paise(
-            sold, _OTHER[side], held.quantity * held.exit
+        opening = whole_rates(product, exchange, entered, side)
+        closing = whole_rates(product, exchange, exited, _OTHER[side])
+        return charges_in_paise(opening, held.quantity * held.entry) + charges_in_paise(
+            closing, held.quantity * held.exit
         )
 
 
