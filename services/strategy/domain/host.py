@@ -32,7 +32,7 @@ class Pending:
     `made` are the events so far, strategy by strategy.
     """
 
-    batch: CandleBatch
+    batch: Event
     candles: tuple[Candle, ...]
     waiting: list[StrategyRun]
     made: list[Event] = field(default_factory=list)
@@ -81,8 +81,7 @@ class StrategyHost:
 
     def replay(self, event: Event) -> None:
         """Feed live candles that were handled before; their signals are dropped."""
-        if isinstance(event, CandleBatch):
-            self._feed(self._pending(event))
+        self._feed(self.replayed(event))
 
     def on_event(self, event: Event) -> tuple[Event, ...]:
         """React to a batch of candles."""
@@ -91,6 +90,10 @@ class StrategyHost:
             return pending
         self._feed(pending)
         return self.done(pending)
+
+    def replayed(self, event: Event) -> Pending:
+        """Return what is to be fed again, and to whom, of live candles that were handled before."""
+        return self._pending(event) if isinstance(event, CandleBatch) else Pending(event, (), [])
 
     def pending(self, event: Event) -> Pending | tuple[Event, ...]:
         """Return what is to be fed to whom, or the events where nothing is to be fed."""
@@ -102,7 +105,8 @@ class StrategyHost:
     def done(self, pending: Pending) -> tuple[Event, ...]:
         """Return the events of a batch that all strategies have taken, and remember them."""
         made = tuple(pending.made)
-        self._last[pending.batch.partition] = pending.batch.event_id, made
+        if isinstance(pending.batch, CandleBatch):
+            self._last[pending.batch.partition] = pending.batch.event_id, made
         return made
 
     def started(

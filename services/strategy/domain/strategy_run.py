@@ -43,7 +43,8 @@ class StrategyRun:
 
     It signals for an instrument once it has seen the history that it needs. A gap in the live
     candles makes the object anew, without history. One that raises is stopped for all instruments.
-    A signal that is refused at its source is counted, and the strategy goes on.
+    A signal that is refused at its source is counted, and the strategy goes on. `taken` counts the
+    candles, and `current` is the last one that it was given.
     """
 
     number: int
@@ -51,6 +52,7 @@ class StrategyRun:
     gaps: GapRule
     stopped: StrategyStopped | None = None
     taken: int = 0
+    current: Candle | None = None
     refused: int = 0
     last_refusal: str = ""
     sample: Strategy = field(init=False)
@@ -140,6 +142,7 @@ class StrategyRun:
             return ()
         series = self._of(candle.key)
         self.taken += 1
+        self.current = candle
         if candle.opened_ms >= series.last.get(candle.interval, candle).opened_ms:
             series.last[candle.interval] = candle
         try:
