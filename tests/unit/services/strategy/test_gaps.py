@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import pytest
 
-from libs.events.candles import Candle, Interval
+from libs.events.candles import Candle, Interval, Source
 from libs.events.signals import StrategySignal
 from libs.market.calendar import load_calendar
 from libs.strategy.harness import make_candles
@@ -18,10 +18,10 @@ CALENDAR = load_calendar()
 FRIDAY = date(2026, 6, 12)
 
 
-def candles(interval: Interval = "15m", count: int = 80, source: str = "live") -> list[Candle]:
+def candles(interval: Interval = "15m", count: int = 80, source: Source = "live") -> list[Candle]:
     """Candles from a Friday on, without a gap."""
     made = make_candles([100.0] * count, interval=interval, first_day=FRIDAY)
-    return [candle._replace(source=source) for candle in made]  # type: ignore[arg-type]
+    return [candle._replace(source=source) for candle in made]
 
 
 @pytest.mark.parametrize("interval", ["5m", "15m", "60m", "day"])
@@ -51,7 +51,7 @@ def test_a_year_that_the_calendar_lacks_and_an_unknown_exchange_have_no_gap() ->
     first, _, third = candles(count=3)
     assert missing_candles(first, third, CALENDAR) == 1
     for changes in ({"exchange": "LSE"}, {"trading_day": date(1999, 3, 1)}):
-        one, two = first._replace(**changes), third._replace(**changes)  # type: ignore[arg-type]
+        one, two = first._replace(**changes), third._replace(**changes)
         assert missing_candles(one, two, CALENDAR) == 0
 
 
