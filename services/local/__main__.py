@@ -17,6 +17,7 @@ from services.local.commands.login import login
 from services.local.commands.migrate import migrate
 from services.local.commands.replay import replay
 from services.local.commands.simulator import simulator
+from services.local.commands.strategies import strategies_app
 from services.local.commands.up import up
 
 app = typer.Typer(
@@ -56,6 +57,7 @@ app.command()(state)
 app.command()(token)
 app.add_typer(topics_app, name="topics")
 app.add_typer(dlq_app, name="dlq")
+app.add_typer(strategies_app, name="strategies")
 
 
 if __name__ == "__main__":
