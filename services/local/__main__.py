@@ -8,6 +8,7 @@ from libs.runtime.version import VERSION
 from services.local.command import main as main  # noqa: PLC0414  the command, by this name too
 from services.local.commands.backup import backup, restore
 from services.local.commands.cluster import lag, topics_app
+from services.local.commands.compare import compare
 from services.local.commands.control import halt, leave, mode, resume, state, token
 from services.local.commands.demo import demo
 from services.local.commands.deploy import secrets
@@ -49,7 +50,7 @@ def alphastocks(version: Version = False) -> None:
 
 for command in (
     *(demo, replay, up, simulator, login, doctor, migrate),
-    *(backup, restore, secrets, lag, tail, halt, resume, mode),
+    *(compare, backup, restore, secrets, lag, tail, halt, resume, mode),
 ):
     app.command()(command)
 app.command(name="exit")(leave)
