@@ -47,18 +47,8 @@ def compare_runs(one: Path, two: Path) -> Comparison:
     candle was live or stored.
     """
     first, second = _signals(one), _signals(two)
-    found = [
-        *(
-            _only(signal, one.name or str(one))
-            for key, signal in first.items()
-            if key not in second
-        ),
-        *(
-            _only(signal, two.name or str(two))
-            for key, signal in second.items()
-            if key not in first
-        ),
-    ]
+    found = [_only(signal, one) for key, signal in first.items() if key not in second]
+    found += [_only(signal, two) for key, signal in second.items() if key not in first]
     both = [(signal, second[key]) for key, signal in first.items() if key in second]
     changed = [_changed(*pair) for pair in both]
     found += [difference for difference in changed if difference is not None]
