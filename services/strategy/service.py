@@ -9,14 +9,15 @@ import structlog
 from libs.events.candles import Candle, length_ms
 from libs.events.control import HistoryLoaded
 from libs.events.event import utc_from_ms
-from libs.market.calendar import IST
+from libs.market.calendar import IST, load_calendar
 from libs.runtime.logs import logger_of
 from libs.runtime.metrics import StrategyMetrics
 from libs.runtime.service import Parts, Service
 from libs.runtime.settings import SettingsError
 from libs.runtime.subscription import Emit, Subscription
 from libs.strategy.strategy import Strategy
-from services.strategy.domain.host import StrategyHost, gap_rule
+from services.strategy.domain.gaps import gap_rule
+from services.strategy.domain.host import StrategyHost
 from services.strategy.domain.registry import KnownStrategies, make_strategy
 from services.strategy.domain.rows import strategy_signals
 from services.strategy.domain.strategy_run import StrategyRun
@@ -38,7 +39,7 @@ def make_service(
     for source, reason in known.broken.items():
         log.warning("strategy cannot be loaded", source=source, reason=reason)
     makers = tuple(_maker(choice, known, settings.periods) for choice in settings.strategies)
-    host = StrategyHost(makers, gap_rule(settings.missing_candles))
+    host = StrategyHost(makers, gap_rule(load_calendar(), settings.missing_candles))
     handler = StrategyHandler(
         host,
         parts.metrics.strategy,

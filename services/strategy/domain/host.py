@@ -3,26 +3,14 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date
-from functools import partial
 from uuid import UUID
 
 from libs.events.candles import Candle, CandleBatch, Interval
 from libs.events.control import StrategyStarted, StrategyStopped
 from libs.events.event import Event
 from libs.market.calendar import load_calendar
-from services.strategy.domain.gaps import missing_candles
-from services.strategy.domain.strategy_run import GapRule, MakeStrategy, StrategyRun
-
-
-def gap_rule(tolerated: int = 0) -> GapRule:
-    """Return the rule of gaps by the calendar: more missing candles than this count."""
-    between = partial(missing_candles, calendar=load_calendar())
-
-    def beyond_tolerance(last: Candle, candle: Candle) -> int:
-        missing = between(last, candle)
-        return missing if missing > tolerated else 0
-
-    return beyond_tolerance
+from services.strategy.domain.gaps import GapRule, gap_rule
+from services.strategy.domain.strategy_run import MakeStrategy, StrategyRun
 
 
 @dataclass(slots=True)
@@ -48,7 +36,7 @@ class StrategyHost:
     """
 
     makers: tuple[MakeStrategy, ...]
-    gaps: GapRule = field(default_factory=gap_rule)
+    gaps: GapRule = field(default_factory=lambda: gap_rule(load_calendar()))
     runs: tuple[StrategyRun, ...] = ()
     _last: dict[int, tuple[UUID, tuple[Event, ...]]] = field(default_factory=dict)
 
