@@ -38,6 +38,8 @@ class StrategyHost:
     makers: tuple[MakeStrategy, ...]
     gaps: GapRule = field(default_factory=lambda: gap_rule(load_calendar()))
     runs: tuple[StrategyRun, ...] = ()
+    _keys: dict[int, set[str]] = field(default_factory=dict)
+    _names: dict[tuple[int, Interval], tuple[str, ...]] = field(default_factory=dict)
     _last: dict[int, tuple[UUID, tuple[Event, ...]]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -64,8 +66,9 @@ class StrategyHost:
     def forget(self, partition: int) -> None:
         """Reset the instruments of a partition to their state after the warm-up."""
         self._last.pop(partition, None)
+        keys = self._keys.get(partition, set())
         for run in self.runs:
-            run.forget(partition)
+            run.forget(keys)
 
     def replay(self, event: Event) -> None:
         """Feed live candles that were handled before; their signals are dropped."""
@@ -111,10 +114,19 @@ class StrategyHost:
         wanting = [run for run in self.runs if batch.interval in run.intervals]
         if batch.source != "live" or not wanting:
             return Pending(batch, (), [])
-        candles = tuple(candle for candle in batch.candles() if candle.revision == 0)
-        for run in wanting:
-            run.note(batch.partition, candles)
+        candles = tuple(batch.candles())
+        if any(batch.columns.revision):
+            candles = tuple(candle for candle in candles if candle.revision == 0)
+        self._note(batch)
         return Pending(batch, candles, wanting if candles else [])
+
+    def _note(self, batch: CandleBatch) -> None:
+        """Note which instruments a partition has, where they differ from the batch before."""
+        place, names = (batch.partition, batch.interval), batch.columns.tradingsymbol
+        if self._names.get(place) != names:
+            self._names[place] = names
+            keys = {candle.key for candle in batch.candles()}
+            self._keys.setdefault(batch.partition, set()).update(keys)
 
     def _feed(self, pending: Pending) -> None:
         for run in pending.waiting:

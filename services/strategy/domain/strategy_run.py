@@ -56,7 +56,6 @@ class StrategyRun:
     last_refusal: str = ""
     sample: Strategy = field(init=False)
     _series: dict[str, _Series] = field(default_factory=dict)
-    _keys: dict[int, set[str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.sample = self.make()
@@ -84,16 +83,12 @@ class StrategyRun:
                 if self.stopped is None:
                     self._take(series, candle)
 
-    def forget(self, partition: int) -> None:
-        """Make the objects of a partition anew, with their history and no live candle."""
+    def forget(self, keys: Iterable[str]) -> None:
+        """Make the objects of instruments anew, with their history and no live candle."""
         if self.stopped is not None:
             return
-        for key in self._keys.pop(partition, ()):
+        for key in self._series.keys() & set(keys):
             self.warm(_unpacked(self._series.pop(key).history))
-
-    def note(self, partition: int, candles: Sequence[Candle]) -> None:
-        """Note which instruments are of a partition."""
-        self._keys.setdefault(partition, set()).update(candle.key for candle in candles)
 
     def feed(self, candles: Sequence[Candle]) -> tuple[Event, ...]:
         """Feed live candles of one close; return signals, and StrategyStopped after an error."""
