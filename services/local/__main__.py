@@ -6,6 +6,7 @@ import typer
 
 from libs.runtime.version import VERSION
 from services.local.command import main as main  # noqa: PLC0414  the command, by this name too
+from services.local.commands.backtest import backtest
 from services.local.commands.backup import backup, restore
 from services.local.commands.cluster import lag, topics_app
 from services.local.commands.compare import compare
@@ -49,7 +50,7 @@ def alphastocks(version: Version = False) -> None:
 
 
 for command in (
-    *(demo, replay, up, simulator, login, doctor, migrate),
+    *(demo, replay, backtest, up, simulator, login, doctor, migrate),
     *(compare, backup, restore, secrets, lag, tail, halt, resume, mode),
 ):
     app.command()(command)
