@@ -1,7 +1,9 @@
 """What indicators refuse, and what one candle is worth."""
 
+import inspect
 import math
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -29,6 +31,7 @@ from libs.strategy.indicators import (
     SwingLow,
 )
 
+GUIDE = Path(__file__).parents[5] / "docs" / "strategies.md"
 OF_NUMBERS: tuple[Callable[[], Any], ...] = (
     lambda: EMA(9),
     lambda: SMA(3),
@@ -69,6 +72,16 @@ def with_price(candle: Candle, name: str, price: float) -> Candle:
     """Return a candle with another price."""
     fields = {field: getattr(candle, field) for field in Candle.__annotations__}
     return Candle(**fields | {name: price})
+
+
+@pytest.mark.parametrize("make", [*OF_NUMBERS, *OF_CANDLES])
+def test_the_guide_lists_each_indicator_with_its_arguments(make: Callable[[], Any]) -> None:
+    kind = type(make())
+    arguments = [
+        one.name if one.default is one.empty else f"{one.name}={one.default}"
+        for one in inspect.signature(kind).parameters.values()
+    ]
+    assert f"`{kind.__name__}({', '.join(arguments)})`" in GUIDE.read_text()
 
 
 def test_every_indicator_is_fed_here() -> None:
