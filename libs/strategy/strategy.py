@@ -112,24 +112,24 @@ class Strategy(ABC):
         at, named = candle.close if price is None else price, dict(indicators or {})
         _check(action, at, stop_loss, target, confidence)
         _check_indicators(action, at, named)
-        parameters, candle_id = self.parameters, candle.candle_id
-        name, version = self.name, self.version
-        parts = name, version, sorted(parameters.items()), candle.key, candle_id, action
+        parameters, cause, closed_at = self.parameters, candle.candle_id, candle.occurred_at
+        ordered = sorted(parameters.items())
+        parts = (self.name, self.version, ordered, candle.key, cause, action)
         return StrategySignal(
-            event_id=identity("StrategySignal", *parts),
-            occurred_at=candle.occurred_at,
+            event_id=identity(StrategySignal.__name__, *parts),
+            occurred_at=closed_at,
             trading_day=candle.trading_day,
-            correlation_id=candle_id,
-            causation_id=candle_id,
-            strategy=name,
-            strategy_version=version,
+            correlation_id=cause,
+            causation_id=cause,
+            strategy=self.name,
+            strategy_version=self.version,
             parameters=parameters,
             exchange=candle.exchange,
             tradingsymbol=candle.tradingsymbol,
             underlying=underlying_name(candle.tradingsymbol),
             interval=self.interval,
             candle_opened_at=utc_from_ms(candle.opened_ms),
-            candle_closed_at=candle.occurred_at,
+            candle_closed_at=closed_at,
             action=action,
             price=at,
             stop_loss=stop_loss,
