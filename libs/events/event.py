@@ -2,6 +2,7 @@
 
 import json
 from datetime import UTC, date, datetime
+from functools import lru_cache
 from typing import Protocol, TypedDict
 from uuid import UUID, uuid5
 
@@ -16,7 +17,12 @@ def identity(kind: str, *parts: object) -> UUID:
 
     Parts are joined as JSON, so that ("a", "bc") and ("ab", "c") differ.
     """
-    return uuid5(NAMESPACE, json.dumps([kind, *(str(part) for part in parts)]))
+    return _uuid_of((kind, *map(str, parts)))
+
+
+@lru_cache(maxsize=256)  # a candle's id is asked for by each event that follows from it
+def _uuid_of(parts: tuple[str, ...]) -> UUID:
+    return uuid5(NAMESPACE, json.dumps(parts))
 
 
 def utc_from_ms(epoch_ms: int) -> datetime:
