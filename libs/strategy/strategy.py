@@ -116,8 +116,7 @@ class Strategy(ABC):
         stop_loss, target, confidence = float(stop_loss), float(target), float(confidence)
         _check(action, at, stop_loss, target, confidence)
         named = dict(indicators or {})
-        if wrong := [name for name, value in named.items() if not math.isfinite(value)]:
-            raise WrongSignal(f"{action} at {at}: indicator {wrong[0]} is {named[wrong[0]]}")
+        _check_indicators(action, at, named)
         shape = self._shape_now()
         cause, closed_at = candle.candle_id, candle.occurred_at
         changing = {
@@ -147,7 +146,7 @@ class Strategy(ABC):
         same = (self.name, self.version, self.interval, parameters)
         if self._shape is None or self._shape.same != same:
             parts = (self.name, self.version, str(sorted(parameters.items())))
-            self._shape = _Shape(same, parts)
+            self._shape = _Shape((*same[:3], dict(parameters)), parts)
         return self._shape
 
 
@@ -192,6 +191,12 @@ _ACTIONS = get_args(Action)
 def check_signal(signal: StrategySignal) -> None:
     """Raise WrongSignal for a signal, made by whatever means, whose levels contradict it."""
     _check(signal.action, signal.price, signal.stop_loss, signal.target, signal.confidence)
+
+
+def _check_indicators(action: Action, price: float, named: Mapping[str, float]) -> None:
+    for name, value in named.items():
+        if not math.isfinite(value):
+            raise WrongSignal(f"{action} at {price}: indicator {name} is {value}")
 
 
 def _check(
