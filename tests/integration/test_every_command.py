@@ -61,7 +61,7 @@ WRONG: dict[str, Words] = {
     "--speed": ("0", "-1", "x"),
     "--symbols": ("NOPE", ","),
     "--strategy": ("nope",),
-    "--candles": ("missing.csv", "missing/", ",", FOLDER),
+    "--candles": ("missing.csv", "missing/SBIN", ",", FOLDER),
     "--param": ("x", "nope=1"),
     "--from": ("1.5.2024", "2024-02-30"),
     "--to": ("x",),
