@@ -9,8 +9,8 @@ from libs.store.store import StoreAddress
 from tests.integration.commands import alphastocks, settings_file, summary_of
 
 DIRTY = pytest.mark.proof("three minutes; in small: the best day, bad ticks of the candle service")
-WHOLE = pytest.mark.proof("two minutes; in small: an index and a stock on the same day")
-SOME = ("NIFTY50", "SBIN")
+WHOLE = pytest.mark.proof("two minutes; in small: an index and two stocks of the same day")
+SOME = ("NIFTY50", "RELIANCE", "SBIN")
 PRICES = ("open", "high", "low", "close")
 
 
