@@ -4,6 +4,7 @@ The commands, their options and arguments are those of the typer app. An option 
 WRONG, or a command without one in GOOD, fails the test that collects them.
 """
 
+import shutil
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -147,8 +148,14 @@ def cases() -> list[Any]:
     ]
 
 
+@pytest.fixture(scope="module")
+def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("recording")
+    return write_recording(folder, days=[DAY], symbols=["SBIN"], every_seconds=3600)
+
+
 @pytest.fixture(autouse=True)
-def _workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def _workplace(tmp_path: Path, recording: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Make what the wrong words name, and let no run begin."""
     (tmp_path / FOLDER).mkdir()
     (tmp_path / FILE).write_text("")
@@ -156,7 +163,7 @@ def _workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "unknown.toml").write_text("[executor]\nmood = 'paper'\n")
     (tmp_path / "unfit.toml").write_text("[executor]\nmode = 'papier'\n")
     (tmp_path / "bytes.toml").write_bytes(b"\xff\xfe")
-    write_recording(tmp_path / "ticks", days=[DAY], symbols=["SBIN"], every_seconds=3600)
+    shutil.copytree(recording, tmp_path / "ticks")
     monkeypatch.chdir(tmp_path)
     settings = {
         "BUS__KIND": "kafka",
