@@ -42,12 +42,12 @@ Content = Element | str
 
 def home_page(service: Service, health: Health) -> HTMLResponse:
     """Return the page at `/`: name, version, health, links, and the service's note."""
-    report = health.report()
+    report, links = health.report(), (*_LINKS, *service.links)
     return _page(
         f"AlphaStocks {service.name}",
         _made("p", f"version {VERSION}, ", "ready" if health.is_ready else "not ready"),
         _table(("component", "health"), report.items()),
-        _made("ul", *(_made("li", _link(path), f": {what}") for path, what in _LINKS)),
+        _made("ul", *(_made("li", _link(path), f": {what}") for path, what in links)),
         *([_made("p", service.note)] if service.note else []),
     )
 

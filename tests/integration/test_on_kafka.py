@@ -46,6 +46,7 @@ from tests.servers import TestKafka, running_kafka, why_none
 EXECUTOR_READS = ("instruments", "signal_generated", "exit_requests", "positions", "control")
 """Its business topics: poison on one of them halts new entries; on `ticks` it halts nothing."""
 LIVE_CANDLES = "SELECT count() AS n FROM historical_data FINAL WHERE source = 'live'"
+SIGNAL_READS = ("strategy_signals", "signal_updates", "orders")
 PACED = 1200.0
 """A session of 6 hours 15 minutes in 19 seconds: time enough to be disturbed."""
 
@@ -269,7 +270,7 @@ def test_poison_on_each_topic_goes_to_dead_letters_and_the_rest_flows(
         skipped = {reason.partition("/")[0] for reason in halts}
         assert skipped == {
             *(f"executor skipped {topic}" for topic in EXECUTOR_READS),
-            *(f"signal skipped {topic}" for topic in ("strategy_signals", "signal_updates")),
+            *(f"signal skipped {topic}" for topic in SIGNAL_READS),
             "position skipped orders",
         }
         assert rows_of(await day.candles()) == expected.candles
