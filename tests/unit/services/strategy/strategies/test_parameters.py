@@ -25,7 +25,7 @@ def beyond_bounds() -> Iterator[tuple[type[Strategy], str, Any]]:
                 yield strategy, name, getattr(bound, attribute) + step
 
 
-@pytest.mark.parametrize(("strategy", "name", "value"), beyond_bounds())
+@pytest.mark.parametrize(("strategy", "name", "value"), list(beyond_bounds()))
 def test_a_parameter_beyond_its_bounds_is_refused_by_name(
     strategy: type[Strategy], name: str, value: float
 ) -> None:
