@@ -18,7 +18,7 @@ Both are None while it is undefined. Several numbers come as a NamedTuple.
 """
 
 from libs.strategy.indicators.averages import EMA, SMA, WMA
-from libs.strategy.indicators.channels import Bands, Bollinger, Donchian, Keltner
+from libs.strategy.indicators.channels import Bands, Bollinger, BollingerBands, Donchian, Keltner
 from libs.strategy.indicators.momentum import MACD, RSI, MACDValue, Stochastic, StochasticValue
 from libs.strategy.indicators.sessions import (
     VWAP,
@@ -43,6 +43,7 @@ __all__ = [
     "ADXValue",
     "Bands",
     "Bollinger",
+    "BollingerBands",
     "DayLevels",
     "Donchian",
     "Keltner",

@@ -18,6 +18,15 @@ class Bands(NamedTuple):
     lower: float
 
 
+class BollingerBands(NamedTuple):
+    """Bands in the unit of the values; `deviation` is one, of the population."""
+
+    upper: float
+    middle: float
+    lower: float
+    deviation: float
+
+
 class Bollinger:
     """Bollinger bands: SMA of the last `period` values ± `width` standard deviations.
 
@@ -50,9 +59,9 @@ class Bollinger:
         # The same of what the window still holds of the block before, over its last value.
         self._older_base = 0.0
         self._older = [(0.0, 0.0)] * self._period
-        self.value: Bands | None = None
+        self.value: BollingerBands | None = None
 
-    def update(self, value: float) -> Bands | None:
+    def update(self, value: float) -> BollingerBands | None:
         """Take the next value and return the bands, None while they are undefined."""
         if value - value != 0.0:
             raise refused(value)
@@ -78,8 +87,9 @@ class Bollinger:
             squares += older_squares + apart * apart * count * older / period
             mean -= apart * older / period
         middle = base + mean
-        reach = self._width * sqrt(squares / period)
-        self.value = bands = Bands(middle + reach, middle, middle - reach)
+        deviation = sqrt(squares / period)
+        reach = self._width * deviation
+        self.value = bands = BollingerBands(middle + reach, middle, middle - reach, deviation)
         return bands
 
     def _begin_block(self) -> None:

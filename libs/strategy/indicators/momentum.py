@@ -73,13 +73,14 @@ class MACD:
     1, and for `fast` not below `slow`.
     """
 
-    __slots__ = ("_fast", "_signal", "_slow", "_weights", "value")
+    __slots__ = ("_fast", "_keeps", "_signal", "_slow", "_weights", "value")
 
     def __init__(self, fast: int = 12, slow: int = 26, signal: int = 9) -> None:
         spans = whole("fast", fast), whole("slow", slow), whole("signal", signal)
         if fast >= slow:
             raise ValueError(f"fast ({fast}) must be below slow ({slow})")
         self._weights = tuple(2.0 / (span + 1.0) for span in spans)
+        self._keeps = tuple(1.0 - weight for weight in self._weights)
         self._fast = self._slow = self._signal = 0.0
         self.value: MACDValue | None = None
 
@@ -93,10 +94,15 @@ class MACD:
             return self.value
         fast, slow, signal = self._fast, self._slow, self._signal
         of_fast, of_slow, of_signal = self._weights
-        self._fast = fast = fast + of_fast * (value - fast)
-        self._slow = slow = slow + of_slow * (value - slow)
+        keep_fast, keep_slow, keep_signal = self._keeps
+        # In the order of pandas: where the line crosses zero, each rounding would show.
+        if value != fast:
+            self._fast = fast = keep_fast * fast + of_fast * value
+        if value != slow:
+            self._slow = slow = keep_slow * slow + of_slow * value
         line = fast - slow
-        self._signal = signal = signal + of_signal * (line - signal)
+        if line != signal:
+            self._signal = signal = keep_signal * signal + of_signal * line
         self.value = lines = MACDValue(line, signal, line - signal)
         return lines
 

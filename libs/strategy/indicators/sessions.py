@@ -19,11 +19,11 @@ class VWAP:
     so always on an index.
     """
 
-    __slots__ = ("_day", "_turnover", "_volume", "value")
+    __slots__ = ("_day", "_thrice", "_volume", "value")
 
     def __init__(self) -> None:
         self._day: date | None = None
-        self._turnover = 0.0
+        self._thrice = 0.0  # three times the turnover
         self._volume = 0
         self.value: float | None = None
 
@@ -35,12 +35,12 @@ class VWAP:
         day, volume = candle.trading_day, candle.volume
         if day != self._day:
             self._day = day
-            self._turnover, self._volume = 0.0, 0
+            self._thrice, self._volume = 0.0, 0
             self.value = None
         if volume > 0:
-            self._turnover += prices / 3.0 * volume
+            self._thrice += prices * volume
             self._volume += volume
-            self.value = self._turnover / self._volume
+            self.value = self._thrice / (3.0 * self._volume)
         return self.value
 
 

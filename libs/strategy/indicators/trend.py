@@ -86,9 +86,10 @@ class ADX:
             if seen < 2 * period - 1:
                 return None
             adx = self._sum / period
-        percent = 100.0 / true if true else 0.0
-        self.value = ADXValue(adx, plus * percent, minus * percent)
-        return self.value
+        if true:
+            plus, minus = 100.0 * plus / true, 100.0 * minus / true
+        self.value = indices = ADXValue(adx, plus, minus)
+        return indices
 
 
 class SuperTrendValue(NamedTuple):

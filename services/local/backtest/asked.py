@@ -1,44 +1,14 @@
 """What `alphastocks backtest` is asked for, from the words of its options."""
 
-import json
-import tomllib
-from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
-from typing import Any, get_args
+from typing import get_args
 
 from libs.events.candles import Interval
 from libs.market.names import unknown
 from services.local.backtest.candles.naming import SUFFIXES
 from services.local.backtest.errors import BacktestError
-
-
-def parameters_of_words(words: Sequence[str]) -> dict[str, Any]:
-    """Return the parameters of words `name=value`: TOML or JSON values, else texts.
-
-    Raises BacktestError for a word without `=`, and for a name that is given twice.
-    """
-    found: dict[str, Any] = {}
-    for word in words:
-        name, sign, text = word.partition("=")
-        if not sign or not name.strip():
-            raise BacktestError(f"--param {word}: write --param name=value, such as fast=5")
-        if name.strip() in found:
-            raise BacktestError(f"--param {name.strip()} is given twice")
-        found[name.strip()] = _value(text.strip())
-    return found
-
-
-def _value(text: str) -> Any:
-    try:
-        return tomllib.loads(f"value = {text}")["value"] if "\n" not in text else text
-    except (tomllib.TOMLDecodeError, KeyError):
-        pass
-    try:
-        return json.loads(text)
-    except ValueError:
-        return text
 
 
 def day_of(option: str, text: str | None) -> date | None:

@@ -39,7 +39,7 @@ def run_backtest(
     period = [within(one, request.first_day, request.last_day) for one in histories]
     made, traded = [], []
     for history, traded_on in zip(histories, period, strict=True):
-        signalled = _signalled(strategy, history, request, limit_seconds)
+        signalled = signals_of_period(strategy, history, request, limit_seconds)
         made.append(signalled)
         traded.append(TRADERS[request.trades_in](traded_on, signalled.signals, request))
         on_symbol(history)
@@ -59,8 +59,11 @@ def _check(
         raise BacktestError(f"{said}, which needs --overnight")
 
 
-def _signalled(
-    strategy: Strategy, history: CandleHistory, request: BacktestRequest, limit_seconds: float
+def signals_of_period(
+    strategy: Strategy,
+    history: CandleHistory,
+    request: BacktestRequest,
+    limit_seconds: float = LIMIT_SECONDS,
 ) -> Signalled:
     """Return the signals of the period; a new object sees the candles before it, too."""
     made = signals_on(strategy.anew(), until(history, request.last_day), limit_seconds)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import date, datetime, time
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,23 +33,30 @@ class TradingHours:
 
 def trading_hours(history: CandleHistory) -> TradingHours:
     """Return the hours by the executor's and the position service's own settings."""
-    count = len(history)
-    last_entry, end = np.zeros(count, np.int64), np.zeros(count, np.int64)
-    at_open, is_cut = np.zeros(count, np.bool_), np.zeros(count, np.bool_)
-    for day, start, stop in day_rows(history.trading_day):
-        close_ms = _close_ms(history.exchange, day)
-        last_entry[start:stop] = _at(day, _ENTRY.last_entry, close_ms, _ENTRY.before_close_ms)
-        off_ms = _at(day, _EXIT.square_off, close_ms, _EXIT.before_close_ms)
-        row = start + int(np.searchsorted(history.opened_ms[start:stop], off_ms))
-        end[start:stop] = min(row, stop - 1)
-        at_open[start:stop] = row < stop
-        is_cut[start:stop] = stop == count and int(history.closes_ms[stop - 1]) < off_ms
-    return TradingHours(last_entry, end, at_open, is_cut)
+    days = list(day_rows(history.trading_day))
+    times = [_last_times(history.exchange, one.day) for one in days]
+    last_entry, off = np.array(times, np.int64).reshape(-1, 2).T
+    stop = np.array([one.stop for one in days], np.int64)
+    first_after = np.searchsorted(history.opened_ms, off)
+    is_cut = (stop == len(history)) & (history.closes_ms[stop - 1] < off)
+    counts = np.diff(stop, prepend=0)
+    return TradingHours(
+        last_entry_ms=np.repeat(last_entry, counts),
+        end=np.repeat(np.minimum(first_after, stop - 1), counts),
+        is_at_open=np.repeat(first_after < stop, counts),
+        is_cut=np.repeat(is_cut, counts),
+    )
 
 
-def _close_ms(exchange: str, day: date) -> int | None:
+@lru_cache(maxsize=10_000)
+def _last_times(exchange: str, day: date) -> tuple[int, int]:
+    """Return from when nothing is entered, and when all is squared off, epoch ms."""
     sessions = sessions_of(exchange, day)
-    return sessions[-1].close_ms if sessions else None
+    close_ms = sessions[-1].close_ms if sessions else None
+    return (
+        _at(day, _ENTRY.last_entry, close_ms, _ENTRY.before_close_ms),
+        _at(day, _EXIT.square_off, close_ms, _EXIT.before_close_ms),
+    )
 
 
 def _at(day: date, at: time, close_ms: int | None, before_close_ms: int) -> int:

@@ -16,7 +16,6 @@ from services.local.backtest.asked import (
     day_of,
     interval_of,
     number_of,
-    parameters_of_words,
     split,
 )
 from services.local.backtest.candles.files import Named, read_candles
@@ -24,11 +23,14 @@ from services.local.backtest.candles.history import CandleHistory
 from services.local.backtest.candles.stored import stored_candles
 from services.local.backtest.errors import BacktestError
 from services.local.backtest.files import write_result
+from services.local.backtest.many.asking import asked_of
 from services.local.backtest.result import BacktestRequest, BacktestResult
 from services.local.backtest.run import TRADERS, run_backtest
 from services.local.backtest_screen import show_result
+from services.local.bias_screen import check_bias
 from services.local.commands.options import Config, settings_of
 from services.local.commands.places import check_database, check_folder
+from services.local.many_screen import run_and_rank
 from services.local.play.database import open_store
 from services.local.settings import LocalSettings
 from services.strategy.domain.registry import KnownStrategies, make_strategy
@@ -36,7 +38,9 @@ from services.strategy.finding import known_strategies
 
 
 def backtest(
-    strategy: Annotated[str, typer.Option("--strategy", help="Name of the strategy.")],
+    strategy: Annotated[
+        list[str], typer.Option("--strategy", help="Name of the strategy; repeatable.")
+    ],
     candles: Annotated[
         str,
         typer.Option(
@@ -47,7 +51,11 @@ def backtest(
     ],
     out: Annotated[Path, typer.Option("--out", help="Folder for the outcome.")],
     param: Annotated[
-        list[str] | None, typer.Option("--param", help="A parameter, such as fast=5; repeatable.")
+        list[str] | None,
+        typer.Option(
+            "--param",
+            help="A parameter, such as fast=5; a grid: fast=5,9 or fast=3..9; repeatable.",
+        ),
     ] = None,
     first: Annotated[
         str | None, typer.Option("--from", help="First day; candles before it warm up.")
@@ -83,6 +91,16 @@ def backtest(
     database: Annotated[
         str | None, typer.Option("--database", help="Database of stored candles. [default: up]")
     ] = None,
+    compare: Annotated[
+        bool, typer.Option("--compare", help="Rank strategies and sets of parameters.")
+    ] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Do not run again what --out has of a grid.")
+    ] = False,
+    check: Annotated[
+        bool,
+        typer.Option("--check", help="Look for signals that know the future or the beginning."),
+    ] = False,
     config: Config = None,
     var: Annotated[
         Path, typer.Option("--var", help="Folder of the database of stored candles.")
@@ -97,13 +115,16 @@ def backtest(
 
     Example: `alphastocks backtest --strategy ma_crossover --candles candles/ --out var/backtest`,
     `alphastocks backtest --strategy ma_crossover --param fast=5 --candles RELIANCE,SBIN --interval
-    15m --from 2026-01-01 --out var/stored`
+    15m --from 2026-01-01 --out var/stored`,
+    `alphastocks backtest --strategy ma_crossover --param fast=5..15 --param slow=20,30,50 --compare
+    --candles candles/ --out var/grid`
     """
     settings = settings_of(config)
     known = known_strategies(folder or settings.strategy.folder)
+    asked = asked_of(strategy, param or (), known)
     request = BacktestRequest(
-        strategy=strategy,
-        parameters=parameters_of_words(param or ()),
+        strategy=asked[0].strategy,
+        parameters=asked[0].parameters,
         trades_in=_trades_in(trades_in),
         capital=number_of("--capital", capital, Decimal(10**12), Decimal(1000)),
         risk=number_of("--risk", risk, Decimal(1), Decimal("0.0001")),
@@ -112,17 +133,25 @@ def backtest(
         first_day=day_of("--from", first),
         last_day=day_of("--to", last),
     )
-    own: Interval = make_strategy(strategy, request.parameters, known).interval
+    chosen = make_strategy(request.strategy, request.parameters, known)
     check_folder("--out", out)
     paths, symbols = split(candles)
     if paths:
         histories = read_candles(paths, Named(interval_of(interval), exchange, symbol))
     else:
         check_database(database)
-        histories = _stored(settings, var, database, symbols, interval_of(interval) or own)
+        histories = _stored(
+            settings, var, database, symbols, interval_of(interval) or chosen.interval
+        )
+    if compare or resume or len(asked) > 1:
+        source = folder or settings.strategy.folder
+        run_and_rank(request, asked, histories, source, out, is_resumed=resume)
+        return
     result = _ran(request, histories, known)
     summary = write_result(result, out)
     show_result(result, summary, out)
+    if check and not check_bias(chosen, histories):
+        raise typer.Exit(1)
 
 
 def _trades_in(text: str) -> Any:

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import date
+from functools import lru_cache
 
 import numpy as np
 
@@ -29,14 +30,19 @@ _SAID = {
 def blemishes(history: CandleHistory) -> Counter[str]:
     """Return how often each kind occurs, in the order in which they are told."""
     found: Counter[str] = Counter(dict.fromkeys(_SAID, 0))
-    prices = np.stack((history.open, history.close))
-    outside = (prices < history.low) | (prices > history.high)
-    found["outside_range"] = int(outside.any(axis=0).sum())
-    seen: set[date] = set()
-    for rows in day_rows(history.trading_day):
-        seen.add(rows.day)
-        found.update(_of_day(history, rows))
-    found["missing_day"] = _missing_days(history, seen)
+    highest, lowest = (
+        np.maximum(history.open, history.close),
+        np.minimum(history.open, history.close),
+    )
+    found["outside_range"] = int(((lowest < history.low) | (highest > history.high)).sum())
+    days = list(day_rows(history.trading_day))
+    kinds = [_kind(history.exchange, rows.day) for rows in days]
+    plain = np.array([kind is _PLAIN for _, _, kind in kinds], np.bool_)
+    found.update(_of_plain_days(history, days, kinds, plain))
+    for rows, is_plain in zip(days, plain.tolist(), strict=True):
+        if not is_plain:
+            found.update(_of_day(history, rows))
+    found["missing_day"] = _missing_days(history, {rows.day for rows in days})
     return found
 
 
@@ -47,6 +53,47 @@ def warnings_of(histories: Sequence[CandleHistory]) -> tuple[str, ...]:
     return (f"candles used as recorded: {'; '.join(said)}",) if said else ()
 
 
+_PLAIN, _OTHER = "plain", "other"
+
+
+@lru_cache(maxsize=10_000)
+def _kind(exchange: str, day: date) -> tuple[int, int, str]:
+    """Return open and close of a day (epoch ms), and whether it is a plain one, of one session."""
+    sessions = sessions_of(exchange, day)
+    if not sessions or len(sessions) > 1 or _is_special(exchange, day, sessions):
+        return 0, 0, _OTHER
+    return sessions[0].open_ms, sessions[0].close_ms, _PLAIN
+
+
+def _of_plain_days(
+    history: CandleHistory,
+    days: Sequence[DayRows],
+    kinds: Sequence[tuple[int, int, str]],
+    plain: "np.ndarray",
+) -> Counter[str]:
+    """Count as `_of_day` does, for all days of one usual session at once."""
+    if history.interval == "day" or not plain.any():
+        return Counter()
+    length = MINUTES[history.interval] * _MINUTE_MS
+    starts, counts = (np.array([r.start for r in days]), np.array([r.stop - r.start for r in days]))
+    opens, closes, _ = (np.array(column) for column in zip(*kinds, strict=True))
+    open_ms, close_ms = np.repeat(opens, counts), np.repeat(closes, counts)
+    opened, is_plain = history.opened_ms, np.repeat(plain, counts)
+    is_within = (opened >= open_ms) & (opened < close_ms)
+    is_off = is_plain & is_within & ((opened - open_ms) % length != 0)
+    inside = np.add.reduceat(is_within.astype(np.int64), starts)
+    missing = np.where(plain, -(-(closes - opens) // length) - inside, 0)
+    before = np.cumsum(is_within) - np.repeat(np.cumsum(inside) - inside, counts)
+    first = int((is_off & (before == 1)).sum())
+    return Counter(
+        outside_session=int((is_plain & ~is_within).sum()),
+        shifted=first,
+        off_grid=int(is_off.sum()) - first,
+        short_day=int((missing > 0).sum()),
+        missing=int(missing[missing > 0].sum()),
+    )
+
+
 def _of_day(history: CandleHistory, rows: DayRows) -> Iterator[str]:
     """Yield the kinds of a day's blemishes; nothing for a day outside the calendar."""
     sessions = sessions_of(history.exchange, rows.day)
@@ -55,7 +102,7 @@ def _of_day(history: CandleHistory, rows: DayRows) -> Iterator[str]:
     if not sessions:
         yield "closed_day"
         return
-    if _is_special(history.exchange, rows, sessions):
+    if _is_special(history.exchange, rows.day, sessions):
         yield "special_day"
     if history.interval == "day":
         return
@@ -79,12 +126,12 @@ def _grid(session: Session, length: int) -> "np.ndarray":
     return np.arange(session.open_ms, session.close_ms, length)
 
 
-def _is_special(exchange: str, rows: DayRows, sessions: Sequence[Session]) -> bool:
+def _is_special(exchange: str, day: date, sessions: Sequence[Session]) -> bool:
     """Return whether it is a weekend, or has other hours than the days around it usually have."""
     usual = load_calendar().widest_hours(exchange)
     length = sum(one.close_ms - one.open_ms for one in sessions)
     hours = (usual[1].hour - usual[0].hour) * 60 + usual[1].minute - usual[0].minute
-    return rows.day.weekday() >= 5 or length < hours * _MINUTE_MS // 2
+    return day.weekday() >= 5 or length < hours * _MINUTE_MS // 2
 
 
 def _missing_days(history: CandleHistory, seen: set[date]) -> int:
