@@ -13,7 +13,7 @@ from libs.runtime.settings import Section
 class StrategyChoice(Section):
     """A strategy by its name, and its parameters."""
 
-    name: str = Field(description="ma_crossover, or one of an installed package")
+    name: str = Field(description="as `alphastocks strategies list` names it")
     parameters: dict[str, Any] = Field(default_factory=dict, description="its parameters")
 
 

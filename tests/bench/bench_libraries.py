@@ -22,7 +22,7 @@ from services.strategy.finding import known_strategies
 from tests.bench.years import year
 
 ENVIRONMENT = Path("var/bench-libraries")
-PACKAGES = ("backtesting==0.6.5", "vectorbt==0.28.1")
+PACKAGES = ("backtesting==0.6.6", "vectorbt==1.2.0")
 LIBRARIES = Path(__file__).parent / "library_role.py"
 INSTALL_SECONDS, RUN_SECONDS, REPEATS = 600, 300, 3
 

@@ -12,13 +12,14 @@ from services.strategy.domain.strategies.bounds import Confidence, Multiple, Per
 
 
 class Supertrend(Strategy):
-    """BUY when the SuperTrend turns up while that of `higher` is up, SELL when both are down.
+    """BUY when the SuperTrend turns up while that of `higher` is up, SELL likewise down.
 
     Of the higher interval only closed candles count. The stop is the SuperTrend's level, the
     target `reward_to_risk` times as far away; a turn whose level the close has passed gives none.
     """
 
     name = "supertrend"
+    history_needed = 100
 
     def __init__(
         self,

@@ -98,7 +98,7 @@ def test_what_a_strategy_does_to_its_frame_changes_no_other_frame() -> None:
     frame = window.frame()
     frame.loc[:, "close"] = -1.0
     frame["mine"] = 1
-    frame.iloc[0, 0] = frame.iloc[1, 0]
+    frame.loc[frame.index[0], "timestamp"] = frame.index[1]
     pd.testing.assert_frame_equal(window.frame(), expected(CANDLES[:10]))
 
 

@@ -36,7 +36,9 @@ def wilder(closes: pd.Series, period: int) -> pd.Series:
 def test_the_rsi_equals_that_of_ta_lib(frame: pd.DataFrame, period: int) -> None:
     closes = frame["close"]
     theirs = talib.RSI(closes.to_numpy(), period)
-    theirs[(closes == closes[0]).cummin()] = np.nan  # TA-Lib says 0 before the first change
+    theirs[(closes == closes[0]).cummin().to_numpy(bool)] = (
+        np.nan
+    )  # TA-Lib says 0 before the first change
     assert_equals(of_closes(RSI(period), frame), [theirs])
 
 

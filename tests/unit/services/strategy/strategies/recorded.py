@@ -36,7 +36,7 @@ class Recorded:
     def hours(self) -> pd.DataFrame:
         """The same as candles of 60 minutes from 09:15 on; the last one of a day is short."""
         since_open = self.frame["timestamp"] - self.frame["day"] - pd.Timedelta(hours=9, minutes=15)
-        grouped = self.frame.groupby([self.frame["day"], since_open // pd.Timedelta(hours=1)])
+        grouped = self.frame.groupby([self.frame["day"], since_open.dt.total_seconds() // 3600])
         made = grouped.agg(
             timestamp=("timestamp", "first"),
             closes=("closes", "last"),

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from libs.events.candles import Interval
 from libs.strategy.harness import make_candles
+from services.strategy.domain.strategies.bounds import Intraday
 from services.strategy.domain.strategies.ema5_alert_candle import Ema5AlertCandle, confidence
 from tests.unit.services.strategy.strategies.recorded import (
     Recorded,
@@ -102,12 +102,9 @@ EXAMPLES: dict[str, tuple[list[Row], list[Signal]]] = {
 }
 
 
-def signals(rows: list[Row], interval: Interval = "15m") -> list[Signal]:
+def signals(rows: list[Row], interval: Intraday = "15m") -> list[Signal]:
     made = fed(Ema5AlertCandle(interval=interval, history_needed=0), make_candles(rows, interval))
-    return [
-        (one.action, one.price, pytest.approx(one.stop_loss), pytest.approx(one.target))
-        for one in made
-    ]
+    return [(one.action, one.price, round(one.stop_loss, 9), round(one.target, 9)) for one in made]
 
 
 @pytest.mark.parametrize(("rows", "wanted"), EXAMPLES.values(), ids=EXAMPLES.keys())

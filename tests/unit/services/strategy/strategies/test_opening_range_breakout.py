@@ -60,7 +60,7 @@ def test_each_session_has_its_own_range_and_signals() -> None:
 def test_its_signals_are_the_first_closes_outside_the_range_by_pandas(market: Recorded) -> None:
     frame = market.frame
     close, day = frame["close"], frame["day"]
-    minutes = (frame["timestamp"] - day) // pd.Timedelta(minutes=1) - (9 * 60 + 15)
+    minutes = (frame["timestamp"] - day).dt.total_seconds() / 60 - (9 * 60 + 15)
     in_range = minutes < 30
     highest = frame["high"].where(in_range).groupby(day).transform("max")
     lowest = frame["low"].where(in_range).groupby(day).transform("min")

@@ -25,7 +25,7 @@ def beyond_bounds() -> Iterator[tuple[type[Strategy], str, Any]]:
                 yield strategy, name, getattr(bound, attribute) + step
 
 
-@pytest.mark.parametrize(("strategy", "name", "value"), beyond_bounds())
+@pytest.mark.parametrize(("strategy", "name", "value"), list(beyond_bounds()))
 def test_a_parameter_beyond_its_bounds_is_refused_by_name(
     strategy: type[Strategy], name: str, value: float
 ) -> None:
@@ -54,9 +54,13 @@ def test_an_interval_that_is_none_is_refused_by_name(strategy: type[Strategy]) -
 
 
 @pytest.mark.parametrize("strategy", BUILT_IN, ids=lambda one: one.name)
-def test_the_defaults_are_within_the_bounds(strategy: type[Strategy]) -> None:
+def test_the_defaults_are_within_the_bounds_and_those_that_the_class_tells(
+    strategy: type[Strategy],
+) -> None:
     defaults = {name: one.default for name, one in parameters_of(strategy).model_fields.items()}
-    assert made(strategy, defaults).name == strategy.name
+    one = made(strategy, defaults)
+    told = strategy.name, strategy.interval, strategy.history_needed
+    assert (one.name, one.interval, one.history_needed) == told
 
 
 def test_zones_that_overlap_are_refused_by_name() -> None:

@@ -16,8 +16,8 @@ from tests.unit.services.strategy.strategies.recorded import (
     frame_of,
 )
 
-FALL_AND_RISE = [100, 99, 98, 97, 96, 104, 106]
-UP = [100, 99, 98, 99, 108, 110]
+FALL_AND_RISE: list[float] = [100, 99, 98, 97, 96, 104, 106]
+UP: list[float] = [100, 99, 98, 99, 108, 110]
 """With a period of 2 and a multiplier of 1 the trend turns up at the second last of each."""
 
 

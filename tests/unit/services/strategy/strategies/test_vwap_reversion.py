@@ -74,8 +74,8 @@ def test_its_signals_are_the_returns_of_a_distance_by_pandas_and_talib(market: R
     typical = frame[["high", "low", "close"]].mean(axis=1)
     bought = volume.groupby(day).cumsum()
     vwap = (typical * volume).groupby(day).cumsum() / bought.where(bought > 0)
-    prices = (frame[name].to_numpy() for name in ("high", "low", "close"))
-    reach = pd.Series(talib.ATR(*prices, 14))
+    high, low = frame["high"].to_numpy(), frame["low"].to_numpy()
+    reach = pd.Series(talib.ATR(high, low, close.to_numpy(), 14))
     distance = (close - vwap) / reach
     before = distance.groupby(day).shift()
     buys = (before <= -2) & (distance > -2) & (distance < 0)
