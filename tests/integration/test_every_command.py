@@ -74,7 +74,7 @@ WRONG: dict[str, Words] = {
     "--slippage": ("x", "1"),
     "--folder": (MISSING, FILE),
     "--exchange": ("NOPE", "NSE"),
-    "--symbol": ("", "SBIN"),
+    "--symbol": ANY_TEXT,
     "--database": ("a b", "x;y", ""),
     "--host": ("192.0.2.1",),
     "--port": ("x", "-1", "70000", "TAKEN"),
