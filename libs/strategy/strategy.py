@@ -2,7 +2,7 @@
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass, field
 from datetime import date
 from functools import cache
@@ -115,30 +115,23 @@ class Strategy(ABC):
         at = float(candle.close if price is None else price)
         stop_loss, target, confidence = float(stop_loss), float(target), float(confidence)
         _check(action, at, stop_loss, target, confidence)
-        named = dict(indicators or {})
+        named = {} if indicators is None else dict(indicators)
         _check_indicators(action, at, named)
         shape = self._shape_now()
-        cause, closed_at = candle.candle_id, candle.occurred_at
-        changing = {
-            "event_id": identity(StrategySignal.__name__, *shape.parts, candle.key, cause, action),
-            "occurred_at": closed_at,
-            "trading_day": candle.trading_day,
-            "correlation_id": cause,
-            "causation_id": cause,
-            "exchange": candle.exchange,
-            "tradingsymbol": candle.tradingsymbol,
-            "underlying": underlying_name(candle.tradingsymbol),
-            "candle_opened_at": utc_from_ms(candle.opened_ms),
-            "candle_closed_at": closed_at,
-            "action": action,
-            "price": at,
-            "stop_loss": stop_loss,
-            "target": target,
-            "confidence": confidence,
-            "expected_move": abs(target - at) / at * 100.0,
-            "indicators": named,
-        }
-        return shape.signal(changing)
+        key, cause, closed_at = candle.key, candle.candle_id, utc_from_ms(candle.closes_ms)
+        fields = shape.fields.copy()
+        fields["event_id"] = identity("StrategySignal", *shape.parts, key, cause, action)
+        fields["occurred_at"] = fields["candle_closed_at"] = closed_at
+        fields["trading_day"] = candle.trading_day
+        fields["correlation_id"] = fields["causation_id"] = cause
+        fields["exchange"], fields["tradingsymbol"] = candle.exchange, candle.tradingsymbol
+        fields["underlying"] = underlying_name(candle.tradingsymbol)
+        fields["candle_opened_at"] = utc_from_ms(candle.opened_ms)
+        fields["action"], fields["price"] = action, at
+        fields["stop_loss"], fields["target"] = stop_loss, target
+        fields["confidence"] = confidence
+        fields["expected_move"] = abs(target - at) / at * 100.0
+        return shape.signal(fields, named)
 
     def _shape_now(self) -> "_Shape":
         """Return what is the same in all signals, made anew when one of it has changed."""
@@ -161,26 +154,21 @@ class _Shape:
     same: tuple[str, str, Interval, Parameters]
     parts: tuple[str, ...]
     fields: dict[str, Any] = field(default_factory=dict)
+    names: Set[str] | None = None
 
-    def signal(self, changing: dict[str, Any]) -> StrategySignal:
-        """Return the signal with these fields."""
-        named = changing["indicators"]
-        is_known = self.fields and self.fields["indicators"].keys() == named.keys()
-        if not is_known or changing["action"] not in _ACTIONS:
-            return self._checked(changing)
-        changing["indicators"] = {name: float(value) for name, value in named.items()}
-        parameters = dict(self.fields["parameters"])
-        return StrategySignal.unchecked({**self.fields, **changing, "parameters": parameters})
+    def signal(self, fields: dict[str, Any], named: dict[str, float]) -> StrategySignal:
+        """Return the signal with these fields and indicators."""
+        if named.keys() != self.names or fields["action"] not in _ACTIONS:
+            return self._checked(fields, named)
+        fields["indicators"] = {name: float(value) for name, value in named.items()}
+        fields["parameters"] = dict(fields["parameters"])
+        return StrategySignal.unchecked(fields)
 
-    def _checked(self, changing: dict[str, Any]) -> StrategySignal:
+    def _checked(self, fields: dict[str, Any], named: dict[str, float]) -> StrategySignal:
         name, version, interval, parameters = self.same
-        made = StrategySignal(
-            strategy=name,
-            strategy_version=version,
-            interval=interval,
-            parameters=parameters,
-            **changing,
-        )
+        same = {"strategy": name, "strategy_version": version, "interval": interval}
+        made = StrategySignal(**{**fields, **same, "parameters": parameters, "indicators": named})
+        self.names = named.keys()
         self.fields = {name: getattr(made, name) for name in StrategySignal.model_fields}
         return made
 

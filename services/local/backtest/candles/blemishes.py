@@ -29,6 +29,13 @@ _SAID = {
 
 def blemishes(history: CandleHistory) -> Counter[str]:
     """Return how often each kind occurs, in the order in which they are told."""
+    if "blemishes" not in history.memo:
+        history.memo["blemishes"] = _counted(history)
+    found: Counter[str] = history.memo["blemishes"].copy()
+    return found
+
+
+def _counted(history: CandleHistory) -> Counter[str]:
     found: Counter[str] = Counter(dict.fromkeys(_SAID, 0))
     highest, lowest = (
         np.maximum(history.open, history.close),

@@ -1,11 +1,12 @@
 """The candles of one instrument and interval, in columns."""
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from functools import partial
 from itertools import chain, repeat
 from math import isnan
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,8 @@ Days = NDArray[np.datetime64]
 @dataclass(frozen=True, slots=True)
 class CandleHistory:
     """Candles, oldest first, each time once. Times are epoch ms, prices rupees or index points.
+
+    `memo` keeps what was made of them, for other runs on the same candles.
 
     `volume` is in units, 0 for an index; `vwap` is nan where it is not known; `trading_day` is the
     day in India as datetime64[D].
@@ -37,6 +40,7 @@ class CandleHistory:
     volume: Integers
     vwap: Floats
     trading_day: Days
+    memo: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
     def __len__(self) -> int:
         return len(self.opened_ms)
@@ -47,7 +51,17 @@ class CandleHistory:
         return f"{self.exchange}:{self.tradingsymbol}"
 
     def candles(self) -> Iterator[Candle]:
-        """Return the candles as strategies take them: of source "backfill", revision 0."""
+        """Return the candles as strategies take them: of source "backfill", revision 0.
+
+        Those of a short history are kept, for strategies that run on it one after the other.
+        """
+        if len(self) > _MOST_KEPT:
+            return self._made()
+        if _CANDLES not in self.memo:
+            self.memo[_CANDLES] = tuple(self._made())
+        return iter(self.memo[_CANDLES])
+
+    def _made(self) -> Iterator[Candle]:
         count = len(self)
         of_day = _cumulative(self.volume, self.trading_day)
         columns = (
@@ -74,6 +88,7 @@ class CandleHistory:
         return map(_CANDLE, zip(*columns, strict=True))
 
 
+_CANDLES, _MOST_KEPT = "candles", 50_000
 _CANDLE: Callable[[tuple[object, ...]], Candle] = partial(tuple.__new__, Candle)
 """As Candle._make of a tuple, in a third of the time."""
 
