@@ -2,13 +2,14 @@
 
 from collections.abc import Iterable, Iterator
 from datetime import date, datetime
+from functools import lru_cache
 from itertools import repeat
 from typing import Any, Literal, NamedTuple, Self
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict
 
-from libs.events.event import Event, identity, utc_from_ms
+from libs.events.event import Event, Identities, utc_from_ms
 
 Interval = Literal["1m", "3m", "5m", "10m", "15m", "30m", "60m", "day"]
 Source = Literal["live", "backfill"]
@@ -63,16 +64,8 @@ class Candle(NamedTuple):
     @property
     def candle_id(self) -> UUID:
         """Id of exchange, tradingsymbol, expiry, interval, open time, source and revision."""
-        return identity(
-            "Candle",
-            self.exchange,
-            self.tradingsymbol,
-            self.expiry,
-            self.interval,
-            self.opened_ms,
-            self.source,
-            self.revision,
-        )
+        ids = _candle_ids(self.exchange, self.tradingsymbol, self.expiry, self.interval)
+        return ids.of(self.opened_ms, self.source, self.revision)
 
     @property
     def event_id(self) -> UUID:
@@ -88,6 +81,13 @@ class Candle(NamedTuple):
     def correlation_id(self) -> UUID:
         """Correlation id of all that the candle leads to: it is the first cause."""
         return self.candle_id
+
+
+@lru_cache(maxsize=50_000)
+def _candle_ids(
+    exchange: str, tradingsymbol: str, expiry: date | None, interval: Interval
+) -> Identities:
+    return Identities("Candle", exchange, tradingsymbol, expiry, interval)
 
 
 class CandleColumns(BaseModel):

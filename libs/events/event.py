@@ -2,7 +2,7 @@
 
 from datetime import UTC, date, datetime
 from hashlib import sha1
-from json.encoder import encode_basestring_ascii
+from json.encoder import encode_basestring_ascii as _quoted
 from typing import Any, Protocol, Self, TypedDict
 from uuid import UUID
 
@@ -12,7 +12,6 @@ Told = dict[str, str | int | float | None]
 NAMESPACE = UUID("6a4f3c52-58a0-5d0e-9a63-0f2f6a1c7b11")
 _NO_VERSION = ~(0xC000 << 48 | 0xF000 << 64)
 _VERSION_5 = 0x8000 << 48 | 5 << 76
-_OF_NAMESPACE = sha1(NAMESPACE.bytes, usedforsecurity=False)
 
 
 def identity(kind: str, *parts: object) -> UUID:
@@ -20,10 +19,25 @@ def identity(kind: str, *parts: object) -> UUID:
 
     Parts are joined as JSON, so that ("a", "bc") and ("ab", "c") differ.
     """
-    text = f"[{', '.join(map(encode_basestring_ascii, (kind, *map(str, parts))))}]"
-    digest = _OF_NAMESPACE.copy()  # uuid5 and json.dumps do the same in five times the time
-    digest.update(text.encode())
-    return UUID(int=int.from_bytes(digest.digest()[:16]) & _NO_VERSION | _VERSION_5)
+    return Identities(kind).of(*parts)
+
+
+class Identities:
+    """Ids as `identity` gives them, of a kind and of first parts that are the same in all."""
+
+    def __init__(self, kind: str, *parts: object) -> None:
+        self._begun = sha1(NAMESPACE.bytes, usedforsecurity=False)
+        self._begun.update(f"[{', '.join(map(_quoted, (kind, *map(str, parts))))}".encode())
+
+    def of(self, *parts: object) -> UUID:
+        """Return the id with these parts at the end."""
+        digest = self._begun.copy()  # uuid5 and json.dumps do the same in five times the time
+        rest = "".join([f", {_quoted(str(part))}" for part in parts])
+        digest.update(f"{rest}]".encode())
+        made = UUID.__new__(UUID)
+        value = int.from_bytes(digest.digest()[:16]) & _NO_VERSION | _VERSION_5
+        made.__setstate__({"int": value})  # type: ignore[attr-defined]  # as an unpickled one
+        return made
 
 
 def utc_from_ms(epoch_ms: int) -> datetime:

@@ -11,7 +11,7 @@ from typing import Any, ClassVar, NotRequired, Self, TypedDict, Unpack, get_args
 
 from libs.errors import AlphaStocksError
 from libs.events.candles import Candle, Interval
-from libs.events.event import identity, utc_from_ms
+from libs.events.event import Identities, utc_from_ms
 from libs.events.signals import Action, StrategySignal
 from libs.market.instruments import underlying_name
 
@@ -120,7 +120,7 @@ class Strategy(ABC):
         shape = self._shape_now()
         key, cause, closed_at = candle.key, candle.candle_id, utc_from_ms(candle.closes_ms)
         fields = shape.fields.copy()
-        fields["event_id"] = identity("StrategySignal", *shape.parts, key, cause, action)
+        fields["event_id"] = shape.ids.of(key, cause, action)
         fields["occurred_at"] = fields["candle_closed_at"] = closed_at
         fields["trading_day"] = candle.trading_day
         fields["correlation_id"] = fields["causation_id"] = cause
@@ -138,8 +138,9 @@ class Strategy(ABC):
         parameters = self.parameters
         same = (self.name, self.version, self.interval, parameters)
         if self._shape is None or self._shape.same != same:
-            parts = (self.name, self.version, str(sorted(parameters.items())))
-            self._shape = _Shape((*same[:3], dict(parameters)), parts)
+            parts = (self.name, self.version, sorted(parameters.items()))
+            ids = Identities(StrategySignal.__name__, *parts)
+            self._shape = _Shape((*same[:3], dict(parameters)), ids)
         return self._shape
 
 
@@ -152,7 +153,7 @@ class _Shape:
     """
 
     same: tuple[str, str, Interval, Parameters]
-    parts: tuple[str, ...]
+    ids: Identities
     fields: dict[str, Any] = field(default_factory=dict)
     names: Set[str] | None = None
 

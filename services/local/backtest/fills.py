@@ -18,7 +18,7 @@ def paise_of(price: float) -> int:
 
 def rupees_of(paise: int) -> Decimal:
     """Return paise as rupees, with two decimals."""
-    return Decimal(paise).scaleb(-2)
+    return Decimal(paise) * TICK
 
 
 class Market:

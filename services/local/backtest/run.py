@@ -1,5 +1,6 @@
 """A backtest: one strategy with its parameters on the candles of some instruments."""
 
+import gc
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
@@ -37,6 +38,21 @@ def run_backtest(
     strategy = make_strategy(request.strategy, request.parameters, known)
     _check(request, strategy, histories)
     period = [within(one, request.first_day, request.last_day) for one in histories]
+    gc.freeze()  # what was there before cannot become garbage by this run: it is not looked at
+    try:
+        return _ran(request, strategy, histories, period, on_symbol, limit_seconds)
+    finally:
+        gc.unfreeze()
+
+
+def _ran(
+    request: BacktestRequest,
+    strategy: Strategy,
+    histories: Sequence[CandleHistory],
+    period: Sequence[CandleHistory],
+    on_symbol: Callable[[CandleHistory], None],
+    limit_seconds: float,
+) -> BacktestResult:
     made, traded = [], []
     for history, traded_on in zip(histories, period, strict=True):
         signalled = signals_of_period(strategy, history, request, limit_seconds)

@@ -33,6 +33,13 @@ class TradingHours:
 
 def trading_hours(history: CandleHistory) -> TradingHours:
     """Return the hours by the executor's and the position service's own settings."""
+    if "hours" not in history.memo:
+        history.memo["hours"] = _hours(history)
+    hours: TradingHours = history.memo["hours"]
+    return hours
+
+
+def _hours(history: CandleHistory) -> TradingHours:
     days = list(day_rows(history.trading_day))
     times = [_last_times(history.exchange, one.day) for one in days]
     last_entry, off = np.array(times, np.int64).reshape(-1, 2).T

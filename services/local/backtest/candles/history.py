@@ -40,7 +40,7 @@ class CandleHistory:
     volume: Integers
     vwap: Floats
     trading_day: Days
-    memo: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
+    memo: dict[str, Any] = field(default_factory=dict, init=False, compare=False, repr=False)
 
     def __len__(self) -> int:
         return len(self.opened_ms)

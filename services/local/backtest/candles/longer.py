@@ -21,6 +21,13 @@ def longer(history: CandleHistory, interval: Interval) -> CandleHistory:
     """
     if interval == history.interval:
         return history
+    if interval not in history.memo:
+        history.memo[interval] = _longer(history, interval)
+    folded: CandleHistory = history.memo[interval]
+    return folded
+
+
+def _longer(history: CandleHistory, interval: Interval) -> CandleHistory:
     _check(history, interval)
     if not len(history):
         return _folded(history, interval, history.opened_ms, history.closes_ms, np.empty(0, int))

@@ -1,9 +1,10 @@
 """Ids are functions of their inputs, and times are exact to the millisecond."""
 
+import json
 import subprocess
 import sys
 from datetime import UTC, date, datetime, timedelta, timezone
-from uuid import UUID
+from uuid import UUID, uuid5
 
 import pytest
 from hypothesis import given
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from libs.events.control import TradingHalted
-from libs.events.event import NAMESPACE, identity, ms_from_utc, utc_from_ms
+from libs.events.event import NAMESPACE, Identities, identity, ms_from_utc, utc_from_ms
 from libs.events.orders import OrderFilled
 from libs.events.positions import ExitRequested
 from libs.events.signals import SignalActivated, StrategySignal
@@ -139,3 +140,10 @@ def test_a_signal_has_one_update_of_a_kind_whatever_caused_it() -> None:
     assert [one.causation_id for one in updates] == [fill.event_id, other.event_id]
     assert {one.correlation_id for one in updates} == {fill.correlation_id}
     assert (updates[0].type, updates[0].numbers) == ("SignalActivated", {})
+
+
+@given(st.text(), st.lists(st.text() | st.integers() | st.none() | st.dates(), max_size=5))
+def test_an_id_is_the_uuid5_of_its_parts_as_json(kind: str, parts: list[object]) -> None:
+    text = json.dumps([kind, *(str(part) for part in parts)])
+    assert identity(kind, *parts) == uuid5(NAMESPACE, text)
+    assert Identities(kind, *parts[:2]).of(*parts[2:]) == uuid5(NAMESPACE, text)

@@ -5,6 +5,7 @@ from copy import deepcopy
 import pytest
 
 from libs.events.candles import Candle
+from libs.events.event import identity
 from libs.events.signals import StrategySignal
 from libs.strategy.harness import make_candles
 from libs.strategy.strategy import Levels, Strategy, WrongSignal
@@ -98,3 +99,26 @@ def test_a_sale_has_its_target_below_and_its_stop_above() -> None:
     assert Silent().sell(CANDLE, stop_loss=101.0, target=98.0, confidence=0.7).action == "SELL"
     with pytest.raises(WrongSignal, match=r"SELL at 100\.0: stop loss 99\.0, target 102\.0"):
         Silent().sell(CANDLE, stop_loss=99.0, target=102.0, confidence=0.7)
+
+
+def test_every_signal_of_an_object_is_as_its_constructor_would_check_it() -> None:
+    strategy = Tuned(9)
+    for candle in make_candles([100.0, 101.0, 102.5]):
+        for named in ({}, {"rsi": 30}, {"rsi": 31.5}, {"rsi": 1.0, "atr": 2.0}):
+            signal = strategy.buy(candle, stop_loss=90, target=120, confidence=1, indicators=named)
+            checked = StrategySignal.model_validate(signal.model_dump())
+            assert signal == checked
+            assert signal.model_dump_json() == checked.model_dump_json()
+            assert signal.indicators == named
+
+
+def test_a_signal_has_the_id_of_its_name_version_parameters_candle_and_action() -> None:
+    (candle,) = make_candles([100.0])
+    strategy = Tuned(9)
+    for _ in range(2):
+        signal = strategy.buy(candle, stop_loss=90.0, target=120.0, confidence=0.5)
+        parts = (strategy.name, strategy.version, sorted(strategy.parameters.items()))
+        assert signal.event_id == identity(
+            "StrategySignal", *parts, candle.key, candle.candle_id, "BUY"
+        )
+        assert (signal.causation_id, signal.correlation_id) == (candle.candle_id,) * 2

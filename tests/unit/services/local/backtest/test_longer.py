@@ -72,3 +72,12 @@ def test_the_average_price_is_that_of_the_volume() -> None:
     vwap = longer(known, "15m").vwap
     volume = longer(known, "15m").volume
     assert np.allclose(vwap[volume > 0], 10.0)
+
+
+def test_a_changed_history_has_candles_of_its_own() -> None:
+    history = random_history(4, 60)
+    first, hours = next(history.candles()), longer(history, "60m")
+    changed = replace(history, close=history.close + 1, high=history.high + 1)
+    assert next(changed.candles()) == first._replace(close=first.close + 1, high=first.high + 1)
+    assert longer(changed, "60m").close.tolist() == (hours.close + 1).tolist()
+    assert list(history.candles()) == list(history.candles())
