@@ -26,8 +26,12 @@ class Identities:
     """Ids as `identity` gives them, of a kind and of first parts that are the same in all."""
 
     def __init__(self, kind: str, *parts: object) -> None:
+        self._parts = (kind, *map(str, parts))
         self._begun = sha1(NAMESPACE.bytes, usedforsecurity=False)
-        self._begun.update(f"[{', '.join(map(_quoted, (kind, *map(str, parts))))}".encode())
+        self._begun.update(f"[{', '.join(map(_quoted, self._parts))}".encode())
+
+    def __reduce__(self) -> tuple[type[Self], tuple[str, ...]]:
+        return type(self), self._parts
 
     def of(self, *parts: object) -> UUID:
         """Return the id with these parts at the end."""

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from copy import deepcopy
 from datetime import UTC, date, datetime, timedelta, timezone
 from uuid import UUID, uuid5
 
@@ -146,4 +147,6 @@ def test_a_signal_has_one_update_of_a_kind_whatever_caused_it() -> None:
 def test_an_id_is_the_uuid5_of_its_parts_as_json(kind: str, parts: list[object]) -> None:
     text = json.dumps([kind, *(str(part) for part in parts)])
     assert identity(kind, *parts) == uuid5(NAMESPACE, text)
-    assert Identities(kind, *parts[:2]).of(*parts[2:]) == uuid5(NAMESPACE, text)
+    begun = Identities(kind, *parts[:2])
+    assert begun.of(*parts[2:]) == uuid5(NAMESPACE, text)
+    assert deepcopy(begun).of(*parts[2:]) == uuid5(NAMESPACE, text)
