@@ -169,7 +169,7 @@ class _Shape:
         name, version, interval, parameters = self.same
         same = {"strategy": name, "strategy_version": version, "interval": interval}
         made = StrategySignal(**{**fields, **same, "parameters": parameters, "indicators": named})
-        self.names = named.keys()
+        self.names = frozenset(named)
         self.fields = {name: getattr(made, name) for name in StrategySignal.model_fields}
         return made
 

@@ -11,6 +11,7 @@ the same bytes as JSON and computes the two averages.
 import json
 import time
 from collections.abc import Callable, Sequence
+from itertools import islice
 
 from libs.events.candles import CandleBatch, CandleColumns
 from libs.events.codec import decode, encode
@@ -22,7 +23,7 @@ from services.strategy.domain.strategies.ma_crossover import MaCrossover
 from services.strategy.finding import known_strategies
 from tests.bench.years import year
 
-REPEATS, BATCH_ROWS, CLOSES = 7, 375, 120
+REPEATS, BATCH_ROWS, CLOSES = 7, 375, 250
 SQUARE_OFF_MS, DAY_MS, INDIA_MS = (15 * 60 + 15) * 60_000, 86_400_000, 330 * 60_000
 
 
@@ -33,7 +34,7 @@ def measure() -> dict[str, float]:
     known = known_strategies()
     backtest = candles / _best(lambda: run_backtest(request, histories, known))
     plain = candles / _best(lambda: [plain_trades(one) for one in histories])
-    batches = candle_batches(histories[0])
+    batches = candle_batches(histories)
     rows = BATCH_ROWS * (CLOSES - 1)
     strategy = rows / min(_strategy_seconds(batches) for _ in range(REPEATS))
     averages = rows / min(_plain_seconds(batches) for _ in range(REPEATS))
@@ -94,14 +95,15 @@ def plain_trades(history: CandleHistory) -> list[float]:
     return made
 
 
-def candle_batches(history: CandleHistory) -> list[bytes]:
-    """Return closes of a partition's instruments, which all have the same prices."""
+def candle_batches(histories: Sequence[CandleHistory]) -> list[bytes]:
+    """Return closes of a partition's instruments, each with the prices of one of the shares."""
     values = []
-    for candle in list(history.candles())[:CLOSES]:
+    for closed in islice(zip(*(one.candles() for one in histories), strict=True), CLOSES):
         rows = [
-            candle._replace(tradingsymbol=f"SHARE{number}", source="live", vwap=candle.close)
+            closed[number % len(closed)]._replace(tradingsymbol=f"SHARE{number}", source="live")
             for number in range(BATCH_ROWS)
         ]
+        candle = closed[0]
         columns = CandleColumns.of(rows)
         batch = CandleBatch.live(0, "15m", candle.closes_ms, candle.trading_day, columns)
         values.append(encode(batch))

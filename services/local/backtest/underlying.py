@@ -58,7 +58,7 @@ class _Desk:
     """Trades orders on a history by the rules of a request."""
 
     def __init__(self, history: CandleHistory, request: BacktestRequest) -> None:
-        self.history = history
+        self.history, self.key = history, history.key
         self.untraded: Counter[Untraded] = Counter()
         self.is_index = is_index(history.tradingsymbol)
         self.is_overnight = request.is_overnight
@@ -163,7 +163,7 @@ class _Desk:
         return Trade(
             signal_id=signal.event_id,
             strategy=signal.strategy,
-            instrument=history.key,
+            instrument=self.key,
             action=signal.action,
             exchange=history.exchange,
             tradingsymbol=history.tradingsymbol,
