@@ -1,8 +1,8 @@
 """Candles: a CandleBatch in columns, and Candle, one row of it."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import date, datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import repeat
 from typing import Any, Literal, NamedTuple, Self
 from uuid import UUID
@@ -81,6 +81,10 @@ class Candle(NamedTuple):
     def correlation_id(self) -> UUID:
         """Correlation id of all that the candle leads to: it is the first cause."""
         return self.candle_id
+
+
+candle_of: Callable[[tuple[Any, ...]], Candle] = partial(tuple.__new__, Candle)
+"""As Candle._make, in a third of its time; the tuple must have all fields."""
 
 
 @lru_cache(maxsize=50_000)
@@ -206,4 +210,4 @@ class CandleBatch(Event):
         columns: list[Iterable[Any]] = [value for _, value in self.columns]
         shared = (self.interval, self.source, self.trading_day)
         columns.extend(repeat(value, len(self.columns)) for value in shared)
-        return map(Candle._make, zip(*columns, strict=True))
+        return map(candle_of, zip(*columns, strict=True))
