@@ -65,7 +65,7 @@ class Silent(Strategy):
     name = "silent"
     history_needed = 0
 
-    def on_candle(self, candle: object) -> None:  # type: ignore[override]
+    def on_candle(self, candle: object) -> None:
         return None
 
 
@@ -89,7 +89,7 @@ def random_signals(seed: int, history: CandleHistory, one_in: int = 6) -> list[S
 
 def trading_dates(first: date, count: int) -> list[date]:
     """Return so many trading days from a day on."""
-    calendar, found = load_calendar(), []
+    calendar, found = load_calendar(), list[date]()
     while len(found) < count:
         if calendar.is_trading_day("NSE", first):
             found.append(first)
