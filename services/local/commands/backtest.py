@@ -13,12 +13,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from libs.events.candles import Interval
 from services.local import screen
 from services.local.backtest.asked import (
-    day_of,
     interval_of,
+    named_of,
     number_of,
+    period_of,
     split,
 )
-from services.local.backtest.candles.files import Named, read_candles
+from services.local.backtest.candles.files import read_candles
 from services.local.backtest.candles.history import CandleHistory
 from services.local.backtest.candles.stored import stored_candles
 from services.local.backtest.errors import BacktestError
@@ -122,6 +123,9 @@ def backtest(
     settings = settings_of(config)
     known = known_strategies(folder or settings.strategy.folder)
     asked = asked_of(strategy, param or (), known)
+    wanted = interval_of(interval)
+    named = named_of(wanted, exchange, symbol)
+    first_day, last_day = period_of(first, last)
     request = BacktestRequest(
         strategy=asked[0].strategy,
         parameters=asked[0].parameters,
@@ -130,19 +134,19 @@ def backtest(
         risk=number_of("--risk", risk, Decimal(1), Decimal("0.0001")),
         slippage=number_of("--slippage", slippage, Decimal("0.2")),
         is_overnight=overnight,
-        first_day=day_of("--from", first),
-        last_day=day_of("--to", last),
+        first_day=first_day,
+        last_day=last_day,
     )
     chosen = make_strategy(request.strategy, request.parameters, known)
     check_folder("--out", out)
     paths, symbols = split(candles)
     if paths:
-        histories = read_candles(paths, Named(interval_of(interval), exchange, symbol))
+        histories = read_candles(paths, named)
     else:
+        if exchange is not None or symbol is not None:
+            raise BacktestError("--exchange and --symbol say what files hold; write NSE:SBIN here")
         check_database(database)
-        histories = _stored(
-            settings, var, database, symbols, interval_of(interval) or chosen.interval
-        )
+        histories = _stored(settings, var, database, symbols, wanted or chosen.interval)
     if compare or resume or len(asked) > 1:
         source = folder or settings.strategy.folder
         run_and_rank(request, asked, histories, source, out, is_resumed=resume)

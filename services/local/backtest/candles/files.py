@@ -3,12 +3,14 @@
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from io import BytesIO
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from fastparquet import ParquetFile
 
 from libs.events.candles import MINUTES, Interval, length_ms
 from libs.runtime.error_line import system_reason
@@ -107,7 +109,7 @@ def _csv(path: Path) -> pd.DataFrame:
 
 def _parquet(path: Path) -> pd.DataFrame:
     try:
-        frame = pd.read_parquet(path, engine="fastparquet")
+        frame = ParquetFile(BytesIO(path.read_bytes())).to_pandas()
     except OSError as error:
         raise BacktestError(f"{path}: {_reason(error)}") from None
     except Exception as error:  # noqa: BLE001  its reader raises whatever the bytes lead to
