@@ -137,7 +137,7 @@ def _instruments(path: Path, table: Table, named: Named) -> dict[tuple[str, str]
     exchange = frame[exchanges] if exchanges and named.exchange is None else everywhere["exchange"]
     symbol = frame[symbols] if symbols and named.tradingsymbol is None else everywhere["symbol"]
     keys = pd.DataFrame({"exchange": exchange, "symbol": symbol}, index=frame.index).astype(str)
-    rows_of: dict[Any, Integers] = dict(keys.groupby(["exchange", "symbol"], sort=True).indices)
+    rows_of: Any = keys.groupby(["exchange", "symbol"], sort=True).indices
     return {(one[0], tradingsymbol_of(one[1])): rows for one, rows in rows_of.items()}
 
 

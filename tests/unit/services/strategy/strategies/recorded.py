@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -35,7 +36,8 @@ class Recorded:
     @cached_property
     def hours(self) -> pd.DataFrame:
         """The same as candles of 60 minutes from 09:15 on; the last one of a day is short."""
-        since_open = self.frame["timestamp"] - self.frame["day"] - pd.Timedelta(hours=9, minutes=15)
+        opened = pd.Timedelta(hours=9, minutes=15)
+        since_open: Any = self.frame["timestamp"] - self.frame["day"] - opened
         grouped = self.frame.groupby([self.frame["day"], since_open.dt.total_seconds() // 3600])
         made = grouped.agg(
             timestamp=("timestamp", "first"),
