@@ -2,7 +2,7 @@
 
 import os
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -77,11 +77,20 @@ def kafka(test_kafka: TestKafka) -> KafkaAddress:
 
 
 @pytest.fixture(scope="session")
-def recorded_ticks() -> Path:
-    """The folder of recorded ticks, ALPHASTOCKS_RECORDED_DATA/ticks_2021; skips without it."""
+def recorded() -> Callable[[str], Path]:
+    """Path of a recorded file or folder, by its name; skips the test where it is not there."""
     named = os.environ.get(RECORDED_DATA)
-    beside = Path(__file__).parents[2] / "shared" / "data"
-    folder = (Path(named) if named else beside) / "ticks_2021"
-    if not folder.is_dir():
-        pytest.skip(f"no recorded ticks at {folder}; name their folder with {RECORDED_DATA}")
-    return folder
+    folder = Path(named) if named else Path(__file__).parents[2] / "shared" / "data"
+
+    def path(name: str) -> Path:
+        if not (folder / name).exists():
+            pytest.skip(f"no recorded data at {folder / name}; name their folder: {RECORDED_DATA}")
+        return folder / name
+
+    return path
+
+
+@pytest.fixture(scope="session")
+def recorded_ticks(recorded: Callable[[str], Path]) -> Path:
+    """The folder of recorded ticks; skips without it."""
+    return recorded("ticks_2021")

@@ -1,14 +1,16 @@
 """The base of all events, and deterministic ids."""
 
-import json
 from datetime import UTC, date, datetime
+from hashlib import sha1
+from json.encoder import encode_basestring_ascii
 from typing import Protocol, TypedDict
-from uuid import UUID, uuid5
+from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 Told = dict[str, str | int | float | None]
 NAMESPACE = UUID("6a4f3c52-58a0-5d0e-9a63-0f2f6a1c7b11")
+_OF_NAMESPACE = sha1(NAMESPACE.bytes, usedforsecurity=False)
 
 
 def identity(kind: str, *parts: object) -> UUID:
@@ -16,7 +18,10 @@ def identity(kind: str, *parts: object) -> UUID:
 
     Parts are joined as JSON, so that ("a", "bc") and ("ab", "c") differ.
     """
-    return uuid5(NAMESPACE, json.dumps([kind, *(str(part) for part in parts)]))
+    text = f"[{', '.join(map(encode_basestring_ascii, (kind, *map(str, parts))))}]"
+    digest = _OF_NAMESPACE.copy()  # uuid5 and json.dumps do the same in five times the time
+    digest.update(text.encode())
+    return UUID(bytes=digest.digest()[:16], version=5)
 
 
 def utc_from_ms(epoch_ms: int) -> datetime:

@@ -57,15 +57,15 @@ def option_charges(
     if turnover < 0 or orders < 0:
         raise ValueError(f"turnover {turnover} and orders {orders} must not be negative")
     stt, stamp = _one_sided(rates, transaction_type)
-    brokerage = _to_paise(rates.brokerage * orders)
-    exchange, sebi = _to_paise(rates.exchange * turnover), _to_paise(rates.sebi * turnover)
+    brokerage = to_paise(rates.brokerage * orders)
+    exchange, sebi = to_paise(rates.exchange * turnover), to_paise(rates.sebi * turnover)
     return Charges(
         brokerage=brokerage,
-        stt=_to_paise(stt * turnover),
+        stt=to_paise(stt * turnover),
         exchange=exchange,
         sebi=sebi,
-        stamp=_to_paise(stamp * turnover),
-        gst=_to_paise(rates.gst * (brokerage + exchange + sebi)),
+        stamp=to_paise(stamp * turnover),
+        gst=to_paise(rates.gst * (brokerage + exchange + sebi)),
     )
 
 
@@ -78,5 +78,6 @@ def _one_sided(rates: ChargeRates, transaction_type: str) -> tuple[Decimal, Deci
     raise ValueError(f"transaction type {transaction_type!r} is neither BUY nor SELL")
 
 
-def _to_paise(amount: Decimal) -> Decimal:
+def to_paise(amount: Decimal) -> Decimal:
+    """Return an amount rounded half up to the paisa."""
     return amount.quantize(_PAISA, ROUND_HALF_UP)

@@ -42,12 +42,12 @@ _LINKS = (
 
 def home_page(service: Service, health: Health) -> HTMLResponse:
     """Return the page at `/`: name, version, health, links, and the service's note."""
-    report = health.report()
+    report, links = health.report(), (*_LINKS, *service.links)
     return _page(
         f"AlphaStocks {service.name}",
         made("p", f"version {VERSION}, ", "ready" if health.is_ready else "not ready"),
         _table(("component", "health"), report.items()),
-        made("ul", *(made("li", _link(path), f": {what}") for path, what in _LINKS)),
+        made("ul", *(made("li", _link(path), f": {what}") for path, what in links)),
         *([made("p", service.note)] if service.note else []),
     )
 

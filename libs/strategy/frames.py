@@ -1,62 +1,64 @@
 """Strategies that get a pandas frame of the last candles."""
 
 from abc import abstractmethod
-from collections import deque
-from collections.abc import Iterable
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import pandas as pd
 
 from libs.events.candles import Candle
 from libs.events.signals import StrategySignal
-from libs.market.calendar import IST
+from libs.strategy.candle_window import CandleWindow
+from libs.strategy.parameters import MOST_HISTORY
 from libs.strategy.strategy import Strategy
 
-COLUMNS = ("open", "high", "low", "close", "volume", "oi")
-Row = tuple[int, float, float, float, float, int, int]
+SHORTEST_FRAME = 50
+"""Candles that a full frame holds at least."""
 
 
 class FrameStrategy(Strategy):
-    """A strategy that gets a frame: `history_needed` candles and the one that just closed.
+    """A strategy that gets a frame of the last candles, `frame_length` at most.
 
-    The frame always has that length, so that a signal does not depend on how much history was
-    loaded. Each candle costs O(history_needed). `last_candle` is the one that just closed.
+    `analyze` is called once `history_needed` candles have been seen before the one that just
+    closed. The frame begins with the first candle seen, and grows until it is full; from then on
+    the oldest candle leaves it. So a signal does not depend on how much history was loaded once
+    the frame is full, nor before, where a shorter frame gives the same. `last_candle` is the one
+    that just closed.
     """
 
+    frame_length: ClassVar[int] = 1000
     last_candle: Candle
-    _rows: deque[Row]
+    _window: CandleWindow
+    _seen: int
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Raise ValueError for a `frame_length` out of bounds."""
+        super().__init_subclass__(**kwargs)
+        length: object = cls.frame_length
+        if not isinstance(length, int) or not SHORTEST_FRAME <= length <= MOST_HISTORY:
+            bounds = f"a whole number from {SHORTEST_FRAME} to {MOST_HISTORY}"
+            raise ValueError(f"frame_length: {length!r} should be {bounds}")
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         """Start without candles."""
         made = super().__new__(cls, *args, **kwargs)
-        made._rows = deque()
+        made._window = CandleWindow(cls.frame_length)
+        made._seen = 0
         return made
 
     @abstractmethod
     def analyze(self, symbol: str, candles: pd.DataFrame) -> StrategySignal | None:
         """Return a signal or None; `symbol` is the tradingsymbol.
 
-        `candles` has the columns open, high, low, close (rupees or index points), volume and oi
-        (units), oldest first; its index `date` is when each opened, in India's time.
+        `candles` has the columns timestamp (when it opened, in India's time), open, high, low,
+        close (rupees or index points), volume (units), vwap (nan where it is not known), trades
+        (ticks) and oi (units), oldest first; its index `date` is the timestamp again.
         """
 
     def on_candle(self, candle: Candle) -> StrategySignal | None:
         """Add the candle, and call `analyze` when there are enough."""
         self.last_candle = candle
-        self._rows.append(_row(candle))
-        while len(self._rows) > self.history_needed + 1:
-            self._rows.popleft()
-        if len(self._rows) <= self.history_needed:
+        self._window.add(candle)
+        self._seen += 1
+        if self._seen <= self.history_needed:
             return None
-        return self.analyze(candle.tradingsymbol, _frame(self._rows))
-
-
-def _row(candle: Candle) -> Row:
-    prices = candle.open, candle.high, candle.low, candle.close
-    return (candle.opened_ms, *prices, candle.volume, candle.oi)
-
-
-def _frame(rows: Iterable[Row]) -> pd.DataFrame:
-    opened_ms, *columns = zip(*rows, strict=True)
-    times = pd.to_datetime(list(opened_ms), unit="ms", utc=True).tz_convert(IST)
-    return pd.DataFrame(dict(zip(COLUMNS, columns, strict=True)), index=times.rename("date"))
+        return self.analyze(candle.tradingsymbol, self._window.frame())

@@ -98,3 +98,8 @@ def _check_attributes(strategy: Strategy) -> None:
     if not isinstance(needed, int) or isinstance(needed, bool) or not 0 <= needed <= MOST_HISTORY:
         bounds = f"a whole number from 0 to {MOST_HISTORY}"
         raise WrongParameters(f"history_needed: {needed!r} should be {bounds}")
+    frame_length = getattr(strategy, "frame_length", None)
+    if frame_length is not None and needed >= frame_length:
+        raise WrongParameters(
+            f"history_needed: {needed} should be below frame_length, {frame_length}"
+        )

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, NotRequired, Self, TypedDict, Unpack
 
 from libs.errors import AlphaStocksError
 from libs.events.candles import Candle, Interval
-from libs.events.event import utc_from_ms
+from libs.events.event import identity, utc_from_ms
 from libs.events.signals import Action, StrategySignal
 from libs.market.instruments import underlying_name
 
@@ -109,31 +109,27 @@ class Strategy(ABC):
         Raises WrongSignal for levels on the wrong side of the price, a confidence outside 0..1,
         or an indicator that is not finite.
         """
-        at = candle.close if price is None else price
+        at, named = candle.close if price is None else price, dict(indicators or {})
         _check(action, at, stop_loss, target, confidence)
-        named = dict(indicators or {})
-        if wrong := [name for name, value in named.items() if not math.isfinite(value)]:
-            raise WrongSignal(f"{action} at {at}: indicator {wrong[0]} is {named[wrong[0]]}")
-        envelope = StrategySignal.after(
-            candle,
-            self.name,
-            self.version,
-            sorted(self.parameters.items()),
-            candle.key,
-            candle.candle_id,
-            action,
-        )
+        _check_indicators(action, at, named)
+        parameters, cause, closed_at = self.parameters, candle.candle_id, candle.occurred_at
+        ordered = sorted(parameters.items())
+        parts = (self.name, self.version, ordered, candle.key, cause, action)
         return StrategySignal(
-            **envelope,
+            event_id=identity(StrategySignal.__name__, *parts),
+            occurred_at=closed_at,
+            trading_day=candle.trading_day,
+            correlation_id=cause,
+            causation_id=cause,
             strategy=self.name,
             strategy_version=self.version,
-            parameters=self.parameters,
+            parameters=parameters,
             exchange=candle.exchange,
             tradingsymbol=candle.tradingsymbol,
             underlying=underlying_name(candle.tradingsymbol),
             interval=self.interval,
             candle_opened_at=utc_from_ms(candle.opened_ms),
-            candle_closed_at=utc_from_ms(candle.closes_ms),
+            candle_closed_at=closed_at,
             action=action,
             price=at,
             stop_loss=stop_loss,
@@ -147,6 +143,12 @@ class Strategy(ABC):
 def check_signal(signal: StrategySignal) -> None:
     """Raise WrongSignal for a signal, made by whatever means, whose levels contradict it."""
     _check(signal.action, signal.price, signal.stop_loss, signal.target, signal.confidence)
+
+
+def _check_indicators(action: Action, price: float, named: Mapping[str, float]) -> None:
+    for name, value in named.items():
+        if not math.isfinite(value):
+            raise WrongSignal(f"{action} at {price}: indicator {name} is {value}")
 
 
 def _check(

@@ -6,8 +6,10 @@ import typer
 
 from libs.runtime.version import VERSION
 from services.local.command import main as main  # noqa: PLC0414  the command, by this name too
+from services.local.commands.backtest import backtest
 from services.local.commands.backup import backup, restore
 from services.local.commands.cluster import lag, topics_app
+from services.local.commands.compare import compare
 from services.local.commands.control import halt, leave, mode, resume, state, token
 from services.local.commands.demo import demo
 from services.local.commands.deploy import secrets
@@ -16,7 +18,9 @@ from services.local.commands.events import dlq_app, tail
 from services.local.commands.login import login
 from services.local.commands.migrate import migrate
 from services.local.commands.replay import replay
+from services.local.commands.signals import signals
 from services.local.commands.simulator import simulator
+from services.local.commands.strategies import strategies_app
 from services.local.commands.up import up
 
 app = typer.Typer(
@@ -47,15 +51,17 @@ def alphastocks(version: Version = False) -> None:
 
 
 for command in (
-    *(demo, replay, up, simulator, login, doctor, migrate),
-    *(backup, restore, secrets, lag, tail, halt, resume, mode),
+    *(demo, replay, backtest, up, simulator, login, doctor, migrate),
+    *(compare, backup, restore, secrets, lag, tail, halt, resume, mode),
 ):
     app.command()(command)
 app.command(name="exit")(leave)
 app.command()(state)
+app.command()(signals)
 app.command()(token)
 app.add_typer(topics_app, name="topics")
 app.add_typer(dlq_app, name="dlq")
+app.add_typer(strategies_app, name="strategies")
 
 
 if __name__ == "__main__":

@@ -19,6 +19,8 @@ from services.strategy.domain.registry import KnownStrategies, UnknownStrategy
 from services.strategy.domain.strategies import BUILT_IN
 
 ENTRY_POINTS = "alphastocks.strategies"
+DEFAULT_FOLDER = Path("strategies")
+"""The folder that is used where it exists and the settings name none."""
 _MODULES = "alphastocks_strategies"
 
 
@@ -27,7 +29,12 @@ class _Broken(AlphaStocksError):
 
 
 def known_strategies(folder: Path | None = None) -> KnownStrategies:
-    """Return all strategies; raise UnknownStrategy for a folder that is not there."""
+    """Return all strategies; raise UnknownStrategy for a folder that is not there.
+
+    Without a folder it is `strategies` in the current one, if that exists.
+    """
+    if folder is None and DEFAULT_FOLDER.is_dir():
+        folder = DEFAULT_FOLDER
     classes = {one.name: one for one in BUILT_IN}
     sources = dict.fromkeys(classes, "built in")
     broken: dict[str, str] = {}
@@ -56,7 +63,7 @@ def _sources(folder: Path | None) -> Iterator[tuple[str, str, "_Load"]]:
         raise UnknownStrategy(f"strategy.folder: there is no folder {folder}")
     for path in sorted(folder.glob("*.py")):
         if not path.name.startswith(("_", "test_")):
-            yield f"in {path}", str(path), _Load(path)
+            yield f"in {path}", path.stem, _Load(path)
 
 
 class _Load:
@@ -74,13 +81,15 @@ class _Load:
 
 def strategies_in(path: Path) -> list[type[Strategy]]:
     """Return the strategies that a file defines; raise an AlphaStocksError that names the line."""
+    if not path.is_file():
+        raise _Broken(f"{path}: there is no such file")
     module = _module(path)
     found = [one for one in vars(module).values() if _is_defined(one, module)]
     if not found:
-        raise _Broken("it defines no subclass of alphastocks.Strategy with all its methods")
+        raise _Broken(f"{path}: it defines no subclass of alphastocks.Strategy with on_candle")
     for one in found:
         if not isinstance(getattr(one, "name", None), str):
-            raise _Broken(f"{one.__name__} has no name, such as name = {path.stem!r}")
+            raise _Broken(f"{path}: {one.__name__} has no name, such as name = {path.stem!r}")
     return found
 
 
@@ -99,7 +108,7 @@ def _of_entry_point(point: EntryPoint) -> type[Strategy]:
 
 def _module(path: Path) -> ModuleType:
     name = f"{_MODULES}.{path.stem}"
-    spec = spec_from_file_location(name, path)
+    spec = spec_from_file_location(name, path.absolute())
     if spec is None or spec.loader is None:
         raise _Broken("it is no Python file")
     module = module_from_spec(spec)
@@ -123,9 +132,9 @@ def _where(error: BaseException, path: Path) -> str:
     line = error.lineno if isinstance(error, SyntaxError) else None
     trace = error.__traceback__
     while trace is not None:
-        if trace.tb_frame.f_code.co_filename == str(path):
+        if trace.tb_frame.f_code.co_filename == str(path.absolute()):
             line = trace.tb_lineno
         trace = trace.tb_next
     said = error.msg if isinstance(error, SyntaxError) else str(error)
-    at = f"line {line}: " if line else ""
-    return f"{at}{type(error).__name__}: {said}"
+    at = f", line {line}" if line else ""
+    return f"{path}{at}: {type(error).__name__}: {said}"

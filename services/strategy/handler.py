@@ -1,14 +1,19 @@
 """Feeds strategies off the event loop, each batch with a limit on time."""
 
 import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from typing import TypeAlias
 
 import structlog
 
-from libs.events.candles import Candle
+from libs.events.candles import Candle, CandleBatch
 from libs.events.dispatcher.off_loop import OffLoop
 from libs.events.event import Event
 from libs.runtime.metrics import StrategyMetrics
+from libs.runtime.partition_state import Since
 from libs.runtime.settings import SettingsError
 from libs.runtime.subscription import Emit
 from services.strategy.domain.host import Pending, StrategyHost
@@ -16,6 +21,9 @@ from services.strategy.domain.strategy_run import StrategyRun
 
 LOOKS = 2
 """How often a strategy is looked at within its limit before it is too slow."""
+
+
+Feed: TypeAlias = Callable[[Sequence[Candle]], tuple[Event, ...]]
 
 
 class StrategyTooSlow(SettingsError):
@@ -36,6 +44,7 @@ class StrategyHandler:
     log: structlog.typing.FilteringBoundLogger
     limit_seconds: float = 2.0
     is_replay: bool = False
+    _replayed: deque[CandleBatch] = field(default_factory=deque)
     _unpublished: tuple[Event, tuple[Event, ...]] | None = None
     _threads: OffLoop = field(default_factory=lambda: OffLoop("strategy"))
 
@@ -53,9 +62,38 @@ class StrategyHandler:
         """Do nothing: the state is restored by partition."""
 
     async def begin(self, emit: Emit) -> None:
-        """Do nothing: strategies act on candles alone."""
+        """Feed what was handled before a restart."""
+        await self._feed_replayed()
+
+    async def warm(self, candles: Sequence[Candle]) -> None:
+        """Feed history, oldest first; its signals are dropped."""
+        for run in self.host.runs:
+            if candles:
+                await self._within_limit(run, partial(_warmed, run), candles)
+
+    def forget(self, partition: int) -> None:
+        """Reset the strategies of a partition to their state after the warm-up."""
+        kept = [batch for batch in self._replayed if batch.partition != partition]
+        self._replayed = deque(kept)
+        self.host.forget(partition)
+
+    def since(self, partition: int, last: Event | None) -> Since:
+        """Replay every live candle that was handled."""
+        return Since(restored_ms=None, replayed_ms=0)
+
+    def replay(self, event: Event) -> None:
+        """Keep live candles that were handled before, to be fed before anything else is."""
+        if isinstance(event, CandleBatch):
+            self._replayed.append(event)
+
+    async def _feed_replayed(self) -> None:
+        while self._replayed:
+            pending = self.host.replayed(self._replayed.popleft())
+            for run in pending.waiting:
+                await self._fed(run, pending)
 
     async def _react(self, event: Event) -> tuple[Event, ...]:
+        await self._feed_replayed()
         pending = self.host.pending(event)
         if isinstance(pending, tuple):
             return pending
@@ -68,30 +106,37 @@ class StrategyHandler:
             return ()
         refused = run.refused
         with self.metrics.seconds.labels(run.name).time():
-            made = await self._within_limit(run, pending)
+            made = await self._within_limit(run, run.feed, pending.candles)
         if run.refused > refused:
             self.metrics.refused.labels(run.name).inc(run.refused - refused)
             self.log.warning("signal refused", strategy=run.name, reason=run.last_refusal)
         return made
 
-    async def _within_limit(self, run: StrategyRun, pending: Pending) -> tuple[Event, ...]:
-        """Return what the strategy makes of a batch, or stop it when a candle takes too long.
+    async def _within_limit(
+        self, run: StrategyRun, feed: Feed, candles: Sequence[Candle]
+    ) -> tuple[Event, ...]:
+        """Return what the strategy makes of candles, or stop it when one takes too long.
 
         It is too slow when it has not come further in two looks, each after half of the limit: a
         process that was itself suspended for a while gets a second look.
         """
-        before, came_to, idle = run.taken, -1, 0
-        feeding = asyncio.ensure_future(self._threads.call(run.feed, pending.candles))
+        came_to, idle = -1, 0
+        feeding = asyncio.ensure_future(self._threads.call(feed, candles))
         while idle < LOOKS:
             done, _ = await asyncio.wait({feeding}, timeout=self.limit_seconds / LOOKS)
             if done:
                 return feeding.result()  # type: ignore[no-any-return]
             idle, came_to = (idle + 1, came_to) if run.taken == came_to else (0, run.taken)
         feeding.cancel()
-        return (self._too_slow(run, pending.candles[run.taken - before - 1]),)
+        return (self._too_slow(run, run.current or candles[0]),)
 
     def _too_slow(self, run: StrategyRun, candle: Candle) -> Event:
         reason = f"it took longer than {self.limit_seconds:g} s"
         if self.is_replay:
             raise StrategyTooSlow(f"strategy {run.name}: on {candle.key}: {reason}")
         return run.stop(candle, reason)
+
+
+def _warmed(run: StrategyRun, candles: Sequence[Candle]) -> tuple[Event, ...]:
+    run.warm(candles)
+    return ()

@@ -8,16 +8,16 @@ import structlog
 
 from libs.events.candles import Candle, length_ms
 from libs.events.control import HistoryLoaded
-from libs.events.event import Event, utc_from_ms
-from libs.market.calendar import IST
+from libs.events.event import utc_from_ms
+from libs.market.calendar import IST, load_calendar
 from libs.runtime.logs import logger_of
 from libs.runtime.metrics import StrategyMetrics
-from libs.runtime.partition_state import Since
 from libs.runtime.service import Parts, Service
 from libs.runtime.settings import SettingsError
 from libs.runtime.subscription import Emit, Subscription
 from libs.strategy.strategy import Strategy
-from services.strategy.domain.host import StrategyHost, gap_rule
+from services.strategy.domain.gaps import gap_rule
+from services.strategy.domain.host import StrategyHost
 from services.strategy.domain.registry import KnownStrategies, make_strategy
 from services.strategy.domain.rows import strategy_signals
 from services.strategy.domain.strategy_run import StrategyRun
@@ -39,7 +39,7 @@ def make_service(
     for source, reason in known.broken.items():
         log.warning("strategy cannot be loaded", source=source, reason=reason)
     makers = tuple(_maker(choice, known, settings.periods) for choice in settings.strategies)
-    host = StrategyHost(makers, gap_rule(settings.missing_candles))
+    host = StrategyHost(makers, gap_rule(load_calendar(), settings.missing_candles))
     handler = StrategyHandler(
         host,
         parts.metrics.strategy,
@@ -49,13 +49,13 @@ def make_service(
     )
 
     async def prepare(emit: Emit) -> None:
-        await _warm_up(host, settings, parts, emit)
+        await _warm_up(handler, settings, parts, emit)
 
     candles = Subscription(
         group="strategy",
         topics=("candles",),
         handler=handler,
-        state=_HostState(host),
+        state=handler,
     )
     tables = {"strategy_signals": (("strategy_signals",), strategy_signals)}
     return Service(
@@ -103,33 +103,11 @@ COLD_SHOWN = 50
 """Instruments that /info lists of those on which a strategy is silent."""
 
 
-class _HostState:
-    """State of a partition's strategies: stored history, then its live candles."""
-
-    def __init__(self, host: StrategyHost) -> None:
-        self._host = host
-
-    def forget(self, partition: int) -> None:
-        """Reset the strategies of a partition to their state after the warm-up."""
-        self._host.forget(partition)
-
-    def since(self, partition: int, last: Event | None) -> Since:
-        """Replay every live candle that was handled."""
-        return Since(restored_ms=None, replayed_ms=0)
-
-    def restore(self, event: Event) -> None:
-        """Restore nothing: `replay` rebuilds the state."""
-
-    def replay(self, event: Event) -> None:
-        """Feed live candles that were handled before."""
-        self._host.replay(event)
-
-
 async def _warm_up(
-    host: StrategyHost, settings: StrategySettings, parts: Parts, emit: Emit
+    handler: StrategyHandler, settings: StrategySettings, parts: Parts, emit: Emit
 ) -> None:
     """Feed stored history to the strategies; without any they start cold."""
-    log = logger_of("strategy")
+    log, host = logger_of("strategy"), handler.host
     loaded = await _history_loaded(parts, log)
     if loaded is not None and parts.store is not None:
         history = CandleHistory(parts.store, settings.periods, settings.history_wait_seconds)
@@ -139,7 +117,7 @@ async def _warm_up(
             for interval in host.intervals
             for candle in await history.candles(loaded.days, interval)
         ]
-        host.warm(sorted(candles, key=_at_close))
+        await handler.warm(sorted(candles, key=_at_close))
     else:
         log.warning("strategies start cold: no history is loaded")
     if loaded is not None:

@@ -40,7 +40,9 @@ class StrategySettings(Section):
         "fails instead",
     )
     folder: Path | None = Field(
-        None, description="a folder of strategies, one or more to a file, beside installed ones"
+        None,
+        description="a folder of strategies, one or more to a file, beside installed ones; "
+        "none: strategies in the current folder, where it exists",
     )
 
 

@@ -4,6 +4,7 @@ The commands, their options and arguments are those of the typer app. An option 
 WRONG, or a command without one in GOOD, fails the test that collects them.
 """
 
+import shutil
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -41,6 +42,7 @@ GOOD: dict[str, Words] = {
     "mode": ("paper",),
     "exit": ("--yes",),
     "state": (),
+    "signals": (),
     "token": ("asha",),
     "topics": (),
     "topics apply": ("--yes",),
@@ -59,6 +61,7 @@ WRONG: dict[str, Words] = {
     "--seed": ("-1", "x", "1.5", "99999999999999999999"),
     "--speed": ("0", "-1", "x"),
     "--symbols": ("NOPE", ","),
+    "--symbol": ANY_TEXT,
     "--database": ("a b", "x;y", ""),
     "--host": ("192.0.2.1",),
     "--port": ("x", "-1", "70000", "TAKEN"),
@@ -78,6 +81,7 @@ WRONG: dict[str, Words] = {
     "replay DIR": (*UNREADABLE, FOLDER),
     "secrets DIR": UNWRITABLE,
     "MODE": ("live", ""),
+    "ID": ("none", ""),
     "NAME": ANY_TEXT,
     "TOPIC": ("nope", ""),
     "PARTITION/OFFSET": ("x", "1/", "/1"),
@@ -147,8 +151,14 @@ def cases() -> list[Any]:
     ]
 
 
+@pytest.fixture(scope="module")
+def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("recording")
+    return write_recording(folder, days=[DAY], symbols=["SBIN"], every_seconds=3600)
+
+
 @pytest.fixture(autouse=True)
-def _workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def _workplace(tmp_path: Path, recording: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Make what the wrong words name, and let no run begin."""
     (tmp_path / FOLDER).mkdir()
     (tmp_path / FILE).write_text("")
@@ -156,7 +166,7 @@ def _workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "unknown.toml").write_text("[executor]\nmood = 'paper'\n")
     (tmp_path / "unfit.toml").write_text("[executor]\nmode = 'papier'\n")
     (tmp_path / "bytes.toml").write_bytes(b"\xff\xfe")
-    write_recording(tmp_path / "ticks", days=[DAY], symbols=["SBIN"], every_seconds=3600)
+    shutil.copytree(recording, tmp_path / "ticks")
     monkeypatch.chdir(tmp_path)
     settings = {
         "BUS__KIND": "kafka",

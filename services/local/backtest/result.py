@@ -52,6 +52,7 @@ class BacktestResult:
     """A finished backtest. Signals by candle close, then symbol; trades by entry, then symbol.
 
     `measures` are those of summary.json; None where one is not defined (no trade, say).
+    `untraded`: signals that led to no trade, by reason; `refused`: those refused at their source.
     """
 
     request: BacktestRequest
@@ -61,3 +62,5 @@ class BacktestResult:
     equity: Equity
     measures: Mapping[str, float | int | None]
     warnings: tuple[str, ...] = ()
+    untraded: Mapping[str, int] = field(default_factory=dict)
+    refused: int = 0

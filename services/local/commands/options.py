@@ -27,10 +27,15 @@ Seed = Annotated[
 Day = Annotated[str, typer.Option("--date", help="Trading day, such as 2021-06-09.")]
 
 
+def settings_unchecked(config: Path | None) -> LocalSettings:
+    """Return the settings of a file and the environment, not checked against each other."""
+    file = config or (DEFAULT_CONFIG if DEFAULT_CONFIG.exists() else None)
+    return load_settings(LocalSettings, file)
+
+
 def settings_of(config: Path | None) -> LocalSettings:
     """Return the settings of a file and the environment; raise SettingsError naming the key."""
-    file = config or (DEFAULT_CONFIG if DEFAULT_CONFIG.exists() else None)
-    settings = load_settings(LocalSettings, file)
+    settings = settings_unchecked(config)
     check_services(settings)
     return settings
 

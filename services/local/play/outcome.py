@@ -105,11 +105,16 @@ class Outcome:
 
     def sha256(self) -> str:
         """Return one digest over the content of all files, by name."""
-        digest = hashlib.sha256()
-        for name, content in sorted(self.files().items()):
-            digest.update(f"{name}\0{len(content)}\0".encode())
-            digest.update(content.encode())
-        return digest.hexdigest()
+        return sha256_of(self.files())
+
+
+def sha256_of(files: Mapping[str, str]) -> str:
+    """Return one digest over the content of files, by name."""
+    digest = hashlib.sha256()
+    for name, content in sorted(files.items()):
+        digest.update(f"{name}\0{len(content)}\0".encode())
+        digest.update(content.encode())
+    return digest.hexdigest()
 
 
 def candle_table(candles: Iterable[Candle]) -> str:

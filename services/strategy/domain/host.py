@@ -3,26 +3,14 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date
-from functools import partial
 from uuid import UUID
 
 from libs.events.candles import Candle, CandleBatch, Interval
 from libs.events.control import StrategyStarted, StrategyStopped
 from libs.events.event import Event
 from libs.market.calendar import load_calendar
-from services.strategy.domain.gaps import missing_candles
-from services.strategy.domain.strategy_run import GapRule, MakeStrategy, StrategyRun
-
-
-def gap_rule(tolerated: int = 0) -> GapRule:
-    """Return the rule of gaps by the calendar: more missing candles than this count."""
-    between = partial(missing_candles, calendar=load_calendar())
-
-    def beyond_tolerance(last: Candle, candle: Candle) -> int:
-        missing = between(last, candle)
-        return missing if missing > tolerated else 0
-
-    return beyond_tolerance
+from services.strategy.domain.gaps import GapRule, gap_rule
+from services.strategy.domain.strategy_run import MakeStrategy, StrategyRun
 
 
 @dataclass(slots=True)
@@ -32,7 +20,7 @@ class Pending:
     `made` are the events so far, strategy by strategy.
     """
 
-    batch: CandleBatch
+    batch: Event
     candles: tuple[Candle, ...]
     waiting: list[StrategyRun]
     made: list[Event] = field(default_factory=list)
@@ -48,8 +36,10 @@ class StrategyHost:
     """
 
     makers: tuple[MakeStrategy, ...]
-    gaps: GapRule = field(default_factory=gap_rule)
+    gaps: GapRule = field(default_factory=lambda: gap_rule(load_calendar()))
     runs: tuple[StrategyRun, ...] = ()
+    _keys: dict[int, set[str]] = field(default_factory=dict)
+    _names: dict[tuple[int, Interval], tuple[str, ...]] = field(default_factory=dict)
     _last: dict[int, tuple[UUID, tuple[Event, ...]]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -76,13 +66,13 @@ class StrategyHost:
     def forget(self, partition: int) -> None:
         """Reset the instruments of a partition to their state after the warm-up."""
         self._last.pop(partition, None)
+        keys = self._keys.get(partition, set())
         for run in self.runs:
-            run.forget(partition)
+            run.forget(keys)
 
     def replay(self, event: Event) -> None:
         """Feed live candles that were handled before; their signals are dropped."""
-        if isinstance(event, CandleBatch):
-            self._feed(self._pending(event))
+        self._feed(self.replayed(event))
 
     def on_event(self, event: Event) -> tuple[Event, ...]:
         """React to a batch of candles."""
@@ -91,6 +81,10 @@ class StrategyHost:
             return pending
         self._feed(pending)
         return self.done(pending)
+
+    def replayed(self, event: Event) -> Pending:
+        """Return what is to be fed again, and to whom, of live candles that were handled before."""
+        return self._pending(event) if isinstance(event, CandleBatch) else Pending(event, (), [])
 
     def pending(self, event: Event) -> Pending | tuple[Event, ...]:
         """Return what is to be fed to whom, or the events where nothing is to be fed."""
@@ -102,7 +96,8 @@ class StrategyHost:
     def done(self, pending: Pending) -> tuple[Event, ...]:
         """Return the events of a batch that all strategies have taken, and remember them."""
         made = tuple(pending.made)
-        self._last[pending.batch.partition] = pending.batch.event_id, made
+        if isinstance(pending.batch, CandleBatch):
+            self._last[pending.batch.partition] = pending.batch.event_id, made
         return made
 
     def started(
@@ -119,10 +114,19 @@ class StrategyHost:
         wanting = [run for run in self.runs if batch.interval in run.intervals]
         if batch.source != "live" or not wanting:
             return Pending(batch, (), [])
-        candles = tuple(candle for candle in batch.candles() if candle.revision == 0)
-        for run in wanting:
-            run.note(batch.partition, candles)
+        candles = tuple(batch.candles())
+        if any(batch.columns.revision):
+            candles = tuple(candle for candle in candles if candle.revision == 0)
+        self._note(batch)
         return Pending(batch, candles, wanting if candles else [])
+
+    def _note(self, batch: CandleBatch) -> None:
+        """Note which instruments a partition has, where they differ from the batch before."""
+        place, names = (batch.partition, batch.interval), batch.columns.tradingsymbol
+        if self._names.get(place) != names:
+            self._names[place] = names
+            keys = {candle.key for candle in batch.candles()}
+            self._keys.setdefault(batch.partition, set()).update(keys)
 
     def _feed(self, pending: Pending) -> None:
         for run in pending.waiting:

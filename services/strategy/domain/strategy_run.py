@@ -2,7 +2,7 @@
 
 import pickle
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import NamedTuple, TypeAlias
@@ -12,10 +12,9 @@ from libs.events.control import StrategyStarted, StrategyStopped
 from libs.events.event import Event, utc_from_ms
 from libs.strategy.instance import StrategyInstance
 from libs.strategy.strategy import Strategy, WrongSignal
+from services.strategy.domain.gaps import GapRule
 
 MakeStrategy: TypeAlias = Callable[[], Strategy]
-GapRule: TypeAlias = Callable[[Candle, Candle], int]
-"""Returns how many candles are missing between two of an instrument, 0 for none."""
 
 
 class Cold(NamedTuple):
@@ -43,7 +42,8 @@ class StrategyRun:
 
     It signals for an instrument once it has seen the history that it needs. A gap in the live
     candles makes the object anew, without history. One that raises is stopped for all instruments.
-    A signal that is refused at its source is counted, and the strategy goes on.
+    A signal that is refused at its source is counted, and the strategy goes on. `taken` counts the
+    candles, and `current` is the last one that it was given.
     """
 
     number: int
@@ -51,11 +51,11 @@ class StrategyRun:
     gaps: GapRule
     stopped: StrategyStopped | None = None
     taken: int = 0
+    current: Candle | None = None
     refused: int = 0
     last_refusal: str = ""
     sample: Strategy = field(init=False)
     _series: dict[str, _Series] = field(default_factory=dict)
-    _keys: dict[int, set[str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.sample = self.make()
@@ -77,24 +77,29 @@ class StrategyRun:
             if candle.interval in self.intervals:
                 by_key.setdefault(candle.key, []).append(candle)
         for key, history in by_key.items():
-            self._series[key] = _Series(StrategyInstance(self.make()), _packed(history))
+            series = _Series(StrategyInstance(self.make()), _packed(history))
+            self._series[key] = series
             for candle in history:
-                self._feed(candle)
+                if self.stopped is None:
+                    self._take(series, candle)
 
-    def forget(self, partition: int) -> None:
-        """Make the objects of a partition anew, with their history and no live candle."""
+    def forget(self, keys: Iterable[str]) -> None:
+        """Make the objects of instruments anew, with their history and no live candle."""
         if self.stopped is not None:
             return
-        for key in self._keys.pop(partition, ()):
+        for key in self._series.keys() & set(keys):
             self.warm(_unpacked(self._series.pop(key).history))
-
-    def note(self, partition: int, candles: Sequence[Candle]) -> None:
-        """Note which instruments are of a partition."""
-        self._keys.setdefault(partition, set()).update(candle.key for candle in candles)
 
     def feed(self, candles: Sequence[Candle]) -> tuple[Event, ...]:
         """Feed live candles of one close; return signals, and StrategyStopped after an error."""
-        return tuple(self._fed(candles))
+        made = []
+        for candle in candles:
+            if self.stopped is not None:
+                break
+            event = self._take(self._series_before(candle), candle)
+            if event is not None:
+                made.append(event)
+        return tuple(made)
 
     def stop(self, candle: Candle, reason: str) -> StrategyStopped:
         """Stop it for all instruments, with a reason; the first reason stays."""
@@ -128,45 +133,34 @@ class StrategyRun:
             for first in (one.instance.first,)
         ]
 
-    def _fed(self, candles: Sequence[Candle]) -> Iterator[Event]:
-        for candle in candles:
-            if self.stopped is not None:
-                return
-            self._note_gap(candle)
-            yield from self._feed(candle)
-
-    def _feed(self, candle: Candle) -> tuple[Event, ...]:
-        if self.stopped is not None:
-            return ()
-        series = self._of(candle.key)
+    def _take(self, series: _Series, candle: Candle) -> Event | None:
         self.taken += 1
+        self.current = candle
         if candle.opened_ms >= series.last.get(candle.interval, candle).opened_ms:
             series.last[candle.interval] = candle
         try:
-            signal = series.instance.take(candle)
+            return series.instance.take(candle)
         except WrongSignal as refused:
             self.refused += 1
             self.last_refusal = f"on {candle.key} {candle.interval}: {refused}"
-            return ()
+            return None
         except (Exception, SystemExit) as error:  # noqa: BLE001  a bug must not stop the others
-            return (self.stop(candle, f"{type(error).__name__}: {error}"),)
-        return () if signal is None else (signal,)
+            return self.stop(candle, f"{type(error).__name__}: {error}")
 
-    def _note_gap(self, candle: Candle) -> None:
-        """Make the object anew where live candles are missing before this one."""
-        series = self._of(candle.key)
+    def _series_before(self, candle: Candle) -> _Series:
+        """Return what it has on an instrument: made anew where live candles are missing."""
+        series = self._series.get(candle.key)
+        if series is None:
+            series = self._series[candle.key] = _Series(StrategyInstance(self.make()))
+            return series
         last = series.last.get(candle.interval)
         if last is None or candle.opened_ms <= last.closes_ms:
-            return
+            return series
         if missing := self.gaps(last, candle):
             reason = f"{missing} missing before {utc_from_ms(candle.opened_ms):%Y-%m-%dT%H:%MZ}"
-            anew = StrategyInstance(self.make())
-            self._series[candle.key] = _Series(anew, series.history, reason=reason)
-
-    def _of(self, key: str) -> _Series:
-        if key not in self._series:
-            self._series[key] = _Series(StrategyInstance(self.make()))
-        return self._series[key]
+            series = _Series(StrategyInstance(self.make()), series.history, reason=reason)
+            self._series[candle.key] = series
+        return series
 
 
 def _packed(history: list[Candle]) -> bytes:

@@ -1,32 +1,14 @@
-"""Contracts made for tests, and the folder of recorded market data when it is there."""
+"""Contracts made for tests."""
 
-import os
 from collections.abc import Callable
 from datetime import date
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
 
 from libs.market.calendar import Calendar, load_calendar
 from libs.market.instruments import Instrument
 from libs.market.rulebook import Rulebook, load_rulebook
-
-REPOSITORY = Path(__file__).parents[4]
-
-
-@pytest.fixture(scope="session")
-def recorded() -> Callable[[str], Path]:
-    """Path of a recorded file; skips the test where the data folder is absent."""
-    default = REPOSITORY.parent / "shared" / "data"
-    folder = Path(os.environ.get("ALPHASTOCKS_RECORDED_DATA", default))
-
-    def path(name: str) -> Path:
-        if not (folder / name).exists():
-            pytest.skip(f"recorded market data is absent: {name}; set ALPHASTOCKS_RECORDED_DATA")
-        return folder / name
-
-    return path
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,105 @@
+"""Runs many backtests with a progress bar, ranks them, and prints the best."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from rich import box
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from libs.market.rupees import grouped, rupees
+from services.local import screen
+from services.local.backtest.candles.history import CandleHistory
+from services.local.backtest.errors import BacktestError
+from services.local.backtest.many.ranking import Ranking
+from services.local.backtest.many.runs import Asked, Done, run_many
+from services.local.backtest.many.table import Place, ranked, table_of
+from services.local.backtest.result import BacktestRequest
+from services.local.play.outcome import write_files
+
+SHOWN = 20
+RANKING = "ranking.csv"
+
+
+def run_and_rank(
+    request: BacktestRequest,
+    asked: Sequence[Asked],
+    histories: Sequence[CandleHistory],
+    folder: Path | None,
+    out: Path,
+    *,
+    is_resumed: bool,
+) -> tuple[Place, ...]:
+    """Run all, write ranking.csv, and print the best; return all places, the best first."""
+    with _progress(len(asked)) as progress:
+        done = run_many(
+            request,
+            asked,
+            histories,
+            folder,
+            out,
+            is_resumed=is_resumed,
+            on_done=lambda: progress.advance(progress.task_ids[0]),
+        )
+    ranking, places = ranked(done)
+    _write(out, places)
+    _show(ranking, places, done, out)
+    return places
+
+
+def _write(out: Path, places: Sequence[Place]) -> None:
+    try:
+        write_files(out, {RANKING: table_of(places)})
+    except OSError as error:
+        raise BacktestError(f"--out: {out}: {error.strerror or error}") from None
+
+
+def _show(ranking: Ranking, places: Sequence[Place], done: Sequence[Done], out: Path) -> None:
+    screen.console.print(_table(places, len(done)))
+    for warning in ranking.warnings:
+        screen.notify(f"warning: {warning}")
+    best = places[0]
+    words = "".join(f" --param {word}" for word in best.parameters.split())
+    screen.console.print(f"All of them are in {out / RANKING}.")
+    screen.console.print(
+        f"The best alone, with a report: alphastocks backtest --strategy {best.strategy}{words} …",
+        soft_wrap=True,
+    )
+
+
+def _table(places: Sequence[Place], count: int) -> Table:
+    title = f"The best of {grouped(count)}, by Sharpe ratio"
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in ("#", "strategy", "parameters"):
+        table.add_column(column, overflow="fold")
+    for column in ("trades", "won", "net ₹", "Sharpe before", "Sharpe after"):
+        table.add_column(column, justify="right", no_wrap=True)
+    for one in places[:SHOWN]:
+        won = "" if one.win_rate is None else f"{one.win_rate:.1%}"
+        net = rupees(one.net, paise=False).replace("₹", "")
+        ratios = (_ratio(one.inside), _ratio(one.outside))
+        row = (str(one.rank), one.strategy, one.parameters, grouped(one.trades), won, net)
+        table.add_row(*row, *ratios)
+    table.caption = "before: mean on the days to choose on; after: on the days that follow them"
+    table.caption_justify = "left"
+    return table
+
+
+def _ratio(value: float | None) -> str:
+    return "" if value is None else f"{value:.2f}"
+
+
+@contextmanager
+def _progress(count: int) -> Iterator[Progress]:
+    """Show how many backtests are done, on a terminal only."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
+    errors = screen.errors
+    with Progress(*columns, console=errors, disable=not errors.is_terminal) as progress:
+        progress.add_task("backtests", total=count)
+        yield progress

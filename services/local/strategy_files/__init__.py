@@ -1,0 +1,1 @@
+"""Files of strategies: a template for a new one, and a trial of one."""
