@@ -25,6 +25,7 @@ from services.local.backtest.candles.stored import stored_candles
 from services.local.backtest.errors import BacktestError
 from services.local.backtest.files import write_result
 from services.local.backtest.many.asking import asked_of
+from services.local.backtest.report.page import report_of
 from services.local.backtest.result import BacktestRequest, BacktestResult
 from services.local.backtest.run import TRADERS, run_backtest
 from services.local.backtest_screen import show_result
@@ -112,7 +113,7 @@ def backtest(
     The same class runs as in replay, paper and live, so the same candles give the same signals.
     A signal is entered at the next candle's open; docs/backtest.md says how trades are filled.
     Writes strategy_signals.jsonl, trades.csv, equity.csv and summary.json, with one sha256 over
-    the first three.
+    the first three, and report.html, which a browser opens offline.
 
     Example: `alphastocks backtest --strategy ma_crossover --candles candles/ --out var/backtest`,
     `alphastocks backtest --strategy ma_crossover --param fast=5 --candles RELIANCE,SBIN --interval
@@ -152,7 +153,7 @@ def backtest(
         run_and_rank(request, asked, histories, source, out, is_resumed=resume)
         return
     result = _ran(request, histories, known)
-    summary = write_result(result, out)
+    summary = write_result(result, out, {"report.html": report_of(result)})
     show_result(result, summary, out)
     if check and not check_bias(chosen, histories):
         raise typer.Exit(1)
