@@ -69,7 +69,7 @@ def _environment() -> Path:
     installed = ENVIRONMENT / "installed"
     if not installed.exists() or installed.read_text() != " ".join(PACKAGES):
         venv.create(ENVIRONMENT, with_pip=True, clear=True)
-        install = [python, "-m", "pip", "install", "--quiet", *PACKAGES]
+        install = [str(python), "-m", "pip", "install", "--quiet", *PACKAGES]
         subprocess.run(install, capture_output=True, timeout=INSTALL_SECONDS, check=True)
         installed.write_text(" ".join(PACKAGES))
     return python
@@ -78,8 +78,8 @@ def _environment() -> Path:
 def _write(path: Path) -> None:
     """Write the prices of the year, a row per share."""
     histories = year()
-    columns = {
-        name: np.stack([getattr(one, name) for one in histories])
+    opened_ms, opened, high, low, close = (
+        np.stack([getattr(one, name) for one in histories])
         for name in ("opened_ms", "open", "high", "low", "close")
-    }
-    np.savez(path, **columns)
+    )
+    np.savez(path, opened_ms=opened_ms, open=opened, high=high, low=low, close=close)

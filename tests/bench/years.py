@@ -15,7 +15,7 @@ SYMBOLS = ("RELIANCE", "SBIN", "INFY", "TCS", "ITC")
 def opens() -> np.ndarray:
     """Return when each candle of the year's usual sessions opens, epoch ms."""
     calendar = load_calendar()
-    days = np.arange(FIRST, LAST, dtype="datetime64[D]").tolist()
+    days = np.arange(FIRST.isoformat(), LAST.isoformat(), dtype="datetime64[D]").tolist()
     sessions = [one for day in days for one in calendar.sessions("NSE", day)]
     return np.concatenate([np.arange(one.open_ms, one.close_ms, STEP_MS) for one in sessions])
 

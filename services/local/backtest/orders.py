@@ -60,7 +60,8 @@ def _next_opposite(rows: Integers, buys: NDArray[np.bool_], count: int) -> Integ
     """Return, for each signal, the row of the next one in the other direction."""
     turns = np.flatnonzero(buys[1:] != buys[:-1]) + 1
     following = np.searchsorted(turns, np.arange(len(rows)), "right")
-    return np.r_[rows[turns], count][following]
+    opposite: Integers = np.r_[rows[turns], count][following]
+    return opposite
 
 
 def _ends(

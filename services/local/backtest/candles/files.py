@@ -109,7 +109,7 @@ def _csv(path: Path) -> pd.DataFrame:
 
 def _parquet(path: Path) -> pd.DataFrame:
     try:
-        frame = ParquetFile(BytesIO(path.read_bytes())).to_pandas()
+        frame: pd.DataFrame = ParquetFile(BytesIO(path.read_bytes())).to_pandas()
     except OSError as error:
         raise BacktestError(f"{path}: {_reason(error)}") from None
     except Exception as error:  # noqa: BLE001  its reader raises whatever the bytes lead to

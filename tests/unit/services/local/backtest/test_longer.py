@@ -1,5 +1,7 @@
 """Longer candles are folded as the candle service folds minutes."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -53,9 +55,10 @@ def test_folded_candles_equal_those_of_the_candle_services_schedule(
 
 def test_an_interval_that_does_not_consist_of_the_candles_is_refused() -> None:
     history = random_history(1, 30, "10m")
-    for interval in ("15m", "5m"):
+    wrong: tuple[Interval, ...] = ("15m", "5m")
+    for interval in wrong:
         with pytest.raises(BacktestError, match=f"of {interval} cannot be made of candles of 10m"):
-            longer(history, interval)  # type: ignore[arg-type]
+            longer(history, interval)
     assert longer(history, "10m") is history
     assert MINUTES["30m"] % MINUTES["10m"] == 0
     assert len(longer(history, "30m")) < len(history)
@@ -65,9 +68,7 @@ def test_the_average_price_is_that_of_the_volume() -> None:
     history = random_history(3, 60, "5m")
     whole = np.full(len(history), 10.0)
     assert np.isnan(longer(history, "15m").vwap).any()
-    known = type(history)(
-        *(getattr(history, name) for name in history.__slots__[:10]), whole, history.trading_day
-    )
+    known = replace(history, vwap=whole)
     vwap = longer(known, "15m").vwap
     volume = longer(known, "15m").volume
     assert np.allclose(vwap[volume > 0], 10.0)
