@@ -3,7 +3,7 @@
 from datetime import UTC, date, datetime
 from hashlib import sha1
 from json.encoder import encode_basestring_ascii
-from typing import Protocol, TypedDict
+from typing import Any, Protocol, Self, TypedDict
 from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
@@ -27,7 +27,8 @@ def identity(kind: str, *parts: object) -> UUID:
 def utc_from_ms(epoch_ms: int) -> datetime:
     """Return the aware UTC time of epoch milliseconds, exact to the millisecond."""
     seconds, milliseconds = divmod(int(epoch_ms), 1000)
-    return datetime.fromtimestamp(seconds, UTC).replace(microsecond=milliseconds * 1000)
+    at = datetime.fromtimestamp(seconds, UTC)
+    return at.replace(microsecond=milliseconds * 1000) if milliseconds else at
 
 
 def ms_from_utc(at: datetime) -> int:
@@ -113,6 +114,19 @@ class Event(BaseModel):
             correlation_id=event_id,
             causation_id=None,
         )
+
+    @classmethod
+    def unchecked(cls, fields: dict[str, Any]) -> Self:
+        """Return an event of all its fields, which must be of their types and in their order.
+
+        As the constructor would, in a fifth of its time; the event keeps the dictionary.
+        """
+        made = cls.__new__(cls)
+        for name, value in (("__dict__", fields), ("__pydantic_fields_set__", set(fields))):
+            object.__setattr__(made, name, value)
+        for name in ("__pydantic_extra__", "__pydantic_private__"):
+            object.__setattr__(made, name, None)
+        return made
 
     def told(self) -> Told:
         """Return the fields that a log says of it: a few figures and words, no secrets."""

@@ -86,6 +86,12 @@ class SignalGenerated(SignalFields):
         return self.event_id
 
 
+def allowed_age_ms(signal: SignalFields, max_age_ms: int | None) -> int:
+    """Return the age up to which a signal may be acted on; see `staleness`."""
+    wanted_ms = 2 * length_ms(signal.interval) if max_age_ms is None else max_age_ms
+    return min(wanted_ms, OLDEST_MS)
+
+
 def staleness(
     signal: SignalFields, now_ms: int, max_age_ms: int | None
 ) -> dict[str, float | str] | None:
@@ -93,8 +99,7 @@ def staleness(
 
     `max_age_ms` None allows two intervals of the signal's candle; 24 h is the most in any case.
     """
-    wanted_ms = 2 * length_ms(signal.interval) if max_age_ms is None else max_age_ms
-    age_ms, allowed_ms = now_ms - signal.occurred_ms, min(wanted_ms, OLDEST_MS)
+    age_ms, allowed_ms = now_ms - signal.occurred_ms, allowed_age_ms(signal, max_age_ms)
     if age_ms <= allowed_ms:
         return None
     return {"age_seconds": age_ms / 1000, "allowed_seconds": allowed_ms / 1000}
@@ -203,7 +208,7 @@ class SignalStopped(SignalUpdate):
 
 
 class SignalExpired(SignalUpdate):
-    """The entry was not filled."""
+    """The entry was not filled, or nobody acted on the signal in time."""
 
     type: Literal["SignalExpired"] = "SignalExpired"
 

@@ -12,6 +12,8 @@ from libs.market.dated import DatedSeries, Span
 from libs.market.packaged import load_table
 
 IST = ZoneInfo("Asia/Kolkata")
+IST_OFFSET_MS = 330 * 60_000
+"""India is ahead of UTC by this, all year."""
 
 Hours: TypeAlias = tuple[tuple[time, time], ...]
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from functools import cache, lru_cache
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 from libs.errors import AlphaStocksError
 from libs.market.charges import Charges, TransactionType, to_paise
@@ -72,6 +72,44 @@ def _span(entry: dict[str, Any]) -> Span[Decimal]:
     return Span(
         entry["from"], Decimal(entry["value"]), None, is_confirmed=entry.get("confirmed", True)
     )
+
+
+_WHOLE = 10**9
+_HALF = _WHOLE // 2
+
+
+class WholeRates(NamedTuple):
+    """Rates of one side: brokerage in paise an order, the others whole parts of a billionth."""
+
+    brokerage: int
+    most_brokerage: int
+    exchange: int
+    sebi: int
+    stt: int
+    stamp: int
+    gst: int
+
+
+@lru_cache(maxsize=10_000)
+def whole_rates(
+    product: Product, exchange: str, on: date, transaction_type: TransactionType
+) -> WholeRates:
+    """Return the rates of a day and side for `charges_in_paise`; errors as `underlying_rates`."""
+    rates = _rates(product, exchange, on).value
+    stt, stamp = rates.stt_on_sale, _NOTHING
+    if transaction_type == "BUY":
+        stt, stamp = rates.stt_on_purchase, rates.stamp_on_purchase
+    fractions = (rates.most_brokerage, rates.exchange, rates.sebi, stt, stamp, rates.gst)
+    return WholeRates(int(rates.brokerage * 100), *(int(one * _WHOLE) for one in fractions))
+
+
+def charges_in_paise(rates: WholeRates, turnover: int) -> int:
+    """Return the total of `underlying_charges` in paise, of a turnover in paise."""
+    brokerage, most, exchange, sebi, stt, stamp, gst = rates
+    fees = min(brokerage, (turnover * most + _HALF) // _WHOLE)
+    fees += (turnover * exchange + _HALF) // _WHOLE + (turnover * sebi + _HALF) // _WHOLE
+    taxes = (turnover * stt + _HALF) // _WHOLE + (turnover * stamp + _HALF) // _WHOLE
+    return fees + taxes + (fees * gst + _HALF) // _WHOLE
 
 
 def underlying_charges(

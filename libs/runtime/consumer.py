@@ -13,6 +13,7 @@ import structlog
 from libs.events.bus import Bus, Consumer, Message, TopicPartition
 from libs.events.codec import Decoder
 from libs.events.event import Event
+from libs.runtime.caught_up import CaughtUp
 from libs.runtime.checkpoint import Checkpoint
 from libs.runtime.clock import Clock, monotonic_ms
 from libs.runtime.dead_letters import DeadLetters
@@ -71,6 +72,7 @@ class ConsumerLoop:
             self._partitions,
         )
         self._handling = asyncio.Lock()
+        self._caught_up = CaughtUp(bus)
         self._is_stopping = False
         self._consumer: Consumer | None = None
         self._assigned: set[TopicPartition] = set()
@@ -191,6 +193,8 @@ class ConsumerLoop:
             await self._deliver(batch)
         if messages:
             await self._finish()
+        else:
+            await self._act_by_time()
         if self._checkpoint.is_due(monotonic_ms()):
             await self.commit()
 
@@ -250,6 +254,15 @@ class ConsumerLoop:
             if self.subscription.is_atomic and self._emitter.has_emitted:
                 await self._retried(self._bus.flush)
                 self._emitter.has_emitted = False
+
+    async def _act_by_time(self) -> None:
+        """Let the subscription do what is due, unless messages may be on their way."""
+        timed = self.subscription.timed
+        if timed is None or not timed.is_due() or not await self._caught_up.is_sure():
+            return
+        async with self._handling:
+            await self._retried(lambda: timed.act(self.emit))
+            await self._retried(self._bus.flush)
 
     def _pause(self) -> None:
         if self._consumer is not None:

@@ -80,6 +80,20 @@ class StrategyMetrics(_Definitions):
         )
 
 
+class SignalMetrics(_Definitions):
+    """Metrics of the signal service."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        super().__init__(registry)
+        # States that signals reached, with the reason of the service that said so.
+        self.reached = self._counter(
+            "signals", "States that signals have reached.", "state", "reason"
+        )
+        # Signals that may go on: VALIDATED ones wait for the executor, ACTIVATED ones hold a
+        # position.
+        self.open = self._gauge("signals_open", "Signals that have not ended.", "state")
+
+
 class TradingMetrics(_Definitions):
     """Metrics of the executor: whether it may trade, and its working orders."""
 
@@ -228,6 +242,11 @@ class Metrics(_Definitions):
     def strategy(self) -> StrategyMetrics:
         """What the strategy service measures."""
         return StrategyMetrics(self.registry)
+
+    @cached_property
+    def signals(self) -> SignalMetrics:
+        """What the signal service measures."""
+        return SignalMetrics(self.registry)
 
     @cached_property
     def trading(self) -> TradingMetrics:

@@ -12,6 +12,7 @@ from xml.etree.ElementTree import Element, SubElement, tostring
 
 from fastapi.responses import HTMLResponse
 
+from libs.runtime.elements import Content, made
 from libs.runtime.health import Health
 from libs.runtime.service import Service
 from libs.runtime.version import VERSION
@@ -37,18 +38,17 @@ _LINKS = (
     ("/docs", "the endpoints"),
     ("/openapi.json", "the same for programs"),
 )
-Content = Element | str
 
 
 def home_page(service: Service, health: Health) -> HTMLResponse:
     """Return the page at `/`: name, version, health, links, and the service's note."""
-    report = health.report()
+    report, links = health.report(), (*_LINKS, *service.links)
     return _page(
         f"AlphaStocks {service.name}",
-        _made("p", f"version {VERSION}, ", "ready" if health.is_ready else "not ready"),
+        made("p", f"version {VERSION}, ", "ready" if health.is_ready else "not ready"),
         _table(("component", "health"), report.items()),
-        _made("ul", *(_made("li", _link(path), f": {what}") for path, what in _LINKS)),
-        *([_made("p", service.note)] if service.note else []),
+        made("ul", *(made("li", _link(path), f": {what}") for path, what in links)),
+        *([made("p", service.note)] if service.note else []),
     )
 
 
@@ -58,40 +58,40 @@ def docs_page(document: Mapping[str, Any]) -> HTMLResponse:
     schemas: Mapping[str, Any] = document.get("components", {}).get("schemas", {})
     return _page(
         document["info"]["title"],
-        _made("p", f"version {document['info']['version']}, ", _link("/", "back")),
+        made("p", f"version {document['info']['version']}, ", _link("/", "back")),
         *(
             element
             for path, operations in paths.items()
             for method, operation in operations.items()
             for element in _operation(f"{method.upper()} {path}", operation)
         ),
-        _made("h2", "Schemas"),
+        made("h2", "Schemas"),
         *(element for name, schema in schemas.items() for element in _schema(name, schema)),
     )
 
 
 def _operation(title: str, operation: Mapping[str, Any]) -> Iterator[Element]:
-    yield _made("h2", _made("code", title))
-    yield _made("p", operation.get("description") or operation.get("summary", ""))
+    yield made("h2", made("code", title))
+    yield made("p", operation.get("description") or operation.get("summary", ""))
     if operation.get("security"):
         names = ", ".join(name for one in operation["security"] for name in one)
-        yield _made("p", f"needs: {names}")
+        yield made("p", f"needs: {names}")
     if parameters := operation.get("parameters"):
         rows = [(one["name"], one["in"], _type(one.get("schema", {}))) for one in parameters]
         yield _table(("parameter", "in", "type"), rows)
     if body := operation.get("requestBody"):
-        yield _made("p", "body: ", *_types(body))
+        yield made("p", "body: ", *_types(body))
     answers = operation.get("responses", {})
     rows = [
-        (code, one.get("description", ""), _made("span", *_types(one)))
+        (code, one.get("description", ""), made("span", *_types(one)))
         for code, one in answers.items()
     ]
     yield _table(("status", "meaning", "reply"), rows)
 
 
 def _schema(name: str, schema: Mapping[str, Any]) -> Iterator[Element]:
-    yield _made("h3", name, id=name)
-    yield _made("p", schema.get("description", ""))
+    yield made("h3", name, id=name)
+    yield made("p", schema.get("description", ""))
     fields: Mapping[str, Any] = schema.get("properties", {})
     rows = [(key, _type(field), field.get("description", "")) for key, field in fields.items()]
     yield _table(("field", "type", "meaning"), rows)
@@ -100,7 +100,7 @@ def _schema(name: str, schema: Mapping[str, Any]) -> Iterator[Element]:
 def _types(message: Mapping[str, Any]) -> Iterator[Content]:
     """Yield the content types of a body or reply, each with its schema."""
     for kind, media in message.get("content", {}).items():
-        yield _made("span", f"{kind} ", _type(media.get("schema", {})), " ")
+        yield made("span", f"{kind} ", _type(media.get("schema", {})), " ")
 
 
 def _type(schema: Mapping[str, Any]) -> Element:
@@ -110,42 +110,29 @@ def _type(schema: Mapping[str, Any]) -> Element:
         return _link(f"#{name}", name)
     if "anyOf" in schema:
         either = (part for one in schema["anyOf"] for part in (" or ", _type(one)))
-        return _made("span", *list(either)[1:])
+        return made("span", *list(either)[1:])
     if schema.get("type") == "array":
-        return _made("span", "list of ", _type(schema.get("items", {})))
+        return made("span", "list of ", _type(schema.get("items", {})))
     if choices := schema.get("enum"):
-        return _made("span", ", ".join(str(one) for one in choices))
-    return _made("span", str(schema.get("const", schema.get("format", schema.get("type", "any")))))
+        return made("span", ", ".join(str(one) for one in choices))
+    return made("span", str(schema.get("const", schema.get("format", schema.get("type", "any")))))
 
 
 def _page(title: str, *content: Content) -> HTMLResponse:
     html = Element("html", lang="en")
     head = SubElement(html, "head")
-    head.append(_made("title", title))
+    head.append(made("title", title))
     head.append(Element("meta", name="viewport", content="width=device-width"))
-    head.append(_made("style", _STYLE))
-    html.append(_made("body", _made("h1", title), *content))
+    head.append(made("style", _STYLE))
+    html.append(made("body", made("h1", title), *content))
     text = tostring(html, encoding="unicode", method="html")
     return HTMLResponse(f"<!DOCTYPE html>\n{text}", headers=_HEADERS)
 
 
 def _table(heads: Iterable[str], rows: Iterable[Iterable[Content]]) -> Element:
-    lines = [_made("tr", *(_made("td", cell) for cell in row)) for row in rows]
-    return _made("table", _made("tr", *(_made("th", one) for one in heads)), *lines)
+    lines = [made("tr", *(made("td", cell) for cell in row)) for row in rows]
+    return made("table", made("tr", *(made("th", one) for one in heads)), *lines)
 
 
 def _link(path: str, text: str = "") -> Element:
-    return _made("a", text or path, href=path)
-
-
-def _made(name: str, *content: Content, **attributes: str) -> Element:
-    """Return an element with text and elements in it."""
-    made = Element(name, attributes)
-    for one in content:
-        if isinstance(one, Element):
-            made.append(one)
-        elif len(made):
-            made[-1].tail = (made[-1].tail or "") + one
-        else:
-            made.text = (made.text or "") + one
-    return made
+    return made("a", text or path, href=path)

@@ -60,7 +60,7 @@ class Service:
     order updates). At a stop both are cancelled first, and `close` is awaited last to release
     connections. `looks_up` names topics that are read whole when something in them is needed.
     `describe` is shown at /info; `measure` sets the service's own gauges before /metrics is read;
-    `note` is text on its page at /.
+    `links` (path, what is there) and the text `note` are on its page at /.
     While `waiting` has a reason the service is ready although it cannot work yet.
     """
 
@@ -74,5 +74,6 @@ class Service:
     describe: Callable[[], dict[str, Any]] = field(default=dict)
     measure: Callable[[], None] | None = None
     router: APIRouter | None = None
+    links: tuple[tuple[str, str], ...] = ()
     note: str = ""
     waiting: Waiting = field(default_factory=Waiting)

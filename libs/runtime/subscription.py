@@ -95,6 +95,25 @@ class Reaction:
             await emit(*self._begin())
 
 
+class Timed:
+    """What time alone asks for, made of pure functions: whether it is due, and the events."""
+
+    def __init__(self, is_due: Callable[[], bool], react: Callable[[], Sequence[Event]]) -> None:
+        self._is_due = is_due
+        self._react = react
+        self._unpublished: tuple[Event, ...] = ()
+
+    def is_due(self) -> bool:
+        """Return whether there is something to do, or to publish still."""
+        return bool(self._unpublished) or self._is_due()
+
+    async def act(self, emit: Emit) -> None:
+        """Publish what the function returns; what could not be published comes first again."""
+        self._unpublished = self._unpublished or tuple(self._react())
+        await emit(*self._unpublished)
+        self._unpublished = ()
+
+
 @dataclass(frozen=True, slots=True)
 class Subscription:
     """A consumer group of a service: which topics, and who handles them.
@@ -103,7 +122,8 @@ class Subscription:
     there is no order between topics. `state` is for a service whose state is divided by partition:
     it is restored for the partitions that are assigned, whenever they are. `finish` is called when
     all fetched messages are handled; with `is_atomic` their output is then flushed, so that it
-    becomes visible together. `runs` handles several events of a partition at once. With
+    becomes visible together. `timed` acts by the clock, once it is due and everything published has
+    been handled. `runs` handles several events of a partition at once. With
     `is_required` False the service is ready without this group, and a failed group is restarted.
     `handles_money` halts new entries when a business message is set aside.
     """
@@ -114,6 +134,7 @@ class Subscription:
     restore_topics: tuple[str, ...] = ()
     state: PartitionState | None = None
     finish: Finish | None = None
+    timed: Timed | None = None
     runs: Runs | None = None
     is_atomic: bool = False
     is_required: bool = True

@@ -3,10 +3,11 @@
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import date
 from functools import cache
 from inspect import Parameter, Signature, signature
-from typing import Any, ClassVar, NotRequired, Self, TypedDict, Unpack
+from typing import Any, ClassVar, NotRequired, Self, TypedDict, Unpack, get_args
 
 from libs.errors import AlphaStocksError
 from libs.events.candles import Candle, Interval
@@ -51,12 +52,14 @@ class Strategy(ABC):
     history_needed: int = 50
     _arguments: Parameters
     _given: tuple[tuple[Any, ...], dict[str, Any]]
+    _shape: "_Shape | None"
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         """Keep the constructor's arguments, which are the parameters."""
         made = super().__new__(cls)
         made._arguments = _arguments(_signature(cls.__init__), (made, *args), kwargs)
         made._given = args, kwargs
+        made._shape = None
         return made
 
     def __init__(self) -> None:  # noqa: B027  the one of `object` takes any argument
@@ -109,35 +112,80 @@ class Strategy(ABC):
         Raises WrongSignal for levels on the wrong side of the price, a confidence outside 0..1,
         or an indicator that is not finite.
         """
-        at, named = candle.close if price is None else price, dict(indicators or {})
+        at = float(candle.close if price is None else price)
+        stop_loss, target, confidence = float(stop_loss), float(target), float(confidence)
         _check(action, at, stop_loss, target, confidence)
+        named = dict(indicators or {})
         _check_indicators(action, at, named)
-        parameters, cause, closed_at = self.parameters, candle.candle_id, candle.occurred_at
-        ordered = sorted(parameters.items())
-        parts = (self.name, self.version, ordered, candle.key, cause, action)
-        return StrategySignal(
-            event_id=identity(StrategySignal.__name__, *parts),
-            occurred_at=closed_at,
-            trading_day=candle.trading_day,
-            correlation_id=cause,
-            causation_id=cause,
-            strategy=self.name,
-            strategy_version=self.version,
+        shape = self._shape_now()
+        cause, closed_at = candle.candle_id, candle.occurred_at
+        changing = {
+            "event_id": identity(StrategySignal.__name__, *shape.parts, candle.key, cause, action),
+            "occurred_at": closed_at,
+            "trading_day": candle.trading_day,
+            "correlation_id": cause,
+            "causation_id": cause,
+            "exchange": candle.exchange,
+            "tradingsymbol": candle.tradingsymbol,
+            "underlying": underlying_name(candle.tradingsymbol),
+            "candle_opened_at": utc_from_ms(candle.opened_ms),
+            "candle_closed_at": closed_at,
+            "action": action,
+            "price": at,
+            "stop_loss": stop_loss,
+            "target": target,
+            "confidence": confidence,
+            "expected_move": abs(target - at) / at * 100.0,
+            "indicators": named,
+        }
+        return shape.signal(changing)
+
+    def _shape_now(self) -> "_Shape":
+        """Return what is the same in all signals, made anew when one of it has changed."""
+        parameters = self.parameters
+        same = (self.name, self.version, self.interval, parameters)
+        if self._shape is None or self._shape.same != same:
+            parts = (self.name, self.version, str(sorted(parameters.items())))
+            self._shape = _Shape((*same[:3], dict(parameters)), parts)
+        return self._shape
+
+
+@dataclass(slots=True)
+class _Shape:
+    """What all signals of a strategy object have in common, and its part of their ids.
+
+    The first signal is checked whole; those after it differ in fields whose types are known, and
+    are checked again where an indicator or an action is new.
+    """
+
+    same: tuple[str, str, Interval, Parameters]
+    parts: tuple[str, ...]
+    fields: dict[str, Any] = field(default_factory=dict)
+
+    def signal(self, changing: dict[str, Any]) -> StrategySignal:
+        """Return the signal with these fields."""
+        named = changing["indicators"]
+        is_known = self.fields and self.fields["indicators"].keys() == named.keys()
+        if not is_known or changing["action"] not in _ACTIONS:
+            return self._checked(changing)
+        changing["indicators"] = {name: float(value) for name, value in named.items()}
+        parameters = dict(self.fields["parameters"])
+        return StrategySignal.unchecked({**self.fields, **changing, "parameters": parameters})
+
+    def _checked(self, changing: dict[str, Any]) -> StrategySignal:
+        name, version, interval, parameters = self.same
+        made = StrategySignal(
+            strategy=name,
+            strategy_version=version,
+            interval=interval,
             parameters=parameters,
-            exchange=candle.exchange,
-            tradingsymbol=candle.tradingsymbol,
-            underlying=underlying_name(candle.tradingsymbol),
-            interval=self.interval,
-            candle_opened_at=utc_from_ms(candle.opened_ms),
-            candle_closed_at=closed_at,
-            action=action,
-            price=at,
-            stop_loss=stop_loss,
-            target=target,
-            confidence=confidence,
-            expected_move=abs(target - at) / at * 100.0,
-            indicators=named,
+            **changing,
         )
+        self.fields = {name: getattr(made, name) for name in StrategySignal.model_fields}
+        return made
+
+
+_ACTIONS = get_args(Action)
 
 
 def check_signal(signal: StrategySignal) -> None:

@@ -148,6 +148,7 @@ def make_service(
         restore_topics=(
             "instruments",
             "decisions",
+            "signal_updates",
             "orders",
             "exit_requests",
             "positions",

@@ -19,12 +19,11 @@ from numpy.typing import NDArray
 from libs.errors import AlphaStocksError
 from libs.events.event import ms_from_utc
 from libs.events.ticks import TickColumns
-from libs.market.calendar import Session
+from libs.market.calendar import IST_OFFSET_MS, Session
 from services.ingest.feed import Frame
 
 COLUMNS = ("timestamp", "ltp", "volume")
 SUFFIX = ".csv.gz"
-IST_OFFSET_MS = 330 * 60_000
 MAX_FRAME_ROWS = 3000
 
 

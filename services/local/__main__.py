@@ -18,6 +18,7 @@ from services.local.commands.events import dlq_app, tail
 from services.local.commands.login import login
 from services.local.commands.migrate import migrate
 from services.local.commands.replay import replay
+from services.local.commands.signals import signals
 from services.local.commands.simulator import simulator
 from services.local.commands.strategies import strategies_app
 from services.local.commands.up import up
@@ -56,6 +57,7 @@ for command in (
     app.command()(command)
 app.command(name="exit")(leave)
 app.command()(state)
+app.command()(signals)
 app.command()(token)
 app.add_typer(topics_app, name="topics")
 app.add_typer(dlq_app, name="dlq")

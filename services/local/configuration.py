@@ -42,15 +42,19 @@ What belongs together is compared. By the executor:
 - `orders.doubt_ms` is longer than `kite.timeout_seconds`, unless the venue is paper.
 
 By the executor and by position: a `last_entry` or `square_off` of your own comes before the time at
-which `before_close_ms` ends every day. By candle: `grace_ms` is less than `revision_ms`. By
-strategy: `periods` holds the candles that each strategy needs. By every `alphastocks` command:
+which `before_close_ms` ends every day. By signal: the `windows` of `filters` do not overlap, no
+underlying is both allowed and excluded, and one with a strength of its `own` passes. By candle:
+`grace_ms` is less than `revision_ms`. By strategy: `periods` holds the candles that each strategy
+needs. By every `alphastocks` command:
 - `entry.last_entry` is before `exits.square_off`, and `entry.before_close_ms` and
   `entry.before_expiry_ms` are more than those of `exits`;
-- `exits.square_off` is before the broker's own square-off, for the product MIS.
+- `exits.square_off` is before the broker's own square-off, for the product MIS;
+- `entry.underlyings` pass the `filters` of signals, and one of their `windows` begins before
+  `entry.last_entry`.
 
 By `demo` and `up`, besides: `chain.strikes_from_atm` is at most `universe.near_strikes`,
-`universe.expiries` holds the one that `chain.expiry` wants, and `entry.underlyings` are among
-`universe.underlyings`.
+`universe.expiries` holds the one that `chain.expiry` wants, and `entry.underlyings` and those of
+the signals' `filters` are among `universe.underlyings`.
 
 The services of compose and Kubernetes read their own sections, so each compares what it knows. The
 jobs there that make topics and tables are `alphastocks` commands: they compare the executor with

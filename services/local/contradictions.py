@@ -10,6 +10,7 @@ from libs.runtime.settings import SettingsError
 from services.executor.settings import ExecutorSettings
 from services.ingest.domain.universe import UniverseRules
 from services.position.domain.exit_rules.settings import ExitSettings
+from services.signal.domain.rules.settings import SignalFilters
 
 
 def refuse_any(lines: Iterable[str]) -> None:
@@ -45,6 +46,38 @@ def between_entry_and_exit(executor: ExecutorSettings, exits: ExitSettings) -> I
             f"position.exits.square_off: {exits.square_off:%H:%M} is not before {broker:%H:%M}, "
             f"when the broker closes positions of executor.orders.product, {product}"
         )
+
+
+def between_filters_and_entry(filters: SignalFilters, executor: ExecutorSettings) -> Iterator[str]:
+    """Yield what the signal service lets pass and the executor refuses, or the other way round."""
+    entry = executor.entry
+    for name in entry.underlyings:
+        if not filters.passes(name):
+            yield (
+                f"executor.entry.underlyings: {name!r} is not passed on by signal.filters, "
+                "so it would never be traded"
+            )
+    if filters.windows and all(one.first >= entry.last_entry for one in filters.windows):
+        first = min(one.first for one in filters.windows)
+        yield (
+            f"signal.filters.windows: {first:%H:%M} is not before executor.entry.last_entry, "
+            f"{entry.last_entry:%H:%M}: no signal would be traded"
+        )
+
+
+def between_filters_and_universe(filters: SignalFilters, universe: UniverseRules) -> Iterator[str]:
+    """Yield the underlyings that signals are wanted on and ingest does not follow."""
+    followed = {underlying_name(key) for key in universe.underlyings}
+    named = (
+        *(("underlyings", name) for name in filters.underlyings),
+        *(("own", one.underlying) for one in filters.own),
+    )
+    for key, name in named:
+        if underlying_name(name) not in followed:
+            yield (
+                f"signal.filters.{key}: {name!r} is not among ingest.universe.underlyings, "
+                "so it would never have a signal"
+            )
 
 
 def between_choice_and_universe(

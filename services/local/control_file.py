@@ -127,12 +127,20 @@ def _reachable(host: str) -> str:
 
 
 def _admitting(settings: LocalSettings, token: str) -> LocalSettings:
-    """Return settings whose executor admits the token beside those that they name."""
-    executor = settings.executor
+    """Return settings whose executor admits the token beside those that they name.
+
+    The signal service admits it too, if it asks for tokens.
+    """
     own = AccessToken(name=OWNER, scope=SCOPE, sha256=hash_of(token))
-    control = executor.control.model_copy(update={"tokens": (*executor.control.tokens, own)})
+    control, reading = settings.executor.control, settings.signal.reading
+    control = control.model_copy(update={"tokens": (*control.tokens, own)})
+    if reading.tokens:
+        reading = reading.model_copy(update={"tokens": (*reading.tokens, own)})
     return settings.model_copy(
-        update={"executor": executor.model_copy(update={"control": control})}
+        update={
+            "executor": settings.executor.model_copy(update={"control": control}),
+            "signal": settings.signal.model_copy(update={"reading": reading}),
+        }
     )
 
 

@@ -9,7 +9,11 @@ from libs.runtime.settings import SettingsError
 from services.executor.settings import short_doubt
 from services.ingest.domain.history import HistoryRules
 from services.local.catalogue import NAMES, AllSections
-from services.local.contradictions import between_choice_and_universe, refuse_any
+from services.local.contradictions import (
+    between_choice_and_universe,
+    between_filters_and_universe,
+    refuse_any,
+)
 from services.strategy.domain.registry import make_strategy
 from services.strategy.finding import known_strategies
 from services.strategy.settings import StrategyChoice
@@ -70,6 +74,7 @@ class LocalSettings(AllSections):
 
     def _check_universe(self) -> None:
         refuse_any(between_choice_and_universe(self.executor, self.ingest.universe))
+        refuse_any(between_filters_and_universe(self.signal.filters, self.ingest.universe))
 
     def _with_history(self, days: int) -> "LocalSettings":
         """Return the settings with the history that the strategies need, unless one was chosen."""
@@ -85,4 +90,5 @@ class LocalSettings(AllSections):
         """Return the settings that decide an outcome, without addresses and secrets."""
         sections: dict[str, Any] = dict.fromkeys(NAMES, True)
         shown = {**sections, "bus": {"market_partitions"}}
-        return self.model_dump(mode="json", include=shown, exclude={"executor": {"control"}})
+        hidden = {"executor": {"control"}, "signal": {"reading"}}
+        return self.model_dump(mode="json", include=shown, exclude=hidden)

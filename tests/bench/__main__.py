@@ -14,10 +14,12 @@ from rich.table import Table
 
 from libs.runtime.logs import configure_logs
 from tests.bench import (
+    bench_backtest,
     bench_boundary,
     bench_candle,
     bench_frames,
     bench_kafka,
+    bench_libraries,
     bench_pipeline,
     bench_simulator,
 )
@@ -27,11 +29,16 @@ BENCHES: Mapping[str, Callable[[], Mapping[str, float]]] = {
     "simulator": bench_simulator.measure,
     "candle": bench_candle.measure,
     "boundary": bench_boundary.measure,
+    "backtest": bench_backtest.measure,
+    "libraries": bench_libraries.measure,
     "kafka": bench_kafka.measure,
     "pipeline": bench_pipeline.measure,
 }
 LEAST = {
     "decode_vs_kiteticker": 300.0,
+    "backtest_candles_per_s": 500_000.0,
+    "strategy_candles_per_s": 200_000.0,
+    "backtest_vs_backtesting": 5.0,
     "simulator_ticks_per_s": 50_000.0,
     "kafka_candle_ticks_per_s": 1_000_000.0,
     "kafka_candle_vs_floor": 0.5,

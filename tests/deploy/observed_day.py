@@ -1,5 +1,7 @@
 """A trading day in short, watched by Prometheus: Muhurat's hour, stopped while something is held.
 
+With a history of minutes, and a target and a stop that are near, it trades at once.
+
 Afterwards the services run again, on a market that all but stands still, so that what is asked of
 tables and metrics stays what it is.
 """
@@ -19,7 +21,6 @@ from clickhouse_driver import Client
 from libs.servers.clickhouse.server import LocalServer
 from services.local.catalogue import SERVICES
 from tests.deploy.observability import PROMETHEUS, ROOT, RULES, Query
-from tests.integration.commands import settings_file
 from tests.integration.houses import House
 from tests.integration.processes import HOST, Running, free_ports
 from tests.prometheus_server import Prometheus, running_prometheus
@@ -28,12 +29,16 @@ DAY = date(2025, 10, 21)
 DATABASE = "observed"
 RATE_INTERVAL = 10  # seconds; Grafana's would be four scrapes
 SCRAPES = 4
-STRATEGIES = """
-[strategy]
-strategies = [
-    { name = "ma_crossover", parameters = { interval = "1m", fast = 3, slow = 8 } },
-    { name = "ma_crossover" },
-]
+SETTINGS = """
+[ingest]
+history = { days = 5, intervals = ["1m", "15m"] }
+[executor]
+entry = { min_expected_move = 0.0 }
+[[strategy.strategies]]
+name = "ma_crossover"
+parameters = { interval = "1m", fast = 3, slow = 8, target_percent = 0.2, stop_percent = 0.1 }
+[[strategy.strategies]]
+name = "ma_crossover"
 """
 OPENED = "SELECT count() FROM positions WHERE quantity > 0"
 TRADED = """
@@ -122,8 +127,7 @@ def observed_day(folder: Path) -> Iterator[ObservedDay]:
         ports = Ports(free_ports(len(SERVICES) + 2))
         server = stack.enter_context(clickhouse(folder / "clickhouse", ports.clickhouse))
         house = House(folder, replace(server.address, database=DATABASE), ports.first)
-        text = f"[runtime]\nport = {ports.first}\n{STRATEGIES}"
-        settings_file(folder, house.address, text)
+        house.set(SETTINGS)
         config = prometheus_config(house, ports)
         prometheus = stack.enter_context(running_prometheus(config, folder, ports.prometheus))
         client = Client(HOST, **_login(house), database=DATABASE)
@@ -185,5 +189,5 @@ def _login(house: House) -> dict[str, Any]:
 
 def _until_traded(house: House, process: Running) -> None:
     house.wait_until_ready(process)
-    process.until(lambda: house.rows(OPENED)[0][0] > 0, "a position is opened")
-    process.until(lambda: bool(house.rows(TRADED)[0][0]), "one position is closed, another held")
+    house.wait_for_row(process, OPENED, "a position is opened")
+    house.wait_for_row(process, TRADED, "one position is closed, another held")

@@ -11,8 +11,7 @@ import pytest
 from libs.store.clickhouse import ClickHouseStore, create_database
 from libs.store.store import StoreAddress
 from services.local.catalogue import SERVICES
-from tests.integration.commands import settings_file
-from tests.integration.houses import House
+from tests.integration.houses import SMALL, House
 from tests.integration.processes import free_ports
 from tests.servers import running_clickhouse
 
@@ -43,11 +42,11 @@ def store(database: StoreAddress) -> Iterator[ClickHouseStore]:
 
 @pytest.fixture
 def house(clickhouse_server: StoreAddress, tmp_path: Path) -> Iterator[House]:
-    """A folder with settings for `up`, its database and its ports."""
+    """A folder with settings for `up` on a small market, its database and its ports."""
     address = replace(clickhouse_server, database=f"test_up_{uuid4().hex[:8]}")
-    first_port = free_ports(len(SERVICES))
-    settings_file(tmp_path, address, f"[runtime]\nport = {first_port}\n")
-    yield House(tmp_path, address, first_port)
+    made = House(tmp_path, address, free_ports(len(SERVICES)))
+    made.set(SMALL)
+    yield made
     run(_drop(address))
 
 

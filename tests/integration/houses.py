@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from libs.events.bus import Bus
-from libs.events.codec import event_of
+from libs.events.candles import CandleBatch
+from libs.events.codec import event_of, record_of
 from libs.events.embedded.bus import LocalBus
 from libs.events.embedded.journal import Journal
 from libs.events.positions import PositionClosed, PositionEvent
@@ -24,12 +25,27 @@ from services.ingest.domain.connection import Connection
 from services.ingest.domain.listing import listed
 from services.local.catalogue import SERVICES
 from services.simulator.domain.market.synthetic import SyntheticMarket
-from tests.generated import GeneratedFeed
+from services.simulator.domain.market.underlyings import DEFAULT_UNIVERSE
+from tests.integration.commands import settings_file
 from tests.integration.processes import Running, running, status_of
 
 DAY = date(2026, 6, 17)
 SEED = 7
 MINUTE_MS = 60_000
+SMALL = """
+[ingest]
+history = { days = 3, intervals = ["1m"] }
+[ingest.universe]
+underlyings = ["NSE:NIFTY 50", "NSE:RELIANCE", "NSE:SBIN"]
+expiries = 1
+near_strikes = 3
+[strategy]
+strategies = [{ name = "ma_crossover", parameters = { interval = "1m", fast = 3, slow = 8 } }]
+"""
+"""An index and two stocks, and a strategy that trades them within minutes."""
+SYMBOLS = ("NIFTY 50", "RELIANCE", "SBIN")
+ASK_SECONDS = 0.2
+"""Between two questions to services or tables: often enough, and little beside the work itself."""
 OHLCV = ("open", "high", "low", "close", "volume")
 
 
@@ -41,14 +57,20 @@ class House:
     address: StoreAddress
     first_port: int
 
+    def set(self, settings: str) -> None:
+        """Write the settings file: database, ports and these settings."""
+        settings_file(self.folder, self.address, f"[runtime]\nport = {self.first_port}\n{settings}")
+
     @contextmanager
     def up(self, *options: object) -> Iterator[Running]:
         """Run `alphastocks up` until the end of the block."""
-        alphastocks = Path(sys.executable).with_name("alphastocks")
-        config = self.folder / "alphastocks.toml"
-        command = (alphastocks, "up", "--var", "tmp", "--config", config, *options)
-        with running(command, self.folder) as process:
+        command = Path(sys.executable).with_name("alphastocks")
+        with running((command, *self.words(*options)), self.folder) as process:
             yield process
+
+    def words(self, *options: object) -> tuple[object, ...]:
+        """The words of the command `up`, as it is run in the folder."""
+        return ("up", "--var", "tmp", "--config", self.folder / "alphastocks.toml", *options)
 
     @property
     def ports(self) -> dict[str, int]:
@@ -58,7 +80,12 @@ class House:
         process.until(
             lambda: all(status_of(port) == 200 for port in self.ports.values()),
             "every service is ready",
+            ASK_SECONDS,
         )
+
+    def wait_for_row(self, process: Running, sql: str, what: str) -> None:
+        """Wait until the first value of SQL is true."""
+        process.until(lambda: bool(self.rows(sql)[0][0]), what, ASK_SECONDS)
 
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
         async def ask() -> list[tuple[Any, ...]]:
@@ -83,7 +110,7 @@ class House:
         return load_calendar().sessions("NSE", DAY)[0].open_ms + MINUTE_MS
 
     def wait_for_minute(self, process: Running, close_ms: int) -> None:
-        process.until(lambda: self.last_minute() >= close_ms, "the minutes are played")
+        process.until(lambda: self.last_minute() >= close_ms, "the minutes are played", ASK_SECONDS)
 
     def positions(self) -> list[PositionEvent]:
         """Every event of positions in the journal, which nobody uses now."""
@@ -97,30 +124,49 @@ class House:
 
         return asyncio.run(read())
 
+    def stop_at(self, day: date, at_ms: int) -> None:
+        """Leave the journal of a run that stopped at a time of a day: the candles up to there."""
+
+        async def write() -> None:
+            bus: Bus = LocalBus(journal=Journal(self.folder / "tmp" / "journal"))
+            await bus.start()
+            for batch in candle_batches(day, at_ms):
+                await bus.publish(record_of(batch))
+            await bus.flush()
+            await bus.stop()
+
+        asyncio.run(write())
+
     def open_positions(self) -> dict[Any, PositionEvent]:
         last = {event.position_id: event for event in self.positions()}
         return {key: one for key, one in last.items() if not isinstance(one, PositionClosed)}
 
 
-async def uninterrupted(until_ms: int) -> dict[tuple[str, str, int], tuple[float, ...]]:
+def uninterrupted(until_ms: int) -> dict[tuple[str, str, int], tuple[float, ...]]:
     """The candles of the same day played without a stop, as far as they close by a time."""
-    market = SyntheticMarket(SEED, DAY, load_calendar(), load_rulebook())
-    feed, settings = GeneratedFeed(market, DAY, 0), CandleSettings()
-    aggregator = CandleAggregator(load_calendar(), settings.rules, settings.segments)
-    for instrument in await feed.instruments():
-        aggregator.list_instrument(listed(instrument, DAY, 0))
-    connection = Connection("generated", DAY, 0, partitions=1)
     candles: dict[tuple[str, str, int], tuple[float, ...]] = {}
-    async for frame in feed.frames():
-        if frame.received_ms > until_ms + 10 * MINUTE_MS:
-            break
-        for batch in connection.cut(frame.columns, frame.received_ms):
-            for made in aggregator.on_ticks(batch):
-                for candle in made.candles():
-                    if candle.closes_ms <= until_ms:
-                        values = tuple(float(getattr(candle, name)) for name in OHLCV)
-                        candles[candle.tradingsymbol, candle.interval, candle.opened_ms] = values
+    for made in candle_batches(DAY, until_ms + 10 * MINUTE_MS):
+        for candle in made.candles():
+            if candle.closes_ms <= until_ms:
+                values = tuple(float(getattr(candle, name)) for name in OHLCV)
+                candles[candle.tradingsymbol, candle.interval, candle.opened_ms] = values
     return candles
+
+
+def candle_batches(day: date, until_ms: int) -> Iterator[CandleBatch]:
+    """What the candle service makes of a day of the small market, up to a time."""
+    calendar, settings = load_calendar(), CandleSettings()
+    specs = [spec for spec in DEFAULT_UNIVERSE if spec.tradingsymbol in SYMBOLS]
+    market = SyntheticMarket(SEED, day, calendar, load_rulebook(), specs)
+    aggregator = CandleAggregator(calendar, settings.rules, settings.segments)
+    for instrument in market.underlyings:
+        aggregator.list_instrument(listed(instrument, day, 0))
+    connection = Connection("generated", day, 0, partitions=1)
+    for frame in market.underlying_frames():
+        if frame.at_ms > until_ms:
+            return
+        for batch in connection.cut(frame.columns, frame.at_ms):
+            yield from aggregator.on_ticks(batch)
 
 
 def stored(house: House, until_ms: int) -> dict[tuple[str, str, int], tuple[float, ...]]:

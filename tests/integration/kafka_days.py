@@ -4,7 +4,7 @@ import asyncio
 import json
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import time as time_of_day
@@ -14,13 +14,13 @@ from uuid import uuid4
 
 from pydantic import SecretStr
 
-from libs.events.bus import started_bus
+from libs.events.bus import TopicPartition, started_bus
 from libs.events.candles import Candle, CandleBatch
 from libs.events.codec import event_of
 from libs.events.errors import PoisonMessage
 from libs.events.event import Event
 from libs.events.kafka.address import KafkaAddress
-from libs.events.kafka.admin import kafka_admin
+from libs.events.kafka.admin import GroupStanding, kafka_admin
 from libs.events.kafka.bus import KafkaBus
 from libs.events.topics import TOPICS, dead_letter_topic
 from libs.market.calendar import load_calendar
@@ -37,6 +37,7 @@ SERVICES = ("candle", "executor", "position", "signal", "strategy", "ingest")
 TIMEOUT_SECONDS = 600.0
 INGEST = "services.local.play.recorded_ingest"
 MINUTE_MS = 60_000
+OUTCOME_TOPICS = ("candles", "strategy_signals", "signal_generated", "decisions", "orders")
 
 
 def patient(plain: LocalSettings) -> LocalSettings:
@@ -160,32 +161,25 @@ class KafkaDay:
     async def played(self) -> None:
         """Return when all is read, the last candles are there, and nothing has come for a while."""
         close_ms = load_calendar().sessions("NSE", DAY)[-1].close_ms
-        counts: list[int] = []
+        seen: list[dict[TopicPartition, int]] = []
 
         async def is_over() -> bool:
-            counts.append(await self.count_of_messages())
-            is_quiet = len(counts) > 4 and len(set(counts[-4:])) == 1
-            return is_quiet and await self.last_close_ms() == close_ms and await self.behind() == 0
+            standings = await self.standings()
+            seen.append(_ends(standings))
+            is_quiet = len(seen) > 4 and all(ends == seen[-1] for ends in seen[-4:])
+            return is_quiet and not behind(standings) and await self.last_close_ms() == close_ms
 
         await until(is_over, "the day is over", 0.7)
-
-    async def count_of_messages(self) -> int:
-        """Return how many messages there are on the topics that say what came of a day."""
-        topics = ("candles", "strategy_signals", "signal_generated", "decisions", "orders")
-        async with self.bus() as bus:
-            return sum([1 async for _ in bus.read(topics)])
 
     async def last_close_ms(self) -> int:
         """Return when the last candle on the topic closes, 0 without any."""
         candles = await self.candles()
         return max((candle.closes_ms for candle in candles.values()), default=0)
 
-    async def behind(self) -> int:
-        """Return how many messages those who make candles and signals have not taken in yet."""
-        reads = {"candle": "ticks", "strategy": "candles", "signal": "strategy_signals"}
+    async def standings(self) -> list[GroupStanding]:
+        """Return where the services and their writers are."""
         async with kafka_admin(self.address) as admin:
-            standings = await admin.standings()
-        return sum(one.lag(reads[one.group]) for one in standings if one.group in reads)
+            return [one for one in await admin.standings() if not one.is_lease]
 
     async def until_candles(self, count: int) -> None:
         """Return when so many batches of candles have been published."""
@@ -202,6 +196,22 @@ class KafkaDay:
     def log_of(self, name: str) -> str:
         """What a process has logged."""
         return (self.folder / "logs" / f"{name}.log").read_text()
+
+
+def behind(standings: Iterable[GroupStanding]) -> int:
+    """Return how many messages those who make candles and signals have not taken in yet."""
+    reads = {"candle": "ticks", "strategy": "candles", "signal": "strategy_signals"}
+    return sum(one.lag(reads[one.group]) for one in standings if one.group in reads)
+
+
+def _ends(standings: Iterable[GroupStanding]) -> dict[TopicPartition, int]:
+    """Return the ends of the topics that say what came of a day, as far as somebody reads them."""
+    return {
+        place: end
+        for one in standings
+        for place, end in one.ends.items()
+        if place.topic in OUTCOME_TOPICS
+    }
 
 
 async def until(is_so: Callable[[], Any], what: str, every: float = 0.3) -> None:

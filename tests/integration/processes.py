@@ -32,13 +32,16 @@ class Running:
                 words, cwd=folder, stdin=stdin, stdout=out, stderr=err, start_new_session=True
             )
 
-    def until(self, is_so: Callable[[], bool], what: str) -> None:
-        """Wait until something is so; fail when it never is, or when the process ends."""
+    def until(self, is_so: Callable[[], bool], what: str, every: float = 0.02) -> None:
+        """Wait until something is so, asking every so many seconds.
+
+        Fails when it never is, or when the process ends.
+        """
         deadline = time.monotonic() + TIMEOUT_SECONDS
         while not is_so():
             assert self._child.poll() is None, f"ended before {what}: {self.last_words}"
             assert time.monotonic() < deadline, f"never happened: {what}: {self.last_words}"
-            time.sleep(0.02)
+            time.sleep(every)
 
     def end(self, number: signal.Signals = signal.SIGTERM) -> int:
         """Send a signal and return the exit status."""

@@ -10,6 +10,7 @@ import pandas as pd
 from libs.market.calendar import load_calendar
 from libs.market.rulebook import load_rulebook
 from services.simulator.domain.market.synthetic import SyntheticMarket
+from services.simulator.domain.market.underlyings import DEFAULT_UNIVERSE
 
 DAY = date(2026, 6, 17)
 EARLIER = (date(2026, 6, 12), date(2026, 6, 15), date(2026, 6, 16))
@@ -24,8 +25,9 @@ def write_recording(
     every_seconds: int = 15,
 ) -> Path:
     """Write a row per symbol and so many seconds of each day's session; return the folder."""
+    specs = [spec for spec in DEFAULT_UNIVERSE if spec.tradingsymbol in symbols]
     for day in days:
-        market = SyntheticMarket(SEED, day, load_calendar(), load_rulebook())
+        market = SyntheticMarket(SEED, day, load_calendar(), load_rulebook(), specs)
         (folder / day.isoformat()).mkdir(parents=True, exist_ok=True)
         for symbol in symbols:
             path = market.path(symbol)

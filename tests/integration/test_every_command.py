@@ -4,6 +4,7 @@ The commands, their options and arguments are those of the typer app. An option 
 WRONG, or a command without one in GOOD, fails the test that collects them.
 """
 
+import shutil
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,6 +27,7 @@ ANY_TEXT: Words = ()
 GOOD: dict[str, Words] = {
     "demo": (),
     "replay": ("ticks", "--date", DAY.isoformat(), "--out", "out"),
+    "backtest": ("--strategy", "ma_crossover", "--candles", "SBIN", "--out", "out"),
     "up": (),
     "simulator": ("--port", "0"),
     "login": ("--request-token", "abc"),
@@ -41,6 +43,7 @@ GOOD: dict[str, Words] = {
     "mode": ("paper",),
     "exit": ("--yes",),
     "state": (),
+    "signals": (),
     "token": ("asha",),
     "topics": (),
     "topics apply": ("--yes",),
@@ -59,6 +62,19 @@ WRONG: dict[str, Words] = {
     "--seed": ("-1", "x", "1.5", "99999999999999999999"),
     "--speed": ("0", "-1", "x"),
     "--symbols": ("NOPE", ","),
+    "--strategy": ("nope",),
+    "--candles": ("missing.csv", "missing/SBIN", ",", FOLDER),
+    "--param": ("x", "nope=1"),
+    "--from": ("1.5.2024", "2024-02-30"),
+    "--to": ("x",),
+    "--interval": ("7m",),
+    "--in": ("futures",),
+    "--capital": ("x", "-1", "nan"),
+    "--risk": ("x", "2"),
+    "--slippage": ("x", "1"),
+    "--folder": (MISSING, FILE),
+    "--exchange": ("NOPE", "NSE"),
+    "--symbol": ANY_TEXT,
     "--database": ("a b", "x;y", ""),
     "--host": ("192.0.2.1",),
     "--port": ("x", "-1", "70000", "TAKEN"),
@@ -78,6 +94,7 @@ WRONG: dict[str, Words] = {
     "replay DIR": (*UNREADABLE, FOLDER),
     "secrets DIR": UNWRITABLE,
     "MODE": ("live", ""),
+    "ID": ("none", ""),
     "NAME": ANY_TEXT,
     "TOPIC": ("nope", ""),
     "PARTITION/OFFSET": ("x", "1/", "/1"),
@@ -147,8 +164,14 @@ def cases() -> list[Any]:
     ]
 
 
+@pytest.fixture(scope="module")
+def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("recording")
+    return write_recording(folder, days=[DAY], symbols=["SBIN"], every_seconds=3600)
+
+
 @pytest.fixture(autouse=True)
-def _workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def _workplace(tmp_path: Path, recording: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Make what the wrong words name, and let no run begin."""
     (tmp_path / FOLDER).mkdir()
     (tmp_path / FILE).write_text("")
@@ -156,7 +179,7 @@ def _workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "unknown.toml").write_text("[executor]\nmood = 'paper'\n")
     (tmp_path / "unfit.toml").write_text("[executor]\nmode = 'papier'\n")
     (tmp_path / "bytes.toml").write_bytes(b"\xff\xfe")
-    write_recording(tmp_path / "ticks", days=[DAY], symbols=["SBIN"], every_seconds=3600)
+    shutil.copytree(recording, tmp_path / "ticks")
     monkeypatch.chdir(tmp_path)
     settings = {
         "BUS__KIND": "kafka",
@@ -237,3 +260,14 @@ def test_a_kafka_that_is_away_is_one_line(
 ) -> None:
     line = refusal(monkeypatch, capsys, (*path.split(), *GOOD[path]))
     assert "Kafka at 127.0.0.1:1: connection refused: start it, or see bus.bootstrap" in line
+
+
+@pytest.mark.parametrize("words", [("restore", "saved"), ("restore", "saved", "--only", "topics")])
+def test_a_restore_that_makes_nothing_in_var_does_not_look_at_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: Words
+) -> None:
+    """As in the container, where the working folder is read-only."""
+    if "--only" not in words:
+        monkeypatch.setenv("ALPHASTOCKS_STORE__HOST", "127.0.0.1")
+    line = refusal(monkeypatch, capsys, (*words, "--var", f"{FILE}/var"))
+    assert "saved: no such folder" in line

@@ -45,6 +45,8 @@ from tests.servers import TestKafka, running_kafka, why_none
 
 EXECUTOR_READS = ("instruments", "signal_generated", "exit_requests", "positions", "control")
 """Its business topics: poison on one of them halts new entries; on `ticks` it halts nothing."""
+LIVE_CANDLES = "SELECT count() AS n FROM historical_data FINAL WHERE source = 'live'"
+SIGNAL_READS = ("strategy_signals", "signal_updates", "orders")
 PACED = 1200.0
 """A session of 6 hours 15 minutes in 19 seconds: time enough to be disturbed."""
 
@@ -168,14 +170,20 @@ async def ids_of(
     return {one.position_id for one in await day.events(topic) if isinstance(one, kind)}
 
 
-async def count(day: KafkaDay, database: StoreAddress, sql: str) -> int:
-    store = ClickHouseStore(database)
-    try:
-        return int((await store.query(sql))["n"][0])
-    finally:
-        await store.close()
+async def check_stored(database: StoreAddress, expected: Expected) -> None:
+    """Each candle of the day has its row, once."""
+
+    async def is_so() -> bool:
+        store = ClickHouseStore(database)
+        try:
+            return (await store.query(LIVE_CANDLES))["n"] == [len(expected.candles) - 1]
+        finally:
+            await store.close()
+
+    await until(is_so, "all candles are stored")
 
 
+@pytest.mark.proof("a minute and a half; in small: the day on which each service is killed")
 def test_a_recorded_day_gives_the_candles_and_signals_of_the_replay_row_by_row(
     play: Play, expected: Expected, database: StoreAddress
 ) -> None:
@@ -187,12 +195,7 @@ def test_a_recorded_day_gives_the_candles_and_signals_of_the_replay_row_by_row(
         await check_closed(day)
         for topic in ("candles", "strategy_signals", "signal_generated", "orders", "positions"):
             assert await day.repeats(topic) == {}
-
-        async def is_stored() -> bool:
-            live = "SELECT count() AS n FROM historical_data FINAL WHERE source = 'live'"
-            return await count(day, database, live) == len(expected.candles) - 1
-
-        await until(is_stored, "all candles are stored")
+        await check_stored(database, expected)
         for member in fleet.members:
             assert member.restarts == 0
 
@@ -207,7 +210,7 @@ async def kill(member: Member) -> None:
 
 
 def test_a_kill_of_each_service_in_mid_session_changes_neither_candles_nor_signals(
-    play: Play, expected: Expected
+    play: Play, expected: Expected, database: StoreAddress
 ) -> None:
     async def story(day: KafkaDay, fleet: Fleet) -> None:
         await day.start_all(fleet)
@@ -222,6 +225,7 @@ def test_a_kill_of_each_service_in_mid_session_changes_neither_candles_nor_signa
         await check(day, expected)
         await check_orders(day)
         assert await day.repeats("candles") == {}
+        await check_stored(database, expected)
         assert all(fleet.of(name)[0].restarts == 1 for name in order)
 
     play(story, PACED)
@@ -266,7 +270,7 @@ def test_poison_on_each_topic_goes_to_dead_letters_and_the_rest_flows(
         skipped = {reason.partition("/")[0] for reason in halts}
         assert skipped == {
             *(f"executor skipped {topic}" for topic in EXECUTOR_READS),
-            *(f"signal skipped {topic}" for topic in ("strategy_signals", "signal_updates")),
+            *(f"signal skipped {topic}" for topic in SIGNAL_READS),
             "position skipped orders",
         }
         assert rows_of(await day.candles()) == expected.candles
@@ -335,12 +339,7 @@ def test_a_database_that_is_away_stops_no_exit_and_is_caught_up_with(
         await check_orders(day)
         await check_closed(day)
         day.database.join()
-
-        async def is_stored() -> bool:
-            live = "SELECT count() AS n FROM historical_data FINAL WHERE source = 'live'"
-            return await count(day, database, live) == len(expected.candles) - 1
-
-        await until(is_stored, "all candles are stored")
+        await check_stored(database, expected)
 
     play(story, PACED)
 

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from libs.runtime.process import run_process
 from libs.store.clickhouse import ClickHouseStore
 from libs.store.migrate import apply
 from libs.store.store import StoreAddress
-from services.local.catalogue import NAMES
+from services.local.catalogue import NAMES, entry_of
 from services.local.play.database import migrations
 from tests.integration.commands import settings_file
 from tests.integration.processes import asked, free_ports, python, running, status_of
@@ -110,12 +111,20 @@ def test_ingest_alone_stores_the_day_that_it_plays(
     ],
 )
 def test_settings_that_cannot_be_used_are_one_line_and_status_2(
-    name: str, more: str, culprit: str, tmp_path: Path
+    name: str,
+    more: str,
+    culprit: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     config = settings(tmp_path, free_ports(1), more)
-    with running(python("-m", f"services.{name}", "--config", config), tmp_path) as process:
-        assert process.wait() == 2
-    (line,) = [text for text in process.said.splitlines() if not text.startswith("{")]
+    monkeypatch.setattr("sys.argv", [name, "--config", str(config)])
+    with pytest.raises(SystemExit) as ended:  # in this process: the next test starts one for it
+        run_process(entry_of(name).spec)
+    assert ended.value.code == 2
+    said = capsys.readouterr().err.splitlines()
+    (line,) = [text for text in said if not text.startswith("{")]
     assert culprit in line
 
 

@@ -9,23 +9,38 @@ from libs.store.store import StoreAddress
 from tests.integration.commands import alphastocks, settings_file, summary_of
 
 DIRTY = pytest.mark.proof("three minutes; in small: the best day, bad ticks of the candle service")
+WHOLE = pytest.mark.proof("two minutes; in small: an index and two stocks of the same day")
+SOME = ("NIFTY50", "RELIANCE", "SBIN")
 PRICES = ("open", "high", "low", "close")
 
 
-def replayed(factory: pytest.TempPathFactory, address: StoreAddress, ticks: Path, day: str) -> Path:
+def replayed(
+    factory: pytest.TempPathFactory, address: StoreAddress, ticks: Path, day: str, *words: str
+) -> Path:
     place = factory.mktemp("recorded")
     config = settings_file(place, address)
     command = ("replay", ticks, "--date", day, "--out", place / "out", "--config", config)
     with pytest.MonkeyPatch.context() as patch:
-        assert alphastocks(patch, *command) == 0
+        assert alphastocks(patch, *command, *words) == 0
     return place / "out"
+
+
+@pytest.fixture(scope="module", params=[SOME, pytest.param((), marks=WHOLE)], ids=["some", "whole"])
+def symbols(request: pytest.FixtureRequest) -> tuple[str, ...]:
+    """The symbols of the best day that are played; none: all."""
+    chosen: tuple[str, ...] = request.param
+    return chosen
 
 
 @pytest.fixture(scope="module")
 def best_day(
-    tmp_path_factory: pytest.TempPathFactory, clickhouse_server: StoreAddress, recorded_ticks: Path
+    tmp_path_factory: pytest.TempPathFactory,
+    clickhouse_server: StoreAddress,
+    recorded_ticks: Path,
+    symbols: tuple[str, ...],
 ) -> Path:
-    return replayed(tmp_path_factory, clickhouse_server, recorded_ticks, "2021-06-09")
+    words = ("--symbols", ",".join(symbols)) if symbols else ()
+    return replayed(tmp_path_factory, clickhouse_server, recorded_ticks, "2021-06-09", *words)
 
 
 @pytest.fixture(scope="module")
@@ -35,18 +50,21 @@ def dirty_day(
     return replayed(tmp_path_factory, clickhouse_server, recorded_ticks, "2021-06-11")
 
 
-def rows_of(ticks: Path, day: str) -> pd.DataFrame:
-    """Return all rows of a day's files with their symbol."""
-    files = sorted((ticks / day).glob("*.csv.gz"))
+def rows_of(ticks: Path, day: str, symbols: tuple[str, ...] = ()) -> pd.DataFrame:
+    """Return all rows of a day's files, or of those of some symbols, with their symbol."""
+    names = [f"{symbol}.csv.gz" for symbol in symbols] or ["*.csv.gz"]
+    files = sorted(file for name in names for file in (ticks / day).glob(name))
     tables = [pd.read_csv(file).assign(symbol=file.name.split(".")[0]) for file in files]
     rows = pd.concat(tables)
     rows["timestamp"] = pd.to_datetime(rows["timestamp"])
     return rows
 
 
-def independent_candles(ticks: Path, day: str, minutes: int) -> pd.DataFrame:
+def independent_candles(
+    ticks: Path, day: str, minutes: int, symbols: tuple[str, ...] = ()
+) -> pd.DataFrame:
     """Compute candles of a day with pandas: sorted by time and volume, repeats dropped."""
-    rows = rows_of(ticks, day)
+    rows = rows_of(ticks, day, symbols)
     opened, closed = pd.Timestamp(f"{day} 09:15"), pd.Timestamp(f"{day} 15:30")
     rows = rows[(rows.timestamp >= opened) & (rows.timestamp < closed)].drop_duplicates()
     rows = rows.sort_values(["symbol", "timestamp", "volume"], kind="stable")
@@ -78,18 +96,20 @@ def joined(theirs: pd.DataFrame, ours: pd.DataFrame) -> pd.DataFrame:
 
 @pytest.mark.parametrize(("interval", "minutes"), [("1m", 1), ("15m", 15)])
 def test_candles_of_the_best_day_agree_with_an_independent_computation(
-    best_day: Path, recorded_ticks: Path, interval: str, minutes: int
+    best_day: Path, recorded_ticks: Path, symbols: tuple[str, ...], interval: str, minutes: int
 ) -> None:
-    theirs = independent_candles(recorded_ticks, "2021-06-09", minutes)
+    theirs = independent_candles(recorded_ticks, "2021-06-09", minutes, symbols)
     both = joined(theirs, our_candles(best_day, interval))
     for name in PRICES:
         assert (both[name] == both[f"{name}_ours"]).mean() >= 0.995, name
     assert (both["volume"] == both["volume_ours"]).mean() >= 0.98
 
 
-def test_the_best_day_gives_signals_and_a_closed_position(best_day: Path) -> None:
+def test_the_best_day_gives_signals_and_a_closed_position(
+    best_day: Path, symbols: tuple[str, ...]
+) -> None:
     summary = summary_of(best_day)
-    assert summary["signals"] >= 5
+    assert summary["signals"] >= (len(symbols) or 5)
     assert summary["positions_closed"] >= 1
     assert summary["positions_opened"] == summary["positions_closed"]
     assert summary["dead_letters"] == 0

@@ -14,6 +14,8 @@ from libs.events.event import identity, utc_from_ms
 from libs.store.clickhouse import ClickHouseStore
 from libs.store.migrate import apply, discover
 from services.candle.domain.rows import historical_data
+from services.local.backtest.candles.stored import stored_candles
+from services.local.backtest.errors import BacktestError
 from services.strategy.history import CandleHistory
 
 SERVICES = Path(services.__file__).parent
@@ -158,3 +160,32 @@ def test_every_query_of_such_a_table_reads_its_final_rows() -> None:
     ]
     assert reads
     assert not [(file, table) for file, table, final in reads if not final]
+
+
+@pytest.mark.usefixtures("history")
+def test_a_backtest_reads_each_stored_candle_once_and_the_brokers_first(
+    store: ClickHouseStore,
+) -> None:
+    insert(store, 1.0, 2.0, 3.0, source="live")
+    insert(store, 8.0, 9.0)
+    insert(store, 8.5, revision=1)
+    insert(store, 7.0, symbol="NIFTY BANK")
+    bank, share = run(stored_candles(store, ["SBIN", "NIFTYBANK"], "1m"))
+    assert (bank.key, share.key) == ("NSE:NIFTY BANK", "NSE:SBIN")
+    assert share.close.tolist() == [8.5, 9.0, 3.0]
+    assert share.opened_ms.tolist() == [OPEN_MS + number * MINUTE_MS for number in range(3)]
+    assert share.closes_ms.tolist() == [OPEN_MS + number * MINUTE_MS for number in (1, 2, 3)]
+    assert share.trading_day.tolist() == [DAY] * 3
+    assert share.volume.tolist() == [10] * 3
+    assert [one.vwap for one in share.candles()] == [None] * 3
+
+
+@pytest.mark.usefixtures("history")
+def test_a_symbol_without_stored_candles_is_named_with_the_nearest(
+    store: ClickHouseStore,
+) -> None:
+    with pytest.raises(BacktestError, match="no candles of 1m are stored"):
+        run(stored_candles(store, ["SBIN"], "1m"))
+    insert(store, 1.0)
+    with pytest.raises(BacktestError, match="'NSE:SBI' is not known; did you mean 'NSE:SBIN'"):
+        run(stored_candles(store, ["SBI"], "1m"))

@@ -1,6 +1,5 @@
 """`alphastocks up`: a restart goes on where it stopped, and everything is there once."""
 
-import asyncio
 import json
 import signal
 from datetime import date
@@ -19,18 +18,41 @@ MUHURAT = date(2025, 10, 21)
 AFTER_MUHURAT = date(2025, 10, 23)
 
 
-def test_stopped_or_killed_it_goes_on_where_it_was_and_everything_is_there_once(
-    house: House,
-) -> None:
+def until_something_is_held(house: House) -> None:
+    """Run until a position is open, and stop."""
     with house.up("--speed", 2000) as first:
         house.wait_until_ready(first)
         opened = "SELECT count() FROM positions WHERE quantity > 0"
-        first.until(lambda: house.rows(opened)[0][0] > 0, "a position is opened")
+        house.wait_for_row(first, opened, "a position is opened")
         assert first.end() == 0, first.last_words
     assert not first.has_left_something
+
+
+def test_stopped_or_killed_it_goes_on_where_it_was_and_everything_is_there_once(
+    house: House,
+) -> None:
+    until_something_is_held(house)
     held, stopped_ms = house.open_positions(), house.last_minute()
     assert held
+    for minutes, number in ((7, signal.SIGKILL), (20, signal.SIGTERM)):
+        with house.up("--speed", 2000) as later:
+            house.wait_for_minute(later, stopped_ms + minutes * MINUTE_MS)
+            assert "where it stopped" in later.out.read_text()
+            status = later.end(number)
+        assert status in {0, -signal.SIGKILL}, later.last_words
+        assert not later.has_left_something
 
+    compared_ms = house.last_minute() - 6 * MINUTE_MS  # later ones may still be revised
+    assert stored(house, compared_ms) == uninterrupted(compared_ms)
+    opened_ids = [e.position_id for e in house.positions() if isinstance(e, PositionOpened)]
+    assert len(opened_ids) == len(set(opened_ids))
+    assert held.keys() <= set(opened_ids)
+
+
+@pytest.mark.proof("half a minute; in small: the upgrade, which starts on an open position")
+def test_what_was_held_at_a_stop_is_held_after_the_start_and_after_a_kill(house: House) -> None:
+    until_something_is_held(house)
+    held = house.open_positions()
     with house.up("--speed", 0.01) as second:  # the market all but stands still
         house.wait_until_ready(second)
         assert "where it stopped" in second.out.read_text()
@@ -39,31 +61,20 @@ def test_stopped_or_killed_it_goes_on_where_it_was_and_everything_is_there_once(
     assert not second.has_left_something
     assert house.open_positions().keys() == held.keys()
 
-    for minutes, number in ((7, signal.SIGKILL), (20, signal.SIGTERM)):
-        with house.up("--speed", 2000) as later:
-            house.wait_for_minute(later, stopped_ms + minutes * MINUTE_MS)
-            status = later.end(number)
-        assert status in {0, -signal.SIGKILL}, later.last_words
-        assert not later.has_left_something
-
-    compared_ms = house.last_minute() - 6 * MINUTE_MS  # later ones may still be revised
-    assert stored(house, compared_ms) == asyncio.run(uninterrupted(compared_ms))
-    opened_ids = [e.position_id for e in house.positions() if isinstance(e, PositionOpened)]
-    assert len(opened_ids) == len(set(opened_ids))
-    assert held.keys() <= set(opened_ids)
-
 
 def test_at_the_close_it_tells_the_day_and_goes_on_with_the_next_trading_day(
-    house: House,
+    house: House, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     going_on = f"Playing {AFTER_MUHURAT} from the open"
+    close_ms = load_calendar().sessions("NSE", MUHURAT)[-1].close_ms
+    house.stop_at(MUHURAT, close_ms - 12 * MINUTE_MS)  # the last minutes are the day in short
     with house.up("--date", MUHURAT, "--speed", 10_000) as first:
-        first.until(lambda: going_on in first.out.read_text(), "the next day begins")
+        first.until(lambda: going_on in first.out.read_text(), "the next day begins", 0.2)
         house.wait_until_ready(first)
         assert asked(house.ports["ingest"], "/info")["trading_day"] == AFTER_MUHURAT.isoformat()
         assert first.end() == 0, first.last_words
-    said = first.out.read_text()
-    assert f"Playing {MUHURAT} from the open" in said
+    said = " ".join(first.out.read_text().split())  # a title is as wide as its table
+    assert f"Playing {MUHURAT} where it stopped" in said
     assert f"{MUHURAT}: the session is over" in said
     assert f"{AFTER_MUHURAT}, so far" in said
     assert "strategies stopped" in said
@@ -71,14 +82,15 @@ def test_at_the_close_it_tells_the_day_and_goes_on_with_the_next_trading_day(
         "SELECT toUnixTimestamp64Milli(max(closes_at)) FROM historical_data "
         f"WHERE source = 'live' AND interval = '1m' AND trading_day = '{MUHURAT}'"
     )
-    assert house.rows(closed_ms) == [(load_calendar().sessions("NSE", MUHURAT)[-1].close_ms,)]
+    assert house.rows(closed_ms) == [(close_ms,)]
 
-    with house.up("--date", MUHURAT) as second:
-        assert second.wait() == 2
-    with house.up("--seed", SEED + 1) as third:
-        assert third.wait() == 2
-    assert f"--date: tmp goes on with {AFTER_MUHURAT}; leave --date out" in second.said
-    assert f"--seed: tmp holds the market of seed {SEED}; leave --seed out" in third.said
+    monkeypatch.chdir(house.folder)
+    for option, value, reason in (
+        ("--date", MUHURAT, f"tmp goes on with {AFTER_MUHURAT}; leave --date out"),
+        ("--seed", SEED + 1, f"tmp holds the market of seed {SEED}; leave --seed out"),
+    ):
+        assert alphastocks(monkeypatch, *house.words(option, value)) == 2
+        assert f"{option}: {reason}" in capsys.readouterr().err
 
 
 def test_a_folder_or_a_port_in_use_is_named_in_one_line_and_nothing_is_left(

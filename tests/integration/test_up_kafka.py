@@ -1,24 +1,25 @@
 """`alphastocks up --kafka`: the same as processes, on servers that it starts and ends."""
 
-import asyncio
 import signal
 import sys
 from pathlib import Path
 
 import pytest
 
-from libs.servers.kafka.jars import JARS_VARIABLE, kafka_version
+from libs.servers.kafka.errors import KafkaMissing
+from libs.servers.kafka.jars import JARS_VARIABLE, kafka_jars
 from services.local.commands.executor_client import chosen_executor
 from tests.integration.houses import MINUTE_MS, House, stored, uninterrupted
-from tests.servers import JARS, TestKafka
+from tests.servers import JARS
 
 
 @pytest.fixture(autouse=True)
-def _jars(monkeypatch: pytest.MonkeyPatch, test_kafka: TestKafka) -> None:
-    """Let `up` find the jars that the tests' own server has fetched, if that is what they use."""
-    fetched = (JARS / f"kafka-{kafka_version()}").absolute()
-    if test_kafka.server is not None:
-        monkeypatch.setenv(JARS_VARIABLE, str(fetched))
+def _jars(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let `up` find the jars that are fetched for all tests."""
+    try:
+        monkeypatch.setenv(JARS_VARIABLE, str(kafka_jars(JARS)))
+    except KafkaMissing as error:
+        pytest.skip(str(error))
 
 
 def environments_with(variable: str) -> list[bytes]:
@@ -53,4 +54,4 @@ def test_killed_or_stopped_the_processes_go_on_where_they_were(house: House) -> 
         assert second.end() == 0, second.last_words
     assert not second.has_left_something
     compared_ms = house.last_minute() - 6 * MINUTE_MS  # later ones may still be revised
-    assert stored(house, compared_ms) == asyncio.run(uninterrupted(compared_ms))
+    assert stored(house, compared_ms) == uninterrupted(compared_ms)

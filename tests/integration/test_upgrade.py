@@ -1,7 +1,5 @@
 """Today's code on the state of a former version: see `former.py`."""
 
-from pathlib import Path
-
 from libs.events.codec import event_of
 from libs.events.embedded.journal import Journal
 from services.local.play.database import migrations
@@ -23,7 +21,7 @@ def test_the_journal_of_the_former_version_can_be_read_to_the_last_message(house
 
 def test_up_goes_on_where_the_former_version_stopped_and_keeps_its_rows(house: House) -> None:
     former = Former.unpacked(house.folder / "tmp", house.address)
-    _set(house.folder / "alphastocks.toml")
+    house.set(SETTINGS)
     before = {table.name: _digest(house, former, table.name) for table in former.tables}
     held, stopped_ms = house.open_positions(), house.last_minute()
     assert len(held) == 1
@@ -38,10 +36,6 @@ def test_up_goes_on_where_the_former_version_stopped_and_keeps_its_rows(house: H
     assert set(applied) == {(one.service, one.number) for one in migrations()}
     for table in ("orders", "decisions", "strategy_signals", "trading_signals"):
         assert _digest(house, former, table) == before[table]
-
-
-def _set(file: Path) -> None:
-    file.write_text(file.read_text() + SETTINGS)
 
 
 def _digest(house: House, former: Former, table: str) -> tuple[int, ...]:

@@ -103,9 +103,12 @@ class OptionsExecutor:
         return tuple(effects)
 
     def restore(self, event: Event) -> None:
-        """Restore from a published event: instrument, decision, order, exit, position or halt."""
+        """Restore from a published event: instrument, decision, order, exit, position or halt.
+
+        A signal that has expired meanwhile is not decided on any more.
+        """
         self._restored_ms = max(self._restored_ms, event.occurred_ms)
-        if isinstance(event, ExecutionDecided):
+        if isinstance(event, ExecutionDecided | SignalExpired):
             self._decided.add(event.signal_id)
         elif isinstance(event, OrderEvent):
             self._decided.add(event.signal_id)

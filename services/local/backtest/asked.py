@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import get_args
 
 from libs.events.candles import Interval
-from libs.market.names import unknown
-from services.local.backtest.candles.naming import SUFFIXES
+from libs.market.names import EXCHANGES, unknown
+from services.local.backtest.candles.files import Named
+from services.local.backtest.candles.naming import SUFFIXES, tradingsymbol_of
 from services.local.backtest.errors import BacktestError
 
 
@@ -17,6 +18,23 @@ def day_of(option: str, text: str | None) -> date | None:
         return None if text is None else date.fromisoformat(text)
     except ValueError:
         raise BacktestError(f"{option}: {text!r} is not a date such as 2024-04-26") from None
+
+
+def period_of(first: str | None, last: str | None) -> tuple[date | None, date | None]:
+    """Return the days of --from and --to; raise BacktestError where the first is the later one."""
+    days = day_of("--from", first), day_of("--to", last)
+    if days[0] is not None and days[1] is not None and days[0] > days[1]:
+        raise BacktestError(f"--from: {days[0]} is after --to {days[1]}")
+    return days
+
+
+def named_of(interval: Interval | None, exchange: str | None, symbol: str | None) -> Named:
+    """Return what --interval, --exchange and --symbol say of files; raise BacktestError."""
+    if exchange is not None and exchange not in EXCHANGES:
+        raise BacktestError(f"--exchange: {unknown(exchange, EXCHANGES, 'exchange')}")
+    if symbol is not None and not symbol.strip():
+        raise BacktestError("--symbol: no symbol is named")
+    return Named(interval, exchange, None if symbol is None else tradingsymbol_of(symbol))
 
 
 def interval_of(text: str | None) -> Interval | None:
@@ -31,7 +49,7 @@ def interval_of(text: str | None) -> Interval | None:
 
 
 def number_of(option: str, text: str, most: Decimal, least: Decimal = Decimal(0)) -> Decimal:
-    """Return a number above `least` (or 0 itself, for a slippage) and up to `most`."""
+    """Return a number from `least` to `most`; raise BacktestError for another."""
     try:
         value = Decimal(text.replace("_", ""))
     except InvalidOperation:

@@ -69,6 +69,9 @@ class _Feed:
         """As StrategyInstance.take, with what it asks of each candle asked once a day."""
         strategy, candles = self.strategy, self.history.candles()
         self._count_to(len(self.history))
+        if not _has_sessions(strategy):
+            self._collect(zip(self.left, map(strategy.on_candle, candles), strict=False))
+            return
         closed = None
         for day, start, stop in day_rows(self.history.trading_day):
             if closed is not None:
@@ -135,6 +138,13 @@ class _Feed:
             history, row = self.history, self.number
         opened = utc_from_ms(int(history.opened_ms[row])).astimezone(IST)
         return f"{history.key} {history.interval} {opened:%Y-%m-%d %H:%M}"
+
+
+def _has_sessions(strategy: Strategy) -> bool:
+    """Return whether a strategy is told of the opens and closes of sessions."""
+    own = type(strategy)
+    hooks = (own.on_session_open, own.on_session_close)
+    return hooks != (Strategy.on_session_open, Strategy.on_session_close)
 
 
 def signals_on(

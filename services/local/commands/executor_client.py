@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from libs.runtime.direct import DIRECT
+from libs.runtime.error_line import system_reason
 from libs.runtime.settings import RuntimeSettings, SettingsError
 from services.local.control_file import (
     STATE_FOLDERS,
@@ -41,15 +42,24 @@ class Executor:
         """
         body = None if reason is None else json.dumps({"reason": reason, **more}).encode()
         headers = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}
-        request = urllib.request.Request(f"{self.url}/control/{action}", body, headers)  # noqa: S310  see `_checked`
+        request = urllib.request.Request(f"{self.url}/control/{action}", body, headers)  # noqa: S310  see `checked_url`
         try:
             with DIRECT.open(request, timeout=_SECONDS) as reply:
                 return json.load(reply)
         except urllib.error.HTTPError as error:
-            raise SettingsError(f"{action}: {self.url}: {_detail(error)}") from None
+            if error.code == 404:
+                none = "it has no control endpoints: name tokens in [executor] control"
+                raise SettingsError(f"{action}: {self.url}: {none}") from None
+            raise SettingsError(f"{action}: {self.url}: {detail_of(error)}") from None
         except (OSError, ValueError) as error:
             silent = f"no answer from the executor at {self.url}, which may be starting"
-            raise SettingsError(f"{action}: {silent}: {error}") from None
+            raise SettingsError(f"{action}: {silent}: {_reason(error)}") from None
+
+
+def _reason(error: OSError | ValueError) -> str:
+    """Return why a request has no answer, in the words of the system where it has some."""
+    within = getattr(error, "reason", error)  # of a URLError
+    return system_reason(within) if isinstance(within, OSError) else str(within)
 
 
 def chosen_executor(url: str | None, var: Path | None) -> Executor:
@@ -61,7 +71,7 @@ def chosen_executor(url: str | None, var: Path | None) -> Executor:
     """
     token = None if var else token_of_environment()
     if token:
-        return Executor(_checked(url or DEFAULT_URL), token)
+        return Executor(checked_url(url or DEFAULT_URL), token)
     found = _running(var)
     at_url = [one for one in found if url is None or one.url == url.rstrip("/")]
     if len(at_url) == 1:
@@ -80,7 +90,7 @@ def executor_with_token(url: str | None, needed: str) -> Executor:
             f"this needs a token of scope {needed}: `alphastocks token NAME --scope {needed}` "
             f"makes one; set it in {TOKEN}, or its file in {TOKEN_FILE}"
         )
-    return Executor(_checked(url or DEFAULT_URL), token)
+    return Executor(checked_url(url or DEFAULT_URL), token)
 
 
 def token_of_environment() -> str:
@@ -122,7 +132,8 @@ def _named(found: Sequence[Control]) -> str:
     return ", ".join(f"{one.folder} at {one.url}" for one in found)
 
 
-def _checked(url: str) -> str:
+def checked_url(url: str) -> str:
+    """Return an address without a slash at its end; SettingsError for anything else."""
     if not _is_address(url):
         raise SettingsError(f"--url: {url!r} is no address such as {DEFAULT_URL}")
     return url.rstrip("/")
@@ -136,9 +147,8 @@ def _is_address(url: str) -> bool:
         return False
 
 
-def _detail(error: urllib.error.HTTPError) -> str:
-    if error.code == 404:
-        return "it has no control endpoints: name tokens in [executor] control"
+def detail_of(error: urllib.error.HTTPError) -> str:
+    """Return the status of a reply that is an error, and what it says."""
     try:
         return f"{error.code} {json.load(error)['detail']}"
     except (ValueError, KeyError, TypeError):

@@ -223,7 +223,7 @@ def _texts(section: BaseModel) -> Iterable[tuple[str, str]]:
         value = getattr(section, key)
         if isinstance(value, SecretStr):
             yield key, value.get_secret_value()
-        elif value is not None:
+        elif value is not None and key in plain:  # left out: it is the default
             yield key, plain[key] if isinstance(plain[key], str) else json.dumps(plain[key])
 
 

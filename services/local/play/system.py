@@ -25,7 +25,11 @@ from services.ingest.feed import Feed
 from services.ingest.pace import unpaced
 from services.ingest.service import Pace
 from services.local.catalogue import NAMES, START_ORDER
-from services.local.contradictions import between_entry_and_exit, refuse_any
+from services.local.contradictions import (
+    between_entry_and_exit,
+    between_filters_and_entry,
+    refuse_any,
+)
 from services.local.settings import LocalSettings
 from services.strategy import service as strategy
 
@@ -49,6 +53,7 @@ def check_services(settings: LocalSettings) -> None:
     Raises before anything is started.
     """
     refuse_any(between_entry_and_exit(settings.executor, settings.position.exits))
+    refuse_any(between_filters_and_entry(settings.signal.filters, settings.executor))
     parts = Parts(LocalBus(), FeedClock(), Metrics("check"))
     executor.make_service(settings.executor, parts, paper_venue(settings))
     strategy.make_service(settings.strategy, parts)

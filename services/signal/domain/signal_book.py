@@ -1,139 +1,128 @@
 """SignalManager: validates signals, refuses duplicates, tracks the state of each signal."""
 
 from dataclasses import dataclass, field
-from datetime import date
-from typing import Annotated
+from typing import Self
 from uuid import UUID
 
-from pydantic.dataclasses import dataclass as pydantic_dataclass
-
 from libs.events.event import Event
+from libs.events.orders import OrderEvent
 from libs.events.signals import (
-    SignalFields,
+    SignalExpired,
     SignalGenerated,
     SignalRejected,
     SignalUpdate,
     SignalValidated,
     StrategySignal,
-    staleness,
 )
-from libs.market.bounds import STRICT
-from libs.market.units import Milliseconds
-from services.signal.domain.life import STATE_AFTER, State, may_follow
-
-TEST_PREFIX = "TEST_"
-Numbers = dict[str, float | str]
-
-
-@pydantic_dataclass(frozen=True, slots=True, config=STRICT)
-class SignalRules:
-    """`max_age_ms` None: two intervals of the signal's candle. 24 h at most in any case."""
-
-    max_age_ms: Annotated[int, Milliseconds(1000, 86_400_000)] | None = None
+from services.signal.domain.life import State
+from services.signal.domain.lives import Lives, Taken
+from services.signal.domain.rules.rule import Refusal, Rule
+from services.signal.domain.rules.settings import SignalFilters, SignalRules, signal_rules
+from services.signal.domain.sessions import Session, Sessions
 
 
 @dataclass(slots=True)
 class SignalBook:
-    """The signals of a trading day: the last one per symbol and strategy, and each one's state."""
+    """The signals of the latest two trading days, and those that live on from before."""
 
-    rules: SignalRules
-    _trading_day: date | None = None
-    _last: dict[tuple[object, ...], SignalGenerated] = field(default_factory=dict)
-    _seen: set[UUID] = field(default_factory=set)
-    _states: dict[UUID, State] = field(default_factory=dict)
+    rules: tuple[Rule, ...]
+    lives: Lives = field(default_factory=Lives)
+    sessions: Sessions = field(default_factory=Sessions)
     refused_transitions: int = 0
 
+    @classmethod
+    def of(cls, rules: SignalRules, filters: SignalFilters | None = None) -> Self:
+        """Return an empty book with the rules of the settings."""
+        return cls(signal_rules(rules, filters or SignalFilters()), Lives(rules.max_age_ms))
+
     def on_event(self, event: Event, now_ms: int) -> tuple[Event, ...]:
-        """Return the events that a strategy signal causes; note the state after an update."""
+        """Return the events that a strategy signal causes; note updates and orders."""
         if isinstance(event, StrategySignal):
             return self._on_signal(event, now_ms)
         if isinstance(event, SignalUpdate):
-            self._apply(event)
+            self.take(event)
+        elif isinstance(event, OrderEvent):
+            self.lives.act_on(event.signal_id)
         return ()
 
+    def take(self, update: SignalUpdate) -> Taken:
+        """Note the state after an update, and return whether the signal has reached it now."""
+        self._start(update)
+        taken = self.lives.take(update, self.sessions.first_day)
+        self.refused_transitions += taken == "refused"
+        return taken
+
+    def expire(self, now_ms: int) -> tuple[SignalExpired, ...]:
+        """End the signals that nobody acted on in time."""
+        return self.lives.expire(now_ms)
+
     def restore(self, event: Event) -> None:
-        """Restore from an event published before a restart; only the latest day is kept."""
-        self._start_day(event.trading_day)
-        if event.trading_day != self._trading_day:
-            return
+        """Restore from an event published before a restart; `restored` comes after the last."""
         if isinstance(event, SignalGenerated):
-            self._remember(event)
+            self.sessions.of(event.trading_day).note(event)
+            self.lives.begin(event)
         elif isinstance(event, SignalUpdate):
-            self._apply(event)
-            self._seen |= {event.causation_id} if event.causation_id else set()
+            self._see_again(event)
+            self.lives.take(event)
+        elif isinstance(event, OrderEvent):
+            self.lives.act_on(event.signal_id)
+
+    def restored(self) -> tuple[Event, ...]:
+        """Forget what is over, once everything is restored."""
+        self.lives.forget_before(self.sessions.first_day)
+        return ()
 
     def state_of(self, signal_id: UUID) -> State | None:
-        """Return the state of a signal of the day."""
-        return self._states.get(signal_id)
+        """Return the state of a signal that is known here."""
+        life = self.lives.of(signal_id)
+        return life.state if life else None
 
     def _on_signal(self, signal: StrategySignal, now_ms: int) -> tuple[Event, ...]:
-        """Validate a signal once; SignalValidated comes last, since it marks the signal as seen."""
-        self._start_day(signal.trading_day)
-        if signal.event_id in self._seen:
+        """Validate a signal once; SignalValidated comes last, since it marks the signal as seen.
+
+        One that was published, but not marked before a crash, is published again.
+        """
+        session = self._start(signal)
+        if session.has_seen(signal):
             return ()
         generated = SignalGenerated.of(signal)
-        refusal = self._refusal(signal, now_ms)
-        if refusal:
-            reason, numbers = refusal
-            rejected = _update(SignalRejected, generated, signal, reason, numbers)
-            self._seen.add(signal.event_id)
-            return (rejected,)
-        validated = _update(SignalValidated, generated, signal, "", {})
-        self._remember(generated)
-        self._seen.add(signal.event_id)
+        refusal = None if session.passed(signal) else self._refusal(signal, session, now_ms)
+        if refusal is not None:
+            made = _update(SignalRejected, generated, signal, refusal)
+            session.see(signal.event_id)
+            return (made,)
+        validated = _update(SignalValidated, generated, signal)
+        session.note(generated)
+        self.lives.begin(generated)
+        session.see(signal.event_id)
         return generated, validated
 
-    def _refusal(self, signal: StrategySignal, now_ms: int) -> tuple[str, Numbers] | None:
-        if signal.tradingsymbol.upper().startswith(TEST_PREFIX):
-            return "test_symbol", {"tradingsymbol": signal.tradingsymbol}
-        stale = staleness(signal, now_ms, self.rules.max_age_ms)
-        if stale is not None:
-            return "stale", stale
-        last = self._last.get(_duplicate_key(signal))
-        if last is not None and last.causation_id != signal.event_id and _repeats(signal, last):
-            return "duplicate", {
-                "price": signal.price,
-                "last_stop_loss": last.stop_loss,
-                "last_target": last.target,
-                "last_signal": str(last.signal_id),
-            }
-        return None
+    def _refusal(self, signal: StrategySignal, session: Session, now_ms: int) -> Refusal | None:
+        standing = session.standing(signal, now_ms)
+        checked = (rule.check(signal, standing) for rule in self.rules)
+        return next((refusal for refusal in checked if refusal is not None), None)
 
-    def _remember(self, generated: SignalGenerated) -> None:
-        self._last[_duplicate_key(generated)] = generated
-        self._states.setdefault(generated.signal_id, "NEW")
+    def _start(self, event: Event) -> Session:
+        """Return the session of an event; with a new trading day forget what is over."""
+        before = self.sessions.first_day
+        session = self.sessions.of(event.trading_day)
+        if self.sessions.first_day != before:
+            self.lives.forget_before(self.sessions.first_day)
+        return session
 
-    def _apply(self, update: SignalUpdate) -> None:
-        state = self._states.get(update.signal_id, "NEW")
-        following = STATE_AFTER[type(update)]
-        if may_follow(state, following):
-            self._states[update.signal_id] = following
-        elif state != following:
-            self.refused_transitions += 1
-
-    def _start_day(self, day: date) -> None:
-        if self._trading_day is None or day > self._trading_day:
-            self._trading_day = day
-            self._last, self._seen, self._states = {}, set(), {}
-
-
-def _duplicate_key(signal: SignalFields) -> tuple[object, ...]:
-    """Return the key of duplicates: the symbol, and the strategy with its parameters."""
-    parameters = tuple(sorted(signal.parameters.items()))
-    return signal.tradingsymbol, signal.strategy, signal.strategy_version, parameters
-
-
-def _repeats(signal: StrategySignal, last: SignalGenerated) -> bool:
-    """Return whether the last signal has the same action and is still open at this price."""
-    lowest, highest = sorted((last.stop_loss, last.target))
-    return signal.action == last.action and lowest < signal.price < highest
+    def _see_again(self, update: SignalUpdate) -> None:
+        """Mark the strategy's signal behind our own update, which comes first of a signal."""
+        session = self.sessions.of(update.trading_day)
+        is_refusal = isinstance(update, SignalRejected) and not self.lives.of(update.signal_id)
+        if update.causation_id and (is_refusal or isinstance(update, SignalValidated)):
+            session.see(update.causation_id)
 
 
 def _update(
     kind: type[SignalUpdate],
     generated: SignalGenerated,
     cause: StrategySignal,
-    reason: str,
-    numbers: Numbers,
+    refusal: Refusal | None = None,
 ) -> SignalUpdate:
+    reason, numbers = (refusal.reason, refusal.numbers) if refusal else ("", {})
     return kind.of(generated, cause.occurred_at, cause.trading_day, reason, numbers, cause)

@@ -3,12 +3,14 @@
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from io import BytesIO
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from fastparquet import ParquetFile
 
 from libs.events.candles import MINUTES, Interval, length_ms
 from libs.runtime.error_line import system_reason
@@ -107,7 +109,7 @@ def _csv(path: Path) -> pd.DataFrame:
 
 def _parquet(path: Path) -> pd.DataFrame:
     try:
-        frame = pd.read_parquet(path, engine="fastparquet")
+        frame: pd.DataFrame = ParquetFile(BytesIO(path.read_bytes())).to_pandas()
     except OSError as error:
         raise BacktestError(f"{path}: {_reason(error)}") from None
     except Exception as error:  # noqa: BLE001  its reader raises whatever the bytes lead to
@@ -135,7 +137,7 @@ def _instruments(path: Path, table: Table, named: Named) -> dict[tuple[str, str]
     exchange = frame[exchanges] if exchanges and named.exchange is None else everywhere["exchange"]
     symbol = frame[symbols] if symbols and named.tradingsymbol is None else everywhere["symbol"]
     keys = pd.DataFrame({"exchange": exchange, "symbol": symbol}, index=frame.index).astype(str)
-    rows_of: dict[Any, Integers] = dict(keys.groupby(["exchange", "symbol"], sort=True).indices)
+    rows_of: Any = keys.groupby(["exchange", "symbol"], sort=True).indices
     return {(one[0], tradingsymbol_of(one[1])): rows for one, rows in rows_of.items()}
 
 

@@ -13,7 +13,7 @@ from services.local.backtest.candles.naming import EXCHANGE, tradingsymbol_of
 from services.local.backtest.errors import BacktestError
 
 _KEYS = """
-SELECT DISTINCT exchange, tradingsymbol FROM historical_data WHERE interval = %(interval)s
+SELECT DISTINCT exchange, tradingsymbol FROM historical_data FINAL WHERE interval = %(interval)s
 """
 _CANDLES = """
 SELECT opened_at, closes_at, trading_day, open, high, low, close, volume, vwap

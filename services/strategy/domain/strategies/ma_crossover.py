@@ -55,14 +55,14 @@ class MaCrossover(Strategy):
 
     def on_candle(self, candle: Candle) -> StrategySignal | None:
         """Update both averages and return a signal at a crossing."""
-        before = self._distance
-        fast, slow = self._fast.update(candle.close), self._slow.update(candle.close)
-        self._distance = fast - slow
+        before, close = self._distance, candle.close
+        fast, slow = self._fast.update(close), self._slow.update(close)
+        self._distance = distance = fast - slow
         if before is None:
             return None
-        if before <= 0 < self._distance:
+        if before <= 0 < distance:
             return self._crossed(candle, 1, fast, slow)
-        if before >= 0 > self._distance:
+        if before >= 0 > distance:
             return self._crossed(candle, -1, fast, slow)
         return None
 

@@ -10,7 +10,7 @@ from libs.events.control import TradingHalted, TradingResumed
 from libs.events.event import Event, identity, utc_from_ms
 from libs.events.orders import OrderEvent
 from libs.events.positions import ExitRequested, PositionClosed
-from libs.events.signals import ExecutionDecided
+from libs.events.signals import ExecutionDecided, SignalExpired
 from libs.events.topics import TOPIC_OF
 from services.executor.domain.commands import CancelOrder
 from services.executor.domain.executor import OptionsExecutor
@@ -295,3 +295,10 @@ def test_a_partial_exit_and_a_stop_are_both_restored() -> None:
     (sale,) = again.venue.open_orders("SELL")
     assert sale.request.quantity == entry.quantity
     assert isinstance(again.venue, Venue)
+
+
+def test_a_signal_that_expired_while_the_executor_was_away_is_not_decided_on() -> None:
+    expired = SignalExpired.of(signal(), utc_from_ms(NOW), DAY, "not_acted_on")
+    again = restarted(Trading(list_chain(make_executor())), expired)
+    assert again.hear(signal()) == []
+    assert again.hear(signal(2))

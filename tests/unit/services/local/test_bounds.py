@@ -155,6 +155,8 @@ def test_a_value_outside_the_bounds_is_refused_and_its_key_and_unit_are_named(le
         ("position.exits.square_off", "15:30", "15:30 is never reached: before_close_ms, 15 min"),
         ("position.exits.trailing_stop.fall", "10", 'write "0.1" for 10 %'),
         ("position.mark_every_ms", 60, "write 60000 for 1 min"),
+        ("signal.filters.min_confidence", 60, "60 means 6000 %; a fraction is wanted: write 0.6"),
+        ("signal.filters.signals_a_day", 0, "0 is too small; a number of signals from 1 to"),
         ("candle.rules.grace_ms", 300_000, "300000 must be less than revision_ms, 300000"),
         ("ingest.speed", 0, "0 means 0 times"),
         ("ingest.source", "kit", "did you mean 'kite'?"),
@@ -177,6 +179,7 @@ def test_a_wrong_value_says_what_was_probably_meant(key: str, value: object, sai
         ("ingest.universe.underlyings", ["NSE:SBIN", "NSE:SBIN"], "'NSE:SBIN' is named twice"),
         ("ingest.universe.underlyings", [], "none is named"),
         ("ingest.history.intervals", ["5min"], "did you mean '5m'?"),
+        ("signal.filters.excluded", ["NIFTI"], "'NIFTI'; did you mean 'NIFTY'?"),
         ("candle.segments", ["NFO_FUT"], "did you mean 'NFO-FUT'?"),
     ],
 )

@@ -38,6 +38,16 @@ def settings(executor: dict[str, Any], **sections: Any) -> LocalSettings:
             ),
             "position.exits.square_off: 15:25 is not before 15:25, when the broker closes",
         ),
+        (
+            settings(
+                {"entry": {"underlyings": ["SBIN"]}}, signal={"filters": {"excluded": ["SBIN"]}}
+            ),
+            r"executor.entry.underlyings: 'SBIN' is not passed on by signal.filters, so it would",
+        ),
+        (
+            settings({}, signal={"filters": {"windows": [{"first": "15:00", "last": "15:20"}]}}),
+            r"signal.filters.windows: 15:00 is not before executor.entry.last_entry, 15:00",
+        ),
     ],
 )
 def test_what_makes_an_entry_useless_is_refused_by_every_command(

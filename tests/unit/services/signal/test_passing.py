@@ -8,7 +8,8 @@ import pytest
 from libs.events import signals
 from libs.events.event import identity, utc_from_ms
 from services.signal.domain.life import STATE_AFTER, TRANSITIONS, may_follow
-from services.signal.domain.signal_book import SignalBook, SignalRules
+from services.signal.domain.rules.settings import SignalRules
+from services.signal.domain.signal_book import SignalBook
 
 DAY = date(2026, 6, 17)
 AT = 1_781_670_000_000
@@ -51,7 +52,7 @@ def signal(
 
 
 def book() -> SignalBook:
-    return SignalBook(SignalRules())
+    return SignalBook.of(SignalRules())
 
 
 def outcome(one: SignalBook, event: signals.StrategySignal, now_ms: int | None = None) -> list[str]:
@@ -105,7 +106,7 @@ def test_test_symbols_never_pass(symbol: str) -> None:
 def test_old_signals_are_refused(
     rules: SignalRules, interval: str, age_ms: int, expected: list[str]
 ) -> None:
-    assert outcome(SignalBook(rules), signal(interval=interval), AT + age_ms) == expected
+    assert outcome(SignalBook.of(rules), signal(interval=interval), AT + age_ms) == expected
 
 
 def test_a_signal_that_is_delivered_again_gives_nothing() -> None:
@@ -144,7 +145,7 @@ def test_states_are_tracked_and_impossible_transitions_are_counted() -> None:
     for step in (*steps, update(signals.SignalStopped, generated)):
         one.on_event(step, AT)  # type: ignore[arg-type]
     assert one.state_of(generated.signal_id) == "STOPPED"
-    one.on_event(update(signals.SignalActivated, generated), AT)  # type: ignore[arg-type]
+    one.on_event(update(signals.SignalCompleted, generated), AT)  # type: ignore[arg-type]
     assert one.state_of(generated.signal_id) == "STOPPED"
     assert one.refused_transitions == 1
 

@@ -109,3 +109,15 @@ def test_impossible_transitions_are_counted_at_info() -> None:
             assert harness.runner.service.describe() == {"refused_transitions": 1}
 
     asyncio.run(story())
+
+
+def test_each_state_is_counted_with_its_reason_and_open_signals_are_measured() -> None:
+    async def story() -> None:
+        async with ServiceHarness(make) as harness:
+            await harness.publish(strategy_signal(1), strategy_signal(2, price=25_010.0))
+            rendered = harness.metrics.render().decode()
+            assert 'signals_total{reason="",state="VALIDATED"} 1.0' in rendered
+            assert 'signals_total{reason="duplicate",state="REJECTED"} 1.0' in rendered
+            assert harness.measured("signals_open", "VALIDATED") == 1
+
+    asyncio.run(story())

@@ -1,13 +1,12 @@
 """Histories and signals made from a seed."""
 
-from datetime import date, timedelta
+from datetime import date
 from typing import Any
 
 import numpy as np
 
 from libs.events.candles import Interval
 from libs.events.signals import StrategySignal
-from libs.market.calendar import load_calendar
 from libs.strategy.harness import make_candles
 from libs.strategy.strategy import Strategy
 from services.local.backtest.candles.history import CandleHistory
@@ -65,7 +64,7 @@ class Silent(Strategy):
     name = "silent"
     history_needed = 0
 
-    def on_candle(self, candle: object) -> None:  # type: ignore[override]
+    def on_candle(self, candle: object) -> None:
         return None
 
 
@@ -85,13 +84,3 @@ def random_signals(seed: int, history: CandleHistory, one_in: int = 6) -> list[S
         make = strategy.buy if buys else strategy.sell
         signals.append(make(candle, **levels, confidence=0.9))  # type: ignore[arg-type]
     return signals
-
-
-def trading_dates(first: date, count: int) -> list[date]:
-    """Return so many trading days from a day on."""
-    calendar, found = load_calendar(), []
-    while len(found) < count:
-        if calendar.is_trading_day("NSE", first):
-            found.append(first)
-        first += timedelta(days=1)
-    return found

@@ -118,20 +118,23 @@ def test_a_signal_is_entered_at_the_next_open_and_never_in_its_own_candle() -> N
     trade = only(history, buy(history))
     assert trade.entry_price == 101
     assert trade.entered_ms == history.opened_ms[1]
-    assert (trade.exit_price, trade.reason) == (110, "target")
+    assert (trade.exit_price, trade.reason) == (Decimal(110), "target")
 
 
 def test_where_both_levels_lie_in_one_candle_the_stop_is_taken() -> None:
     history = history_of([100, 100, [100, 120, 90, 100]])
     trade = only(history, buy(history))
-    assert (trade.exit_price, trade.reason) == (95, "stop_loss")
+    assert (trade.exit_price, trade.reason) == (Decimal(95), "stop_loss")
 
 
 def test_an_open_beyond_a_level_fills_at_the_open() -> None:
     down = history_of([100, 100, [90, 120, 85, 100]])
     up = history_of([100, 100, [115, 120, 85, 100]])
-    assert (only(down, buy(down)).exit_price, only(down, buy(down)).reason) == (90, "stop_loss")
-    assert (only(up, buy(up)).exit_price, only(up, buy(up)).reason) == (115, "target")
+    assert (only(down, buy(down)).exit_price, only(down, buy(down)).reason) == (
+        Decimal(90),
+        "stop_loss",
+    )
+    assert (only(up, buy(up)).exit_price, only(up, buy(up)).reason) == (Decimal(115), "target")
 
 
 def test_an_opposite_signal_exits_at_the_next_open_and_turns_the_position() -> None:
@@ -139,14 +142,14 @@ def test_an_opposite_signal_exits_at_the_next_open_and_turns_the_position() -> N
     first, second = trades_in_underlying(
         history, [buy(history), sell(history, 2)], NO_SLIPPAGE
     ).trades
-    assert (first.exit_price, first.reason) == (101, "opposite_signal")
-    assert (second.entry_price, second.entered_ms) == (101, first.exited_ms)
+    assert (first.exit_price, first.reason) == (Decimal(101), "opposite_signal")
+    assert (second.entry_price, second.entered_ms) == (Decimal(101), first.exited_ms)
 
 
 def test_all_is_squared_off_at_a_quarter_past_three() -> None:
     history = history_of([100.0] * 24 + [103.0] * 2)
     trade = only(history, buy(history))
-    assert (trade.exit_price, trade.reason) == (103, "square_off")
+    assert (trade.exit_price, trade.reason) == (Decimal(103), "square_off")
     assert trade.exited_ms == history.opened_ms[24]
 
 
@@ -183,4 +186,4 @@ def test_the_size_is_what_may_be_lost_at_the_stop_and_no_more_than_the_capital_b
 def test_the_farthest_prices_are_told_a_unit() -> None:
     history = history_of([100, [100, 104, 97, 100], [100, 111, 99, 110]])
     trade = only(history, buy(history))
-    assert (trade.adverse, trade.favourable) == (3, 10)
+    assert (trade.adverse, trade.favourable) == (Decimal(3), Decimal(10))

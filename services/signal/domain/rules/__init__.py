@@ -1,0 +1,1 @@
+"""The rules that a signal must pass: one per module, ordered in `settings.py`."""
