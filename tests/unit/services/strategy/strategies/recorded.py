@@ -4,7 +4,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -36,9 +35,9 @@ class Recorded:
     @cached_property
     def hours(self) -> pd.DataFrame:
         """The same as candles of 60 minutes from 09:15 on; the last one of a day is short."""
-        opened = pd.Timedelta(hours=9, minutes=15)
-        since_open: Any = self.frame["timestamp"] - self.frame["day"] - opened
-        grouped = self.frame.groupby([self.frame["day"], since_open.dt.total_seconds() // 3600])
+        clock = self.frame["timestamp"].dt
+        hour = (clock.hour * 60 + clock.minute - (9 * 60 + 15)) // 60
+        grouped = self.frame.groupby([self.frame["day"], hour])
         made = grouped.agg(
             timestamp=("timestamp", "first"),
             closes=("closes", "last"),
