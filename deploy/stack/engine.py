@@ -6,7 +6,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 
-from deploy.stack.found import ROOT, Stack, StackError, stacks_of
+from deploy.stack.found import JOBS, ROOT, Stack, StackError, stacks_of
 
 FIELDS = (
     '{{.Label "com.docker.compose.project"}}',
@@ -14,6 +14,7 @@ FIELDS = (
     "{{.State}}",
     "{{.Names}}",
 )
+ENDED = '{{index .Config.Labels "com.docker.compose.service"}}\t{{.State.ExitCode}}\t{{.Name}}'
 HEALTH = '{{index .Config.Labels "com.docker.compose.service"}}\t{{json .State.Health}}'
 NOT_BY_HAND = "label=com.docker.compose.oneoff=False"
 
@@ -66,6 +67,36 @@ def expect(stack: Stack, services: Sequence[str], *, runs: bool) -> None:
         if (name in after and after[name].runs) is not runs:
             is_it = after[name].state if name in after else "not there"
             raise StackError(f"{name} of {stack.title} is {is_it}: look at `make logs ARGS={name}`")
+
+
+def trouble(stack: Stack) -> list[str]:
+    """Return a line for each job that failed, each service that waits, and each not ready."""
+    return [*failed(stack), *awaited(stack)]
+
+
+def failed(stack: Stack) -> list[str]:
+    """Return the last words of each job that failed, and of each service that starts for ever."""
+    names = [
+        one.name
+        for service, one in stack.containers.items()
+        if one.state == "restarting" or (service in JOBS and not one.runs)
+    ]
+    lines = ask("docker", "inspect", "--format", ENDED, *names).splitlines() if names else []
+    told = []
+    for line in lines:
+        service, status, name = line.split("\t")
+        if status != "0":
+            told.append(f"{service} failed (exit status {status}): {last_words(name.lstrip('/'))}")
+    return sorted(told)
+
+
+def last_words(container: str) -> str:
+    """Return the last line that a container wrote, wherever it wrote it."""
+    command = ("docker", "logs", "--tail", "1", container)
+    said = subprocess.run(  # noqa: S603
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+    )
+    return (said.stdout.strip().splitlines() or ["it said nothing"])[-1]
 
 
 def awaited(stack: Stack) -> list[str]:

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from deploy.stack.engine import ask, awaited, do, now, say
+from deploy.stack.engine import ask, do, now, say, trouble
 from deploy.stack.found import Stack, StackError, chosen, present_one, running_one
 
 KEY = "KITE_API_KEY"
@@ -33,7 +33,7 @@ def up(stacks: Sequence[Stack], live: str, arguments: Sequence[str]) -> None:
             f"{wanted.title} is not up: `make ps {wanted.switch}` shows what is unhealthy, and why",
         )
     finally:
-        for line in awaited(now(wanted)):
+        for line in trouble(now(wanted)):
             say(f"  {line}")
     port = os.environ.get("GRAFANA_PORT", "3000")
     say(

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Sequence
 
-from deploy.stack.engine import awaited, cli, do, expect, say
+from deploy.stack.engine import cli, do, expect, say, trouble
 from deploy.stack.found import Stack, StackError, named, present_one, running_one
 from deploy.stack.making import KEY
 
@@ -18,7 +18,7 @@ def control(verb: str, stacks: Sequence[Stack], live: str, arguments: Sequence[s
     if executor is None or not executor.runs:
         is_it = executor.state if executor else "not there"
         raise StackError(
-            f"{verb} was not done: the executor of {stack.title} is {is_it}, so it sends no order, "
+            f"nothing was done: the executor of {stack.title} is {is_it}, so it sends no order, "
             "no exit either. `make start ARGS=executor`, or close positions at the broker's page"
         )
     say(f"{stack.title}: {verb}")
@@ -26,7 +26,7 @@ def control(verb: str, stacks: Sequence[Stack], live: str, arguments: Sequence[s
     given = ("--reason", reason) if reason and verb != "state" else ()
     do(
         cli(stack, verb, *given, *arguments),
-        f"{verb}: not confirmed in {stack.title}; `make state` shows what holds. If the executor "
+        f"not confirmed in {stack.title}; `make state` shows what holds. If the executor "
         "does not answer: `make stop ARGS=executor`, then close positions at the broker's page",
     )
 
@@ -89,7 +89,7 @@ def ps(stacks: Sequence[Stack], live: str, arguments: Sequence[str]) -> None:
     stack = present_one(stacks, live)
     say(f"{stack.title}: ps")
     do(stack.compose("ps", "--all", *arguments), "no list")
-    for line in awaited(stack):
+    for line in trouble(stack):
         say(f"  {line}")
     if not stack.runs:
         raise StackError(f"nothing of {stack.title} runs: `make start` starts it")
@@ -133,9 +133,10 @@ def rewind(stacks: Sequence[Stack], live: str, arguments: Sequence[str]) -> None
     group = arguments[0] if len(arguments) == 1 else ""
     service, is_writer, _ = group.partition(".writer.")
     if not is_writer:
+        wrong = f"{group} is no writer of a table." if group else "rewind which writer of a table?"
         raise StackError(
-            f"nothing was done: {group or 'no group'} is no writer of a table: write make rewind "
-            "ARGS=position.writer.positions; the offsets of other groups must never be reset"
+            f"nothing was done: {wrong} Write make rewind ARGS=position.writer.positions; the "
+            "offsets of other groups must never be reset"
         )
     named(stack, [service])
     say(f"{stack.title}: {group} reads its topics again; {service} stops meanwhile")

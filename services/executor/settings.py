@@ -67,7 +67,7 @@ class ExecutorSettings(Section):
     @property
     def expiries_needed(self) -> int:
         """How many of an underlying's nearest expiries hold the preferred one."""
-        return 1 if self.chain.expiry == "weekly" else 6
+        return self.chain.expiries_needed
 
     def policy(self) -> Policy:
         """Return the rules for the domain."""

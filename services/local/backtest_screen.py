@@ -29,10 +29,11 @@ def show_result(result: BacktestResult, summary: Mapping[str, Any], out: Path) -
         screen.notify(f"warning: {warning}")
     screen.console.print(_table(result, summary))
     if result.untraded:
-        said = [f"{grouped(count)} {_WHY.get(why, why)}" for why, count in result.untraded.items()]
+        words = {why: _WHY.get(why, why.replace("_", " ")) for why in result.untraded}
+        said = [f"{grouped(count)} {words[why]}" for why, count in result.untraded.items()]
         screen.console.print(f"Not traded: {', '.join(said)}", soft_wrap=True)
     screen.console.print(f"sha256 {summary['sha256']}")
-    screen.console.print(f"The whole outcome is in {out}/; try: head {out}/trades.csv")
+    screen.console.print(f"The whole outcome is in {out}/; open {out}/report.html")
 
 
 def _table(result: BacktestResult, summary: Mapping[str, Any]) -> Table:

@@ -63,5 +63,7 @@ def _unanswered(abort: typer.Abort) -> BaseException:
     if isinstance(before, KeyboardInterrupt):
         return KeyboardInterrupt()
     if isinstance(before, EOFError):
-        return NotAnswered("there is no terminal to ask; nothing was done")
+        return NotAnswered(
+            "there is no terminal to ask; nothing was done; `--help` shows the option that answers"
+        )
     return NotAnswered("nothing was done")

@@ -16,6 +16,7 @@ from services.local.backtest.many.ranking import Ranking
 from services.local.backtest.many.runs import Asked, Done, run_many
 from services.local.backtest.many.table import Place, ranked, table_of
 from services.local.backtest.result import BacktestRequest
+from services.local.backtest.trading import Trader
 from services.local.play.outcome import write_files
 
 SHOWN = 20
@@ -29,6 +30,7 @@ def run_and_rank(
     folder: Path | None,
     out: Path,
     *,
+    trader: Trader,
     is_resumed: bool,
 ) -> tuple[Place, ...]:
     """Run all, write ranking.csv, and print the best; return all places, the best first."""
@@ -39,6 +41,7 @@ def run_and_rank(
             histories,
             folder,
             out,
+            trader=trader,
             is_resumed=is_resumed,
             on_done=lambda: progress.advance(progress.task_ids[0]),
         )

@@ -1,7 +1,7 @@
 """What stands in for `docker`, run as a program of its own: it must start quickly.
 
-It answers `ps`, `info`, `inspect`, and `compose -p PROJECT ... VERB`, by the `facts.json` beside
-it.
+It answers `ps`, `info`, `inspect`, `logs`, and `compose -p PROJECT ... VERB`, by the `facts.json`
+beside it.
 """
 
 import json
@@ -35,6 +35,12 @@ def _answer(facts: dict[str, Any], arguments: list[str]) -> str:
         rows = [(one["project"], one["service"], one["state"], _name(one)) for one in containers]
         return "\n".join(map("\t".join, rows))
     named = [one for one in containers if _name(one) in arguments]
+    if arguments[0] == "logs":
+        return str(named[0]["words"])
+    if "ExitCode" in " ".join(arguments):
+        return "\n".join(
+            f"{one['service']}\t{2 if one['words'] else 0}\t/{_name(one)}" for one in named
+        )
     checks = ({"Log": [{"Output": one["said"]}]} if one["said"] else None for one in named)
     return "\n".join(
         f"{one['service']}\t{json.dumps(health)}" for one, health in zip(named, checks, strict=True)

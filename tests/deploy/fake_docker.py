@@ -32,7 +32,13 @@ class FakeDocker:
         for service in (*SIX, "kafka", "grafana", *JOBS):
             state = states.get(service, "exited" if service in JOBS else "running")
             if state != "absent":
-                one = {"project": project, "service": service, "state": state, "said": ""}
+                one = {
+                    "project": project,
+                    "service": service,
+                    "state": state,
+                    "said": "",
+                    "words": "",
+                }
                 self.containers.append(one)
 
     def says(self, service: str, answer: dict[str, Any]) -> None:
@@ -40,6 +46,12 @@ class FakeDocker:
         for one in self.containers:
             if one["service"] == service:
                 one["said"] = json.dumps(answer)
+
+    def failed(self, service: str, words: str, state: str = "exited") -> None:
+        """Let the container of a service have ended with status 2 after these words."""
+        for one in self.containers:
+            if one["service"] == service:
+                one.update(state=state, words=words)
 
     def install(self) -> dict[str, str]:
         """Write it; return the variables that put it on the PATH."""

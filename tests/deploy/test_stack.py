@@ -205,6 +205,18 @@ def test_a_stack_that_does_not_become_healthy_says_so_and_why(docker: FakeDocker
     assert "up: alphastocks (simulator) is not up: `make ps LIVE=0`" in done.stderr
 
 
+@pytest.mark.parametrize("verb", ["up", "ps"])
+@pytest.mark.parametrize(("service", "state"), [("secrets", "exited"), ("ingest", "restarting")])
+def test_what_failed_or_starts_for_ever_is_shown_with_its_last_words(
+    docker: FakeDocker, verb: str, service: str, state: str
+) -> None:
+    docker.runs(SIMULATOR)
+    docker.failed(service, "alphastocks: nothing can be written", state)
+    said = make(docker, verb).stderr
+    assert f"  {service} failed (exit status 2): alphastocks: nothing can be written" in said
+    assert said.count(" failed (exit status") == 1
+
+
 @pytest.mark.parametrize("verb", ["stop", "start", "restart", "logs"])
 def test_a_service_that_is_not_there_is_an_error_that_names_those_that_are(
     docker: FakeDocker, verb: str
@@ -273,7 +285,7 @@ def test_a_halt_without_an_executor_says_that_no_order_is_sent(
     docker.runs(LIVE, executor=state)
     done = make(docker, "halt")
     assert done.returncode != 0
-    assert "halt was not done: the executor of alphastocks-live (live) is" in done.stderr
+    assert "halt: nothing was done: the executor of alphastocks-live (live) is" in done.stderr
     assert "close positions at the broker's page" in done.stderr
     assert docker.told == []
 

@@ -260,3 +260,14 @@ def test_a_kafka_that_is_away_is_one_line(
 ) -> None:
     line = refusal(monkeypatch, capsys, (*path.split(), *GOOD[path]))
     assert "Kafka at 127.0.0.1:1: connection refused: start it, or see bus.bootstrap" in line
+
+
+@pytest.mark.parametrize("words", [("restore", "saved"), ("restore", "saved", "--only", "topics")])
+def test_a_restore_that_makes_nothing_in_var_does_not_look_at_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: Words
+) -> None:
+    """As in the container, where the working folder is read-only."""
+    if "--only" not in words:
+        monkeypatch.setenv("ALPHASTOCKS_STORE__HOST", "127.0.0.1")
+    line = refusal(monkeypatch, capsys, (*words, "--var", f"{FILE}/var"))
+    assert "saved: no such folder" in line

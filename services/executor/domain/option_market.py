@@ -1,5 +1,6 @@
 """What the executor knows of the market: listed contracts and their latest quotes."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date
 from math import isnan
@@ -34,6 +35,11 @@ class OptionMarket:
     def list_instrument(self, event: InstrumentListed) -> None:
         """Add an instrument of the day."""
         self._listed.append(event.instrument())
+
+    def list_all(self, instruments: Iterable[Instrument]) -> None:
+        """Add instruments at once; their quotes count from now on."""
+        self._listed.extend(instruments)
+        self._add_listed()
 
     def on_ticks(self, batch: TickBatch) -> None:
         """Store the timely quotes of a batch."""

@@ -23,7 +23,7 @@ def entry_plans(
     signal: SignalGenerated, trade: Trade, mode: Mode, rules: OrderRules, freeze: int, now_ms: int
 ) -> tuple[OrderPlanned, ...]:
     """Return the entry's orders: whole lots, none above the freeze quantity (units)."""
-    sizes = _slices(trade.quantity, trade.contract.lot_size, freeze)
+    sizes = slices(trade.quantity, trade.contract.lot_size, freeze)
     return tuple(
         _entry_plan(signal, trade, mode, rules, number, quantity, now_ms)
         for number, quantity in enumerate(sizes)
@@ -70,7 +70,7 @@ def exit_plans(
     They belong to the trading day on which they are sent, which may be later than the entry's.
     In live mode a market order carries market protection; the adapter adds it.
     """
-    sizes = _slices(quantity, entry.contract.lot_size, freeze)
+    sizes = slices(quantity, entry.contract.lot_size, freeze)
     return tuple(
         _exit_plan(entry, request, number, size, utc_from_ms(now_ms))
         for number, size in enumerate(sizes, first)
@@ -111,6 +111,7 @@ def _exit_plan(
     )
 
 
-def _slices(quantity: int, lot_size: int, freeze: int) -> tuple[int, ...]:
+def slices(quantity: int, lot_size: int, freeze: int) -> tuple[int, ...]:
+    """Return the quantities of the orders for `quantity` units: whole lots, none above `freeze`."""
     largest = max(freeze // lot_size, 1) * lot_size
     return tuple(min(largest, quantity - start) for start in range(0, quantity, largest))

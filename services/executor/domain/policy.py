@@ -64,6 +64,11 @@ class ChainFilter:
     quote_budget_ms: Annotated[int, Milliseconds(100, HOUR_MS)] = 15_000
     rate: Annotated[float, Fraction(0, "0.3")] = 0.06
 
+    @property
+    def expiries_needed(self) -> int:
+        """How many of an underlying's nearest expiries hold the preferred one."""
+        return 1 if self.expiry == "weekly" else 6
+
 
 Weight = Annotated[float, Number(0, 100)]
 PartOfCapital = Annotated[Decimal, Fraction(0, 1, above=True, below=True)]

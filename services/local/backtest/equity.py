@@ -8,17 +8,21 @@ import numpy as np
 
 from services.local.backtest.candles.history import CandleHistory, Days, Floats
 from services.local.backtest.candles.spans import trading_days
+from services.local.backtest.options.desk import Marks
 from services.local.backtest.result import Equity
 from services.local.backtest.trade import Trade
 
 
 def equity_of(
-    trades: Sequence[Trade], histories: Sequence[CandleHistory], capital: Decimal
+    trades: Sequence[Trade],
+    histories: Sequence[CandleHistory],
+    capital: Decimal,
+    marks: Sequence[Marks] = (),
 ) -> Equity:
     """Return the equity at each candle's close of any instrument.
 
     An open trade counts at the close of its own candle, one in another contract than the history's
-    at its entry price; charges count from the exit on.
+    at its mark, or at its entry price without one; charges count from the exit on.
     """
     at_ms = np.unique(np.concatenate([one.closes_ms for one in histories]))
     rupees = np.full(len(at_ms), float(capital))
@@ -27,6 +31,7 @@ def equity_of(
         of_instrument[trade.instrument].append(trade)
     for history in histories:
         profit = _profit(of_instrument[history.key], history)
+        _add_marks(profit, trades, marks, history)
         last = np.searchsorted(history.closes_ms, at_ms, "right") - 1
         rupees += np.where(last >= 0, profit[np.maximum(last, 0)], 0.0)
     highest = np.maximum.accumulate(np.maximum(rupees, float(capital)))
@@ -59,6 +64,18 @@ def _profit(trades: Sequence[Trade], history: CandleHistory) -> Floats:
     closed, open_units, open_cost = (np.cumsum(one)[:-1] for one in (realised, units, cost))
     profit: Floats = (closed - open_cost) / 100 + open_units * history.close
     return profit
+
+
+def _add_marks(
+    profit: Floats, trades: Sequence[Trade], marks: Sequence[Marks], history: CandleHistory
+) -> None:
+    """Add what open trades in other contracts have gained, at the closes that have marks."""
+    for trade, mark in zip(trades, marks, strict=False):
+        if trade.instrument == history.key:
+            rows = np.searchsorted(history.closes_ms, mark.at_ms)
+            gained = trade.quantity * (mark.price - float(trade.entry_price))
+            is_known = (rows < len(history)) & (mark.at_ms < trade.exited_ms)
+            profit[rows[is_known]] += gained[is_known]
 
 
 def _units(trade: Trade, history: CandleHistory) -> int:

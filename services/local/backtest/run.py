@@ -1,10 +1,9 @@
 """A backtest: one strategy with its parameters on the candles of some instruments."""
 
 import gc
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
-from libs.events.signals import StrategySignal
 from libs.strategy.strategy import Strategy
 from services.local.backtest.candles.blemishes import warnings_of
 from services.local.backtest.candles.history import CandleHistory
@@ -12,14 +11,10 @@ from services.local.backtest.candles.period import until, within
 from services.local.backtest.equity import equity_of
 from services.local.backtest.errors import BacktestError
 from services.local.backtest.measures import measures
-from services.local.backtest.result import BacktestRequest, BacktestResult, TradesIn
+from services.local.backtest.result import BacktestRequest, BacktestResult
 from services.local.backtest.signals import LIMIT_SECONDS, Signalled, signals_on
-from services.local.backtest.underlying import Traded, trades_in_underlying
+from services.local.backtest.trading import InUnderlying, Traded, Trader
 from services.strategy.domain.registry import KnownStrategies, make_strategy
-
-Trader = Callable[[CandleHistory, Sequence[StrategySignal], BacktestRequest], Traded]
-TRADERS: Mapping[TradesIn, Trader] = {"underlying": trades_in_underlying}
-"""What makes trades of an instrument's signals."""
 
 
 def run_backtest(
@@ -27,39 +22,36 @@ def run_backtest(
     histories: Sequence[CandleHistory],
     known: KnownStrategies,
     *,
+    trader: Trader | None = None,
     on_symbol: Callable[[CandleHistory], None] = lambda _: None,
     limit_seconds: float = LIMIT_SECONDS,
 ) -> BacktestResult:
     """Run a strategy on histories and trade its signals; `on_symbol` is called after each.
 
-    Candles before the first day warm it up. Raises UnknownStrategy for a strategy or parameters
-    that are not known, and BacktestError for what cannot be used, naming it.
+    Without a trader the instruments themselves are traded. Candles before the first day warm the
+    strategy up. Raises UnknownStrategy for a strategy or parameters that are not known, and
+    BacktestError for what cannot be used, naming it.
     """
     strategy = make_strategy(request.strategy, request.parameters, known)
     _check(request, strategy, histories)
     period = [within(one, request.first_day, request.last_day) for one in histories]
-    gc.freeze()  # what was there before cannot become garbage by this run: it is not looked at
+    with _earlier_objects_left_alone():
+        made = []
+        for history in histories:
+            made.append(signals_of_period(strategy, history, request, limit_seconds))
+            on_symbol(history)
+        traded = (trader or InUnderlying())(request, period, [one.signals for one in made])
+        return _result(request, period, made, traded)
+
+
+@contextmanager
+def _earlier_objects_left_alone() -> Iterator[None]:
+    """Let the garbage collection not look at what was there before: a run makes none of it free."""
+    gc.freeze()
     try:
-        return _ran(request, strategy, histories, period, on_symbol, limit_seconds)
+        yield
     finally:
         gc.unfreeze()
-
-
-def _ran(
-    request: BacktestRequest,
-    strategy: Strategy,
-    histories: Sequence[CandleHistory],
-    period: Sequence[CandleHistory],
-    on_symbol: Callable[[CandleHistory], None],
-    limit_seconds: float,
-) -> BacktestResult:
-    made, traded = [], []
-    for history, traded_on in zip(histories, period, strict=True):
-        signalled = signals_of_period(strategy, history, request, limit_seconds)
-        made.append(signalled)
-        traded.append(TRADERS[request.trades_in](traded_on, signalled.signals, request))
-        on_symbol(history)
-    return _result(request, period, made, traded)
 
 
 def _check(
@@ -67,8 +59,6 @@ def _check(
 ) -> None:
     if not histories:
         raise BacktestError("there are no candles")
-    if request.trades_in not in TRADERS:
-        raise BacktestError(f"--in {request.trades_in}: known are {', '.join(TRADERS)}")
     is_daily = strategy.interval == "day" or any(one.interval == "day" for one in histories)
     if is_daily and not request.is_overnight:
         said = "a signal on a candle of a day is entered on the next day"
@@ -92,36 +82,25 @@ def _result(
     request: BacktestRequest,
     period: Sequence[CandleHistory],
     made: Sequence[Signalled],
-    traded: Sequence[Traded],
+    traded: Traded,
 ) -> BacktestResult:
     signals = sorted(
         (signal for one in made for signal in one.signals),
         key=lambda one: (one.candle_closed_at, one.exchange, one.tradingsymbol),
     )
-    trades = sorted(
-        (trade for one in traded for trade in one.trades),
-        key=lambda one: (one.entered_ms, one.instrument),
-    )
-    equity = equity_of(trades, period, request.capital)
+    equity = equity_of(traded.trades, period, request.capital, traded.marks)
     refused = sum(one.refused for one in made)
     return BacktestResult(
         request=request,
         histories=tuple(period),
         signals=tuple(signals),
-        trades=tuple(trades),
+        trades=traded.trades,
         equity=equity,
-        measures=measures(trades, equity, request),
+        measures=measures(traded.trades, equity, request),
         warnings=(*warnings_of(period), *_refusals(made, refused)),
-        untraded=_counted(traded),
+        untraded=traded.untraded,
         refused=refused,
     )
-
-
-def _counted(traded: Sequence[Traded]) -> dict[str, int]:
-    counts: Counter[str] = Counter()
-    for one in traded:
-        counts.update(one.untraded)
-    return dict(sorted(counts.items()))
 
 
 def _refusals(made: Sequence[Signalled], refused: int) -> tuple[str, ...]:

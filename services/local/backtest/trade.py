@@ -11,6 +11,8 @@ from libs.market.charges import TransactionType
 ExitReason = Literal[
     "stop_loss", "target", "opposite_signal", "square_off", "expiry", "end_of_data"
 ]
+PricedBy = Literal["candles", "model", "recorded"]
+"""What prices come from: the candles themselves, the model of options, or recorded chains."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,7 @@ class Trade:
     charges: Decimal
     adverse: Decimal
     favourable: Decimal
+    priced_by: PricedBy = "candles"
 
     @property
     def gross(self) -> Decimal:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, cast, get_args
 
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -25,8 +25,12 @@ from services.local.backtest.candles.stored import stored_candles
 from services.local.backtest.errors import BacktestError
 from services.local.backtest.files import write_result
 from services.local.backtest.many.asking import asked_of
-from services.local.backtest.result import BacktestRequest, BacktestResult
-from services.local.backtest.run import TRADERS, run_backtest
+from services.local.backtest.options.chains import read_chains
+from services.local.backtest.options.rules import OptionRules, PriceModel
+from services.local.backtest.report.page import report_of
+from services.local.backtest.result import BacktestRequest, BacktestResult, TradesIn
+from services.local.backtest.run import run_backtest
+from services.local.backtest.trading import InOptions, InUnderlying, Trader
 from services.local.backtest_screen import show_result
 from services.local.bias_screen import check_bias
 from services.local.commands.options import Config, settings_of
@@ -76,6 +80,16 @@ def backtest(
     slippage: Annotated[
         str, typer.Option("--slippage", help="Part of the price that each market order loses.")
     ] = "0.0002",
+    iv: Annotated[
+        str | None,
+        typer.Option(
+            "--iv",
+            help="Implied volatility of options: 0.15 is 15 %. [default: realised, see the docs]",
+        ),
+    ] = None,
+    chains: Annotated[
+        Path | None, typer.Option("--chains", help="Recorded option chains, where there are any.")
+    ] = None,
     overnight: Annotated[
         bool, typer.Option("--overnight", help="Keep positions over night.")
     ] = False,
@@ -112,7 +126,7 @@ def backtest(
     The same class runs as in replay, paper and live, so the same candles give the same signals.
     A signal is entered at the next candle's open; docs/backtest.md says how trades are filled.
     Writes strategy_signals.jsonl, trades.csv, equity.csv and summary.json, with one sha256 over
-    the first three.
+    the first three, and report.html, which a browser opens offline.
 
     Example: `alphastocks backtest --strategy ma_crossover --candles candles/ --out var/backtest`,
     `alphastocks backtest --strategy ma_crossover --param fast=5 --candles RELIANCE,SBIN --interval
@@ -129,7 +143,7 @@ def backtest(
     request = BacktestRequest(
         strategy=asked[0].strategy,
         parameters=asked[0].parameters,
-        trades_in=_trades_in(trades_in),
+        trades_in=cast(TradesIn, trades_in),
         capital=number_of("--capital", capital, Decimal(10**12), Decimal(1000)),
         risk=number_of("--risk", risk, Decimal(1), Decimal("0.0001")),
         slippage=number_of("--slippage", slippage, Decimal("0.2")),
@@ -137,6 +151,7 @@ def backtest(
         first_day=first_day,
         last_day=last_day,
     )
+    trader = _trader(trades_in, settings, iv, chains)
     chosen = make_strategy(request.strategy, request.parameters, known)
     check_folder("--out", out)
     paths, symbols = split(candles)
@@ -149,19 +164,29 @@ def backtest(
         histories = _stored(settings, var, database, symbols, wanted or chosen.interval)
     if compare or resume or len(asked) > 1:
         source = folder or settings.strategy.folder
-        run_and_rank(request, asked, histories, source, out, is_resumed=resume)
+        run_and_rank(request, asked, histories, source, out, trader=trader, is_resumed=resume)
         return
-    result = _ran(request, histories, known)
-    summary = write_result(result, out)
+    result = _ran(request, histories, known, trader)
+    summary = write_result(result, out, {"report.html": report_of(result)})
     show_result(result, summary, out)
     if check and not check_bias(chosen, histories):
         raise typer.Exit(1)
 
 
-def _trades_in(text: str) -> Any:
-    if text not in TRADERS:
-        raise BacktestError(f"--in: {text!r} is not one of {', '.join(TRADERS)}")
-    return text
+def _trader(trades_in: str, settings: LocalSettings, iv: str | None, chains: Path | None) -> Trader:
+    """Return what trades: options by the settings of executor and position, or the instrument."""
+    if trades_in not in get_args(TradesIn):
+        known = ", ".join(get_args(TradesIn))
+        raise BacktestError(f"--in: {trades_in!r} is not one of {known}")
+    if trades_in == "underlying":
+        for option, value in (("--iv", iv), ("--chains", chains)):
+            if value is not None:
+                raise BacktestError(f"{option} is for trades in options: add --in options")
+        return InUnderlying()
+    volatility = None if iv is None else float(number_of("--iv", iv, Decimal(5), Decimal("0.001")))
+    model = PriceModel(volatility=volatility)
+    rules = OptionRules(settings.executor.policy(), settings.position.exits, model)
+    return InOptions(rules, None if chains is None else read_chains(chains))
 
 
 def _stored(
@@ -185,11 +210,18 @@ def _stored(
 
 
 def _ran(
-    request: BacktestRequest, histories: Sequence[CandleHistory], known: KnownStrategies
+    request: BacktestRequest,
+    histories: Sequence[CandleHistory],
+    known: KnownStrategies,
+    trader: Trader,
 ) -> BacktestResult:
     with _progress(request.strategy, len(histories)) as progress:
         return run_backtest(
-            request, histories, known, on_symbol=lambda _: progress.advance(progress.task_ids[0])
+            request,
+            histories,
+            known,
+            trader=trader,
+            on_symbol=lambda _: progress.advance(progress.task_ids[0]),
         )
 
 

@@ -83,9 +83,10 @@ def restore(
 
     Example: `alphastocks restore backups/2026-06-17`
     """
-    check_folder("--var", var)
     place = _place(config, var, database)
     parts = frozenset(Part) if only is None else frozenset({only})
+    if _made_in_var(place, parts):
+        check_folder("--var", var)
     manifest = asyncio.run(_restored(place, folder, parts))
     what = f"the {only} of " if only else ""
     said = what_and_where(place, manifest, parts)
@@ -171,10 +172,7 @@ def _restore_account(place: Place, folder: Path, manifest: Manifest) -> None:
 @contextmanager
 def _fresh(place: Place, parts: frozenset[Part]) -> Iterator[None]:
     """Refuse what is in the folder of `up` already; remove what was made if the block fails."""
-    made = [
-        *(place.own_bus_state if Part.TOPICS in parts else ()),
-        *(place.own_store_folders if Part.TABLES in parts else ()),
-    ]
+    made = _made_in_var(place, parts)
     for path in made:
         if path.exists():
             raise BackupError(f"{path}: exists: move it away, or name another folder with --var")
@@ -184,6 +182,14 @@ def _fresh(place: Place, parts: frozenset[Part]) -> Iterator[None]:
         for path in made:
             _remove(path)
         raise
+
+
+def _made_in_var(place: Place, parts: frozenset[Part]) -> list[Path]:
+    """Return what these parts need in the folder of `up`: nothing where the settings name both."""
+    return [
+        *(place.own_bus_state if Part.TOPICS in parts else ()),
+        *(place.own_store_folders if Part.TABLES in parts else ()),
+    ]
 
 
 def _remove(path: Path) -> None:

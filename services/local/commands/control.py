@@ -45,8 +45,7 @@ def halt(reason: Reason = "", var: Var = None, url: Url = None) -> None:
     executor = chosen_executor(url, var)
     _ask(executor, var, "halt", reason)
     screen.console.print(
-        f"Trading is halted at {executor.url}: no position is opened. "
-        "`alphastocks resume` lifts it.",
+        f"Trading is halted at {executor.url}: no position is opened. `resume` lifts it.",
         soft_wrap=True,
     )
 

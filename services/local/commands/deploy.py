@@ -7,7 +7,7 @@ import typer
 
 from services.local import screen
 from services.local.commands.places import check_folder
-from services.local.commands.secret_files import write_missing
+from services.local.commands.secret_files import folders_to_write, write_missing
 
 
 def secrets(
@@ -19,7 +19,8 @@ def secrets(
 
     Example: `alphastocks secrets deploy/k8s/overlays/local/secrets`
     """
-    check_folder("DIR", folder)
+    for place in folders_to_write(folder):
+        check_folder("DIR", place)
     written = write_missing(folder)
     for name in written:
         screen.console.print(f"made {folder / name}", soft_wrap=True)

@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from libs.runtime.direct import DIRECT
+from libs.runtime.error_line import system_reason
 from libs.runtime.settings import RuntimeSettings, SettingsError
 from services.local.control_file import (
     STATE_FOLDERS,
@@ -52,7 +53,13 @@ class Executor:
             raise SettingsError(f"{action}: {self.url}: {detail_of(error)}") from None
         except (OSError, ValueError) as error:
             silent = f"no answer from the executor at {self.url}, which may be starting"
-            raise SettingsError(f"{action}: {silent}: {error}") from None
+            raise SettingsError(f"{action}: {silent}: {_reason(error)}") from None
+
+
+def _reason(error: OSError | ValueError) -> str:
+    """Return why a request has no answer, in the words of the system where it has some."""
+    within = getattr(error, "reason", error)  # of a URLError
+    return system_reason(within) if isinstance(within, OSError) else str(within)
 
 
 def chosen_executor(url: str | None, var: Path | None) -> Executor:

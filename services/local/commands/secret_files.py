@@ -33,7 +33,22 @@ def write_missing(top: Path) -> list[str]:
 
     A secret that is derived from another one is derived from the existing file.
     """
-    makers: dict[str, Callable[[Path], str]] = {
+    try:
+        if not top.exists():
+            top.mkdir(parents=True, mode=_TOP_MODE)
+        return [name for name, make in _makers().items() if _is_written(top / name, top, make)]
+    except OSError as error:
+        raise SettingsError(f"secrets: {error.filename}: {error.strerror}") from None
+
+
+def folders_to_write(top: Path) -> list[Path]:
+    """Return the folders of the missing files; each may be a mount, and `top` read-only."""
+    files = [top / name for name in _makers()]
+    return [file.parent for file in files if not file.exists()]
+
+
+def _makers() -> dict[str, Callable[[Path], str]]:
+    return {
         STORE: _password,
         READER: _password,
         ADMIN: _password,
@@ -42,12 +57,6 @@ def write_missing(top: Path) -> list[str]:
         OPERATOR: lambda _: new_token(),
         CONTROL: _control,
     }
-    try:
-        if not top.exists():
-            top.mkdir(parents=True, mode=_TOP_MODE)
-        return [name for name, make in makers.items() if _is_written(top / name, top, make)]
-    except OSError as error:
-        raise SettingsError(f"secrets: {error.filename}: {error.strerror}") from None
 
 
 def _is_written(file: Path, top: Path, make: Callable[[Path], str]) -> bool:

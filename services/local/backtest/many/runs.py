@@ -20,8 +20,9 @@ from libs.market.calendar import IST
 from services.local.backtest.candles.history import CandleHistory
 from services.local.backtest.candles.period import within
 from services.local.backtest.result import BacktestRequest
-from services.local.backtest.run import TRADERS, signals_of_period
+from services.local.backtest.run import signals_of_period
 from services.local.backtest.trade import Trade
+from services.local.backtest.trading import InUnderlying, Trader
 from services.strategy.domain.registry import KnownStrategies, class_of, make_strategy
 from services.strategy.finding import known_strategies
 
@@ -63,6 +64,7 @@ def run_many(
     *,
     is_resumed: bool = False,
     on_done: Callable[[], None] = lambda: None,
+    trader: Trader | None = None,
     workers: int | None = None,
 ) -> list[Done]:
     """Run backtests, and return what each came to, in the order in which they were asked for.
@@ -70,7 +72,8 @@ def run_many(
     Each is written to `out` when it is done; with `is_resumed` those that are there, for the same
     request and candles, are not run again. Raises what the first failing one raises.
     """
-    base, known = _digest(request, histories), known_strategies(folder)
+    state = _Work(request, tuple(histories), folder, trader or InUnderlying())
+    base, known = _digest(state), known_strategies(folder)
     keys = [_key(base, one, known) for one in asked]
     path = out / RUNS
     found = _read(path) if is_resumed else {}
@@ -82,7 +85,7 @@ def run_many(
     with path.open("a" if is_resumed else "w") as file:
         if found:
             file.write("\n")  # the last line may have been cut off
-        for key, result in _over_the_cores(request, left, histories, folder, workers):
+        for key, result in _over_the_cores(state, left, workers):
             done[key] = result
             file.write(json.dumps({"key": key, **asdict(result)}) + "\n")
             file.flush()
@@ -91,20 +94,20 @@ def run_many(
 
 
 def run_one(
-    request: BacktestRequest, histories: Sequence[CandleHistory], known: KnownStrategies
+    request: BacktestRequest,
+    histories: Sequence[CandleHistory],
+    known: KnownStrategies,
+    trader: Trader,
 ) -> Done:
     """Run one backtest, without its files: what a ranking needs."""
     strategy = make_strategy(request.strategy, request.parameters, known)
-    signals, trades = 0, list[Trade]()
-    for history in histories:
-        made = signals_of_period(strategy, history, request)
-        period = within(history, request.first_day, request.last_day)
-        trades.extend(TRADERS[request.trades_in](period, made.signals, request).trades)
-        signals += len(made.signals)
+    made = [signals_of_period(strategy, one, request).signals for one in histories]
+    period = [within(one, request.first_day, request.last_day) for one in histories]
+    trades = trader(request, period, made).trades
     return Done(
         strategy=request.strategy,
         parameters=request.parameters,
-        signals=signals,
+        signals=sum(map(len, made)),
         trades=len(trades),
         won=sum(trade.net > 0 for trade in trades),
         net=str(sum((trade.net for trade in trades), Decimal(0))),
@@ -128,23 +131,33 @@ def _daily(trades: Sequence[Trade], days: Sequence[date], capital: Decimal) -> t
     return tuple(float(one / capital) for one in net.values())
 
 
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """What all backtests share, and what a worker process is given once."""
+
+    request: BacktestRequest
+    histories: Sequence[CandleHistory]
+    folder: Path | None
+    trader: Trader
+
+    def of(self, one: Asked, known: KnownStrategies) -> Done:
+        """Run one backtest."""
+        request = replace(self.request, strategy=one.strategy, parameters=one.parameters)
+        return run_one(request, self.histories, known, self.trader)
+
+
 def _over_the_cores(
-    request: BacktestRequest,
-    left: Mapping[str, Asked],
-    histories: Sequence[CandleHistory],
-    folder: Path | None,
-    workers: int | None,
+    work: _Work, left: Mapping[str, Asked], workers: int | None
 ) -> Iterator[tuple[str, Done]]:
     """Yield the results as they come; the first error ends all."""
     count = min(workers or os.cpu_count() or 1, len(left))
     if count <= 1:
-        known = known_strategies(folder)
+        known = known_strategies(work.folder)
         for key, one in left.items():
-            yield key, run_one(_request(request, one), histories, known)
+            yield key, work.of(one, known)
         return
     fresh = multiprocessing.get_context("spawn")  # a fork would copy locks of running threads
-    state = request, tuple(histories), folder
-    with ProcessPoolExecutor(count, fresh, _prepare, state) as pool:
+    with ProcessPoolExecutor(count, fresh, _prepare, (work,)) as pool:
         futures = {pool.submit(_in_worker, one): key for key, one in left.items()}
         try:
             for future in as_completed(futures):
@@ -153,39 +166,24 @@ def _over_the_cores(
             pool.shutdown(wait=False, cancel_futures=True)
 
 
-@dataclass(slots=True)
-class _Worker:
-    """What a worker process keeps from one backtest to the next."""
-
-    request: BacktestRequest
-    histories: Sequence[CandleHistory]
-    known: KnownStrategies
+_prepared: list[tuple[_Work, KnownStrategies]] = []
+"""In a worker process: what it was given, and the strategies that it loaded."""
 
 
-_workers: list[_Worker] = []
-
-
-def _prepare(
-    request: BacktestRequest, histories: Sequence[CandleHistory], folder: Path | None
-) -> None:
-    _workers.append(_Worker(request, histories, known_strategies(folder)))
+def _prepare(work: _Work) -> None:
+    _prepared.append((work, known_strategies(work.folder)))
 
 
 def _in_worker(one: Asked) -> Done:
-    worker = _workers[0]
-    return run_one(_request(worker.request, one), worker.histories, worker.known)
+    work, known = _prepared[0]
+    return work.of(one, known)
 
 
-def _request(request: BacktestRequest, one: Asked) -> BacktestRequest:
-    return replace(request, strategy=one.strategy, parameters=one.parameters)
-
-
-def _digest(request: BacktestRequest, histories: Sequence[CandleHistory]) -> str:
+def _digest(work: _Work) -> str:
     """Return a digest of the candles and of all that is asked but strategy and parameters."""
-    digest = hashlib.sha256()
-    plain = replace(request, strategy="", parameters={})
-    digest.update(json.dumps(asdict(plain), default=str, sort_keys=True).encode())
-    for one in histories:
+    plain = replace(work.request, strategy="", parameters={})
+    digest = hashlib.sha256(f"{plain!r} {work.trader!r}".encode())
+    for one in work.histories:
         digest.update(f"{one.key} {one.interval} {len(one)}".encode())
         for column in (one.opened_ms, one.open, one.high, one.low, one.close, one.volume):
             digest.update(np.ascontiguousarray(column).tobytes())

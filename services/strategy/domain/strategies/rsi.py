@@ -15,6 +15,7 @@ class Rsi(Strategy):
     """
 
     name = "rsi"
+    history_needed = 150
 
     def __init__(
         self,
@@ -25,7 +26,7 @@ class Rsi(Strategy):
         target_percent: Percent = 2.0,
         stop_percent: Percent = 1.0,
         confidence: Confidence = 0.7,
-        history_needed: int = 50,
+        history_needed: int = 150,
     ) -> None:
         if oversold >= overbought:
             raise ValueError(f"oversold ({oversold}) must be below overbought ({overbought})")

@@ -19,7 +19,7 @@ class Supertrend(Strategy):
     """
 
     name = "supertrend"
-    history_needed = 100
+    history_needed = 300
 
     def __init__(
         self,
@@ -29,7 +29,7 @@ class Supertrend(Strategy):
         multiplier: Annotated[float, Field(gt=0, le=20)] = 3.0,
         reward_to_risk: Multiple = 2.0,
         confidence: Confidence = 0.75,
-        history_needed: int = 100,
+        history_needed: int = 300,
     ) -> None:
         if length_ms(higher) <= length_ms(interval):
             raise ValueError(f"higher ({higher}) must be longer than interval ({interval})")

@@ -17,6 +17,7 @@ class VwapReversion(Strategy):
     """
 
     name = "vwap_reversion"
+    history_needed = 150
 
     def __init__(
         self,
@@ -25,7 +26,7 @@ class VwapReversion(Strategy):
         entry_atrs: Multiple = 2.0,
         stop_atrs: Multiple = 1.0,
         confidence: Confidence = 0.65,
-        history_needed: int = 50,
+        history_needed: int = 150,
     ) -> None:
         self.interval = interval
         self.history_needed = history_needed

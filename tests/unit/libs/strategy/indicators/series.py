@@ -63,6 +63,12 @@ def columns(frame: pd.DataFrame, *names: str) -> list[Floats]:
     return [frame[name].to_numpy(float) for name in names or ("high", "low", "close")]
 
 
+def prices_of(frame: pd.DataFrame) -> tuple[Floats, Floats, Floats]:
+    """Return high, low and close of a frame."""
+    high, low, close = columns(frame)
+    return high, low, close
+
+
 def assert_equals(
     ours: Sequence[object], theirs: Sequence[Iterable[float]], atol: float = 0.0
 ) -> None:

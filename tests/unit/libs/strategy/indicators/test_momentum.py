@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from libs.strategy.indicators import MACD, RSI, Stochastic
 from tests.unit.libs.strategy.indicators.series import (
     assert_equals,
-    columns,
     of_candles,
     of_closes,
+    prices_of,
     walks,
 )
 
@@ -29,7 +29,8 @@ def wilder(closes: pd.Series, period: int) -> pd.Series:
         whole = pd.concat([begun, side.iloc[period + 1 :]])
         averages.append(whole.ewm(alpha=1 / period, adjust=False).mean())
     gain, loss = averages
-    return 100 * gain / (gain + loss)
+    index: pd.Series = 100 * gain / (gain + loss)
+    return index
 
 
 @given(walks(), st.integers(2, 30))
@@ -84,9 +85,10 @@ def test_the_macd_of_a_constant_price_is_zero() -> None:
 def test_the_stochastic_equals_that_of_ta_lib(
     frame: pd.DataFrame, fastk: int, slowk: int, slowd: int
 ) -> None:
-    lengths = {"fastk_period": fastk, "slowk_period": slowk, "slowd_period": slowd}
-    theirs = talib.STOCH(*columns(frame), **lengths)
-    assert_equals(of_candles(Stochastic(**lengths), frame), theirs, PERCENT)
+    theirs = talib.STOCH(
+        *prices_of(frame), fastk_period=fastk, slowk_period=slowk, slowd_period=slowd
+    )
+    assert_equals(of_candles(Stochastic(fastk, slowk, slowd), frame), theirs, PERCENT)
 
 
 def test_the_stochastic_of_a_constant_price_is_zero() -> None:

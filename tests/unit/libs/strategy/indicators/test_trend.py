@@ -15,15 +15,19 @@ from tests.unit.libs.strategy.indicators.series import (
     assert_equals,
     columns,
     of_candles,
+    prices_of,
     walks,
 )
 
 
 @given(walks(), st.integers(2, 30))
 def test_the_adx_equals_that_of_ta_lib(frame: pd.DataFrame, period: int) -> None:
-    prices = columns(frame)
-    adx = talib.ADX(*prices, period)
-    theirs = [adx, talib.PLUS_DI(*prices, period), talib.MINUS_DI(*prices, period)]
+    prices = prices_of(frame)
+    theirs = [
+        talib.ADX(*prices, timeperiod=period),
+        talib.PLUS_DI(*prices, timeperiod=period),
+        talib.MINUS_DI(*prices, timeperiod=period),
+    ]
     assert_equals(of_candles(ADX(period), frame), theirs, atol=1e-11)
 
 

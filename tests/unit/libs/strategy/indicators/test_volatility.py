@@ -17,6 +17,7 @@ from tests.unit.libs.strategy.indicators.series import (
     columns,
     of_candles,
     of_closes,
+    prices_of,
     walks,
 )
 
@@ -25,7 +26,7 @@ lengths = st.integers(1, 30)
 
 @given(walks(), lengths)
 def test_the_atr_equals_that_of_ta_lib(frame: pd.DataFrame, period: int) -> None:
-    assert_equals(of_candles(ATR(period), frame), [talib.ATR(*columns(frame), period)])
+    assert_equals(of_candles(ATR(period), frame), [talib.ATR(*prices_of(frame), timeperiod=period)])
 
 
 def test_the_true_range_of_a_gap_reaches_from_the_last_close() -> None:
@@ -103,7 +104,7 @@ def test_the_deviation_of_a_constant_price_is_zero() -> None:
 def test_the_keltner_channel_is_an_ema_and_atrs(
     frame: pd.DataFrame, span: int, period: int
 ) -> None:
-    reach = 1.5 * talib.ATR(*columns(frame), period)
+    reach = 1.5 * talib.ATR(*prices_of(frame), timeperiod=period)
     middle = frame["close"].ewm(span=span, adjust=False).mean().to_numpy()
     ours = of_candles(Keltner(span, period, 1.5), frame)
     assert_equals(ours, [middle + reach, middle + 0 * reach, middle - reach])

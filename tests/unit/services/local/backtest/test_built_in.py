@@ -26,7 +26,7 @@ def test_a_backtest_gives_the_signals_of_the_service(
     candles.sort(key=lambda candle: (candle.closes_ms, length_ms(candle.interval)))
     signals = fed(one, candles)
     assert signals_on(strategy(), history).signals == signals
-    assert len(signals) >= 40
+    assert len(signals) >= 30
 
 
 @pytest.mark.proof("a year of five instruments for each strategy takes half a minute")

@@ -13,6 +13,7 @@ from services.local.backtest.many.runs import RUNS, Asked, Done, run_many, run_o
 from services.local.backtest.many.table import ranked, table_of
 from services.local.backtest.result import BacktestRequest
 from services.local.backtest.run import run_backtest
+from services.local.backtest.trading import InUnderlying
 from services.strategy.domain.registry import UnknownStrategy
 from services.strategy.finding import known_strategies
 from tests.unit.services.local.backtest.histories import random_walk
@@ -50,7 +51,7 @@ def test_an_unknown_strategy_among_several_is_named() -> None:
 
 def test_one_of_many_comes_to_what_it_comes_to_alone() -> None:
     alone = run_backtest(replace(REQUEST, parameters={"fast": 5}), HISTORIES, KNOWN)
-    one = run_one(replace(REQUEST, parameters={"fast": 5}), HISTORIES, KNOWN)
+    one = run_one(replace(REQUEST, parameters={"fast": 5}), HISTORIES, KNOWN, InUnderlying())
     assert (one.signals, one.trades) == (len(alone.signals), len(alone.trades))
     assert one.trades > 10
     assert Decimal(one.net) == sum(trade.net for trade in alone.trades)

@@ -126,6 +126,7 @@ def test_a_silent_executor_is_named_with_its_address(runs: Any, command: str) ->
     result = CliRunner().invoke(app, [command, *options])
     assert isinstance(result.exception, SettingsError)
     assert f"{command}: no answer from the executor at http://127.0.0.1:2" in str(result.exception)
+    assert str(result.exception).endswith("starting: Connection refused")
 
 
 @pytest.mark.parametrize("options", [[], ["--var", "var/kite"]])

@@ -1,7 +1,9 @@
 """The secrets of a deployment: made once, readable where they are mounted, fitting each other."""
 
+import errno
 import json
 import stat
+import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -11,6 +13,7 @@ from libs.broker.kite.session import SessionFile
 from libs.runtime.access import Access, Denied
 from libs.runtime.settings import SettingsError, load_settings
 from services.executor.settings import ExecutorProcess
+from services.local.commands.deploy import secrets
 from services.local.commands.secret_files import EXCHANGE, OPERATOR, SESSION, STORE, write_missing
 from services.simulator.settings import SimulatorProcess
 
@@ -73,3 +76,26 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(SettingsError, match=r"^secrets: .*file/secrets: Not a directory"):
         write_missing(tmp_path / "file" / "secrets")
+
+
+def test_mounted_folders_in_a_place_that_is_read_only_are_filled_and_filled_ones_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in the container: each folder is a volume, and the root is read-only."""
+    for name in ("store", "grafana", "operator", "control", "simulator", "simulator-session"):
+        (tmp_path / name).mkdir()
+    writable, refused = tempfile.TemporaryFile, [tmp_path]
+
+    def trial(*, dir: Path) -> object:
+        if dir in refused:
+            raise OSError(errno.EROFS, "Read-only file system")
+        return writable(dir=dir)
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", trial)
+    secrets(tmp_path)
+    assert (tmp_path / STORE).read_text()
+    refused.append((tmp_path / STORE).parent)
+    secrets(tmp_path)
+    (tmp_path / STORE).unlink()
+    with pytest.raises(SettingsError, match=r"^DIR: .*in .*/store: Read-only file system"):
+        secrets(tmp_path)

@@ -35,8 +35,9 @@ class Recorded:
     @cached_property
     def hours(self) -> pd.DataFrame:
         """The same as candles of 60 minutes from 09:15 on; the last one of a day is short."""
-        since_open = self.frame["timestamp"] - self.frame["day"] - pd.Timedelta(hours=9, minutes=15)
-        grouped = self.frame.groupby([self.frame["day"], since_open.dt.total_seconds() // 3600])
+        clock = self.frame["timestamp"].dt
+        hour = (clock.hour * 60 + clock.minute - (9 * 60 + 15)) // 60
+        grouped = self.frame.groupby([self.frame["day"], hour])
         made = grouped.agg(
             timestamp=("timestamp", "first"),
             closes=("closes", "last"),

@@ -35,7 +35,7 @@ def walk(steps: list[tuple[int, int, int]]) -> list[Candle]:
 
 
 @pytest.mark.parametrize("strategy", BUILT_IN, ids=lambda one: one.name)
-@examples(10)
+@examples(5)
 @given(STEPS, st.integers(0, 80))
 def test_signals_begin_after_the_history_needed_and_do_not_depend_on_it(
     strategy: type[Strategy], steps: list[tuple[int, int, int]], history: int
@@ -53,7 +53,7 @@ def test_signals_begin_after_the_history_needed_and_do_not_depend_on_it(
 
 
 @pytest.mark.parametrize("strategy", BUILT_IN, ids=lambda one: one.name)
-@examples(10)
+@examples(5)
 @given(STEPS)
 def test_the_same_candles_give_the_same_signals_again(
     strategy: type[Strategy], steps: list[tuple[int, int, int]]

@@ -51,6 +51,7 @@ class FrameMaCrossover(_Frames):
 
 class FrameRsi(_Frames):
     name = "frame_rsi"
+    history_needed = Rsi.history_needed
 
     def direction(self, close: pd.Series) -> int:
         before, now = talib.RSI(close.to_numpy(), 14)[-2:]

@@ -63,7 +63,7 @@ def test_its_signals_are_where_the_index_of_talib_crosses(market: Recorded) -> N
         market.frame,
         buys=buys,
         sells=sells,
-        history=50,
+        history=150,
         price=close,
         stop_loss=close * (1 - 0.01 * sign),
         target=close * (1 + 0.02 * sign),

@@ -95,7 +95,7 @@ def test_its_signals_are_the_turns_along_with_the_last_closed_hour(market: Recor
         frame,
         buys=turned & (own["direction"] > 0) & (close > own["level"]),
         sells=turned & (own["direction"] < 0) & (close < own["level"]),
-        history=100,
+        history=300,
         price=close,
         stop_loss=own["level"],
         target=close + 2 * (close - own["level"]),

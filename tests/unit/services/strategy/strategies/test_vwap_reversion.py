@@ -84,7 +84,7 @@ def test_its_signals_are_the_returns_of_a_distance_by_pandas_and_talib(market: R
         frame,
         buys=buys,
         sells=sells,
-        history=50,
+        history=150,
         price=close,
         stop_loss=close + pd.Series(np.where(buys, -reach, reach)),
         target=vwap,
