@@ -42,6 +42,7 @@ class Trader(Protocol):
         """Trade the signals of each history, oldest first."""
 
 
+@dataclass(frozen=True, slots=True)
 class InUnderlying:
     """Trades the instrument itself, each for itself."""
 
