@@ -3,8 +3,9 @@
 The libraries are of the bench alone (`backtesting` is under the AGPL): they are installed into an
 environment of their own under var/, and never imported here. All three trade the crossing of the
 exponential averages of 9 and 21 on a year of five shares, with a stop 1 % and a target 2 % away,
-entered at the next open. `vectorbt` computes whole columns in compiled code, candle by candle only
-inside; it needs no strategy class, makes no ids and knows no square-off and no dated charges.
+entered at the next open. `vectorbt` computes whole columns in compiled code, and is asked share by
+share, with its statistics: most of its time is per call. It has no strategy class, makes no ids and
+knows no square-off and no dated charges.
 """
 
 import json
