@@ -40,7 +40,7 @@ class StoredSignals:
 
     async def last_day(self) -> date | None:
         """Return the latest trading day with a signal."""
-        found = await self.store.query("SELECT max(trading_day) AS day FROM trading_signals")
+        found = await self.store.query("SELECT max(trading_day) AS day FROM trading_signals FINAL")
         day: date = found["day"][0]
         return day if day > date(1970, 1, 1) else None
 

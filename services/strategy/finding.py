@@ -110,7 +110,7 @@ def _module(path: Path) -> ModuleType:
     name = f"{_MODULES}.{path.stem}"
     spec = spec_from_file_location(name, path.absolute())
     if spec is None or spec.loader is None:
-        raise _Broken("it is no Python file")
+        raise _Broken(f"{path} is no Python file")
     module = module_from_spec(spec)
     sys.modules[name] = module  # so that annotations of its classes can be read
     try:

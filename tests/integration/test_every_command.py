@@ -23,11 +23,18 @@ MISSING, FOLDER, FILE, BELOW_FILE = "missing", "folder", "file", "file/below"
 UNWRITABLE: Words = (FILE, BELOW_FILE, "/proc/nothing")
 UNREADABLE: Words = (MISSING, FILE)
 ANY_TEXT: Words = ()
+GROUPS = ("topics", "dlq", "strategies")
 
 GOOD: dict[str, Words] = {
     "demo": (),
     "replay": ("ticks", "--date", DAY.isoformat(), "--out", "out"),
     "backtest": ("--strategy", "ma_crossover", "--candles", "SBIN", "--out", "out"),
+    "compare": (FILE, FILE),
+    "strategies": (),
+    "strategies list": (),
+    "strategies show": ("ma_crossover",),
+    "strategies new": ("mine",),
+    "strategies test": ("mine.py",),
     "up": (),
     "simulator": ("--port", "0"),
     "login": ("--request-token", "abc"),
@@ -73,6 +80,10 @@ WRONG: dict[str, Words] = {
     "--risk": ("x", "2"),
     "--slippage": ("x", "1"),
     "--folder": (MISSING, FILE),
+    "strategies new --folder": UNWRITABLE,
+    "--iv": ("x", "9"),
+    "--chains": UNREADABLE,
+    "--most": ("0", "x"),
     "--exchange": ("NOPE", "NSE"),
     "--symbol": ANY_TEXT,
     "--database": ("a b", "x;y", ""),
@@ -91,6 +102,11 @@ WRONG: dict[str, Words] = {
     "--only": ("neither",),
     "backup FOLDER": UNWRITABLE,
     "restore FOLDER": (MISSING, FILE, FOLDER),
+    "compare RUN1": (MISSING, FOLDER),
+    "compare RUN2": (MISSING, FOLDER),
+    "strategies show NAME": ("nope", ""),
+    "strategies new NAME": ("My-x", "class", ""),
+    "strategies test FILE": (MISSING, FILE, FOLDER),
     "replay DIR": (*UNREADABLE, FOLDER),
     "secrets DIR": UNWRITABLE,
     "MODE": ("live", ""),
@@ -151,7 +167,7 @@ def wrong_words(path: str) -> Iterator[tuple[str, Words]]:
         elif getattr(option, "is_flag", False):
             yield name, (*good, f"{name}=x")
         elif not is_told_in_a_list(path, name):
-            for value in WRONG[name]:
+            for value in WRONG.get(f"{path} {name}", WRONG[name]):
                 yield name, (*good, name, value)
 
 
@@ -160,7 +176,9 @@ def cases() -> list[Any]:
         pytest.param(culprit, (*path.split(), *words), id=" ".join((path, *words)))
         for path in COMMANDS
         for culprit, words in wrong_words(path)
-        if not (path in ("topics", "dlq") and culprit == "surplus")  # the name of a command
+        if not (
+            path in ("topics", "dlq", "strategies") and culprit == "surplus"
+        )  # the name of a command
     ]
 
 

@@ -11,11 +11,13 @@ from libs.market.calendar import IST
 from services.local.run_comparison import Difference, compare_runs
 from services.local.screen import console, notify
 
-Run = Annotated[Path, typer.Argument(help="A run's folder: of backtest, replay or demo.")]
+_RUN = "A run's folder: of backtest, replay or demo."
+Run1 = Annotated[Path, typer.Argument(metavar="RUN1", help=_RUN)]
+Run2 = Annotated[Path, typer.Argument(metavar="RUN2", help=_RUN)]
 Most = Annotated[int, typer.Option("--most", min=1, help="How many differences are listed.")]
 
 
-def compare(run1: Run, run2: Run, most: Most = 50) -> None:
+def compare(run1: Run1, run2: Run2, most: Most = 50) -> None:
     """List the signals in which two runs differ; status 1 if there are any.
 
     Example: alphastocks compare var/replay var/backtest

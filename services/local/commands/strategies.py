@@ -28,7 +28,8 @@ Folder = Annotated[
         "--folder", help="Folder of strategy files. [default: that of the settings, or strategies]"
     ),
 ]
-Name = Annotated[str, typer.Argument(help="The strategy's name.")]
+File = Annotated[Path, typer.Argument(metavar="FILE", help="The strategy's file.")]
+Name = Annotated[str, typer.Argument(metavar="NAME", help="The strategy's name.")]
 
 
 def known_of(folder: Path | None, config: Path | None) -> KnownStrategies:
@@ -80,7 +81,7 @@ def show(name: Name, folder: Folder = None, config: Config = None) -> None:
 
 @strategies_app.command()
 def new(
-    name: Annotated[str, typer.Argument(help="Its name, such as my_strategy.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Its name, such as my_strategy.")],
     folder: Annotated[Path, typer.Option("--folder", help="Where to write it.")] = DEFAULT_FOLDER,
 ) -> None:
     """Write a strategy that works, and a test of it, for you to change.
@@ -93,7 +94,9 @@ def new(
 
 
 @strategies_app.command()
-def test(file: Annotated[Path, typer.Argument(help="The strategy's file.")]) -> None:
+def test(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The strategy's file.")],
+) -> None:
     """Try a strategy on generated candles, and run the tests beside it; status 1 if one fails.
 
     Example: alphastocks strategies test strategies/my_strategy.py
