@@ -10,7 +10,7 @@ from services.local.commands.backtest import backtest
 from services.local.commands.backup import backup, restore
 from services.local.commands.cluster import lag, topics_app
 from services.local.commands.compare import compare
-from services.local.commands.control import halt, leave, mode, resume, state, token
+from services.local.commands.control import halt, leave, mode, resume
 from services.local.commands.demo import demo
 from services.local.commands.deploy import secrets
 from services.local.commands.doctor import doctor
@@ -20,7 +20,9 @@ from services.local.commands.migrate import migrate
 from services.local.commands.replay import replay
 from services.local.commands.signals import signals
 from services.local.commands.simulator import simulator
+from services.local.commands.state import state
 from services.local.commands.strategies import strategies_app
+from services.local.commands.token import token
 from services.local.commands.up import up
 
 app = typer.Typer(

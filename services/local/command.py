@@ -1,6 +1,7 @@
 """The `alphastocks` command from outside: whatever goes wrong is one line and an exit status."""
 
 import sys
+from importlib import import_module
 
 import typer
 from typer.exceptions import TyperException
@@ -9,6 +10,14 @@ from libs.errors import AlphaStocksError
 from libs.runtime.error_line import INTERRUPTED_STATUS, errors_as_one_line
 
 NAME = "alphastocks"
+URGENT = {
+    "halt": ("control", "halt"),
+    "resume": ("control", "resume"),
+    "mode": ("control", "mode"),
+    "exit": ("control", "leave"),
+    "state": ("state", "state"),
+}
+"""Commands that do not wait until every service is imported → their file and function."""
 
 
 class WrongUsage(AlphaStocksError):
@@ -25,10 +34,29 @@ def main() -> None:
     """Run the command; a wrong input is one line and exit status 2, Ctrl-C one line and 130."""
     with errors_as_one_line(NAME):
         # All services are imported here: Ctrl-C meanwhile is one line too.
-        from services.local.__main__ import app  # noqa: PLC0415
-
-        status = run(app)
+        status = run(_app_for(sys.argv[1:]))
     sys.exit(status)
+
+
+def _app_for(words: list[str]) -> typer.Typer:
+    """Return the whole command, or one that is for a hurry alone."""
+    if words and words[0] in URGENT:
+        return urgent(words[0])
+    from services.local.__main__ import app  # noqa: PLC0415
+
+    return app
+
+
+def urgent(name: str) -> typer.Typer:
+    """Return an app of one command, which imports what that needs."""
+    file, function = URGENT[name]
+    found = getattr(import_module(f"services.local.commands.{file}"), function)
+    app = typer.Typer(
+        add_completion=False, rich_markup_mode="markdown", pretty_exceptions_enable=False
+    )
+    app.callback()(lambda: None)  # so that the name of the one command is expected, too
+    app.command(name=name)(found)
+    return app
 
 
 def run(app: typer.Typer) -> int:

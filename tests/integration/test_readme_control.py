@@ -12,7 +12,7 @@ from libs.events.control import ControlUsed
 from libs.runtime.settings import load_settings
 from services.executor.settings import ExecutorSettings
 from services.local.catalogue import entry_of
-from services.local.control_file import own_control
+from services.local.own_control import own_control
 from services.local.settings import LocalSettings
 from tests.integration.commands import alphastocks
 from tests.integration.processes import free_ports

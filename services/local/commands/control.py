@@ -1,16 +1,15 @@
-"""`alphastocks halt`, `resume`, `mode`, `exit`, `state` and `token`: control of the executor."""
+"""`alphastocks halt`, `resume`, `mode` and `exit`: control of the executor.
 
-import json
+They are for a hurry, so this file imports little.
+"""
+
 from pathlib import Path
 from typing import Annotated, Any, get_args
 
 import typer
-from pydantic import ValidationError
 
 from libs.events.control import ChangeableMode
-from libs.runtime.access import LONGEST_NAME, SCOPES, hash_of, new_token
 from libs.runtime.settings import SettingsError
-from services.executor.replies import State
 from services.local import screen
 from services.local.commands.executor_client import (
     DEFAULT_URL,
@@ -19,7 +18,6 @@ from services.local.commands.executor_client import (
     chosen_executor,
     executor_with_token,
 )
-from services.local.commands.state_page import positions_table, state_lines
 from services.local.control_file import control_of, running_controls
 
 Url = Annotated[
@@ -43,7 +41,7 @@ def halt(reason: Reason = "", var: Var = None, url: Url = None) -> None:
     Example: `alphastocks halt --reason "news at noon"`
     """
     executor = chosen_executor(url, var)
-    _ask(executor, var, "halt", reason)
+    ask(executor, var, "halt", reason)
     screen.console.print(
         f"Trading is halted at {executor.url}: no position is opened. `resume` lifts it.",
         soft_wrap=True,
@@ -56,7 +54,7 @@ def resume(reason: Reason = "", var: Var = None, url: Url = None) -> None:
     Example: `alphastocks resume`
     """
     executor = chosen_executor(url, var)
-    _ask(executor, var, "resume", reason)
+    ask(executor, var, "resume", reason)
     screen.console.print(f"Trading goes on at {executor.url}.", soft_wrap=True)
 
 
@@ -76,7 +74,7 @@ def mode(
     if to not in get_args(ChangeableMode):
         raise SettingsError(f"MODE: {to!r} is none of {', '.join(get_args(ChangeableMode))}")
     executor = executor_with_token(url, "trade")
-    _ask(executor, None, "mode", reason, mode=to)
+    ask(executor, None, "mode", reason, mode=to)
     screen.console.print(f"The mode is {to} at {executor.url}.", soft_wrap=True)
 
 
@@ -93,55 +91,13 @@ def leave(
     executor = chosen_executor(url, var)
     if not yes:
         typer.confirm(f"Close every open position at {executor.url} now?", abort=True)
-    answer = _ask(executor, var, "exit", reason)
+    answer = ask(executor, var, "exit", reason)
     screen.console.print(
         f"Exits requested at {executor.url}: {answer['positions']}.", soft_wrap=True
     )
 
 
-def state(var: Var = None, url: Url = None) -> None:
-    """Show mode, halt, results of the day, the used limits, and every open position.
-
-    Example: `alphastocks state`
-    """
-    executor = chosen_executor(url, var)
-    now = _state(_ask(executor, var, "state", None), executor.url)
-    for line in state_lines(now):
-        screen.console.print(line, soft_wrap=True)
-    if now.positions:
-        screen.console.print(positions_table(now))
-
-
-def token(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Its owner, for the audit trail.")],
-    scope: Annotated[str, typer.Option("--scope", help="read, operate or trade")] = "operate",
-) -> None:
-    """Make a token for the control endpoints; it is shown once, and only its hash is stored.
-
-    Example: `alphastocks token asha --scope operate`
-    """
-    made = new_token()
-    pasted = token_setting(name, scope, hash_of(made))
-    screen.console.print(f"The token, shown this once:\n  {made}", soft_wrap=True)
-    screen.console.print("At the end of the executor's settings file:", soft_wrap=True)
-    screen.console.print(pasted, soft_wrap=True)
-
-
-def token_setting(name: str, scope: str, sha256: str) -> str:
-    """Return lines of TOML that admit a token; they may follow those of other tokens.
-
-    Raises SettingsError for a name or scope that the settings would refuse.
-    """
-    if scope not in SCOPES:
-        raise SettingsError(f"--scope: {scope!r} is none of {', '.join(SCOPES)}")
-    if not name.isprintable() or not 0 < len(name) <= LONGEST_NAME:
-        raise SettingsError(f"NAME: {name!r} is not a name of 1 to {LONGEST_NAME} letters")
-    quoted = json.dumps(name, ensure_ascii=False)
-    header = "[[executor.control.tokens]]"
-    return f'{header}\nname = {quoted}\nscope = "{scope}"\nsha256 = "{sha256}"'
-
-
-def _ask(executor: Executor, var: Path | None, action: str, reason: str | None, **more: str) -> Any:
+def ask(executor: Executor, var: Path | None, action: str, reason: str | None, **more: str) -> Any:
     """Ask an executor; where its `up` waits and runs no service, the error says for what."""
     try:
         return executor.ask(action, reason, **more)
@@ -152,11 +108,3 @@ def _ask(executor: Executor, var: Path | None, action: str, reason: str | None, 
                 waits = f"the `up` on {one.folder} waits for {one.waits_for}"
                 raise SettingsError(f"{action}: {waits}") from None
         raise
-
-
-def _state(reply: object, url: str) -> State:
-    try:
-        return State.model_validate(reply)
-    except ValidationError as error:
-        fields = ", ".join(str(one["loc"][0]) for one in error.errors())
-        raise SettingsError(f"state: {url} is of another version: {fields}") from None

@@ -12,19 +12,19 @@ from urllib.parse import urlsplit
 
 from libs.runtime.direct import DIRECT
 from libs.runtime.error_line import system_reason
-from libs.runtime.settings import RuntimeSettings, SettingsError
+from libs.runtime.settings import SettingsError
 from services.local.control_file import (
     STATE_FOLDERS,
     Control,
     control_of,
-    executor_url,
     running_controls,
 )
 
 TOKEN = "ALPHASTOCKS_CONTROL_TOKEN"  # noqa: S105  a variable's name
 TOKEN_FILE = f"{TOKEN}_FILE"
 URL = "ALPHASTOCKS_CONTROL_URL"
-DEFAULT_URL = executor_url(RuntimeSettings())
+DEFAULT_URL = "http://127.0.0.1:8101"
+"""Where the executor is when the settings name no other place."""
 _SECONDS = 20.0
 
 

@@ -22,8 +22,9 @@ from services.local.commands.options import (
     trading_day,
 )
 from services.local.commands.places import check_folder, check_ports
-from services.local.control_file import note_wait, own_control
+from services.local.control_file import note_wait
 from services.local.day_screen import show_day
+from services.local.own_control import own_control
 from services.local.play.database import open_store
 from services.local.play.day_events import DayEvents
 from services.local.play.processes import serve_kite_on_kafka, serve_simulated_on_kafka

@@ -12,11 +12,10 @@ from services.local.control_file import (
     FILE,
     LOCK,
     control_of,
-    executor_url,
     note_wait,
-    own_control,
     running_controls,
 )
+from services.local.own_control import executor_url, own_control
 from services.local.play.fleet import as_environment
 from services.local.settings import LocalSettings
 

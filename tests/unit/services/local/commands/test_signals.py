@@ -12,7 +12,7 @@ from libs.events import signals
 from libs.runtime.settings import SettingsError
 from services.local.commands.executor_client import TOKEN, TOKEN_FILE
 from services.local.commands.signals import beside, life_lines, page_table, signal_service
-from services.local.control_file import own_control
+from services.local.own_control import own_control
 from services.local.settings import LocalSettings
 from services.signal.domain.lives import Lives
 from services.signal.replies import LifeReply, PageReply, life_of, page_of

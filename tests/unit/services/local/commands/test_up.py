@@ -7,7 +7,7 @@ import pytest
 
 from libs.runtime.settings import SettingsError
 from services.local.commands.up import up
-from services.local.control_file import own_control
+from services.local.own_control import own_control
 from services.local.settings import LocalSettings
 
 

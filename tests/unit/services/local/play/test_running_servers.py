@@ -9,7 +9,8 @@ import pytest
 from libs.runtime.settings import SettingsError
 from services.local.commands import running_kafka
 from services.local.commands.running_kafka import cluster_settings
-from services.local.control_file import LOCK, own_control
+from services.local.control_file import LOCK
+from services.local.own_control import own_control
 from services.local.play.running_servers import FILE, RunningServers, announced, running_servers
 from services.local.settings import LocalSettings
 
