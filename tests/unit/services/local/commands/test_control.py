@@ -18,7 +18,6 @@ from libs.runtime.settings import SettingsError, load_settings
 from services.executor.domain.overview import overview
 from services.executor.replies import State, state_of
 from services.local.__main__ import app
-from services.local.commands.token import token_setting
 from services.local.commands.executor_client import (
     DEFAULT_URL,
     TOKEN,
@@ -29,6 +28,7 @@ from services.local.commands.executor_client import (
     executor_with_token,
 )
 from services.local.commands.state_page import positions_table, state_lines
+from services.local.commands.token import token_setting
 from services.local.control_file import control_of, note_wait
 from services.local.own_control import own_control
 from services.local.settings import LocalSettings
