@@ -53,14 +53,22 @@ def parameters(result: BacktestResult) -> str:
 def trading(result: BacktestResult) -> str:
     """Return how signals were traded, as sentences."""
     request = result.request
-    what = "options" if request.trades_in == "options" else "the instrument itself"
     night = "held over night" if request.is_overnight else "squared off at the end of the day"
+    if request.trades_in == "options":
+        how = (
+            f"Traded in options with {rupees(request.capital, False)}: contract, lots and levels "
+            "as the executor chooses them, bought at the ask and sold at the bid of a stated "
+            f"model or of recorded chains, {night}"
+        )
+    else:
+        how = (
+            f"Traded in the instrument itself with {rupees(request.capital, False)}: at most "
+            f"{_percent(request.risk)} of it at risk and {_percent(request.max_position)} used "
+            f"in a trade, slippage {_percent(request.slippage)} a side, {night}"
+        )
     return (
-        f"Traded in {what} with {rupees(request.capital, False)}: at most "
-        f"{_percent(request.risk)} of it at risk and {_percent(request.max_position)} used "
-        f"in a trade, slippage {_percent(request.slippage)} a side, {night}. An entry is at the "
-        "open after the signal's candle; where a candle holds both stop and target, the stop "
-        "comes first."
+        f"{how}. An entry is at the open after the signal's candle; where a candle holds both "
+        "stop and target, the stop comes first."
     )
 
 
