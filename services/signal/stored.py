@@ -68,7 +68,8 @@ class StoredSignals:
 
 
 def _page_query(asked: Asked) -> str:
-    rows, groups = ["trading_day >= %(day)s"], ["min(trading_day) = %(day)s"]
+    # All days are read: an update of this day may be of a signal that began on an earlier one.
+    rows, groups = ["true"], ["min(trading_day) = %(day)s"]
     if asked.symbol is not None:
         rows.append("(tradingsymbol = %(symbol)s OR underlying = %(underlying)s)")
     if asked.strategy is not None:
@@ -110,7 +111,8 @@ def _lives_of(columns: dict[str, list[Any]]) -> Iterator[Life]:
 
 
 def _life(rows: list[Row]) -> Life:
-    first = rows[0]
+    """Return a life; an event that was stored twice, with two days, counts once."""
+    first, steps = rows[0], {row["event_id"]: _step(row) for row in reversed(rows)}
     return Life(
         signal_id=first["signal_id"],
         strategy=first["strategy"],
@@ -120,7 +122,7 @@ def _life(rows: list[Row]) -> Life:
         trading_day=first["trading_day"],
         began_at=first["occurred_at"],
         levels=_levels(first),
-        steps=[_step(row) for row in rows],
+        steps=[*reversed(steps.values())],
     )
 
 
