@@ -8,6 +8,9 @@ UNTRADED: Mapping[str, str] = {
     "test_symbol": "the symbol is one for tests",
     "stale": "the signal was too old",
     "duplicate": "the last signal in this direction is still open",
+    "outside_the_windows": "signal.filters.windows do not name the time of day",
+    "underlying_excluded": "signal.filters.excluded names the underlying",
+    "signals_a_day": "as many signals of the symbol as allowed for the day",
     "underlying_not_allowed": "entry.underlyings does not name the underlying",
     "too_late_in_the_day": "no position is opened so late in the day",
     "low_confidence": "the strategy's confidence was below entry.min_confidence",
@@ -27,6 +30,7 @@ UNTRADED: Mapping[str, str] = {
     "no_premium": "the chosen option had no price",
     "zero_lots": "not one lot fits the capital, the risk and the limits",
     "order_rejected": "the broker rejected the order",
+    "not_acted_on": "nobody acted on it in time",
     "entry_not_filled": "the order was not filled in time",
 }
 """Why a signal was not traded."""

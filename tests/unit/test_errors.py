@@ -20,6 +20,8 @@ from services.local.play.fleet import ProcessFailed
 NOT_FOR_PEOPLE = {
     "libs.events.kafka.consumer._Moved": "caught where it is raised",
     "libs.runtime.access.Denied": "becomes the status of an HTTP reply",
+    "services.local.backtest.options.listing.NotListed": "becomes the refusal of a signal",
+    "services.local.strategy_files.trial._Failed": "becomes a check that failed",
     "services.simulator.domain.errors.KiteError": "becomes a reply in Kite's words",
 }
 

@@ -20,7 +20,7 @@ Most = Annotated[int, typer.Option("--most", min=1, help="How many differences a
 def compare(run1: Run1, run2: Run2, most: Most = 50) -> None:
     """List the signals in which two runs differ; status 1 if there are any.
 
-    Example: alphastocks compare var/replay var/backtest
+    Example: `alphastocks compare var/replay var/backtest`
     """
     compared = compare_runs(run1, run2)
     if not compared.differences:

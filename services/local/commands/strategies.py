@@ -18,10 +18,7 @@ from services.local.strategy_files.trial import Check, trial
 from services.strategy.domain.registry import KnownStrategies, class_of
 from services.strategy.finding import DEFAULT_FOLDER, known_strategies, strategies_in
 
-strategies_app = typer.Typer(
-    help="Strategies: which there are, what one takes, a new one, and a trial of one.",
-    no_args_is_help=True,
-)
+strategies_app = typer.Typer(no_args_is_help=True)
 Folder = Annotated[
     Path | None,
     typer.Option(
@@ -39,11 +36,19 @@ def known_of(folder: Path | None, config: Path | None) -> KnownStrategies:
     return known_strategies(folder)
 
 
+@strategies_app.callback()
+def strategies() -> None:
+    """Show which strategies there are and what one takes; write a new one, and try it.
+
+    Example: `alphastocks strategies new my_strategy`
+    """
+
+
 @strategies_app.command("list")
 def show_list(folder: Folder = None, config: Config = None) -> None:
     """List all strategies: built in, of installed packages, and of a folder.
 
-    Example: alphastocks strategies list
+    Example: `alphastocks strategies list`
     """
     known = known_of(folder, config)
     table = Table(title="Strategies", title_justify="left")
@@ -61,7 +66,7 @@ def show_list(folder: Folder = None, config: Config = None) -> None:
 def show(name: Name, folder: Folder = None, config: Config = None) -> None:
     """Show what a strategy does, and its parameters with their bounds.
 
-    Example: alphastocks strategies show ma_crossover
+    Example: `alphastocks strategies show ma_crossover`
     """
     one = class_of(name, known_of(folder, config))
     table = Table(title=f"Parameters of {name}", title_justify="left")
@@ -86,7 +91,7 @@ def new(
 ) -> None:
     """Write a strategy that works, and a test of it, for you to change.
 
-    Example: alphastocks strategies new my_strategy
+    Example: `alphastocks strategies new my_strategy`
     """
     strategy, test = write_template(name, folder)
     console.print(f"wrote {strategy} and {test}")
@@ -99,7 +104,7 @@ def test(
 ) -> None:
     """Try a strategy on generated candles, and run the tests beside it; status 1 if one fails.
 
-    Example: alphastocks strategies test strategies/my_strategy.py
+    Example: `alphastocks strategies test strategies/my_strategy.py`
     """
     failed = 0
     for one in strategies_in(file):
