@@ -189,3 +189,18 @@ def test_a_symbol_without_stored_candles_is_named_with_the_nearest(
     insert(store, 1.0)
     with pytest.raises(BacktestError, match="'NSE:SBI' is not known; did you mean 'NSE:SBIN'"):
         run(stored_candles(store, ["SBI"], "1m"))
+
+
+@pytest.mark.usefixtures("history")
+def test_a_name_that_is_stored_as_it_is_written_comes_before_its_alias(
+    store: ClickHouseStore,
+) -> None:
+    insert(store, 100.0, symbol="NIFTY50")
+    (recorded,) = run(stored_candles(store, ["NIFTY50"], "1m"))
+    insert(store, 101.0, symbol="NIFTY 50")
+    both = run(stored_candles(store, ["NIFTY50", "NIFTY 50"], "1m"))
+    assert [recorded.key, *(one.key for one in both)] == [
+        "NSE:NIFTY50",
+        "NSE:NIFTY 50",
+        "NSE:NIFTY50",
+    ]

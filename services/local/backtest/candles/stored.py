@@ -1,6 +1,6 @@
 """Candles from the database: those that the services stored."""
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from typing import Any
 
 import numpy as np
@@ -37,11 +37,18 @@ async def stored_candles(
     """Return the stored candles of instruments, by key; BacktestError for one without any."""
     found = await store.query(_KEYS, {"interval": interval})
     known = set(zip(found["exchange"], found["tradingsymbol"], strict=True))
-    wanted = sorted({key_of(symbol) for symbol in symbols})
+    wanted = sorted({_stored_key(symbol, known) for symbol in symbols})
     for key in wanted:
         if key not in known:
             raise BacktestError(_none_of(key, known, interval))
     return tuple([await _history(store, key, interval) for key in wanted])
+
+
+def _stored_key(symbol: str, known: Set[tuple[str, str]]) -> tuple[str, str]:
+    """Return the key of a symbol; a name that is stored as it is written comes before an alias."""
+    exchange, _, name = symbol.strip().rpartition(":")
+    written = exchange or EXCHANGE, name
+    return written if written in known else key_of(symbol)
 
 
 def _none_of(key: tuple[str, str], known: set[tuple[str, str]], interval: Interval) -> str:
