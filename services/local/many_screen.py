@@ -1,23 +1,20 @@
 """Runs many backtests with a progress bar, ranks them, and prints the best."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich import box
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from libs.market.rupees import grouped, rupees
 from services.local import screen
 from services.local.backtest.candles.history import CandleHistory
-from services.local.backtest.errors import BacktestError
+from services.local.backtest.files import write_out
 from services.local.backtest.many.ranking import Ranking
 from services.local.backtest.many.runs import Asked, Done, run_many
 from services.local.backtest.many.table import Place, ranked, table_of
 from services.local.backtest.result import BacktestRequest
 from services.local.backtest.trading import Trader
-from services.local.play.outcome import write_files
 
 SHOWN = 20
 RANKING = "ranking.csv"
@@ -34,7 +31,7 @@ def run_and_rank(
     is_resumed: bool,
 ) -> tuple[Place, ...]:
     """Run all, write ranking.csv, and print the best; return all places, the best first."""
-    with _progress(len(asked)) as progress:
+    with screen.counted_progress("backtests", len(asked)) as on_done:
         done = run_many(
             request,
             asked,
@@ -43,19 +40,12 @@ def run_and_rank(
             out,
             trader=trader,
             is_resumed=is_resumed,
-            on_done=lambda: progress.advance(progress.task_ids[0]),
+            on_done=on_done,
         )
     ranking, places = ranked(done)
-    _write(out, places)
+    write_out(out, {RANKING: table_of(places)})
     _show(ranking, places, done, out)
     return places
-
-
-def _write(out: Path, places: Sequence[Place]) -> None:
-    try:
-        write_files(out, {RANKING: table_of(places)})
-    except OSError as error:
-        raise BacktestError(f"--out: {out}: {error.strerror or error}") from None
 
 
 def _show(ranking: Ranking, places: Sequence[Place], done: Sequence[Done], out: Path) -> None:
@@ -91,18 +81,3 @@ def _table(places: Sequence[Place], count: int) -> Table:
 
 def _ratio(value: float | None) -> str:
     return "" if value is None else f"{value:.2f}"
-
-
-@contextmanager
-def _progress(count: int) -> Iterator[Progress]:
-    """Show how many backtests are done, on a terminal only."""
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-    )
-    errors = screen.errors
-    with Progress(*columns, console=errors, disable=not errors.is_terminal) as progress:
-        progress.add_task("backtests", total=count)
-        yield progress

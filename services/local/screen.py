@@ -6,7 +6,14 @@ from decimal import Decimal
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Table
 
 from libs.events.event import utc_from_ms
@@ -49,6 +56,21 @@ def session_progress(what: str, session: Session) -> Iterator[Callable[[int], No
             progress.update(task, completed=min(at_ms - session.open_ms, length), at=at)
 
         yield on_frame
+
+
+@contextmanager
+def counted_progress(what: str, count: int) -> Iterator[Callable[[], None]]:
+    """Show how many of `count` are done, on a terminal only; call what is yielded after each."""
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=errors, disable=not errors.is_terminal) as progress:
+        task = progress.add_task(what, total=count)
+        yield lambda: progress.advance(task)
 
 
 def show_summary(title: str, summary: Mapping[str, Any], whole: str = "") -> None:

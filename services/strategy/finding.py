@@ -6,14 +6,17 @@ cannot be loaded is kept with the reason: it stops nobody who does not use it.
 """
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from importlib.metadata import EntryPoint, entry_points
 from importlib.util import module_from_spec, spec_from_file_location
 from inspect import isabstract
 from pathlib import Path
 from types import ModuleType
+from typing import TypeAlias
 
 from libs.errors import AlphaStocksError
+from libs.strategy.failures import line_within
 from libs.strategy.strategy import Strategy
 from services.strategy.domain.registry import KnownStrategies, UnknownStrategy
 from services.strategy.domain.strategies import BUILT_IN
@@ -22,6 +25,8 @@ ENTRY_POINTS = "alphastocks.strategies"
 DEFAULT_FOLDER = Path("strategies")
 """The folder that is used where it exists and the settings name none."""
 _MODULES = "alphastocks_strategies"
+Load: TypeAlias = Callable[[], list[type[Strategy]]]
+"""Returns the classes of an entry point or a file; raises _Broken."""
 
 
 class _Broken(AlphaStocksError):
@@ -52,31 +57,18 @@ def known_strategies(folder: Path | None = None) -> KnownStrategies:
     return KnownStrategies(classes, sources, broken)
 
 
-def _sources(folder: Path | None) -> Iterator[tuple[str, str, "_Load"]]:
+def _sources(folder: Path | None) -> Iterator[tuple[str, str, Load]]:
     """Yield where a strategy comes from, under which name it is told, and how it is loaded."""
     for point in entry_points(group=ENTRY_POINTS):
         package = point.dist.name if point.dist else point.value
-        yield f"in package {package}", point.name, _Load(point)
+        yield f"in package {package}", point.name, partial(_of_entry_point, point)
     if folder is None:
         return
     if not folder.is_dir():
         raise UnknownStrategy(f"strategy.folder: there is no folder {folder}")
     for path in sorted(folder.glob("*.py")):
         if not path.name.startswith(("_", "test_")):
-            yield f"in {path}", path.stem, _Load(path)
-
-
-class _Load:
-    """Loads the strategies of an entry point or of a file."""
-
-    def __init__(self, source: EntryPoint | Path) -> None:
-        self._source = source
-
-    def __call__(self) -> list[type[Strategy]]:
-        """Return the classes; raise _Broken."""
-        if isinstance(self._source, Path):
-            return strategies_in(self._source)
-        return [_of_entry_point(self._source)]
+            yield f"in {path}", path.stem, partial(strategies_in, path)
 
 
 def strategies_in(path: Path) -> list[type[Strategy]]:
@@ -93,7 +85,7 @@ def strategies_in(path: Path) -> list[type[Strategy]]:
     return found
 
 
-def _of_entry_point(point: EntryPoint) -> type[Strategy]:
+def _of_entry_point(point: EntryPoint) -> list[type[Strategy]]:
     try:
         found = point.load()
     except (Exception, SystemExit) as error:
@@ -103,7 +95,7 @@ def _of_entry_point(point: EntryPoint) -> type[Strategy]:
     name = getattr(found, "name", None)
     if name != point.name:
         raise _Broken(f"{point.value} has the name {name!r}, its entry point {point.name!r}")
-    return found
+    return [found]
 
 
 def _module(path: Path) -> ModuleType:
@@ -130,11 +122,7 @@ def _is_defined(one: object, module: ModuleType) -> bool:
 def _where(error: BaseException, path: Path) -> str:
     """Return what went wrong, and in which line of the file."""
     line = error.lineno if isinstance(error, SyntaxError) else None
-    trace = error.__traceback__
-    while trace is not None:
-        if trace.tb_frame.f_code.co_filename == str(path.absolute()):
-            line = trace.tb_lineno
-        trace = trace.tb_next
+    line = line_within(error, str(path.absolute())) or line
     said = error.msg if isinstance(error, SyntaxError) else str(error)
     at = f", line {line}" if line else ""
     return f"{path}{at}: {type(error).__name__}: {said}"

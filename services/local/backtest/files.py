@@ -1,7 +1,5 @@
 """The files of a backtest: signals, trades, equity, summary, and one sha256."""
 
-import csv
-import io
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,7 +9,7 @@ from libs.market.calendar import IST
 from services.local.backtest.errors import BacktestError
 from services.local.backtest.result import BacktestResult
 from services.local.backtest.trade import Trade
-from services.local.play.outcome import sha256_of, to_json, write_files
+from services.local.play.outcome import csv_text, sha256_of, to_json, write_files
 
 TRADE_COLUMNS = (
     *("entered_at", "exited_at", "strategy", "instrument", "action", "exchange", "tradingsymbol"),
@@ -25,8 +23,8 @@ def outcome_files(result: BacktestResult) -> dict[str, str]:
     """Return file name → content of what the same inputs always give, byte by byte."""
     return {
         "strategy_signals.jsonl": "".join(f"{one.model_dump_json()}\n" for one in result.signals),
-        "trades.csv": _table(TRADE_COLUMNS, map(_trade_row, result.trades)),
-        "equity.csv": _table(EQUITY_COLUMNS, _equity_rows(result)),
+        "trades.csv": csv_text(TRADE_COLUMNS, map(_trade_row, result.trades)),
+        "equity.csv": csv_text(EQUITY_COLUMNS, _equity_rows(result)),
     }
 
 
@@ -65,11 +63,16 @@ def write_result(
     """
     files = outcome_files(result)
     summary = summary_of(result, files)
+    write_out(out, {**files, **(others or {}), "summary.json": to_json(summary)})
+    return summary
+
+
+def write_out(out: Path, contents: Mapping[str, str]) -> None:
+    """Write files, each whole or not at all; BacktestError where the disk refuses one."""
     try:
-        write_files(out, {**files, **(others or {}), "summary.json": to_json(summary)})
+        write_files(out, contents)
     except OSError as error:
         raise BacktestError(f"--out: {out}: {error.strerror or error}") from None
-    return summary
 
 
 def _trade_row(trade: Trade) -> Sequence[object]:
@@ -88,11 +91,3 @@ def _equity_rows(result: BacktestResult) -> Iterable[Sequence[object]]:
 
 def _india(at_ms: int) -> str:
     return utc_from_ms(at_ms).astimezone(IST).isoformat()
-
-
-def _table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    out = io.StringIO()
-    table = csv.writer(out, lineterminator="\n")
-    table.writerow(columns)
-    table.writerows(rows)
-    return out.getvalue()

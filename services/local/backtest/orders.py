@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from libs.events.event import ms_from_utc
 from libs.events.signals import StrategySignal
 from services.local.backtest.candles.history import CandleHistory, Floats, Integers
-from services.local.backtest.candles.spans import DAY_MS, INDIA_MS
+from services.local.backtest.candles.spans import trading_days
 from services.local.backtest.trade import ExitReason
 from services.local.backtest.trading_hours import trading_hours
 
@@ -93,7 +93,7 @@ def _is_late(history: CandleHistory, rows: Integers, closed: Integers) -> NDArra
     """Return which orders would be entered on another day, or after the last entry."""
     there = np.minimum(rows, len(history) - 1)
     opened = history.opened_ms[there]
-    is_next_day = (opened + INDIA_MS) // DAY_MS > (closed - 1 + INDIA_MS) // DAY_MS
+    is_next_day = trading_days(opened) > trading_days(closed - 1)
     return is_next_day | (opened >= trading_hours(history).last_entry_ms[there])
 
 

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from inspect import getfile
 from itertools import islice
 from pathlib import Path
-from types import TracebackType
 
 import numpy as np
 
@@ -17,6 +16,7 @@ from libs.events.candles import MINUTES, Candle
 from libs.events.event import utc_from_ms
 from libs.events.signals import StrategySignal
 from libs.market.calendar import IST
+from libs.strategy.failures import line_within
 from libs.strategy.instance import StrategyInstance
 from libs.strategy.strategy import Strategy, WrongSignal, check_signal
 from services.local.backtest.candles.days import day_rows
@@ -166,7 +166,7 @@ def signals_on(
     with redirect_stdout(sys.stderr):
         failed = _within_limit(feed, limit_seconds)
     if failed is not None:
-        line = _line(failed.__traceback__, strategy)
+        line = _line(failed, strategy)
         reason = f"{type(failed).__name__}: {failed}{line}"
         raise BacktestError(f"strategy {strategy.name}: on {feed.where()}: {reason}") from failed
     return feed.made
@@ -201,11 +201,8 @@ def _caught(run: Callable[[], None], failed: list[BaseException]) -> Callable[[]
     return caught
 
 
-def _line(trace: TracebackType | None, strategy: Strategy) -> str:
+def _line(error: BaseException, strategy: Strategy) -> str:
     """Return the last line of the strategy's own file that an error came through."""
-    file, line = getfile(type(strategy)), 0
-    while trace is not None:
-        if trace.tb_frame.f_code.co_filename == file:
-            line = trace.tb_lineno
-        trace = trace.tb_next
+    file = getfile(type(strategy))
+    line = line_within(error, file)
     return f" ({Path(file).name}:{line})" if line else ""

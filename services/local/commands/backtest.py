@@ -1,14 +1,12 @@
 """`alphastocks backtest`: a strategy on recorded candles, with trades after charges."""
 
 import asyncio
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, cast, get_args
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from libs.events.candles import Interval
 from services.local import screen
@@ -215,26 +213,11 @@ def _ran(
     known: KnownStrategies,
     trader: Trader,
 ) -> BacktestResult:
-    with _progress(request.strategy, len(histories)) as progress:
+    with screen.counted_progress(request.strategy, len(histories)) as on_done:
         return run_backtest(
             request,
             histories,
             known,
             trader=trader,
-            on_symbol=lambda _: progress.advance(progress.task_ids[0]),
+            on_symbol=lambda _: on_done(),
         )
-
-
-@contextmanager
-def _progress(what: str, count: int) -> Iterator[Progress]:
-    """Show how many instruments are done, on a terminal only."""
-    columns = (
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-    )
-    errors = screen.errors
-    with Progress(*columns, console=errors, disable=not errors.is_terminal) as progress:
-        progress.add_task(what, total=count)
-        yield progress

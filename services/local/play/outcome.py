@@ -6,7 +6,7 @@ import io
 import json
 import os
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -119,14 +119,22 @@ def sha256_of(files: Mapping[str, str]) -> str:
 
 def candle_table(candles: Iterable[Candle]) -> str:
     """Return candles as CSV text, with times in India."""
+    return csv_text(CANDLE_COLUMNS, map(_candle_row, candles))
+
+
+def _candle_row(candle: Candle) -> Sequence[object]:
+    opened_at = utc_from_ms(candle.opened_ms).astimezone(IST).isoformat()
+    prices = [repr(getattr(candle, name)) for name in ("open", "high", "low", "close")]
+    counts = [candle.volume, candle.ticks, candle.revision]
+    return [candle.tradingsymbol, candle.interval, opened_at, *prices, *counts]
+
+
+def csv_text(columns: Sequence[str], rows: Iterable[Iterable[object]]) -> str:
+    """Return rows under the names of their columns as CSV text."""
     out = io.StringIO()
     table = csv.writer(out, lineterminator="\n")
-    table.writerow(CANDLE_COLUMNS)
-    for candle in candles:
-        opened_at = utc_from_ms(candle.opened_ms).astimezone(IST).isoformat()
-        prices = [repr(getattr(candle, name)) for name in ("open", "high", "low", "close")]
-        counts = [candle.volume, candle.ticks, candle.revision]
-        table.writerow([candle.tradingsymbol, candle.interval, opened_at, *prices, *counts])
+    table.writerow(columns)
+    table.writerows(rows)
     return out.getvalue()
 
 

@@ -5,10 +5,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import module_from_spec, spec_from_file_location
 from inspect import signature
+from linecache import getline
 from pathlib import Path
-from traceback import extract_tb
 from types import FunctionType, ModuleType
 
+from libs.strategy.failures import line_within
 from services.local.strategy_files.trial import Check
 
 
@@ -63,7 +64,7 @@ def _loaded(path: Path) -> ModuleType:
 
 def _said(error: BaseException, path: Path) -> str:
     """Return the error, and the last line of the file that led to it."""
-    lines = [frame for frame in extract_tb(error.__traceback__) if frame.filename == str(path)]
-    where = f"line {lines[-1].lineno}: {lines[-1].line}: " if lines else ""
+    line = line_within(error, str(path))
+    where = f"line {line}: {getline(str(path), line).strip()}: " if line else ""
     said = str(error)
     return f"{where}{type(error).__name__}" + (f": {said}" if said else "")

@@ -2,17 +2,16 @@
 
 import numpy as np
 
+from libs.market.calendar import IST_OFFSET_MS
 from services.local.backtest.candles.days import day_rows, sessions_of
 from services.local.backtest.candles.history import Days, Integers
 
-INDIA_MS = 330 * 60_000
-"""How far India's time is ahead of UTC, ms."""
 DAY_MS = 86_400_000
 
 
 def trading_days(opened_ms: Integers) -> Days:
     """Return the day in India of each time (epoch ms)."""
-    return ((opened_ms + INDIA_MS) // DAY_MS).astype("datetime64[D]")
+    return ((opened_ms + IST_OFFSET_MS) // DAY_MS).astype("datetime64[D]")
 
 
 def closes_of(exchange: str, opened_ms: Integers, trading_day: Days, length_ms: int) -> Integers:

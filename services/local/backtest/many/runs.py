@@ -85,7 +85,7 @@ def run_many(
     with path.open("a" if is_resumed else "w") as file:
         if found:
             file.write("\n")  # the last line may have been cut off
-        for key, result in _over_the_cores(state, left, workers):
+        for key, result in _over_the_cores(state, left, known, workers):
             done[key] = result
             file.write(json.dumps({"key": key, **asdict(result)}) + "\n")
             file.flush()
@@ -112,14 +112,13 @@ def run_one(
         won=sum(trade.net > 0 for trade in trades),
         net=str(sum((trade.net for trade in trades), Decimal(0))),
         charges=str(sum((trade.charges for trade in trades), Decimal(0))),
-        daily=_daily(trades, trading_days(histories, request), request.capital),
+        daily=_daily(trades, days_of(period), request.capital),
     )
 
 
-def trading_days(histories: Sequence[CandleHistory], request: BacktestRequest) -> list[date]:
-    """Return the days of the candles within the period of a request."""
-    period = (within(one, request.first_day, request.last_day) for one in histories)
-    days = np.unique(np.concatenate([one.trading_day for one in period]))
+def days_of(histories: Sequence[CandleHistory]) -> list[date]:
+    """Return the trading days of candles, each once."""
+    days = np.unique(np.concatenate([one.trading_day for one in histories]))
     found: list[date] = days.astype("datetime64[D]").tolist()
     return found
 
@@ -147,12 +146,11 @@ class _Work:
 
 
 def _over_the_cores(
-    work: _Work, left: Mapping[str, Asked], workers: int | None
+    work: _Work, left: Mapping[str, Asked], known: KnownStrategies, workers: int | None
 ) -> Iterator[tuple[str, Done]]:
     """Yield the results as they come; the first error ends all."""
     count = min(workers or os.cpu_count() or 1, len(left))
     if count <= 1:
-        known = known_strategies(work.folder)
         for key, one in left.items():
             yield key, work.of(one, known)
         return

@@ -1,7 +1,5 @@
 """A ranking as rows: for the screen, and for ranking.csv."""
 
-import csv
-import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -11,6 +9,7 @@ import numpy as np
 
 from services.local.backtest.many.ranking import Ranking, rank
 from services.local.backtest.many.runs import Done
+from services.local.play.outcome import csv_text
 
 COLUMNS = (
     *("rank", "strategy", "parameters", "signals", "trades", "win_rate", "net", "charges"),
@@ -48,11 +47,7 @@ def ranked(done: Sequence[Done]) -> tuple[Ranking, tuple[Place, ...]]:
 
 def table_of(places: Sequence[Place]) -> str:
     """Return all places as CSV text; an undefined figure is empty."""
-    out = io.StringIO()
-    rows = csv.writer(out, lineterminator="\n")
-    rows.writerow(COLUMNS)
-    rows.writerows(_cells(one) for one in places)
-    return out.getvalue()
+    return csv_text(COLUMNS, map(_cells, places))
 
 
 def _cells(one: Place) -> Iterator[Any]:

@@ -1,21 +1,17 @@
 """The bid of a bought contract after its entry: by the model along candles, or as recorded."""
 
-from datetime import date
 from decimal import Decimal
 
 import numpy as np
 
 from libs.events.instruments import Contract
 from libs.market.arrays import FloatArray, IntArray
-from libs.market.calendar import midnight_ms
 from services.local.backtest.candles.history import CandleHistory
+from services.local.backtest.candles.spans import trading_days
 from services.local.backtest.options.chains import Recording
 from services.local.backtest.options.exits import Path
 from services.local.backtest.options.model import Terms, bid_and_ask, mid
 from services.local.backtest.options.rules import PriceModel
-
-_INDIA_MS = -midnight_ms(date(1970, 1, 1))
-_DAY_MS = 24 * 3600 * 1000
 
 
 def path_by_model(
@@ -57,7 +53,7 @@ def path_recorded(
         bid=in_ticks(rupees[holds:], contract.tick_size),
         is_quote=every,
         is_close=every,
-        day=((at_ms + _INDIA_MS) // _DAY_MS).astype("datetime64[D]"),
+        day=trading_days(at_ms),
     )
 
 

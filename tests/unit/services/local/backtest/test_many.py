@@ -9,7 +9,7 @@ import pytest
 
 from services.local.backtest.errors import BacktestError
 from services.local.backtest.many.asking import asked_of
-from services.local.backtest.many.runs import RUNS, Asked, Done, run_many, run_one, trading_days
+from services.local.backtest.many.runs import RUNS, Asked, Done, days_of, run_many, run_one
 from services.local.backtest.many.table import ranked, table_of
 from services.local.backtest.result import BacktestRequest
 from services.local.backtest.run import run_backtest
@@ -56,7 +56,7 @@ def test_one_of_many_comes_to_what_it_comes_to_alone() -> None:
     assert one.trades > 10
     assert Decimal(one.net) == sum(trade.net for trade in alone.trades)
     assert sum(one.daily) == pytest.approx(float(Decimal(one.net) / REQUEST.capital))
-    assert len(one.daily) == len(trading_days(HISTORIES, REQUEST))
+    assert len(one.daily) == len(days_of(HISTORIES))
 
 
 def test_two_processes_give_what_one_gives(tmp_path: Path) -> None:
