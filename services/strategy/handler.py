@@ -45,15 +45,14 @@ class StrategyHandler:
     limit_seconds: float = 2.0
     is_replay: bool = False
     _replayed: deque[CandleBatch] = field(default_factory=deque)
-    _unpublished: tuple[Event, tuple[Event, ...]] | None = None
     _threads: OffLoop = field(default_factory=lambda: OffLoop("strategy"))
 
     async def handle(self, event: Event, emit: Emit) -> None:
-        """Publish what the strategies make of a batch, in their order; again after a failure."""
-        if self._unpublished is None or self._unpublished[0] is not event:
-            self._unpublished = event, await self._react(event)
-        await emit(*self._unpublished[1])
-        self._unpublished = None
+        """Publish what the strategies make of a batch, in their order.
+
+        Called again after a failure it publishes the same, which the host has remembered.
+        """
+        await emit(*await self._react(event))
 
     async def flush(self) -> None:
         """Do nothing: nothing is buffered."""
@@ -88,7 +87,7 @@ class StrategyHandler:
 
     async def _feed_replayed(self) -> None:
         while self._replayed:
-            pending = self.host.replayed(self._replayed.popleft())
+            pending = self.host.to_feed(self._replayed.popleft())
             for run in pending.waiting:
                 await self._fed(run, pending)
 

@@ -20,7 +20,7 @@ class Pending:
     `made` are the events so far, strategy by strategy.
     """
 
-    batch: Event
+    batch: CandleBatch
     candles: tuple[Candle, ...]
     waiting: list[StrategyRun]
     made: list[Event] = field(default_factory=list)
@@ -72,7 +72,8 @@ class StrategyHost:
 
     def replay(self, event: Event) -> None:
         """Feed live candles that were handled before; their signals are dropped."""
-        self._feed(self.replayed(event))
+        if isinstance(event, CandleBatch):
+            self._feed(self.to_feed(event))
 
     def on_event(self, event: Event) -> tuple[Event, ...]:
         """React to a batch of candles."""
@@ -82,22 +83,28 @@ class StrategyHost:
         self._feed(pending)
         return self.done(pending)
 
-    def replayed(self, event: Event) -> Pending:
-        """Return what is to be fed again, and to whom, of live candles that were handled before."""
-        return self._pending(event) if isinstance(event, CandleBatch) else Pending(event, (), [])
+    def to_feed(self, batch: CandleBatch) -> Pending:
+        """Return the live candles of revision 0, and the strategies that want them."""
+        wanting = [run for run in self.runs if batch.interval in run.intervals]
+        if batch.source != "live" or not wanting:
+            return Pending(batch, (), [])
+        candles = tuple(batch.candles())
+        if any(batch.columns.revision):
+            candles = tuple(candle for candle in candles if candle.revision == 0)
+        self._note(batch)
+        return Pending(batch, candles, wanting if candles else [])
 
     def pending(self, event: Event) -> Pending | tuple[Event, ...]:
         """Return what is to be fed to whom, or the events where nothing is to be fed."""
         if not isinstance(event, CandleBatch):
             return ()
         last_id, made = self._last.get(event.partition, (None, ()))
-        return made if event.event_id == last_id else self._pending(event)
+        return made if event.event_id == last_id else self.to_feed(event)
 
     def done(self, pending: Pending) -> tuple[Event, ...]:
         """Return the events of a batch that all strategies have taken, and remember them."""
         made = tuple(pending.made)
-        if isinstance(pending.batch, CandleBatch):
-            self._last[pending.batch.partition] = pending.batch.event_id, made
+        self._last[pending.batch.partition] = pending.batch.event_id, made
         return made
 
     def started(
@@ -108,17 +115,6 @@ class StrategyHost:
         For one that failed on the history, return its StrategyStopped.
         """
         return tuple(run.started(trading_day, at_ms) for run in self.runs)
-
-    def _pending(self, batch: CandleBatch) -> Pending:
-        """Return the live candles of revision 0, and the strategies that want them."""
-        wanting = [run for run in self.runs if batch.interval in run.intervals]
-        if batch.source != "live" or not wanting:
-            return Pending(batch, (), [])
-        candles = tuple(batch.candles())
-        if any(batch.columns.revision):
-            candles = tuple(candle for candle in candles if candle.revision == 0)
-        self._note(batch)
-        return Pending(batch, candles, wanting if candles else [])
 
     def _note(self, batch: CandleBatch) -> None:
         """Note which instruments a partition has, where they differ from the batch before."""
