@@ -12,6 +12,7 @@ BrokerError                is_retriable
 ├── AccountRefused         no    orders must not go to this account
 ├── RequestRefused         no    the broker refused the request; carries its reason
 ├── OrderRefused           no    the broker refused the order; carries its reason
+├── OrderNotSent           no    an order was certainly not sent, and may be sent later
 └── OrderUnknown           no    the reply was lost: look the tag up before anything else
 
 No message carries an access token or a secret.
@@ -84,6 +85,19 @@ class RequestRefused(BrokerError):
 
 class OrderRefused(BrokerError):
     """The broker refused an order; nothing was placed."""
+
+
+class OrderNotSent(BrokerError):
+    """An order was certainly not sent, and may be sent later.
+
+    `retry_after_ms` is how long there is no room in the rate limits, 0 if that is not the reason.
+    `needs_login`: there is no session.
+    """
+
+    def __init__(self, message: str, *, retry_after_ms: int = 0, needs_login: bool = False) -> None:
+        super().__init__(message)
+        self.retry_after_ms = retry_after_ms
+        self.needs_login = needs_login
 
 
 class OrderUnknown(BrokerError):

@@ -8,16 +8,16 @@ within its limit.
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import Annotated
 
 from pydantic.dataclasses import dataclass as pydantic_dataclass
 
-from libs.broker.errors import OrderRefused
-from libs.broker.port.account import NetPosition, Trade
-from libs.broker.port.orders import Fill, OrderRequest, OrderUpdate
+from libs.broker.errors import OrderNotSent, OrderRefused
+from libs.broker.port.account import ContractState, Margin, NetPosition, Trade
+from libs.broker.port.orders import Fill, MaySend, OrderRequest, OrderUpdate, always
 from libs.broker.port.venue import QuoteSource
 from libs.market.bounds import STRICT
 from libs.market.quotes import Quote
@@ -59,7 +59,16 @@ class _PaperOrder:
             at_ms=at_ms,
             fills=tuple(self.fills),
             reason=reason,
+            exchange=self.request.exchange,
+            tradingsymbol=self.request.tradingsymbol,
+            transaction_type=self.request.transaction_type,
+            product=self.request.product,
+            quantity=self.request.quantity,
         )
+
+    def is_of(self, exchange: str, tradingsymbol: str) -> bool:
+        asked = self.request
+        return (asked.exchange, asked.tradingsymbol) == (exchange, tradingsymbol)
 
 
 class PaperBroker:
@@ -74,8 +83,10 @@ class PaperBroker:
         self._updates: list[OrderUpdate] = []
         self._has_updates = asyncio.Event()
 
-    async def place(self, request: OrderRequest) -> str:
+    async def place(self, request: OrderRequest, may_send: MaySend = always) -> str:
         """Accept an order; raise OrderRefused for a repeated tag or a quantity below 1."""
+        if not may_send():
+            raise OrderNotSent("the order waited too long before it could be sent")
         broker_order_id = f"paper-{request.tag}"
         if broker_order_id in self._orders:
             raise OrderRefused(f"an order with tag {request.tag} was placed before")
@@ -84,14 +95,22 @@ class PaperBroker:
         self._orders[broker_order_id] = _PaperOrder(request, broker_order_id)
         return broker_order_id
 
-    async def modify(self, broker_order_id: str, quantity: int, price: Decimal) -> None:
+    async def modify(
+        self,
+        broker_order_id: str,
+        quantity: int,
+        price: Decimal,
+        trigger_price: Decimal = Decimal(0),
+    ) -> None:
         """Change quantity and price of an open LIMIT order; OrderRefused if there is none."""
         order = self._orders.get(broker_order_id)
         if order is None or not order.is_working or order.request.order_type != "LIMIT":
             raise OrderRefused(f"{broker_order_id} is not an open limit order")
         if quantity <= order.filled:
             raise OrderRefused(f"{order.filled} units are filled already")
-        order.request = replace(order.request, quantity=quantity, price=price)
+        order.request = replace(
+            order.request, quantity=quantity, price=price, trigger_price=trigger_price
+        )
 
     async def cancel(self, broker_order_id: str) -> None:
         """Cancel what is left of an order."""
@@ -126,6 +145,29 @@ class PaperBroker:
             sign = 1 if asked.transaction_type == "BUY" else -1
             held[asked.exchange, asked.tradingsymbol, asked.product] += sign * order.filled
         return [NetPosition(*contract, quantity) for contract, quantity in held.items()]
+
+    async def contract(self, exchange: str, tradingsymbol: str) -> ContractState:
+        """Return what is held of a contract, and its open orders."""
+        return ContractState(
+            positions=tuple(
+                one
+                for one in await self.positions()
+                if (one.exchange, one.tradingsymbol) == (exchange, tradingsymbol)
+            ),
+            working=tuple(
+                order.update(order.last_quote_ms)
+                for order in self._orders.values()
+                if order.is_working and order.is_of(exchange, tradingsymbol)
+            ),
+        )
+
+    async def required_margin(self, request: OrderRequest) -> Decimal | None:
+        """Return None: there is no calculator."""
+        return None
+
+    async def margins(self) -> Mapping[str, Margin]:
+        """Return an empty mapping: there are no funds."""
+        return {}
 
     def take_updates(self) -> Sequence[OrderUpdate]:
         """Return the updates since the last call."""

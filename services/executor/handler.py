@@ -12,7 +12,7 @@ import asyncio
 from collections import deque
 from collections.abc import Iterable, Sequence
 
-from libs.broker.errors import BrokerError, OrderRefused, SessionError
+from libs.broker.errors import BrokerError, OrderNotSent, OrderRefused, SessionError
 from libs.broker.port import OrderUpdate, Venue
 from libs.events.bus import Bus
 from libs.events.control import TradingHalted
@@ -172,7 +172,7 @@ class ExecutorHandler:
         """Send an order once: a request that failed, not refused, may have reached the broker."""
         try:
             broker_order_id = await self._venue.place(order.request())
-        except OrderRefused as refused:
+        except (OrderRefused, OrderNotSent) as refused:
             event: OrderEvent = order.rejected(str(refused), self._clock.now_ms())
         except BrokerError as unknown:
             await self._look_up(order, str(unknown), emit)

@@ -7,7 +7,7 @@ from typing import Any
 
 from libs.broker.errors import ReplyUnreadable
 from libs.broker.port.account import NetPosition, Trade
-from libs.broker.port.orders import Fill, OrderRequest, OrderStatus
+from libs.broker.port.orders import Fill, OrderRequest, OrderStatus, OrderUpdate
 from libs.events.event import ms_from_utc
 from libs.market.calendar import IST
 
@@ -31,22 +31,28 @@ def order_fields(request: OrderRequest) -> dict[str, Any]:
         "validity": "DAY",
         "tag": request.tag,
     }
-    if request.order_type == "LIMIT":
-        fields["price"] = f"{request.price:f}"
-    else:
+    if request.order_type == "MARKET":
         fields["market_protection"] = _AUTOMATIC_PROTECTION
+    else:
+        fields["price"] = f"{request.price:f}"
+    if request.order_type == "SL":
+        fields["trigger_price"] = f"{request.trigger_price:f}"
     return fields
 
 
-def changed_fields(broker_order_id: str, quantity: int, price: Decimal) -> dict[str, Any]:
-    """Return Kite's fields to modify a limit order."""
+def changed_fields(
+    broker_order_id: str, quantity: int, price: Decimal, trigger_price: Decimal
+) -> dict[str, Any]:
+    """Return Kite's fields to modify a limit order, or a stop-limit order by its trigger price."""
+    trigger = {"trigger_price": f"{trigger_price:f}"} if trigger_price else {}
     return {
         "variety": "regular",
         "order_id": broker_order_id,
         "quantity": quantity,
         "price": f"{price:f}",
-        "order_type": "LIMIT",
+        "order_type": "SL" if trigger_price else "LIMIT",
         "validity": "DAY",
+        **trigger,
     }
 
 
@@ -88,6 +94,28 @@ def _shown(trade: Row) -> tuple[object, ...]:
     return trade.get("fill_timestamp"), trade.get("exchange_timestamp")
 
 
+def open_order_of(row: Row) -> OrderUpdate:
+    """Return an order with the quantity that may still fill, without its fills.
+
+    Raises ReplyUnreadable.
+    """
+    try:
+        return OrderUpdate(
+            broker_order_id=str(row["order_id"]),
+            tag=str(row.get("tag") or ""),
+            status=status_of(row),
+            at_ms=updated_ms(row, 0),
+            exchange=str(row["exchange"]),
+            tradingsymbol=str(row["tradingsymbol"]),
+            transaction_type=row["transaction_type"],
+            product=str(row["product"]),
+            quantity=int(row["quantity"]) - int(row.get("filled_quantity") or 0),
+            awaits_trigger=str(row["status"]).upper() == "TRIGGER PENDING",
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise ReplyUnreadable(f"an order of Kite cannot be read: {error!r}") from error
+
+
 def fill_of(trade: Row) -> Fill:
     """Return a trade as a fill. Raises ReplyUnreadable."""
     try:
@@ -106,7 +134,14 @@ def trade_of(row: Row) -> Trade:
     fill = fill_of(row)
     try:
         side = row["transaction_type"]
-        return Trade(str(row["order_id"]), str(row["tradingsymbol"]), side, fill)
+        return Trade(
+            broker_order_id=str(row["order_id"]),
+            tradingsymbol=str(row["tradingsymbol"]),
+            transaction_type=side,
+            fill=fill,
+            exchange=str(row.get("exchange") or ""),
+            product=str(row.get("product") or ""),
+        )
     except KeyError as error:
         raise ReplyUnreadable(f"a trade of Kite cannot be read: {error!r}") from error
 

@@ -5,13 +5,13 @@ from decimal import Decimal
 
 import structlog
 
-from libs.broker.errors import BrokerError, OrderRefused
+from libs.broker.errors import BrokerError, OrderNotSent, OrderRefused
 from libs.broker.kite.mapping import changed_fields, order_fields
 from libs.broker.kite.replies import placing_error
 from libs.broker.kite.rest import KiteRest
 from libs.broker.kite.ticker import Ticker
 from libs.broker.kite.watch import OrderWatch
-from libs.broker.port.orders import OrderRequest, OrderUpdate
+from libs.broker.port.orders import MaySend, OrderRequest, OrderUpdate, always
 
 
 class KiteOrderClient:
@@ -34,29 +34,36 @@ class KiteOrderClient:
         self._log = log or structlog.get_logger(part="orders")
         self._watch = OrderWatch(rest, ticker, poll_seconds, now_ms, self._log)
 
-    async def place(self, request: OrderRequest) -> str:
-        """Return Kite's order id; raise OrderRefused, or OrderUnknown when in doubt."""
+    async def place(self, request: OrderRequest, may_send: MaySend = always) -> str:
+        """Return Kite's order id; raise OrderRefused, OrderNotSent, or OrderUnknown in doubt."""
         # The order is in doubt until the reply is read, also if this call is cancelled.
         self._watch.doubt(request.tag)
         try:
-            broker_order_id = await self._rest.place_order(**order_fields(request))
+            broker_order_id = await self._rest.place_order(may_send, **order_fields(request))
         except BrokerError as error:
             judged = placing_error(error)
-            if isinstance(judged, OrderRefused):
+            if isinstance(judged, OrderRefused | OrderNotSent):
                 self._watch.settle(request.tag)
             raise judged from error
         self._watch.settle(request.tag)
         self._watch.expect(broker_order_id, request.tag, request.quantity)
         return broker_order_id
 
-    async def modify(self, broker_order_id: str, quantity: int, price: Decimal) -> None:
-        """Change quantity and price of an open limit order; raise OrderRefused or OrderUnknown.
+    async def modify(
+        self,
+        broker_order_id: str,
+        quantity: int,
+        price: Decimal,
+        trigger_price: Decimal = Decimal(0),
+    ) -> None:
+        """Change an open order; raise OrderRefused, OrderNotSent or OrderUnknown.
 
         The exchange may still refuse the change later; the order then works as before.
         """
         self._watch.modify(broker_order_id)
         try:
-            await self._rest.modify_order(**changed_fields(broker_order_id, quantity, price))
+            fields = changed_fields(broker_order_id, quantity, price, trigger_price)
+            await self._rest.modify_order(**fields)
         except BrokerError as error:
             raise placing_error(error) from error
 

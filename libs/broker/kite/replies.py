@@ -7,6 +7,7 @@ from libs.broker.errors import (
     BrokerError,
     BrokerUnavailable,
     LoginRefused,
+    OrderNotSent,
     OrderRefused,
     OrderUnknown,
     RateLimited,
@@ -92,14 +93,26 @@ def unnamed_error(status: int) -> BrokerError | None:
     return ReplyUnreadable(f"Kite answers {status} without saying why")
 
 
-def placing_error(error: BrokerError) -> OrderRefused | OrderUnknown:
-    """Return OrderRefused if an error certainly placed or changed nothing, else OrderUnknown.
+def not_sent(error: BrokerError) -> OrderNotSent:
+    """Return what an error before the sending of an order means for it."""
+    return OrderNotSent(
+        str(error),
+        retry_after_ms=error.retry_after_ms if isinstance(error, RateLimited) else 0,
+        needs_login=isinstance(error, SessionError),
+    )
 
-    Refusals are: no session, too many requests, no connection, or a reason that Kite names.
+
+def placing_error(error: BrokerError) -> OrderRefused | OrderNotSent | OrderUnknown:
+    """Return what an error means for the order that was to be placed or changed.
+
+    OrderNotSent: no session, too many requests, no connection. OrderRefused: a reason that Kite
+    names. Everything else leaves it in doubt.
     """
-    is_sure = isinstance(error, SessionError | RateLimited)
-    if isinstance(error, RequestRefused):
-        is_sure = error.error_type != _UNCLASSIFIED
-    elif isinstance(error, BrokerUnavailable):
-        is_sure = not error.was_sent
-    return OrderRefused(str(error)) if is_sure else OrderUnknown(str(error))
+    if isinstance(error, OrderNotSent):
+        return error
+    is_unsent = isinstance(error, BrokerUnavailable) and not error.was_sent
+    if is_unsent or isinstance(error, SessionError | RateLimited):
+        return not_sent(error)
+    if isinstance(error, RequestRefused) and error.error_type != _UNCLASSIFIED:
+        return OrderRefused(str(error))
+    return OrderUnknown(str(error))

@@ -17,6 +17,7 @@ from urllib3.exceptions import ConnectTimeoutError, MaxRetryError, NewConnection
 from libs.broker.errors import (
     BrokerError,
     BrokerUnavailable,
+    OrderNotSent,
     ReplyUnreadable,
     RequestRefused,
     SessionExpired,
@@ -27,6 +28,7 @@ from libs.broker.kite.limits import REQUEST_CLASSES, KiteLimits, RequestClass, l
 from libs.broker.kite.replies import LOG_IN, error_of, login_refusal, named_error
 from libs.broker.kite.session import KiteSession
 from libs.broker.kite.splitting import portions, spans
+from libs.broker.port.orders import MaySend, always
 from libs.market.calendar import IST
 from libs.market.instruments import Instrument, parse_dump
 
@@ -171,9 +173,22 @@ class KiteRest:
         """Return funds by segment."""
         return await self._call("other", lambda kite: _mapping(kite.margins()))
 
-    async def place_order(self, **fields: Any) -> str:
-        """Place an order with Kite's fields and return its order id; it is not filled yet."""
-        return await self._call("orders", lambda kite: _order_id(kite.place_order(**fields)))
+    async def order_margins(self, **fields: Any) -> list[Reply]:
+        """Return the margins that an order needs, by Kite's calculator."""
+        return await self._call("other", lambda kite: _list(kite.order_margins([fields])))
+
+    async def place_order(self, may_send: MaySend = always, **fields: Any) -> str:
+        """Place an order with Kite's fields and return its order id; it is not filled yet.
+
+        `may_send` is asked in the moment before the request leaves; OrderNotSent if it says no.
+        """
+
+        def place(kite: KiteConnect) -> str:
+            if not may_send():
+                raise OrderNotSent("the order waited too long before it could be sent")
+            return _order_id(kite.place_order(**fields))
+
+        return await self._call("orders", place)
 
     async def modify_order(self, **fields: Any) -> str:
         """Modify an order that is still open and return its order id."""

@@ -1,15 +1,16 @@
 """The venues of Kite and of its simulator."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
 from libs.broker.errors import AccountRefused, BrokerError, OrderRefused
 from libs.broker.kite.account import KiteAccount
 from libs.broker.kite.orders import KiteOrderClient
+from libs.broker.kite.replies import not_sent
 from libs.broker.kite.rest import KiteRest
 from libs.broker.kite.ticker import Ticker
-from libs.broker.port.account import NetPosition, Trade
-from libs.broker.port.orders import OrderRequest, OrderUpdate
+from libs.broker.port.account import ContractState, Margin, NetPosition, Trade
+from libs.broker.port.orders import MaySend, OrderRequest, OrderUpdate, always
 from libs.broker.port.venue import QuoteSource
 
 SIMULATOR = "SIMULATOR"
@@ -27,13 +28,19 @@ class KiteVenue:
         self._client = client
         self._account = KiteAccount(rest)
 
-    async def place(self, request: OrderRequest) -> str:
-        """Return Kite's order id; raise OrderRefused, or OrderUnknown when in doubt."""
-        return await self._client.place(request)
+    async def place(self, request: OrderRequest, may_send: MaySend = always) -> str:
+        """Return Kite's order id; raise OrderRefused, OrderNotSent, or OrderUnknown in doubt."""
+        return await self._client.place(request, may_send)
 
-    async def modify(self, broker_order_id: str, quantity: int, price: Decimal) -> None:
-        """Modify an open limit order; raise OrderRefused, or OrderUnknown when in doubt."""
-        await self._client.modify(broker_order_id, quantity, price)
+    async def modify(
+        self,
+        broker_order_id: str,
+        quantity: int,
+        price: Decimal,
+        trigger_price: Decimal = Decimal(0),
+    ) -> None:
+        """Modify an open order; raise OrderRefused, OrderNotSent, or OrderUnknown in doubt."""
+        await self._client.modify(broker_order_id, quantity, price, trigger_price)
 
     async def cancel(self, broker_order_id: str) -> None:
         """Request a cancellation; it is retried while it fails and the order works."""
@@ -50,6 +57,18 @@ class KiteVenue:
     async def positions(self) -> Sequence[NetPosition]:
         """Return the net positions."""
         return await self._account.positions()
+
+    async def contract(self, exchange: str, tradingsymbol: str) -> ContractState:
+        """Return what is held of a contract, and its open orders."""
+        return await self._account.contract(exchange, tradingsymbol)
+
+    async def required_margin(self, request: OrderRequest) -> Decimal | None:
+        """Return the margin of an order by Kite's calculator."""
+        return await self._account.required_margin(request)
+
+    async def margins(self) -> Mapping[str, Margin]:
+        """Return the funds by segment."""
+        return await self._account.margins()
 
     def take_updates(self) -> Sequence[OrderUpdate]:
         """Return the updates since the last call."""
@@ -89,15 +108,21 @@ class SimulatorVenue(KiteVenue):
         super().__init__(rest, ticker, client)
         self._is_known = False
 
-    async def place(self, request: OrderRequest) -> str:
-        """Place an order; raise OrderRefused if the account is not known to be a simulator's."""
+    async def place(self, request: OrderRequest, may_send: MaySend = always) -> str:
+        """Place an order; raise OrderRefused if the account is not a simulator's."""
         await self._refuse_where_unknown()
-        return await super().place(request)
+        return await super().place(request, may_send)
 
-    async def modify(self, broker_order_id: str, quantity: int, price: Decimal) -> None:
-        """Modify an order; raise OrderRefused if the account is not known to be a simulator's."""
+    async def modify(
+        self,
+        broker_order_id: str,
+        quantity: int,
+        price: Decimal,
+        trigger_price: Decimal = Decimal(0),
+    ) -> None:
+        """Modify an order; raise OrderRefused if the account is not a simulator's."""
         await self._refuse_where_unknown()
-        await super().modify(broker_order_id, quantity, price)
+        await super().modify(broker_order_id, quantity, price, trigger_price)
 
     async def cancel(self, broker_order_id: str) -> None:
         """Request a cancellation; raise BrokerError if the account cannot be checked."""
@@ -112,8 +137,10 @@ class SimulatorVenue(KiteVenue):
     async def _refuse_where_unknown(self) -> None:
         try:
             await self._check_account()
-        except BrokerError as error:  # nothing was sent
+        except AccountRefused as error:
             raise OrderRefused(str(error)) from error
+        except BrokerError as error:
+            raise not_sent(error) from error
 
     async def _check_account(self) -> None:
         if not self._is_known:

@@ -3,7 +3,14 @@
 Adapters implement them and callers use nothing else: see docs/adding-a-broker.md.
 """
 
-from libs.broker.port.account import Account, Funds, Margin, NetPosition, Trade
+from libs.broker.port.account import (
+    Account,
+    ContractState,
+    Funds,
+    Margin,
+    NetPosition,
+    Trade,
+)
 from libs.broker.port.market import (
     HistoricalCandle,
     History,
@@ -17,18 +24,22 @@ from libs.broker.port.market import (
 )
 from libs.broker.port.orders import (
     Fill,
+    MaySend,
     OrderClient,
     OrderRequest,
     OrderStatus,
+    OrderType,
     OrderUpdate,
     Product,
     Side,
+    always,
 )
 from libs.broker.port.session import Session, Sessions
 from libs.broker.port.venue import QuoteSource, Venue
 
 __all__ = [
     "Account",
+    "ContractState",
     "Fill",
     "Funds",
     "HistoricalCandle",
@@ -37,11 +48,13 @@ __all__ = [
     "LastQuote",
     "Margin",
     "MarketData",
+    "MaySend",
     "Mode",
     "NetPosition",
     "OrderClient",
     "OrderRequest",
     "OrderStatus",
+    "OrderType",
     "OrderUpdate",
     "Product",
     "QuoteSource",
@@ -53,4 +66,5 @@ __all__ = [
     "TickStream",
     "Trade",
     "Venue",
+    "always",
 ]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Protocol
 
-from libs.broker.port.orders import Fill, Side
+from libs.broker.port.orders import Fill, OrderRequest, OrderUpdate, Side
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +20,8 @@ class Trade:
     tradingsymbol: str
     transaction_type: Side
     fill: Fill
+    exchange: str = ""
+    product: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +42,35 @@ class Margin:
     used: Decimal
 
 
+@dataclass(frozen=True, slots=True)
+class ContractState:
+    """What the account has of one contract: net positions by product, and its open orders."""
+
+    positions: tuple[NetPosition, ...]
+    working: tuple[OrderUpdate, ...]
+
+    def net(self, product: str) -> int:
+        """Return the net units of a product, negative for a short position."""
+        return sum(one.quantity for one in self.positions if one.product == product)
+
+
 class Account(Protocol):
     """The account's trades and positions; its order book is `OrderClient.orders`."""
+
+    async def contract(self, exchange: str, tradingsymbol: str) -> ContractState:
+        """Return what is held of a contract, and its orders that may still fill, nothing else.
+
+        It is asked before each sale, so it reads as little as possible.
+        """
+
+    async def required_margin(self, request: OrderRequest) -> Decimal | None:
+        """Return the margin that an order needs by the broker's calculator, rupees.
+
+        None: there is no calculator.
+        """
+
+    async def margins(self) -> Mapping[str, Margin]:
+        """Return the funds by segment: equity, commodity. Paper trading has none: empty."""
 
     async def trades(self) -> Sequence[Trade]:
         """Return the day's trade book."""
@@ -51,10 +80,7 @@ class Account(Protocol):
 
 
 class Funds(Protocol):
-    """The broker's name and the funds. Paper trading has none."""
+    """The broker's name. Paper trading has none."""
 
     async def broker(self) -> str:
         """Return the broker's name as the account shows it."""
-
-    async def margins(self) -> Mapping[str, Margin]:
-        """Return the funds by segment: equity, commodity."""

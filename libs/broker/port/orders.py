@@ -3,7 +3,7 @@
 Quantities are units (not lots), money is exact, in rupees; times are epoch ms.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal, Protocol
@@ -11,6 +11,15 @@ from typing import Literal, Protocol
 OrderStatus = Literal["OPEN", "COMPLETE", "CANCELLED", "REJECTED"]
 Side = Literal["BUY", "SELL"]
 Product = Literal["NRML", "MIS"]
+OrderType = Literal["LIMIT", "MARKET", "SL"]
+"""SL is a stop-limit order: a LIMIT order that begins to work when its trigger price is traded."""
+MaySend = Callable[[], bool]
+"""Asked in the moment before a request leaves, from any thread: whether it may still be sent."""
+
+
+def always() -> bool:
+    """Return True: a request that may be sent at any time."""
+    return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +27,8 @@ class OrderRequest:
     """An order to place. `quantity` in units, `price` in rupees (0 for MARKET).
 
     `placed_ms` is the executor's time of placing (epoch ms); `tag` is at most 20 letters and
-    digits and can be looked up in the order book.
+    digits and can be looked up in the order book. `trigger_price` (rupees) is for SL alone. An
+    urgent order closes or guards a position: it has a lane and a share of the limits of its own.
     """
 
     tag: str
@@ -27,10 +37,12 @@ class OrderRequest:
     instrument_token: int
     transaction_type: Side
     quantity: int
-    order_type: Literal["LIMIT", "MARKET"]
+    order_type: OrderType
     price: Decimal
     product: Product
     placed_ms: int
+    trigger_price: Decimal = Decimal(0)
+    is_urgent: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +60,11 @@ class Fill:
 
 @dataclass(frozen=True, slots=True)
 class OrderUpdate:
-    """An order as the broker sees it, with all its fills so far."""
+    """An order as the broker sees it, with all its fills so far.
+
+    `tag` is empty for an order that was placed without one, by hand say. `quantity` (units), 0 or
+    empty fields are not known. `awaits_trigger`: a stop order whose trigger was not reached.
+    """
 
     broker_order_id: str
     tag: str
@@ -56,16 +72,45 @@ class OrderUpdate:
     at_ms: int
     fills: tuple[Fill, ...] = ()
     reason: str = ""
+    exchange: str = ""
+    tradingsymbol: str = ""
+    transaction_type: Side | None = None
+    product: str = ""
+    quantity: int = 0
+    awaits_trigger: bool = False
+
+    @property
+    def filled_quantity(self) -> int:
+        """Units filled so far."""
+        return sum(fill.quantity for fill in self.fills)
+
+    @property
+    def working_quantity(self) -> int:
+        """Units that may still fill; 0 if the quantity is not known."""
+        return max(0, self.quantity - self.filled_quantity) if self.status == "OPEN" else 0
 
 
 class OrderClient(Protocol):
     """Place, modify, cancel and look up orders. Only the executor may use it."""
 
-    async def place(self, request: OrderRequest) -> str:
-        """Return the broker's order id; raise OrderRefused, or OrderUnknown when in doubt."""
+    async def place(self, request: OrderRequest, may_send: MaySend = always) -> str:
+        """Return the broker's order id.
 
-    async def modify(self, broker_order_id: str, quantity: int, price: Decimal) -> None:
-        """Set the total quantity (filled units included) and the price of an open LIMIT order.
+        OrderRefused: the broker refused it. OrderNotSent: it was certainly not sent, since
+        `may_send` said no, or for want of a session or of room in the rate limits, and may be sent
+        later. OrderUnknown: it is in doubt.
+        """
+
+    async def modify(
+        self,
+        broker_order_id: str,
+        quantity: int,
+        price: Decimal,
+        trigger_price: Decimal = Decimal(0),
+    ) -> None:
+        """Set the total quantity (filled units included) and the prices of an open order.
+
+        A trigger price is for a stop-limit order whose trigger was not reached.
 
         Raises OrderRefused if the order is unchanged, OrderUnknown when in doubt. The exchange may
         still refuse the change later; the order then works as before.

@@ -7,7 +7,7 @@ from typing import cast
 
 from libs.broker.errors import BrokerUnavailable, OrderRefused, OrderUnknown
 from libs.broker.paper import PaperBroker, PaperRules
-from libs.broker.port import OrderRequest, OrderUpdate
+from libs.broker.port import MaySend, OrderRequest, OrderUpdate, always
 from libs.events.bus import Bus
 from libs.events.errors import BusUnavailable
 from libs.events.event import Event
@@ -64,13 +64,13 @@ class DoubtfulBroker(PaperBroker):
         self.reply = "arrives"
         self.has_book = True
 
-    async def place(self, request: OrderRequest) -> str:
+    async def place(self, request: OrderRequest, may_send: MaySend = always) -> str:
         self._log.append(f"place {request.transaction_type}")
         if self.refuses:
             raise OrderRefused("margin of 1 rupee is missing")
         if self.reply == "is lost with the order":
             raise OrderUnknown("timeout")
-        broker_order_id = await super().place(request)
+        broker_order_id = await super().place(request, may_send)
         if self.reply == "is lost":
             raise OrderUnknown("timeout")
         return broker_order_id

@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 
 from libs.broker.errors import BrokerUnavailable
-from libs.broker.port import OrderRequest
+from libs.broker.port import MaySend, OrderRequest, always
 from libs.events.errors import BusUnavailable, RecordTooLarge
 from services.executor import handler
 from services.executor.domain.plans import position_id_of
@@ -166,7 +166,7 @@ def test_a_cancellation_is_requested_after_earlier_events_are_published(
 def test_a_broker_that_does_not_answer_a_placing_leaves_the_order_in_doubt() -> None:
     harness = ready()
 
-    async def cut_off(request: OrderRequest) -> str:
+    async def cut_off(request: OrderRequest, may_send: MaySend = always) -> str:
         raise BrokerUnavailable(f"no reply to {request.tag}")
 
     harness.broker.place = cut_off  # type: ignore[method-assign]  # a client that judges nothing

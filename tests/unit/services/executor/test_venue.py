@@ -1,7 +1,7 @@
 """The executor with a venue outside the process: its updates and its outages."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -10,7 +10,18 @@ import pytest
 from pydantic import ValidationError
 
 from libs.broker.errors import BrokerError, OrderRefused, OrderUnknown
-from libs.broker.port import Fill, NetPosition, OrderRequest, OrderUpdate, QuoteSource, Trade
+from libs.broker.port import (
+    ContractState,
+    Fill,
+    Margin,
+    MaySend,
+    NetPosition,
+    OrderRequest,
+    OrderUpdate,
+    QuoteSource,
+    Trade,
+    always,
+)
 from libs.events.control import TradingHalted
 from libs.events.event import identity, utc_from_ms
 from libs.events.orders import Mode, OrderPlanned
@@ -56,13 +67,19 @@ class DistantVenue:
     _news: list[OrderUpdate] = field(default_factory=list)
     _has_news: asyncio.Event = field(default_factory=asyncio.Event)
 
-    async def place(self, request: OrderRequest) -> str:
+    async def place(self, request: OrderRequest, may_send: MaySend = always) -> str:
         self.requests.append(request)
         if self.loses_reply:
             raise OrderUnknown("no reply")
         return f"venue-{request.tag}"
 
-    async def modify(self, broker_order_id: str, quantity: int, price: Decimal) -> None:
+    async def modify(
+        self,
+        broker_order_id: str,
+        quantity: int,
+        price: Decimal,
+        trigger_price: Decimal = Decimal(0),
+    ) -> None:
         raise OrderRefused(f"{broker_order_id} stays at {quantity} for {price}")
 
     async def cancel(self, broker_order_id: str) -> None:
@@ -78,6 +95,15 @@ class DistantVenue:
 
     async def positions(self) -> Sequence[NetPosition]:
         return []
+
+    async def contract(self, exchange: str, tradingsymbol: str) -> ContractState:
+        return ContractState((), ())
+
+    async def required_margin(self, request: OrderRequest) -> Decimal | None:
+        return None
+
+    async def margins(self) -> Mapping[str, Margin]:
+        return {}
 
     def on_quotes(self, quotes: QuoteSource) -> None:
         """Fill nothing by quotes."""

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from libs.broker.errors import OrderRefused, OrderUnknown, ReplyUnreadable
+from libs.broker.errors import OrderNotSent, OrderRefused, OrderUnknown, ReplyUnreadable
 from libs.broker.kite.backoff import Backoff
 from libs.broker.kite.orders import KiteOrderClient
 from libs.broker.kite.rest import KiteRest
@@ -228,8 +228,8 @@ def test_while_nothing_works_the_book_is_left_alone() -> None:
     [
         (failure(400, "OrderException", "no funds"), OrderRefused),
         (failure(400, "InputException"), OrderRefused),
-        (failure(403, "TokenException"), OrderRefused),
-        (failure(429, "NetworkException"), OrderRefused),
+        (failure(403, "TokenException"), OrderNotSent),
+        (failure(429, "NetworkException"), OrderNotSent),
         (failure(503, "NetworkException"), OrderUnknown),
         (failure(500, "OrderException"), OrderUnknown),
         (Answer(b"<html>", 504, "text/html"), OrderUnknown),
@@ -398,7 +398,7 @@ def test_a_limit_order_is_modified_by_its_whole_quantity_and_an_exact_price() ->
     ("answer", "expected"),
     [
         (failure(400, "OrderException", "Order cannot be modified"), OrderRefused),
-        (failure(429, "NetworkException"), OrderRefused),
+        (failure(429, "NetworkException"), OrderNotSent),
         (failure(503, "NetworkException"), OrderUnknown),
         (CUT, OrderUnknown),
     ],

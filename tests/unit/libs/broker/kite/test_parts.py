@@ -10,7 +10,13 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from libs.broker.errors import AccountRefused, OrderRefused, ReplyUnreadable, SessionMissing
+from libs.broker.errors import (
+    AccountRefused,
+    OrderNotSent,
+    OrderRefused,
+    ReplyUnreadable,
+    SessionMissing,
+)
 from libs.broker.kite.account import KiteAccount
 from libs.broker.kite.login import KiteSessions
 from libs.broker.kite.market import KiteMarketData
@@ -154,7 +160,7 @@ def test_no_order_reaches_an_account_that_is_no_simulators() -> None:
 
 def test_an_account_that_does_not_say_who_it_is_gets_no_order_and_is_asked_again() -> None:
     async def play(venue: SimulatorVenue, kite: HttpKite) -> None:
-        with pytest.raises(OrderRefused, match="503"):
+        with pytest.raises(OrderNotSent, match="503"):
             await venue.place(request())
         assert await venue.place(request()) == "1"
         await venue.orders()

@@ -6,6 +6,7 @@ import pytest
 from libs.broker.errors import (
     BrokerError,
     BrokerUnavailable,
+    OrderNotSent,
     OrderRefused,
     OrderUnknown,
     RateLimited,
@@ -77,14 +78,14 @@ def test_too_many_requests_say_when_to_come_back() -> None:
 @pytest.mark.parametrize(
     ("error", "expected"),
     [
-        (SessionExpired("x"), OrderRefused),
-        (SessionMissing("x"), OrderRefused),
-        (RateLimited("x", 10), OrderRefused),
+        (SessionExpired("x"), OrderNotSent),
+        (SessionMissing("x"), OrderNotSent),
+        (RateLimited("x", 10), OrderNotSent),
         (RequestRefused("x", "InputException"), OrderRefused),
         (RequestRefused("x", "OrderException"), OrderRefused),
         (RequestRefused("x", "PermissionException"), OrderRefused),
         (RequestRefused("x", "GeneralException"), OrderUnknown),
-        (BrokerUnavailable("x", was_sent=False), OrderRefused),
+        (BrokerUnavailable("x", was_sent=False), OrderNotSent),
         (BrokerUnavailable("x"), OrderUnknown),
         (ReplyUnreadable("x"), OrderUnknown),
         (BrokerError("x"), OrderUnknown),
