@@ -57,7 +57,7 @@ class _Watch:
 
     async def _pass_updates(self, emit: Emit) -> None:
         while True:
-            await self.venue.updated()
+            await self.handler.stirred()
             stopping = asyncio.Event()
             handling = asyncio.create_task(self._handle(emit, stopping.is_set))
             try:
@@ -182,7 +182,7 @@ def make_service(
         prepare=announce,
         waiting=parts.waiting,
         background=(watch, commands.run) if access.tokens else (watch,),
-        close=venue.close,
+        close=handler.close,
         describe=describe,
         measure=lambda: _measure(executor, venue, parts.metrics.trading),
         router=control_router(access, commands, now) if access.tokens else None,

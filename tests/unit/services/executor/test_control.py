@@ -201,7 +201,6 @@ def test_an_exit_cancels_an_entry_that_is_under_way() -> None:
     async def story(harness: ServiceHarness, ask: Ask) -> None:
         await market(harness)
         await harness.publish(signal())  # planned and sent; no quote has filled it yet
-        assert (await ask("/control/halt", "halts")).status_code == 200
         assert (await ask("/control/exit", "halts")).json()["positions"] == 1
         await harness.publish(ticks(chain_rows(), at_ms=NOW + 1000))
         state = (await ask("/control/state", "looks")).json()
