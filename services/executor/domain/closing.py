@@ -163,8 +163,8 @@ class Closing:
         reason = f"the account holds {quantity} of the {wanted} units that are to be sold"
         return (first.alert(reason, now_ms, "not held", quantity, wanted),)
 
-    def _held(self, entry: OrderPlanned, state: ContractState) -> int:
-        """Return the account's net units of the product, less what others' sales may take."""
+    def _held(self, entry: OrderPlanned, state: ContractState, unsent: Order | None = None) -> int:
+        """Return the account's net units of the product, less what other sales may take."""
         others = sum(
             one.working_quantity
             for one in state.working
@@ -172,15 +172,14 @@ class Closing:
             and one.product == entry.product
             and self.blotter.with_tag(one.tag) is None
         )
-        return max(0, state.net(entry.product) - others - self._selling_elsewhere(entry))
-
-    def _selling_elsewhere(self, entry: OrderPlanned) -> int:
-        """Return the units of our own sales in the contract that may still fill."""
-        return sum(
+        ours = sum(
             order.working_quantity + order.stray_quantity
             for order in self.blotter.working()
-            if order.plan.transaction_type == "SELL" and order.plan.contract == entry.contract
+            if order.plan.transaction_type == "SELL"
+            and order.plan.contract == entry.contract
+            and order is not unsent
         )
+        return max(0, state.net(entry.product) - others - ours)
 
     def _send(self, plans: Sequence[OrderPlanned]) -> tuple[Effect, ...]:
         """Add all slices first, so that one that fails is seen together with the others."""
@@ -206,9 +205,7 @@ class Closing:
         if reply.state is None and reply.needs_login:
             self.on_not_sent(NotSent(order, reply.reason), now_ms)
             return ()
-        # The order itself counts among our sales that may still fill.
-        own = order.working_quantity
-        held = None if reply.state is None else self._held(reply.asked.entry, reply.state) + own
+        held = None if reply.state is None else self._held(reply.asked.entry, reply.state, order)
         if held is None or held >= order.plan.quantity:
             return (PlaceOrder(order, is_again=True),)
         event = order.cancelled(f"never sent: the account holds {held} units", now_ms)

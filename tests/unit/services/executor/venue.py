@@ -107,6 +107,7 @@ class Trading:
     unread_because: str = ""
     needs_login: bool = False
     by_hand: int = 0
+    selling_by_hand: int = 0
     reads: int = 0
 
     def hear(self, event: Event) -> list[Event]:
@@ -178,7 +179,19 @@ class Trading:
             asked.entry.product,
             self.venue.net + self.by_hand,
         )
-        self._answer(ContractRead(asked, ContractState((held,), ())))
+        self._answer(ContractRead(asked, ContractState((held,), tuple(self._by_hand(asked)))))
+
+    def _by_hand(self, asked: ReadContract) -> Iterable[OrderUpdate]:
+        if self.selling_by_hand:
+            yield OrderUpdate(
+                broker_order_id="by hand",
+                tag="",
+                status="OPEN",
+                at_ms=self.now_ms,
+                transaction_type="SELL",
+                product=asked.entry.product,
+                quantity=self.selling_by_hand,
+            )
 
     def _cancel(self, asked: CancelOrder) -> None:
         for known in self.venue.orders.values():
