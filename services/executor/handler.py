@@ -11,7 +11,7 @@ next event, `finish` or reply of the broker continues with the rest.
 
 import asyncio
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from libs.broker.errors import SessionError
 from libs.broker.port import MaySend, OrderUpdate, Venue
@@ -98,14 +98,14 @@ class ExecutorHandler:
             await self._place_planned(emit)
             await self._take_news(emit)
 
-    async def publish(self, events: Iterable[Event], emit: Emit) -> None:
-        """Publish events of a caller between two messages, and wait for the acknowledgement.
+    async def publish(self, make_events: Callable[[], Iterable[Event]], emit: Emit) -> None:
+        """Make and publish events between two messages, and wait for the acknowledgement.
 
         A halt holds from then on: signals that wait before it on the topics open nothing, and
         entries that work are cancelled.
         """
-        events = tuple(events)
         async with self._turn:
+            events = tuple(make_events())
             await emit(*events)
             await self._bus.flush()
             for event in events:
