@@ -27,7 +27,6 @@ from services.simulator.domain.rest.quote_replies import ltp_reply, ohlc_reply, 
 __all__ = ["Board", "Market", "TickRows"]
 
 _SECOND_MS = 1000
-_NO_LIMITS = (0.0, 0.0)
 _UNLIMITED: Mapping[str, int] = MappingProxyType({})
 
 
@@ -222,12 +221,8 @@ class Board:
 
     def _limits(self, row: int) -> tuple[float, float]:
         instrument, tape = self.instruments[row], self._tape
-        is_option = instrument.is_option
-        reference = float((tape.last_price if is_option else tape.close)[row])
-        if instrument.is_index or not reference:
-            return _NO_LIMITS
-        band = self._bands.options if is_option else self._bands.stocks
-        return band.limits(reference, float(instrument.tick_size))
+        references = tape.last_price if instrument.is_option else tape.close
+        return self._bands.limits(instrument, float(references[row]))
 
     def _replies(
         self, keys: Sequence[str], reply: Callable[[int], dict[str, Any]]
