@@ -102,6 +102,10 @@ class Board:
         """Close of the trading day before, 0 where unknown."""
         return float(self._tape.close[self._row_of(instrument_token)])
 
+    def reference_price(self, instrument_token: int) -> float:
+        """Average trade of the last 30 seconds in rupees; 0 if nothing was traded."""
+        return self._play.trades.average(self._row_of(instrument_token))
+
     def circuit_limits(self, instrument_token: int) -> tuple[float, float]:
         """Lowest and highest price that an order may have; zeros where there is no limit.
 

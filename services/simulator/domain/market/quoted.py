@@ -1,5 +1,6 @@
 """A market whose quotes the caller sets: what an account needs of an exchange, without frames."""
 
+from collections import deque
 from collections.abc import Iterable, Mapping
 from datetime import date
 
@@ -9,6 +10,8 @@ from libs.market.quotes import Quote
 from services.simulator.domain.errors import NotFound
 from services.simulator.domain.market.price_bands import price_bands
 from services.simulator.domain.market.trading_hours import TradingHours
+
+_REFERENCE_MS = 30_000
 
 
 class QuotedMarket:
@@ -27,6 +30,7 @@ class QuotedMarket:
         self._day, self._catalog = trading_day, Catalog(instruments)
         self._closes = dict(closes or {})
         self._quotes: dict[int, Quote] = {}
+        self._shown: dict[int, deque[tuple[int, float]]] = {}
         self._hours = TradingHours(load_calendar(), trading_day)
         self._bands = price_bands(trading_day)
 
@@ -51,6 +55,11 @@ class QuotedMarket:
         """Close of the day before in rupees; 0 if unknown."""
         return self._closes.get(instrument_token, 0.0)
 
+    def reference_price(self, instrument_token: int) -> float:
+        """Average of the last prices shown within 30 seconds of the latest quote; 0 before it."""
+        shown = self._shown.get(instrument_token)
+        return sum(price for _, price in shown) / len(shown) if shown else 0.0
+
     def circuit_limits(self, instrument_token: int) -> tuple[float, float]:
         """Lowest and highest price of the day in rupees; zeros where there is no limit."""
         instrument, quote = self.by_token(instrument_token), self.quote(instrument_token)
@@ -66,6 +75,10 @@ class QuotedMarket:
     def show(self, instrument_token: int, quote: Quote) -> None:
         """Set an instrument's quote; orders fill from it once, and only if it is a later one."""
         self._quotes[instrument_token] = quote
+        shown = self._shown.setdefault(instrument_token, deque())
+        shown.append((quote.at_ms, quote.last_price))
+        while shown[0][0] < quote.at_ms - _REFERENCE_MS:
+            shown.popleft()
 
     def halt(self, scope: str | None, until_ms: int) -> None:
         """Stop the trading of an exchange, of one `NFO:SYMBOL`, or of everything (None)."""
