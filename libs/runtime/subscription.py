@@ -123,7 +123,8 @@ class Every:
 
     It is done between two messages, also under a steady flow of them, and never beside one. Without
     messages it goes on as long as the clock does; where the stamps alone are the time (replay,
-    demo) it is done with the messages only, so that the outcome does not depend on the machine.
+    demo) it is done with the messages only, in a group that reads ticks with those, so that the
+    outcome does not depend on the machine.
     """
 
     def __init__(self, period_ms: int, act: Act) -> None:

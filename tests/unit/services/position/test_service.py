@@ -3,7 +3,7 @@
 import asyncio
 from decimal import Decimal
 
-from libs.events.positions import ExitRequested, PositionClosed
+from libs.events.positions import ExitRequested, PositionClosed, PositionEvent
 from libs.runtime.clock import FeedClock
 from libs.runtime.service import Parts, Service
 from libs.runtime.testing import ServiceHarness
@@ -147,7 +147,7 @@ def test_a_feed_that_dies_in_the_morning_does_so_neither_and_the_exit_is_asked_f
 
 def test_orders_alone_drive_what_time_asks_for_as_well() -> None:
     async def story() -> None:
-        async with ServiceHarness(make) as harness:
+        async with ServiceHarness(make, clock=FeedClock(1.0, lambda: 0)) as harness:
             await harness.publish(fill(at_ms=at(15, 14)), ticks(121.0, at(15, 14)))
             await harness.publish(fill(of=2, at_ms=at(15, 16)))
             asked = await harness.published("exit_requests")
@@ -155,5 +155,24 @@ def test_orders_alone_drive_what_time_asks_for_as_well() -> None:
                 position_id(1),
                 position_id(2),
             }
+
+    asyncio.run(story())
+
+
+def test_in_lockstep_an_order_ahead_of_its_tick_marks_nothing_at_the_price_before() -> None:
+    """The fill bears the time of the tick that comes behind it."""
+
+    async def story() -> None:
+        async with ServiceHarness(make) as harness:
+            await harness.publish(fill(), ticks(121.0, NOW + 59_000))
+            await harness.publish(fill(of=2, at_ms=NOW + 60_000))
+            assert "PositionUpdated" not in await kinds(harness)
+            await harness.publish(ticks(125.0, NOW + 60_000))
+            (marked,) = [
+                one
+                for one in await harness.published("positions")
+                if one.type == "PositionUpdated" and isinstance(one, PositionEvent)
+            ]
+            assert marked.last_price == Decimal(125)
 
     asyncio.run(story())
