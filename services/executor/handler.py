@@ -153,11 +153,11 @@ class ExecutorHandler:
             await self._take_news(emit)
             await self._bus.flush()
 
-    async def on_time(self, emit: Emit) -> None:
-        """Do what is due by the clock: timeouts, retries, orders in doubt, exits that wait."""
+    async def on_time(self, now_ms: int, emit: Emit) -> None:
+        """Do what is due at a time: timeouts, retries, orders in doubt, exits that wait."""
         async with self._turn:
             await self._carry_on(emit)
-            await self._carry_out(self._executor.on_time(self._clock.now_ms()), emit)
+            await self._carry_out(self._executor.on_time(now_ms), emit)
             await self._place_planned(emit)
             await self._take_news(emit)
 
