@@ -80,6 +80,7 @@ class PaperBroker:
     def __init__(self, rules: PaperRules) -> None:
         self._rules = rules
         self._orders: dict[str, _PaperOrder] = {}
+        self._held: Counter[tuple[str, str, str]] = Counter()
         self._updates: list[OrderUpdate] = []
         self._has_updates = asyncio.Event()
 
@@ -138,8 +139,8 @@ class PaperBroker:
         ]
 
     async def positions(self) -> Sequence[NetPosition]:
-        """Return the sums of the fills; there are no positions at the start."""
-        held: Counter[tuple[str, str, str]] = Counter()
+        """Return what was there at the start and the sums of the fills."""
+        held = self._held.copy()
         for order in (one for one in self._orders.values() if one.fills):
             asked = order.request
             sign = 1 if asked.transaction_type == "BUY" else -1
@@ -168,6 +169,11 @@ class PaperBroker:
     async def margins(self) -> Mapping[str, Margin]:
         """Return an empty mapping: there are no funds."""
         return {}
+
+    def begin_with(self, held: Sequence[NetPosition]) -> None:
+        """Begin with these positions."""
+        for one in held:
+            self._held[one.exchange, one.tradingsymbol, one.product] += one.quantity
 
     def take_updates(self) -> Sequence[OrderUpdate]:
         """Return the updates since the last call."""

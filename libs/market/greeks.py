@@ -82,16 +82,18 @@ def greeks(
     f, k, t, r, v = _floats(forward, strike, years, rate, volatility)
     with np.errstate(divide="ignore", invalid="ignore"):
         root = np.where((t > 0) & (v > 0), np.sqrt(np.maximum(t, 0)), np.nan)
-        d1, _ = _d1_d2(f, k, v * root)
-        density = np.exp(-r * t - d1 * d1 / 2) / math.sqrt(2 * math.pi)
+        deviation, discount = v * root, np.exp(-r * t)
+        d1, d2 = _d1_d2(f, k, deviation)
+        density = discount * np.exp(-d1 * d1 / 2) / math.sqrt(2 * math.pi)
         sign = np.where(is_call, 1.0, -1.0)
-        premium = price(f, k, t, r, v, is_call)
+        delta = sign * discount * ndtr(sign * d1)
+        premium = f * delta - sign * k * discount * ndtr(sign * d2)
         return Greeks(
-            delta=sign * np.exp(-r * t) * ndtr(sign * d1),
-            gamma=density / (f * v * root),
+            delta=delta,
+            gamma=density / (f * deviation),
             theta=(r * premium - f * density * v / (2 * root)) / _DAYS_PER_YEAR,
             vega=f * density * root / 100,
-            rho=np.where(np.isnan(root), np.nan, -t * premium / 100),
+            rho=-t * premium / 100,
         )
 
 

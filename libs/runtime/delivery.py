@@ -40,6 +40,8 @@ from libs.store.errors import StoreError
 
 EXTERNAL_ERRORS = (EventError, StoreError, BrokerError, SettingsError)
 """Errors of the bus, the database, the broker and the settings: the message did not cause them."""
+TOPICS_OF_THE_DAY = frozenset({"instruments", "historical_candles", "control"})
+"""Their events bear the time of the day's open, before the feed has begun, or that of a clock."""
 Read = Event | PoisonMessage
 """A decoded message: its event, or why it cannot be read."""
 
@@ -78,7 +80,7 @@ class Delivery:
             await self.failed_before.load(self.bus, tuple(dict.fromkeys((*topics, *past))))
         async for message, event in past_messages(self.bus, past, self.log):
             if not self._is_set_aside(message):
-                self.clock.observe(event.occurred_ms)
+                self.clock.remember(event.occurred_ms)
                 await self._restore_one(message, event)
 
     async def _restore_one(self, message: Message, event: Event) -> None:
@@ -195,12 +197,15 @@ class Delivery:
         return TradingHalted(**envelope, reason=f"{group} skipped {origin}: {reason}")
 
     def _caused_by(self, message: Message, event: Event, count: int) -> "_Handling":
-        self._observe(event)
+        self._observe(message.topic, event)
         return _Handling(self, message, event.type, count)
 
-    def _observe(self, event: Event) -> None:
+    def _observe(self, topic: str, event: Event) -> None:
         at_ms = event.clock_ms if isinstance(event, TickBatch) else event.occurred_ms
-        self.clock.observe(at_ms)
+        if topic in TOPICS_OF_THE_DAY:
+            self.clock.remember(at_ms)
+        else:
+            self.clock.observe(at_ms)
         if self.subscription.is_required:  # a writer's backlog does not make the service stale
             self.metrics.note_age(event.type, (self.clock.now_ms() - at_ms) / 1000)
 

@@ -97,7 +97,7 @@ class KiteApp:
         self._count(request)
         raise TokenError("Invalid `refresh_token`.")
 
-    def _handler(self, route: KiteRoute) -> Handler:
+    def _handler(self, route: KiteRoute[Exchange]) -> Handler:
         async def handle(request: HttpRequest) -> Response:
             authorization = request.headers.get("authorization", "")
             self._exchange.logins.check(authorization, self._exchange.now_ms)

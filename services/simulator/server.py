@@ -165,7 +165,6 @@ class SimulatorServer:
         postings = self.exchange.trade()
         if postings:
             self.keep()
-        self._hub.end_expired()
         self.apply_faults()
         return postings
 

@@ -13,7 +13,6 @@ from services.simulator.domain.account.order import Fill, Order
 from services.simulator.domain.account.order_checks import BEYOND_PROTECTION, is_protected
 from services.simulator.domain.account.order_request import PRODUCTS, Terms
 from services.simulator.domain.account.parts import AccountParts
-from services.simulator.domain.account.prices import last_price
 
 BROKER = "ADMINSQF"
 UNMATCHED = "Unmatched orders cancelled by the system"
@@ -120,11 +119,9 @@ class OrderFlow:
         if order.change is None:
             self._parts.book.step(order, "OPEN")
             self._parts.book.announce(order)
-        instrument, limit = self._parts.instrument(order), order.terms.limit
-        if instrument.is_option and limit is not None:
-            last = last_price(self._parts.market, instrument)
-            if not is_protected(limit, last, order.is_buy, self._parts.limits):
-                self._parts.book.end(order, "CANCELLED", at_ms, BEYOND_PROTECTION)
+        limit, judged = order.terms.limit, self._parts.judged(order, order.terms, at_ms)
+        if limit is not None and not is_protected(judged, limit):
+            self._parts.book.end(order, "CANCELLED", at_ms, BEYOND_PROTECTION)
 
     def _fill(self, order: Order, quantity: int, price: Decimal, at_ms: int) -> None:
         book = self._parts.book
