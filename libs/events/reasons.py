@@ -16,6 +16,7 @@ UNTRADED: Mapping[str, str] = {
     "low_confidence": "the strategy's confidence was below entry.min_confidence",
     "low_expected_move": "the expected move was below entry.min_expected_move",
     "kill_switch": "trading is halted",
+    "quarantine": "the account differs from our books",
     "daily_loss": "the day's loss has reached its limit",
     "losses_in_a_row": "as many losses in a row as allowed",
     "trades_a_day": "as many trades as allowed for the day",

@@ -123,7 +123,8 @@ class ExecutorHandler:
 
     async def begin(self, emit: Emit) -> None:
         """Compare orders of before a restart with the broker's order book, once it can be read."""
-        self._venue.begin_with(self._executor.blotter.net_positions())
+        blotter = self._executor.blotter
+        self._venue.begin_with(blotter.net_positions(), blotter.filled_orders())
         book = await self._book_at_start()
         await self._carry_out(self._executor.settle(book, self._clock.now_ms()), emit)
         await self._place_planned(emit)
@@ -157,7 +158,8 @@ class ExecutorHandler:
         """Do what is due at a time: timeouts, retries, orders in doubt, exits that wait."""
         async with self._turn:
             await self._carry_on(emit)
-            await self._carry_out(self._executor.on_time(now_ms), emit)
+            reconnects = int(self._venue.describe().get("reconnects", 0))
+            await self._carry_out(self._executor.on_time(now_ms, reconnects), emit)
             await self._place_planned(emit)
             await self._take_news(emit)
 
