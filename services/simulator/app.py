@@ -30,10 +30,13 @@ Handler = Callable[[HttpRequest], Awaitable[Response]]
 
 
 class Keeper(Protocol):
-    """What saves the account."""
+    """What saves the account, and sends its order updates."""
 
     def keep(self) -> None:
         """Save the account."""
+
+    async def send_early(self) -> None:
+        """Send the order updates that come before a reply."""
 
 
 class KiteApp:
@@ -106,6 +109,7 @@ class KiteApp:
             reply = route.answer(self._exchange, asked)
             if route.changes:
                 self._keeper.keep()
+                await self._keeper.send_early()
             return success(reply)
 
         return handle

@@ -206,6 +206,7 @@ class InProcessExchange(Desk):
 
     def check(self, fault: Fault) -> None:
         """Raise InputError for what this exchange cannot do: it has no underlyings, no frames."""
+        super().check(fault)
         if isinstance(fault, Jump | Garbage):
             raise InputError(f"{fault.kind}: the quotes are set by the caller")
 
@@ -216,7 +217,9 @@ class InProcessExchange(Desk):
             if self._request_limits is not None:
                 self._request_limits.take(method, path, self._now_ms)
             route, parts = _find(method, path)
-            return success(route.answer(self, replace(asked, path=parts)))
+            reply = route.answer(self, replace(asked, path=parts))
+            self._post(self.take_early())
+            return success(reply)
         except KiteError as error:
             return refusal(error)
 

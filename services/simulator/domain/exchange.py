@@ -79,6 +79,7 @@ class Exchange(Desk):
 
     def check(self, fault: Fault) -> None:
         """Raise InputError now for what would fail when the fault is due."""
+        super().check(fault)
         if isinstance(fault, Jump):
             known = {one.tradingsymbol for one in self.instruments if not one.is_option}
             if fault.tradingsymbol not in known:

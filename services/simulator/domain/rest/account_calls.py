@@ -55,7 +55,7 @@ def _funds(desk: Desk, request: Request) -> Any:
 
 
 def _place(desk: Desk, request: Request) -> Any:
-    return desk.account.place(request.path["variety"], request.form, desk.now_ms)
+    return desk.place(request.path["variety"], request.form)
 
 
 def _modify(desk: Desk, request: Request) -> Any:
