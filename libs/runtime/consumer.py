@@ -24,6 +24,7 @@ from libs.runtime.metrics import Metrics
 from libs.runtime.partition_state import StateRestorer
 from libs.runtime.restored_partitions import RestoredPartitions
 from libs.runtime.retry import RetryUntilWell, is_retriable
+from libs.runtime.stamping import CurrentStamps, Stamping, hop_of
 from libs.runtime.subscription import CheckpointPolicy, Every, Subscription, Timed
 
 FETCH_SECONDS = 0.1
@@ -46,6 +47,7 @@ class ConsumerLoop:
         policy: CheckpointPolicy,
         decoder: Decoder,
         letters: DeadLetters | None = None,
+        stamps: CurrentStamps | None = None,
     ) -> None:
         self.subscription = subscription
         self._bus = bus
@@ -57,7 +59,8 @@ class ConsumerLoop:
         self._retried = RetryUntilWell(
             subscription.group, metrics, health, self._pause, self._resume
         )
-        self._emitter = Emitter(bus, metrics, self._log, self._retried)
+        stamping = Stamping(hop_of(subscription.group), clock, stamps or CurrentStamps())
+        self._emitter = Emitter(bus, metrics, self._log, self._retried, stamping)
         self._partitions = self._restored_partitions()
         self._delivery = Delivery(
             subscription,
@@ -70,6 +73,7 @@ class ConsumerLoop:
             self._retried,
             letters or DeadLetters(bus, subscription.group, policy.dead_letter_limit),
             self._partitions,
+            stamping.current,
         )
         self._handling = asyncio.Lock()
         self._caught_up = CaughtUp(bus)

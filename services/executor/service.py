@@ -183,6 +183,7 @@ def make_service(
     watch = _Watch(venue, handler).run
     return Service(
         name="executor",
+        stamps=parts.stamps,
         subscriptions=(inputs, *parts.writers("executor", tables)),
         prepare=announce,
         waiting=parts.waiting,

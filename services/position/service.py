@@ -41,6 +41,7 @@ def make_service(settings: PositionSettings, parts: Parts) -> Service:
     }
     return Service(
         name="position",
+        stamps=parts.stamps,
         subscriptions=(fills, *parts.writers("position", tables)),
         describe=lambda: {"open_positions": len(held.open_tokens)},
         measure=lambda: _measure(held, parts),
