@@ -16,6 +16,7 @@ from libs.market.arrays import FloatArray
 from libs.market.implied_volatility import implied_volatility
 
 __all__ = [
+    "NEAR_ATM_STRIKES",
     "Greeks",
     "forward_by_parity",
     "forward_or_spot",
@@ -27,7 +28,8 @@ __all__ = [
 
 _MS_PER_YEAR = 365 * 24 * 3600 * 1000
 _DAYS_PER_YEAR = 365
-_NEAR_ATM_STRIKES = 7
+NEAR_ATM_STRIKES = 7
+"""How many strikes put-call parity looks at."""
 _FALLBACK_RATE = 0.06
 
 
@@ -112,7 +114,7 @@ def forward_by_parity(
     None when there is none. `call_mid` and `put_mid` may be nan.
     """
     k, call, put = _floats(strike, call_mid, put_mid)
-    near = np.argsort(np.abs(k - spot), kind="stable")[:_NEAR_ATM_STRIKES]
+    near = np.argsort(np.abs(k - spot), kind="stable")[:NEAR_ATM_STRIKES]
     implied = (k + (call - put) * math.exp(rate * years))[near]
     usable = implied[np.asarray(is_tight, np.bool_)[near] & np.isfinite(implied)]
     return float(np.median(usable)) if usable.size else None

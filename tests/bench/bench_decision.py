@@ -109,7 +109,7 @@ def _instrument(token: int, strike: float, kind: str) -> Instrument:
 
 def _columns() -> tuple[FloatArray, BoolArray]:
     strike = 25_000 + STEP * (np.repeat(np.arange(STRIKES), 2) - STRIKES // 2)
-    return strike, np.arange(2 * STRIKES) % 2 == 0
+    return np.asarray(strike, np.float64), np.arange(2 * STRIKES) % 2 == 0
 
 
 def _mids(strike: FloatArray, is_call: BoolArray, years: float) -> FloatArray:

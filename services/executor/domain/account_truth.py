@@ -185,11 +185,13 @@ class AccountTruth:
         return None if quote is None else Decimal(str(round(quote.last_price, 2)))
 
     def _intrinsic(self, entry: OrderPlanned) -> Decimal | None:
-        spot = self.market.spot(entry.contract.underlying, 0.0)
-        if not spot > 0:
+        """Return what an expired option is worth by the underlying's last price of that day."""
+        contract = entry.contract
+        spot = self.market.spot(contract.underlying)
+        if spot is None or utc_from_ms(spot.at_ms).astimezone(IST).date() != contract.expiry:
             return None
-        gain = Decimal(str(round(spot, 2))) - Decimal(str(entry.contract.strike))
-        return max(gain if entry.contract.instrument_type == "CE" else -gain, Decimal(0))
+        gain = Decimal(str(round(spot.price, 2))) - Decimal(str(contract.strike))
+        return max(gain if contract.instrument_type == "CE" else -gain, Decimal(0))
 
 
 def _closed(found: Correct, units: int, price: Decimal, now_ms: int) -> Closed:
