@@ -12,6 +12,7 @@ from libs.market.bounds import STRICT, refuse
 from libs.market.names import OneOf, known_underlying
 from libs.market.time_of_day import TimeOfDay, refuse_unreached
 from libs.market.units import Count, Fraction, Milliseconds, Number, Percent, Rupees, Seconds, Times
+from services.executor.domain.ladder import LadderRules
 
 MINUTE_MS, HOUR_MS = 60_000, 3_600_000
 BEFORE_EXPIRY_MS = HOUR_MS + 15 * MINUTE_MS
@@ -152,9 +153,10 @@ class RiskLimits:
 class OrderRules:
     """How orders are sent. `limit_buffer`: how far an entry's limit lies beyond the ask.
 
-    An order that has not filled by its timeout is cancelled; an exit is then sent again, since a
-    market order with protection may not fill. An order that is not in the broker's book is in
-    doubt for `doubt_ms`, longer than a request can take; 0 where no request can be under way.
+    An entry that has not filled by its timeout is cancelled; an exit is repriced by its `ladder`.
+    What was oversold is bought back at a limit, for `exit_timeout_ms` each time. An order
+    that is not in the broker's book is in doubt for `doubt_ms`, longer than a request can take; 0
+    where no request can be under way.
     """
 
     product: Annotated[Literal["NRML", "MIS"], OneOf()] = "NRML"
@@ -163,6 +165,7 @@ class OrderRules:
     exit_timeout_ms: Annotated[int, Milliseconds(1000, 10 * MINUTE_MS)] = 15_000
     exit_retry_ms: Annotated[int, Milliseconds(1000, 10 * MINUTE_MS)] = 5_000
     doubt_ms: Annotated[int, Milliseconds(0, 10 * MINUTE_MS)] = 15_000
+    ladder: LadderRules = field(default_factory=LadderRules)
 
     def __post_init__(self) -> None:
         if self.exit_retry_ms > self.exit_timeout_ms:
