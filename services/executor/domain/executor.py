@@ -71,7 +71,7 @@ class OptionsExecutor:
 
     def __post_init__(self) -> None:
         self.settings_mode = self.mode
-        climbing = Climbing(self.policy.orders.ladder, ExitViews(self.market), MODIFICATIONS)
+        climbing = Climbing(self.policy.ladder, ExitViews(self.market), MODIFICATIONS)
         self.closing = Closing(self.blotter, self.policy.orders, self._freeze, climbing)
         self.truth = AccountTruth(self.blotter, self.market, self.risk, self.policy.orders)
 

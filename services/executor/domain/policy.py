@@ -13,6 +13,7 @@ from libs.market.names import OneOf, known_underlying
 from libs.market.time_of_day import TimeOfDay, refuse_unreached
 from libs.market.units import Count, Fraction, Milliseconds, Number, Percent, Rupees, Seconds, Times
 from services.executor.domain.ladder import LadderRules
+from services.executor.domain.resting_stop import RestingStopRules
 
 MINUTE_MS, HOUR_MS = 60_000, 3_600_000
 BEFORE_EXPIRY_MS = HOUR_MS + 15 * MINUTE_MS
@@ -153,7 +154,7 @@ class RiskLimits:
 class OrderRules:
     """How orders are sent. `limit_buffer`: how far an entry's limit lies beyond the ask.
 
-    An entry that has not filled by its timeout is cancelled; an exit is repriced by its `ladder`.
+    An entry that has not filled by its timeout is cancelled; an exit is repriced by its ladder.
     What was oversold is bought back at a limit, for `exit_timeout_ms` each time. An order
     that is not in the broker's book is in doubt for `doubt_ms`, longer than a request can take; 0
     where no request can be under way.
@@ -165,7 +166,6 @@ class OrderRules:
     exit_timeout_ms: Annotated[int, Milliseconds(1000, 10 * MINUTE_MS)] = 15_000
     exit_retry_ms: Annotated[int, Milliseconds(1000, 10 * MINUTE_MS)] = 5_000
     doubt_ms: Annotated[int, Milliseconds(0, 10 * MINUTE_MS)] = 15_000
-    ladder: LadderRules = field(default_factory=LadderRules)
 
     def __post_init__(self) -> None:
         if self.exit_retry_ms > self.exit_timeout_ms:
@@ -187,6 +187,8 @@ class Policy:
     levels: LevelRules = field(default_factory=LevelRules)
     limits: RiskLimits = field(default_factory=RiskLimits)
     orders: OrderRules = field(default_factory=OrderRules)
+    ladder: LadderRules = field(default_factory=LadderRules)
+    resting_stop: RestingStopRules = field(default_factory=RestingStopRules)
 
     def __post_init__(self) -> None:
         risk, limits = self.sizing.risk, self.limits
