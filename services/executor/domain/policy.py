@@ -132,7 +132,11 @@ class LevelRules:
 
 @dataclass(frozen=True, slots=True, config=STRICT)
 class RiskLimits:
-    """Fractions are of the capital; counts are per trading day unless they say otherwise."""
+    """Fractions are of the capital; counts are per trading day unless they say otherwise.
+
+    `daily_loss` counts open positions at their marks; once it is reached nothing is opened on that
+    day, and with `close_at_daily_loss` everything is closed.
+    """
 
     positions: Annotated[int, Count(1, 10_000, of="positions")] = 3
     capital_at_risk: PartOfCapital = Decimal("0.15")
@@ -141,6 +145,7 @@ class RiskLimits:
     trades_a_day: Annotated[int, Count(1, 100_000, of="trades")] = 20
     lots_a_trade: Annotated[int, Count(1, 1000, of="lots")] = 5
     positions_per_underlying: Annotated[int, Count(1, 10_000, of="positions")] = 1
+    close_at_daily_loss: Annotated[bool, _unless(False)] = False
 
     def __post_init__(self) -> None:
         if self.positions_per_underlying > self.positions:
