@@ -25,7 +25,8 @@ SCHEMAS = files("libs.events") / "schemas"
 _MARKER = b"\xc3\x01"
 _BODY_AT = 10
 _COLUMNS = tuple((np.dtype(kind), name in REQUIRED) for name, kind in COLUMN_TYPES.items())
-_TICK_SCHEMAS = ("TickBatch.1.avsc",)
+_TICK_SCHEMAS = ("TickBatch.1.avsc", "TickBatch.2.avsc")
+"""Oldest first; the last one is written."""
 
 
 def record_of(event: Event, topic: str | None = None, partitions: int | None = None) -> Record:

@@ -24,6 +24,8 @@ COLUMN_TYPES: dict[str, str] = {
     "bid_quantity": "<i8",
     "ask_price": "<f8",
     "ask_quantity": "<i8",
+    "last_trade_time": "<i8",
+    "open_price": "<f8",
 }
 IMPOSSIBLE_PRICE = 1e9
 """Rupees; a price of four bytes in paise is below 43 million."""
@@ -37,9 +39,10 @@ Column = NDArray[Any]
 class TickColumns:
     """Ticks of one frame, one row each; all columns have the same length.
 
-    `exchange_timestamp` is epoch milliseconds, prices are rupees or index points,
-    `volume_traded` is the day's cumulative volume in units. A column that the feed lacks is
-    None for the whole frame.
+    `exchange_timestamp` and `last_trade_time` are epoch milliseconds, prices are rupees or index
+    points, `volume_traded` is the day's cumulative volume in units, `open_price` the exchange's
+    open of the day. A column that the feed lacks is None for the whole frame; in the last two,
+    0 is unknown.
     """
 
     instrument_token: Column
@@ -55,6 +58,8 @@ class TickColumns:
     bid_quantity: Column | None = None
     ask_price: Column | None = None
     ask_quantity: Column | None = None
+    last_trade_time: Column | None = None
+    open_price: Column | None = None
 
     def __len__(self) -> int:
         return len(self.instrument_token)

@@ -11,7 +11,7 @@ next event, `finish` or reply of the broker continues with the rest.
 
 import asyncio
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from libs.broker.errors import SessionError
 from libs.broker.port import MaySend, OrderUpdate, Venue
@@ -98,14 +98,14 @@ class ExecutorHandler:
             await self._place_planned(emit)
             await self._take_news(emit)
 
-    async def publish(self, events: Iterable[Event], emit: Emit) -> None:
-        """Publish events of a caller between two messages, and wait for the acknowledgement.
+    async def publish(self, make_events: Callable[[], Iterable[Event]], emit: Emit) -> None:
+        """Make and publish events between two messages, and wait for the acknowledgement.
 
         A halt holds from then on: signals that wait before it on the topics open nothing, and
         entries that work are cancelled.
         """
-        events = tuple(events)
         async with self._turn:
+            events = tuple(make_events())
             await emit(*events)
             await self._bus.flush()
             for event in events:
@@ -123,7 +123,8 @@ class ExecutorHandler:
 
     async def begin(self, emit: Emit) -> None:
         """Compare orders of before a restart with the broker's order book, once it can be read."""
-        self._venue.begin_with(self._executor.blotter.net_positions())
+        blotter = self._executor.blotter
+        self._venue.begin_with(blotter.net_positions(), blotter.filled_orders())
         book = await self._book_at_start()
         await self._carry_out(self._executor.settle(book, self._clock.now_ms()), emit)
         await self._place_planned(emit)
@@ -153,11 +154,12 @@ class ExecutorHandler:
             await self._take_news(emit)
             await self._bus.flush()
 
-    async def on_time(self, emit: Emit) -> None:
-        """Do what is due by the clock: timeouts, retries, orders in doubt, exits that wait."""
+    async def on_time(self, now_ms: int, emit: Emit) -> None:
+        """Do what is due at a time: timeouts, retries, orders in doubt, exits that wait."""
         async with self._turn:
             await self._carry_on(emit)
-            await self._carry_out(self._executor.on_time(self._clock.now_ms()), emit)
+            reconnects = int(self._venue.describe().get("reconnects", 0))
+            await self._carry_out(self._executor.on_time(now_ms, reconnects), emit)
             await self._place_planned(emit)
             await self._take_news(emit)
 

@@ -15,6 +15,7 @@ from libs.runtime.health import LOGIN, Waiting
 from libs.runtime.logs import logger_of
 from services.executor.domain.broker_replies import (
     Accepted,
+    AccountRead,
     BookRead,
     ContractRead,
     NotSent,
@@ -29,6 +30,7 @@ from services.executor.domain.commands import (
     ReadContract,
     Request,
 )
+from services.executor.domain.reconciliation import AccountSnapshot
 
 READ_SECONDS = 1.0
 """How long a sale waits for what the account holds of its contract."""
@@ -101,8 +103,10 @@ class OrderDesk:
             await self._cancel(request)
         elif isinstance(request, LookUp):
             self._keep(await self._look_up(request))
-        else:
+        elif isinstance(request, ReadContract):
             self._keep(await self._read_contract(request))
+        else:
+            self._keep(await self._read_account())
 
     async def _place(self, asked: PlaceOrder, may_send: MaySend) -> Reply:
         """Send an order once: a request that failed, not refused, may have reached the broker."""
@@ -148,6 +152,20 @@ class OrderDesk:
             return ContractRead(asked, None, str(error))
         self._note_login("")
         return ContractRead(asked, state)
+
+    async def _read_account(self) -> AccountRead:
+        """Read orders, trades and positions in this order: what is read later may know more."""
+        venue = self._venue
+        try:
+            snapshot = AccountSnapshot(
+                orders=await venue.orders(),
+                trades=await venue.trades(),
+                positions=await venue.positions(),
+                margins=await venue.margins(),
+            )
+        except BrokerError as error:
+            return AccountRead(None, str(error))
+        return AccountRead(snapshot)
 
     def _note_login(self, reason: str) -> None:
         """Say once that a session is missing, and once that there is one again."""

@@ -27,11 +27,17 @@ _COUNT_GROUPS = (
     ("volume_traded", "total_buy_quantity", "total_sell_quantity"),
     ("oi", "exchange_timestamp"),
     ("bid_quantity", "ask_quantity"),
+    ("last_trade_time",),
 )
-_PRICE_GROUPS = (("last_price", "average_traded_price"), ("bid_price", "ask_price"))
+_PRICE_GROUPS = (
+    ("last_price", "average_traded_price"),
+    ("bid_price", "ask_price"),
+    ("open_price",),
+)
 _COUNTS = tuple(name for group in _COUNT_GROUPS for name in group)
 _PRICES = tuple(name for group in _PRICE_GROUPS for name in group)
 _TOKEN, _TIME = _COUNTS.index("instrument_token"), _COUNTS.index("exchange_timestamp")
+_TRADED = _COUNTS.index("last_trade_time")
 _ORDER = tuple((_COUNTS + _PRICES).index(name) for name in COLUMN_TYPES)
 
 
@@ -48,6 +54,8 @@ class _Words:
 def _words(layout: "np.dtype[np.void]") -> _Words:
     fields: Mapping[str, Any] = layout.fields or {}
     word = {name: fields[name][1] // _WORD_BYTES for name in fields}
+    if "open" in word:
+        word["open_price"] = word["open"]
     if layout is FULL:
         word |= {"bid_quantity": word["buy"], "ask_quantity": word["sell"]}
         word |= {"bid_price": word["buy"] + 1, "ask_price": word["sell"] + 1}
@@ -116,9 +124,10 @@ def _fill(counts: Run, prices: Run, run: Run, received_ms: int) -> None:
         counts[rows] = words[of]
     for rows, of in plan.prices:
         prices[rows] = words[of]
-    at_ms = counts[_TIME]
+    at_ms, traded_ms = counts[_TIME], counts[_TRADED]
     if plan.has_time:
         np.multiply(at_ms, _MS_PER_SECOND, out=at_ms)
+        np.multiply(traded_ms, _MS_PER_SECOND, out=traded_ms)
     else:
         at_ms[:] = received_ms
 

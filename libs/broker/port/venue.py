@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from libs.broker.port.account import Account, NetPosition
-from libs.broker.port.orders import OrderClient
+from libs.broker.port.orders import OrderClient, OrderUpdate
 from libs.market.quotes import Quote
 
 
@@ -29,8 +29,8 @@ class Venue(OrderClient, Account, Protocol):
     def is_real(self) -> bool:
         """Whether its orders cost real money: then only live mode may send them."""
 
-    def begin_with(self, held: Sequence[NetPosition]) -> None:
-        """Take over, at a start, what the executor's books hold.
+    def begin_with(self, held: Sequence[NetPosition], past: Sequence[OrderUpdate]) -> None:
+        """Take over, at a start, what the executor's books hold, and their orders that filled.
 
         Only a venue whose account ends with the process does; a broker knows what it has.
         """

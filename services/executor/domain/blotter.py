@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from uuid import UUID
 
-from libs.broker.port import NetPosition
+from libs.broker.port import NetPosition, OrderUpdate
 from libs.events.orders import OrderEvent, OrderPlanned
 from services.executor.domain.order import Order
 
@@ -53,6 +53,10 @@ class Blotter:
         elif isinstance(event, OrderPlanned):
             self.add(event)
 
+    def knows(self, order_id: UUID) -> bool:
+        """Whether there is an order of this id."""
+        return order_id in self._orders
+
     def add(self, plan: OrderPlanned) -> Order:
         """Add a new order."""
         order = Order(plan)
@@ -76,6 +80,10 @@ class Blotter:
         }
         return [order for order in self._unfinished.values() if order.working_quantity]
 
+    def positions(self) -> list[list[Order]]:
+        """Return the orders of each position, in the order of their plans."""
+        return list(self._by_position.values())
+
     def held(self) -> tuple[OrderPlanned, ...]:
         """Return an entry of each position that holds units."""
         return self._entries(lambda held: held.bought > held.sold)
@@ -88,6 +96,11 @@ class Blotter:
             key = contract.exchange, contract.tradingsymbol, entry.product
             held[key] += one.bought - one.sold
         return tuple(NetPosition(*key, quantity) for key, quantity in held.items())
+
+    def filled_orders(self) -> tuple[OrderUpdate, ...]:
+        """Return the orders that have filled and are over, as the broker would show them."""
+        ended = [one for one in self._orders.values() if one.fills and one.has_ended]
+        return tuple(one.as_update() for one in ended)
 
     def to_close(self) -> tuple[OrderPlanned, ...]:
         """Return an entry of each position that holds units, or whose entry may still fill."""

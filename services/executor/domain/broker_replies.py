@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from libs.broker.port import ContractState, OrderUpdate
 from services.executor.domain.commands import LookUp, ReadContract
 from services.executor.domain.order import Order
+from services.executor.domain.reconciliation import AccountSnapshot
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,4 +63,12 @@ class ContractRead:
     needs_login: bool = False
 
 
-Reply = Accepted | Refused | NotSent | ReplyLost | BookRead | ContractRead
+@dataclass(frozen=True, slots=True)
+class AccountRead:
+    """The account as the broker has it, None where it cannot be read; then `reason` says why."""
+
+    snapshot: AccountSnapshot | None
+    reason: str = ""
+
+
+Reply = Accepted | Refused | NotSent | ReplyLost | BookRead | ContractRead | AccountRead

@@ -37,7 +37,7 @@ class Closing:
     """The exits of all positions, by their requests.
 
     `_reading` are the positions whose contract is being read before a sale; `_waiting` the sales
-    that could not be sent yet, with the time of the next try (epoch ms). `_lacking` has, of each
+    that could not be sent yet, with the time of the next try (epoch ms). `lacking` has, of each
     position of which the account holds too little, the units that it lacks and when that was read.
     """
 
@@ -47,7 +47,7 @@ class Closing:
     _requests: dict[UUID, ExitRequests] = field(default_factory=dict)
     _reading: set[UUID] = field(default_factory=set)
     _waiting: dict[UUID, tuple[Order, int]] = field(default_factory=dict)
-    _lacking: dict[UUID, tuple[int, int]] = field(default_factory=dict)
+    lacking: dict[UUID, tuple[int, int]] = field(default_factory=dict)
 
     def restore(self, request: ExitRequested) -> None:
         """Add a request that was made before a restart."""
@@ -82,7 +82,7 @@ class Closing:
             return ()
         orders, holding = self.blotter.of_position(position_id), self.blotter.holding(position_id)
         is_overselling = holding.sold + holding.selling > holding.bought
-        ending = [one for one in orders if one.plan.leg == "entry" or is_overselling]
+        ending = [one for one in orders if _may_go(one, is_overselling=is_overselling)]
         working = [one for one in ending if one.working_quantity]
         effects: list[Effect] = [made for one in working for made in self.cancel(one, now_ms)]
         if orders and not holding.buying_surely and not is_overselling:
@@ -119,7 +119,7 @@ class Closing:
         position_id = entry.position_id
         if position_id in self._reading or not self._wanted(entry):
             return ()
-        _, lacked_ms = self._lacking.get(position_id, (0, -self.rules.exit_retry_ms))
+        _, lacked_ms = self.lacking.get(position_id, (0, -self.rules.exit_retry_ms))
         is_soon = now_ms - lacked_ms < self.rules.exit_retry_ms
         if is_soon or not self._may_retry(self._exits_of(position_id), now_ms):
             return ()
@@ -153,11 +153,11 @@ class Closing:
         if reply.state is None:
             reason = f"sold without knowing what the account holds: {reply.reason}"
             return (first.alert(reason, now_ms, "unread", now_ms),)
-        before, _ = self._lacking.pop(position_id, (0, 0))
+        before, _ = self.lacking.pop(position_id, (0, 0))
         lacks = wanted - quantity
         if not lacks:
             return ()
-        self._lacking[position_id] = lacks, now_ms
+        self.lacking[position_id] = lacks, now_ms
         if lacks == before:
             return ()
         reason = f"the account holds {quantity} of the {wanted} units that are to be sold"
@@ -231,6 +231,12 @@ class Closing:
         if order.plan.leg != "exit" or order.state != "rejected" or count % REFUSALS_BEFORE_ALERT:
             return ()
         return (order.alert(f"{count} exits in a row were refused", now_ms, "refused", count),)
+
+
+def _may_go(order: Order, *, is_overselling: bool) -> bool:
+    """Whether an order is ended before something is sold: an entry, or a sale that is too much."""
+    is_sale = order.plan.transaction_type == "SELL"
+    return order.plan.leg == "entry" or (is_overselling and is_sale)
 
 
 def refused(exits: Sequence[Order]) -> int:

@@ -55,5 +55,10 @@ class ReadContract:
         return self.entry.position_id
 
 
-Request = PlaceOrder | CancelOrder | LookUp | ReadContract
+@dataclass(frozen=True, slots=True)
+class ReadAccount:
+    """Read the account's orders, trades, positions and funds, to compare them with our books."""
+
+
+Request = PlaceOrder | CancelOrder | LookUp | ReadContract | ReadAccount
 Effect = Event | Request

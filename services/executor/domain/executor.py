@@ -20,12 +20,15 @@ from libs.events.signals import (
 )
 from libs.events.ticks import TickBatch
 from libs.market.rulebook import Rulebook, RulebookError
+from services.executor.domain.account_truth import AccountTruth
 from services.executor.domain.blotter import Blotter
 from services.executor.domain.broker_replies import (
     Accepted,
+    AccountRead,
     BookRead,
     ContractRead,
     NotSent,
+    Refused,
     Reply,
     ReplyLost,
 )
@@ -58,10 +61,12 @@ class OptionsExecutor:
     _restored_ms: int = 0
     settings_mode: Mode = field(init=False)
     closing: Closing = field(init=False)
+    truth: AccountTruth = field(init=False)
 
     def __post_init__(self) -> None:
         self.settings_mode = self.mode
         self.closing = Closing(self.blotter, self.policy.orders, self._freeze)
+        self.truth = AccountTruth(self.blotter, self.market, self.risk, self.policy.orders)
 
     def on_event(self, event: Event, now_ms: int) -> tuple[Effect, ...]:
         """React to one event; effects are to be carried out in order."""
@@ -92,11 +97,15 @@ class OptionsExecutor:
             effects += self._stop_stray(order, update, now_ms)
         if news or has_changed:
             effects += self._oversold(order, now_ms)
-            effects += self._after(order, now_ms)
+            effects += self.after(order, now_ms)
         return tuple(effects)
 
-    def on_time(self, now_ms: int) -> tuple[Effect, ...]:
-        """Do what is due by the clock: timeouts, orders in doubt, exits that are not done."""
+    def on_time(self, now_ms: int, reconnects: int = 0) -> tuple[Effect, ...]:
+        """Do what is due by the clock: also read the account, each minute and after a reconnect."""
+        return (*self.truth.watch.due(now_ms, reconnects), *self._drive(now_ms))
+
+    def _drive(self, now_ms: int) -> tuple[Effect, ...]:
+        """Go on with timeouts, orders in doubt, and exits that are not done."""
         effects: list[Effect] = [*self._time_out(now_ms), *self._look_up(now_ms)]
         if self.risk.halted_because is not None:
             effects += self._stop_entries(now_ms)
@@ -107,7 +116,21 @@ class OptionsExecutor:
         if isinstance(reply, BookRead):
             return self._on_book_read(reply, now_ms)
         if isinstance(reply, ContractRead):
-            return self.closing.on_contract(reply, now_ms)
+            return self._on_contract(reply, now_ms)
+        if isinstance(reply, AccountRead):
+            return self.truth.on_read(reply, now_ms, self)
+        return self._on_reply_to_placing(reply, now_ms)
+
+    def _on_contract(self, reply: ContractRead, now_ms: int) -> tuple[Effect, ...]:
+        """Sell; where the account lacks units, find out soon what became of them."""
+        effects = self.closing.on_contract(reply, now_ms)
+        if reply.asked.position_id in self.closing.lacking:
+            self.truth.watch.soon(now_ms)
+        return effects
+
+    def _on_reply_to_placing(
+        self, reply: Accepted | Refused | NotSent | ReplyLost, now_ms: int
+    ) -> tuple[Effect, ...]:
         order = reply.order
         if isinstance(reply, ReplyLost):
             return (LookUp((order,), reply.reason),)
@@ -160,7 +183,7 @@ class OptionsExecutor:
         order.apply(event)
         if order.state == "unresolved":
             self.doubts.begin(order, now_ms)
-        return (event, *self._after(order, now_ms))
+        return (event, *self.after(order, now_ms))
 
     def on_book(
         self, asked: LookUp, book: Sequence[OrderUpdate], now_ms: int
@@ -225,7 +248,7 @@ class OptionsExecutor:
 
     def _on_ticks(self, batch: TickBatch, now_ms: int) -> tuple[Effect, ...]:
         self.market.on_ticks(batch)
-        return (*self.market.snapshots(now_ms, batch.trading_day), *self.on_time(now_ms))
+        return (*self.market.snapshots(now_ms, batch.trading_day), *self._drive(now_ms))
 
     def _on_signal(self, signal: SignalGenerated, now_ms: int) -> tuple[Effect, ...]:
         """Decide once; the decision comes last, since it marks the signal as decided."""
@@ -316,7 +339,7 @@ class OptionsExecutor:
         reason = f"{holding.sold - holding.bought} units were sold that were not held"
         return (order.alert(reason, now_ms, "oversold", holding.sold),)
 
-    def _after(self, order: Order, now_ms: int) -> tuple[Effect, ...]:
+    def after(self, order: Order, now_ms: int) -> tuple[Effect, ...]:
         """After an order has changed: continue its exit; an entry without fills expires."""
         plan, effects = order.plan, list[Effect]()
         self._count_entry(plan)

@@ -1,6 +1,6 @@
 """OptionsPositionManager: positions opened by fills, marked by ticks, closed by fills."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
@@ -51,6 +51,15 @@ class OpenPositions:
             made = self._on_ticks(event, now_ms)
         elif isinstance(event, OrderFilled):
             made = self._on_fill(event)
+        for one in made:
+            self.restore(one)
+        return made
+
+    def on_time(self, now_ms: int) -> tuple[Event, ...]:
+        """Check every position once a second, also while nothing is quoted."""
+        made: tuple[Event, ...] = ()
+        if self._open and self._begins_second(now_ms):
+            made = self._checked(self._open.values(), now_ms)
         for one in made:
             self.restore(one)
         return made
@@ -107,6 +116,9 @@ class OpenPositions:
         for watch in quoted:
             watch.mark(self._quotes.quote(watch.instrument_token))
         due = self._open.values() if is_sweep else quoted
+        return self._checked(due, now_ms)
+
+    def _checked(self, due: Iterable[Watch], now_ms: int) -> tuple[Event, ...]:
         return tuple(event for watch in due for event in self._check(watch, now_ms))
 
     def _quoted(self, batch: TickBatch) -> list[Watch]:

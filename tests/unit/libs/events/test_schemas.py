@@ -25,7 +25,7 @@ from libs.events.publish_schemas import (
 )
 from libs.events.schemas.compatibility import avro_problems
 from libs.events.ticks import COLUMN_TYPES, REQUIRED, TickBatch
-from tests.unit.libs.events.samples import event_classes, sample, tick_batch
+from tests.unit.libs.events.samples import event_classes, golden_file, sample, tick_batch
 
 COMMAND = "python -m libs.events.publish_schemas"
 each_event = pytest.mark.parametrize("event", published_events(), ids=lambda each: each.__name__)
@@ -168,4 +168,18 @@ def test_ticks_written_with_any_published_schema_can_be_read(schema: dict[str, A
 
 
 def test_the_fingerprint_of_the_first_tick_schema_never_changes() -> None:
-    assert encode(tick_batch())[:10].hex() == "c30133e08c73bc505ce8"
+    canonical = fastavro.schema.to_parsing_canonical_form(avro_schemas()[0])
+    assert fastavro.schema.fingerprint(canonical, "CRC-64-AVRO") == "33e08c73bc505ce8"
+    assert golden_file(TickBatch).read_bytes()[:10].hex() == "c30133e08c73bc505ce8"
+
+
+def test_ticks_are_written_with_the_newest_schema() -> None:
+    canonical = fastavro.schema.to_parsing_canonical_form(avro_schemas()[-1])
+    print_hex = fastavro.schema.fingerprint(canonical, "CRC-64-AVRO")
+    assert encode(tick_batch())[:10].hex() == f"c301{print_hex}"
+
+
+def test_a_batch_of_before_the_time_of_the_last_trade_travelled_does_not_have_it() -> None:
+    batch = decode("ticks", golden_file(TickBatch).read_bytes())
+    assert isinstance(batch, TickBatch)
+    assert (batch.columns.last_trade_time, batch.columns.open_price) == (None, None)

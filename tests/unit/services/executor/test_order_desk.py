@@ -20,6 +20,7 @@ from tests.unit.services.executor.builders import (
     signal,
     ticks,
 )
+from tests.unit.services.executor.handling import ready
 from tests.unit.services.executor.test_venue import DistantVenue, entered, harness_of, kinds
 
 POSITION = position_id_of(signal().signal_id)
@@ -189,3 +190,18 @@ def test_a_defect_of_the_venue_ends_the_service_with_its_error() -> None:
             assert [type(task.exception()) for task in failed] == [ZeroDivisionError]
 
     asyncio.run(story())
+
+
+def test_an_order_in_doubt_is_decided_without_a_tick() -> None:
+    harness = ready()
+    harness.broker.reply = "is lost with the order"
+    harness.hear(signal())
+    harness.log.clear()
+
+    async def wait() -> None:
+        for seconds in range(1, 20):
+            await harness.handler.on_time(NOW + 1000 * seconds, harness.emit)
+
+    asyncio.run(wait())
+    looked = ["look up", "look up"]  # once to compare the account, once for the doubt
+    assert harness.log == [*looked, "OrderCancelled", "SignalExpired"]

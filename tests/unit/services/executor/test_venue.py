@@ -102,7 +102,7 @@ class DistantVenue:
         net = NetPosition(exchange, tradingsymbol, "NRML", self.held)
         return ContractState((net,), ())
 
-    def begin_with(self, held: Sequence[NetPosition]) -> None:
+    def begin_with(self, held: Sequence[NetPosition], past: Sequence[OrderUpdate]) -> None:
         """Ignore the books."""
 
     async def required_margin(self, request: OrderRequest) -> Decimal | None:

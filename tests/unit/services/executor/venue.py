@@ -12,11 +12,13 @@ from libs.broker.port import (
     OrderRequest,
     OrderStatus,
     OrderUpdate,
+    Trade,
 )
 from libs.events.event import Event
 from libs.events.orders import OrderPlanned
 from services.executor.domain.broker_replies import (
     Accepted,
+    AccountRead,
     BookRead,
     ContractRead,
     NotSent,
@@ -28,10 +30,12 @@ from services.executor.domain.commands import (
     Effect,
     LookUp,
     PlaceOrder,
+    ReadAccount,
     ReadContract,
 )
 from services.executor.domain.executor import OptionsExecutor
 from services.executor.domain.order import Order
+from services.executor.domain.reconciliation import AccountSnapshot
 from tests.unit.services.executor.builders import NOW
 
 E = TypeVar("E", bound=Event)
@@ -65,10 +69,10 @@ class Venue:
 
     orders: dict[str, VenueOrder] = field(default_factory=dict)
 
-    def fill(self, tag: str, quantity: int, premium: str = "100.00") -> None:
+    def fill(self, tag: str, quantity: int, premium: str = "100.00", at_ms: int = NOW) -> None:
         order = self.orders[tag]
         number = len(order.fills) + 1
-        order.fills.append(Fill(f"{tag}-{number}", quantity, Decimal(premium)))
+        order.fills.append(Fill(f"{tag}-{number}", quantity, Decimal(premium), at_ms))
         assert order.left >= 0
         if not order.left:
             order.status = "COMPLETE"
@@ -107,6 +111,7 @@ class Trading:
     unread_because: str = ""
     needs_login: bool = False
     by_hand: int = 0
+    hand_trades: list[Trade] = field(default_factory=list)
     selling_by_hand: int = 0
     reads: int = 0
 
@@ -127,6 +132,8 @@ class Trading:
                 self._let_book_decide(effect)
             elif isinstance(effect, ReadContract):
                 self._read_contract(effect)
+            elif isinstance(effect, ReadAccount):
+                self._answer(AccountRead(self.snapshot() if self.is_book_readable else None))
         return self.events[before:]
 
     def tell(self, *tags: str) -> list[Event]:
@@ -135,7 +142,7 @@ class Trading:
         return self.carry(self.executor.on_updates(updates, self.now_ms))
 
     def fill(self, tag: str, quantity: int, premium: str = "100.00") -> list[Event]:
-        self.venue.fill(tag, quantity, premium)
+        self.venue.fill(tag, quantity, premium, self.now_ms)
         return self.tell(tag)
 
     def confirm_cancel(self, tag: str) -> list[Event]:
@@ -180,6 +187,44 @@ class Trading:
             self.venue.net + self.by_hand,
         )
         self._answer(ContractRead(asked, ContractState((held,), tuple(self._by_hand(asked)))))
+
+    def pass_time(self, seconds: int) -> None:
+        """Let so many seconds pass, without a tick."""
+        for _ in range(seconds):
+            self.now_ms += 1000
+            self.carry(self.executor.on_time(self.now_ms))
+
+    def sell_by_hand(self, quantity: int, premium: str) -> None:
+        """Let the owner sell units of the first entry's contract at the broker's page."""
+        contract = self.plans("entry")[0].contract
+        number = len(self.hand_trades) + 1
+        self.by_hand -= quantity
+        fill = Fill(f"hand-{number}", quantity, Decimal(premium), self.now_ms)
+        where = contract.exchange, "NRML"
+        self.hand_trades.append(
+            Trade(f"order-by-hand-{number}", contract.tradingsymbol, "SELL", fill, *where)
+        )
+
+    def snapshot(self) -> AccountSnapshot:
+        """Return the account with the orders of the executor and the trades by hand."""
+        updates = [one.update(self.now_ms) for one in self.venue.orders.values()]
+        trades = [
+            Trade(
+                order.broker_order_id,
+                order.request.tradingsymbol,
+                order.request.transaction_type,
+                fill,
+                order.request.exchange,
+                order.request.product,
+            )
+            for order in self.venue.orders.values()
+            for fill in order.fills
+        ]
+        contract = self.plans("entry")[0].contract
+        net = NetPosition(
+            contract.exchange, contract.tradingsymbol, "NRML", self.venue.net + self.by_hand
+        )
+        return AccountSnapshot(updates, [*trades, *self.hand_trades], [net])
 
     def _by_hand(self, asked: ReadContract) -> Iterable[OrderUpdate]:
         if self.selling_by_hand:

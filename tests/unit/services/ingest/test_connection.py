@@ -1,5 +1,6 @@
 """The connection's clock, and the cut of frames into partitions."""
 
+from dataclasses import replace
 from datetime import date
 
 import numpy as np
@@ -83,3 +84,19 @@ def test_ids_are_the_same_for_the_same_frames_and_differ_between_frames() -> Non
 
     assert ids(connection()) == ids(connection())
     assert len(set(ids(connection()))) == len(ids(connection()))
+
+
+def test_the_time_of_the_last_trade_and_the_open_travel_with_their_ticks() -> None:
+    frame = columns([OPEN, OPEN])
+    told = replace(
+        frame,
+        last_trade_time=np.array([OPEN - 60_000, OPEN - 1000]),
+        open_price=np.array([120.0, 98.5]),
+    )
+    batches = [batch.columns for batch in connection(2).cut(told, OPEN)]
+    traded = [
+        at for one in batches if one.last_trade_time is not None for at in one.last_trade_time
+    ]
+    opened = [at for one in batches if one.open_price is not None for at in one.open_price]
+    assert sorted(traded) == [OPEN - 60_000, OPEN - 1000]
+    assert sorted(opened) == [98.5, 120.0]

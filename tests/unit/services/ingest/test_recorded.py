@@ -83,6 +83,11 @@ def test_the_last_frame_is_a_heartbeat_after_the_session() -> None:
     assert last.received_ms > SESSION.close_ms
 
 
+def test_a_recording_does_not_say_when_the_last_trade_was_nor_the_open() -> None:
+    first, *_ = frames_of([ticks("A", [1, 2])], {"A": 257}, SESSION)
+    assert (first.columns.last_trade_time, first.columns.open_price) == (None, None)
+
+
 def test_a_frame_holds_no_more_rows_than_a_connection_may_carry() -> None:
     frames = list(frames_of([ticks("A", [5] * 7000)], {"A": 257}, SESSION))
     assert [len(frame.columns) for frame in frames] == [MAX_FRAME_ROWS, MAX_FRAME_ROWS, 1000, 0]

@@ -112,6 +112,11 @@ def _expected(name: str, tick: dict[str, Any]) -> float:
     if name == "exchange_timestamp":
         at = tick.get(name)
         return RECEIVED_MS if at is None else int(at.timestamp()) * 1_000
+    if name == "last_trade_time":
+        at = tick.get(name)
+        return 0 if at is None else int(at.timestamp()) * 1_000
+    if name == "open_price":
+        return float(tick.get("ohlc", {}).get("open", 0))
     side, _, field = name.partition("_")
     if side in ("bid", "ask"):
         depth = tick.get("depth")

@@ -142,7 +142,11 @@ def with_gaps(frame: Frame) -> TickColumns:
     return TickColumns.concat([frame.columns, NO_OPTIONS]) if is_quoted else frame.columns
 
 
-NO_OPTIONS = TickColumns(*(np.empty(0, kind) for kind in COLUMN_TYPES.values()))
+BOARD_ONLY = {"last_trade_time", "open_price"}
+"""What the exchange's board keeps, not a market."""
+NO_OPTIONS = TickColumns(
+    **{name: np.empty(0, kind) for name, kind in COLUMN_TYPES.items() if name not in BOARD_ONLY}
+)
 
 
 def test_options_are_quoted_in_their_order_at_any_prices(market: SyntheticMarket) -> None:
