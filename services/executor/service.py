@@ -109,11 +109,17 @@ def _measure(executor: OptionsExecutor, venue: Venue, measured: TradingMetrics) 
 
 
 def make_service(
-    settings: ExecutorSettings, parts: Parts, venue: Venue, *, waits: bool = False
+    settings: ExecutorSettings,
+    parts: Parts,
+    venue: Venue,
+    *,
+    waits: bool = False,
+    in_turn: bool = False,
 ) -> Service:
     """Return the service around an OptionsExecutor; SettingsError for live mode or venue.
 
-    With `waits` a start without a session waits for a login; else it fails.
+    With `waits` a start without a session waits for a login; else it fails. With `in_turn` the
+    broker is asked in turn, so that the outcome does not depend on the machine.
     """
     if settings.mode == "live":
         raise SettingsError(
@@ -136,7 +142,7 @@ def make_service(
         risk=RiskBook(policy.limits, policy.sizing.capital),
     )
     handler = ExecutorHandler(
-        executor, venue, parts.bus, parts.clock, parts.waiting if waits else None
+        executor, venue, parts.bus, parts.clock, parts.waiting if waits else None, in_turn=in_turn
     )
     inputs = Subscription(
         group="executor",
