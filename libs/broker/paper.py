@@ -7,6 +7,7 @@ within its limit.
 """
 
 import asyncio
+import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -16,7 +17,7 @@ from typing import Annotated
 from pydantic.dataclasses import dataclass as pydantic_dataclass
 
 from libs.broker.errors import OrderNotSent, OrderRefused
-from libs.broker.port.account import ContractState, Margin, NetPosition, Trade
+from libs.broker.port.account import ContractState, Margin, NetPosition, Trade, Unreadable
 from libs.broker.port.orders import Fill, MaySend, OrderRequest, OrderUpdate, always
 from libs.broker.port.venue import QuoteSource
 from libs.market.bounds import STRICT
@@ -111,6 +112,14 @@ class PaperBroker:
         order.request = replace(
             order.request, quantity=quantity, price=price, trigger_price=trigger_price
         )
+
+    def modifications_left(self, broker_order_id: str) -> int:
+        """Return a number that is never used up: nobody counts."""
+        return sys.maxsize
+
+    def unreadable(self) -> Sequence[Unreadable]:
+        """Return nothing: there are no replies."""
+        return ()
 
     async def cancel(self, broker_order_id: str) -> None:
         """Cancel what is left of an order."""
