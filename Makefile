@@ -20,7 +20,7 @@ export LIVE REASON
 # What make help shows first.
 FIRST := demo up down test help
 
-.PHONY: help setup demo develop check test prove explore bench lint audit format lock wheels clean erase-var smoke k8s \
+.PHONY: help setup demo develop check test prove explore chaos-orders bench lint audit format lock wheels clean erase-var smoke k8s \
   up down ps state halt resume exit mode stop start restart logs lag tail dlq cli login password rewind rotate backup restore
 .DEFAULT_GOAL := help
 
@@ -66,6 +66,9 @@ prove: $(DEV) ## the long proofs whole: properties at a thousand examples each
 explore: $(DEV) ## the properties with new examples, a thousand each
 	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal -m hypothesis --hypothesis-profile explore $(ARGS)
 
+chaos-orders: $(DEV) ## 10,000 days of the order path with a fault in each; writes var/chaos/orders.json
+	$(BIN)/python -m tests.chaos.orders $(ARGS)
+
 bench: $(DEV) ## speed beside references; writes var/bench.json
 	$(BIN)/python -m tests.bench
 
@@ -100,7 +103,7 @@ wheels: ## ask whether every locked package has a wheel for each Python (needs u
 help: ## every target, those to begin with first
 	@awk -F ':.*## ' -v first=' $(FIRST) ' ' \
 	  pass == 2 && /^##@ / { print "\n" substr($$0, 5) } \
-	  /^[a-z0-9-]+:.*## / && (pass == 1) == (index(first, " " $$1 " ") > 0) { printf "  %-9s %s\n", $$1, $$2 } \
+	  /^[a-z0-9-]+:.*## / && (pass == 1) == (index(first, " " $$1 " ") > 0) { printf "  %-12s %s\n", $$1, $$2 } \
 	  ' pass=1 Makefile pass=2 Makefile
 
 ##@ On Docker

@@ -80,6 +80,8 @@ class PaperBroker:
     def __init__(self, rules: PaperRules) -> None:
         self._rules = rules
         self._orders: dict[str, _PaperOrder] = {}
+        self._past: tuple[OrderUpdate, ...] = ()
+        self._held: Counter[tuple[str, str, str]] = Counter()
         self._updates: list[OrderUpdate] = []
         self._has_updates = asyncio.Event()
 
@@ -121,25 +123,29 @@ class PaperBroker:
             self._report(order.update(at_ms, "cancelled on request"))
 
     async def orders(self) -> Sequence[OrderUpdate]:
-        """Return all orders since the start."""
-        return [order.update(order.last_quote_ms) for order in self._orders.values()]
+        """Return the orders of before the start that filled, and all since then."""
+        since = [order.update(order.last_quote_ms) for order in self._orders.values()]
+        return [*self._past, *since]
 
     async def trades(self) -> Sequence[Trade]:
-        """Return all fills since the start, order by order."""
+        """Return all fills, order by order."""
         return [
             Trade(
                 broker_order_id=order.broker_order_id,
-                tradingsymbol=order.request.tradingsymbol,
-                transaction_type=order.request.transaction_type,
+                tradingsymbol=order.tradingsymbol,
+                transaction_type=order.transaction_type,
                 fill=fill,
+                exchange=order.exchange,
+                product=order.product,
             )
-            for order in self._orders.values()
+            for order in await self.orders()
             for fill in order.fills
+            if order.transaction_type is not None
         ]
 
     async def positions(self) -> Sequence[NetPosition]:
-        """Return the sums of the fills; there are no positions at the start."""
-        held: Counter[tuple[str, str, str]] = Counter()
+        """Return what was there at the start and the sums of the fills."""
+        held = self._held.copy()
         for order in (one for one in self._orders.values() if one.fills):
             asked = order.request
             sign = 1 if asked.transaction_type == "BUY" else -1
@@ -168,6 +174,12 @@ class PaperBroker:
     async def margins(self) -> Mapping[str, Margin]:
         """Return an empty mapping: there are no funds."""
         return {}
+
+    def begin_with(self, held: Sequence[NetPosition], past: Sequence[OrderUpdate]) -> None:
+        """Begin with these positions, which include what these orders filled."""
+        self._past = tuple(past)
+        for one in held:
+            self._held[one.exchange, one.tradingsymbol, one.product] += one.quantity
 
     def take_updates(self) -> Sequence[OrderUpdate]:
         """Return the updates since the last call."""

@@ -97,12 +97,18 @@ class OrderEvent(Event):
 
 
 class OrderPlanned(OrderEvent):
-    """An order is to be placed; acknowledged by the bus before the broker is called."""
+    """An order is to be placed; acknowledged by the bus before the broker is called.
+
+    `trigger_price` (rupees) is that of a stop-limit order (SL). A booking is never sent: it puts
+    into the books what was traded without an order of ours.
+    """
 
     type: Literal["OrderPlanned"] = "OrderPlanned"
-    order_type: Literal["LIMIT", "MARKET"]
+    order_type: Literal["LIMIT", "MARKET", "SL"]
     price: Decimal
     product: Literal["NRML", "MIS"]
+    trigger_price: Decimal = Decimal(0)
+    is_booking: bool = False
 
     def told(self) -> Told:
         """Return the order with its limit, rupees."""

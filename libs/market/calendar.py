@@ -87,6 +87,11 @@ class Calendar:
         self._segments = segments
         self._first_day, self._last_day = first_day, last_day
 
+    @property
+    def last_day(self) -> date:
+        """The last day that the data files cover."""
+        return self._last_day
+
     def covers(self, day: date) -> bool:
         """Whether the data files cover this day."""
         return self._first_day <= day <= self._last_day

@@ -16,6 +16,7 @@ from libs.market.arrays import FloatArray
 from libs.market.implied_volatility import implied_volatility
 
 __all__ = [
+    "NEAR_ATM_STRIKES",
     "Greeks",
     "forward_by_parity",
     "forward_or_spot",
@@ -27,7 +28,8 @@ __all__ = [
 
 _MS_PER_YEAR = 365 * 24 * 3600 * 1000
 _DAYS_PER_YEAR = 365
-_NEAR_ATM_STRIKES = 7
+NEAR_ATM_STRIKES = 7
+"""How many strikes put-call parity looks at."""
 _FALLBACK_RATE = 0.06
 
 
@@ -82,16 +84,18 @@ def greeks(
     f, k, t, r, v = _floats(forward, strike, years, rate, volatility)
     with np.errstate(divide="ignore", invalid="ignore"):
         root = np.where((t > 0) & (v > 0), np.sqrt(np.maximum(t, 0)), np.nan)
-        d1, _ = _d1_d2(f, k, v * root)
-        density = np.exp(-r * t - d1 * d1 / 2) / math.sqrt(2 * math.pi)
+        deviation, discount = v * root, np.exp(-r * t)
+        d1, d2 = _d1_d2(f, k, deviation)
+        density = discount * np.exp(-d1 * d1 / 2) / math.sqrt(2 * math.pi)
         sign = np.where(is_call, 1.0, -1.0)
-        premium = price(f, k, t, r, v, is_call)
+        delta = sign * discount * ndtr(sign * d1)
+        premium = f * delta - sign * k * discount * ndtr(sign * d2)
         return Greeks(
-            delta=sign * np.exp(-r * t) * ndtr(sign * d1),
-            gamma=density / (f * v * root),
+            delta=delta,
+            gamma=density / (f * deviation),
             theta=(r * premium - f * density * v / (2 * root)) / _DAYS_PER_YEAR,
             vega=f * density * root / 100,
-            rho=np.where(np.isnan(root), np.nan, -t * premium / 100),
+            rho=-t * premium / 100,
         )
 
 
@@ -110,7 +114,7 @@ def forward_by_parity(
     None when there is none. `call_mid` and `put_mid` may be nan.
     """
     k, call, put = _floats(strike, call_mid, put_mid)
-    near = np.argsort(np.abs(k - spot), kind="stable")[:_NEAR_ATM_STRIKES]
+    near = np.argsort(np.abs(k - spot), kind="stable")[:NEAR_ATM_STRIKES]
     implied = (k + (call - put) * math.exp(rate * years))[near]
     usable = implied[np.asarray(is_tight, np.bool_)[near] & np.isfinite(implied)]
     return float(np.median(usable)) if usable.size else None

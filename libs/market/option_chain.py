@@ -1,9 +1,9 @@
 """An option chain at one moment: quotes, implied volatilities and greeks in columns."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -55,6 +55,113 @@ class ChainView:
         return self.strike.size
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Chain:
+    """The contracts of one underlying and expiry by strike, the call before the put, in columns.
+
+    What does not change while the contracts are listed is computed once. `strikes` are the
+    different ones, and `place` says which of them each contract has.
+    """
+
+    underlying: str
+    expiry: date
+    contracts: tuple[Instrument, ...]
+    instrument_token: IntArray
+    strike: FloatArray
+    is_call: BoolArray
+    strikes: FloatArray
+    place: IntArray
+
+    @classmethod
+    def of(cls, contracts: Sequence[Instrument]) -> Self:
+        """Return the chain; ValueError unless all are options of one underlying and expiry."""
+        underlying, expiry = _one_chain(contracts)
+        ordered = by_contract(contracts)
+        strike = np.array([contract.strike for contract in ordered])
+        strikes, place = np.unique(strike, return_inverse=True)
+        return cls(
+            underlying=underlying,
+            expiry=expiry,
+            contracts=tuple(ordered),
+            instrument_token=np.array([one.instrument_token for one in ordered], np.int64),
+            strike=strike,
+            is_call=np.array([contract.instrument_type == "CE" for contract in ordered]),
+            strikes=strikes,
+            place=place,
+        )
+
+    def near(self, spot: float, strikes: int) -> Self:
+        """Return the part within so many strikes of the one at the money."""
+        at = int(np.argmin(np.abs(self.strikes - spot)))
+        low, high = max(at - strikes, 0), at + strikes + 1
+        first, last = np.searchsorted(self.place, (low, high)).tolist()
+        rows = slice(first, last)
+        return replace(
+            self,
+            contracts=self.contracts[rows],
+            instrument_token=self.instrument_token[rows],
+            strike=self.strike[rows],
+            is_call=self.is_call[rows],
+            strikes=self.strikes[low:high],
+            place=self.place[rows] - low,
+        )
+
+    def view(
+        self,
+        quotes: QuoteBook,
+        spot: float,
+        at_ms: int,
+        expiry_close_ms: int,
+        rate: float = 0.06,
+        budget_ms: int | None = None,
+    ) -> ChainView:
+        """Value the chain from the latest quotes; `spot` in rupees, `rate` per year, continuous.
+
+        The forward comes from put-call parity near the money, or from the spot if no pair has
+        tight quotes. Quotes older than `budget_ms` have no mid price, and so no part in it.
+        """
+        columns: dict[str, Any] = quotes.take(self.instrument_token)
+        columns["quoted_at_ms"] = quoted_at_ms = columns.pop("at_ms")
+        mid, spread = _mid_and_spread(columns["bid_price"], columns["ask_price"])
+        if budget_ms is not None:
+            mid = np.where(quoted_at_ms >= at_ms - budget_ms, mid, np.nan)
+        years = years_to(expiry_close_ms, at_ms)
+        calls, puts, is_tight = self._pairs(mid, spread)
+        forward = forward_or_spot(self.strikes, calls, puts, spot, years, rate, is_tight)
+        volatility = implied_volatility(mid, forward, self.strike, years, rate, self.is_call)
+        values = greeks(forward, self.strike, years, rate, volatility, self.is_call)
+        return ChainView(
+            underlying=self.underlying,
+            expiry=self.expiry,
+            spot=spot,
+            forward=forward,
+            at_ms=at_ms,
+            years=years,
+            strike=self.strike,
+            is_call=self.is_call,
+            mid=mid,
+            spread_fraction=spread,
+            implied_volatility=volatility,
+            delta=values.delta,
+            gamma=values.gamma,
+            theta=values.theta,
+            vega=values.vega,
+            rho=values.rho,
+            **columns,
+        )
+
+    def _pairs(
+        self, mid: FloatArray, spread: FloatArray
+    ) -> tuple[FloatArray, FloatArray, BoolArray]:
+        """The mid prices of each strike's call and put, and whether both quotes are tight."""
+        side = self.is_call.astype(np.int64)
+        mids = np.full((2, self.strikes.size), np.nan)
+        is_tight = np.zeros((2, self.strikes.size), np.bool_)
+        mids[side, self.place] = mid
+        is_tight[side, self.place] = spread <= _TIGHT_SPREAD_FRACTION
+        return mids[1], mids[0], is_tight[0] & is_tight[1]
+
+
 def chain_view(
     contracts: Sequence[Instrument],
     quotes: QuoteBook,
@@ -62,43 +169,10 @@ def chain_view(
     at_ms: int,
     expiry_close_ms: int,
     rate: float = 0.06,
+    budget_ms: int | None = None,
 ) -> ChainView:
-    """Value a chain from the latest quotes; `spot` in rupees, `rate` per year, continuous.
-
-    The forward comes from put-call parity near the money, or from the spot if no pair has tight
-    quotes. Raises ValueError unless the contracts are options of one underlying and expiry.
-    """
-    underlying, expiry = _one_chain(contracts)
-    ordered = by_contract(contracts)
-    strike = np.array([contract.strike for contract in ordered])
-    is_call = np.array([contract.instrument_type == "CE" for contract in ordered])
-    columns: dict[str, Any] = quotes.take([contract.instrument_token for contract in ordered])
-    columns["quoted_at_ms"] = columns.pop("at_ms")
-    mid, spread = _mid_and_spread(columns["bid_price"], columns["ask_price"])
-    years = years_to(expiry_close_ms, at_ms)
-    strikes, calls, puts, is_tight = _pairs(strike, is_call, mid, spread)
-    forward = forward_or_spot(strikes, calls, puts, spot, years, rate, is_tight)
-    volatility = implied_volatility(mid, forward, strike, years, rate, is_call)
-    values = greeks(forward, strike, years, rate, volatility, is_call)
-    return ChainView(
-        underlying=underlying,
-        expiry=expiry,
-        spot=spot,
-        forward=forward,
-        at_ms=at_ms,
-        years=years,
-        strike=strike,
-        is_call=is_call,
-        mid=mid,
-        spread_fraction=spread,
-        implied_volatility=volatility,
-        delta=values.delta,
-        gamma=values.gamma,
-        theta=values.theta,
-        vega=values.vega,
-        rho=values.rho,
-        **columns,
-    )
+    """Value contracts as `Chain.view` does; ValueError unless they are options of one chain."""
+    return Chain.of(contracts).view(quotes, spot, at_ms, expiry_close_ms, rate, budget_ms)
 
 
 def _one_chain(contracts: Sequence[Instrument]) -> tuple[str, date]:
@@ -116,19 +190,6 @@ def _mid_and_spread(bid: FloatArray, ask: FloatArray) -> tuple[FloatArray, Float
         is_two_sided = (bid > 0) & (ask >= bid)
     mid = np.where(is_two_sided, (bid + ask) / 2, np.nan)
     return mid, (ask - bid) / mid
-
-
-def _pairs(
-    strike: FloatArray, is_call: BoolArray, mid: FloatArray, spread: FloatArray
-) -> tuple[FloatArray, FloatArray, FloatArray, BoolArray]:
-    """Strikes with the mid prices of their call and put, and whether both quotes are tight."""
-    strikes, place = np.unique(strike, return_inverse=True)
-    side = is_call.astype(np.int64)
-    mids = np.full((2, strikes.size), np.nan)
-    is_tight = np.zeros((2, strikes.size), np.bool_)
-    mids[side, place] = mid
-    is_tight[side, place] = spread <= _TIGHT_SPREAD_FRACTION
-    return strikes, mids[1], mids[0], is_tight[0] & is_tight[1]
 
 
 def atm_strike(strikes: ArrayLike, spot: float) -> float:

@@ -1,23 +1,51 @@
 """The clocks of a service: the machine's time, or the feed's."""
 
 import time
+from collections.abc import Callable
+from datetime import date, datetime
+from functools import lru_cache
 from typing import Literal, Protocol
 
+from libs.market.calendar import IST, load_calendar
+
 ClockKind = Literal["wall", "feed"]
+AFTER_CLOSE_MS = 60_000
+"""So long after the day's last close the feed's clock still goes by itself: what waits for a
+timeout or a look-up then is decided."""
+_SEGMENTS = ("NSE", "NFO")
+
+
+def monotonic_ms() -> int:
+    """Return milliseconds for durations, backoff and checkpoints; not a date."""
+    return time.monotonic_ns() // 1_000_000
 
 
 class Clock(Protocol):
     """Epoch milliseconds, UTC."""
 
+    @property
+    def pace(self) -> float:
+        """Seconds of this clock in one of the machine, while nothing is observed; 0: it stands."""
+
+    @property
+    def runs(self) -> bool:
+        """Whether time passes although no message comes."""
+
     def now_ms(self) -> int:
-        """Return the time for staleness, market hours and square-off."""
+        """Return the time for staleness, data age, market hours and square-off."""
 
     def observe(self, event_ms: int) -> None:
-        """Note an exchange time that was seen."""
+        """Note an exchange time that was seen now."""
+
+    def remember(self, event_ms: int) -> None:
+        """Note the time of a past event: it is not earlier than that."""
 
 
 class WallClock:
     """The machine's time, for live trading."""
+
+    pace = 1.0
+    runs = True
 
     def now_ms(self) -> int:
         """Return the machine's time."""
@@ -26,27 +54,67 @@ class WallClock:
     def observe(self, event_ms: int) -> None:
         """Ignore the feed: the machine's clock runs by itself."""
 
+    def remember(self, event_ms: int) -> None:
+        """Ignore the past."""
+
 
 class FeedClock:
-    """The highest exchange time seen, for simulator, replay and demo; 0 before the first."""
+    """The highest exchange time seen, plus the machine's time since then × `pace`; never goes back.
 
-    def __init__(self) -> None:
-        self._now_ms = 0
+    By itself it goes on until AFTER_CLOSE_MS after the last close of the stamp's day, so a dead
+    feed stops neither square-off nor timeouts, and the night does not pass in between. On a day
+    without a known session, and with pace 0 (replay, demo, backtest), the stamps alone are the
+    time. It is 0 before the first stamp.
+    """
+
+    def __init__(self, pace: float = 0.0, monotonic: Callable[[], int] = monotonic_ms) -> None:
+        self.pace = pace
+        self._monotonic = monotonic
+        self._shown_ms = 0
+        self._stamp_ms = 0
+        self._stamped_at = 0
+        self._ends_ms = 0
+
+    @property
+    def runs(self) -> bool:
+        """Whether time passes between two stamps."""
+        return self.pace > 0
 
     def now_ms(self) -> int:
         """Return the feed's time."""
-        return self._now_ms
+        if self._stamp_ms < self._ends_ms:
+            passed_ms = int((self._monotonic() - self._stamped_at) * self.pace)
+            self._shown_ms = max(self._shown_ms, min(self._stamp_ms + passed_ms, self._ends_ms))
+        return self._shown_ms
 
     def observe(self, event_ms: int) -> None:
-        """Advance to `event_ms`; never go back."""
-        self._now_ms = max(self._now_ms, event_ms)
+        """Advance to `event_ms`, and go on from there; an older stamp changes nothing."""
+        if event_ms <= self._stamp_ms:
+            return
+        self._stamp_ms = event_ms
+        self._shown_ms = max(self._shown_ms, event_ms)
+        if self.pace > 0:
+            self._stamped_at = self._monotonic()
+            self._ends_ms = _last_close_ms(_day_of(event_ms)) + AFTER_CLOSE_MS
+
+    def remember(self, event_ms: int) -> None:
+        """Advance to `event_ms`, without going on from there."""
+        self._shown_ms = max(self._shown_ms, event_ms)
 
 
-def make_clock(kind: ClockKind) -> Clock:
-    """Return the clock that `runtime.clock` names."""
-    return WallClock() if kind == "wall" else FeedClock()
+def make_clock(kind: ClockKind, pace: float = 0.0) -> Clock:
+    """Return the clock that `runtime.clock` names; `pace` is the feed's speed."""
+    return WallClock() if kind == "wall" else FeedClock(pace)
 
 
-def monotonic_ms() -> int:
-    """Return milliseconds for durations, backoff and checkpoints; not a date."""
-    return time.monotonic_ns() // 1_000_000
+def _day_of(at_ms: int) -> date:
+    return datetime.fromtimestamp(at_ms / 1000, IST).date()
+
+
+@lru_cache(maxsize=4)
+def _last_close_ms(day: date) -> int:
+    """Return when the last session of a day closes, epoch ms; 0 on a day without one."""
+    calendar = load_calendar()
+    names = _SEGMENTS if calendar.covers(day) else ()
+    sessions = [one for name in names for one in calendar.sessions(name, day)]
+    return max((one.close_ms for one in sessions), default=0)

@@ -24,7 +24,8 @@ from libs.runtime.metrics import Metrics
 from libs.runtime.partition_state import StateRestorer
 from libs.runtime.restored_partitions import RestoredPartitions
 from libs.runtime.retry import RetryUntilWell, is_retriable
-from libs.runtime.subscription import CheckpointPolicy, Subscription
+from libs.runtime.stamping import CurrentStamps, Stamping, hop_of
+from libs.runtime.subscription import CheckpointPolicy, Every, Subscription, Timed
 
 FETCH_SECONDS = 0.1
 REVOKE_SECONDS = 10.0
@@ -46,6 +47,7 @@ class ConsumerLoop:
         policy: CheckpointPolicy,
         decoder: Decoder,
         letters: DeadLetters | None = None,
+        stamps: CurrentStamps | None = None,
     ) -> None:
         self.subscription = subscription
         self._bus = bus
@@ -57,7 +59,8 @@ class ConsumerLoop:
         self._retried = RetryUntilWell(
             subscription.group, metrics, health, self._pause, self._resume
         )
-        self._emitter = Emitter(bus, metrics, self._log, self._retried)
+        stamping = Stamping(hop_of(subscription.group), clock, stamps or CurrentStamps())
+        self._emitter = Emitter(bus, metrics, self._log, self._retried, stamping)
         self._partitions = self._restored_partitions()
         self._delivery = Delivery(
             subscription,
@@ -70,6 +73,7 @@ class ConsumerLoop:
             self._retried,
             letters or DeadLetters(bus, subscription.group, policy.dead_letter_limit),
             self._partitions,
+            stamping.current,
         )
         self._handling = asyncio.Lock()
         self._caught_up = CaughtUp(bus)
@@ -194,7 +198,7 @@ class ConsumerLoop:
         if messages:
             await self._finish()
         else:
-            await self._act_by_time()
+            await self._act_when_idle()
         if self._checkpoint.is_due(monotonic_ms()):
             await self.commit()
 
@@ -217,6 +221,8 @@ class ConsumerLoop:
                 count = await self._delivery.deliver(messages[at:], read[at:])
                 self._note(messages[at : at + count])
                 at += count
+            if self._drives_time(messages[at - 1]):
+                await self._take_turn()
             if self._is_output_overdue():
                 await self._finish()
 
@@ -255,14 +261,45 @@ class ConsumerLoop:
                 await self._retried(self._bus.flush)
                 self._emitter.has_emitted = False
 
-    async def _act_by_time(self) -> None:
-        """Let the subscription do what is due, unless messages may be on their way."""
-        timed = self.subscription.timed
-        if timed is None or not timed.is_due() or not await self._caught_up.is_sure():
-            return
-        async with self._handling:
-            await self._retried(lambda: timed.act(self.emit))
+    async def _act_when_idle(self) -> None:
+        """Let the subscription do what time asks for, while there is no message."""
+        if isinstance(self.subscription.timed, Timed):
+            await self._act_caught_up(self.subscription.timed)
+        elif self._clock.runs:
+            await self._take_turn()
+
+    async def _act_caught_up(self, timed: Timed) -> None:
+        """Do what is due, unless messages may be on their way."""
+        if timed.is_due() and await self._caught_up.is_sure():
+            async with self._handling:
+                await self._retried(lambda: timed.act(self.emit))
+                await self._retried(self._bus.flush)
+
+    def _drives_time(self, message: Message) -> bool:
+        """Return whether a turn may follow a message.
+
+        Where the stamps alone are the time, a group that reads ticks goes by theirs: an order may
+        bear the time of a tick that comes behind it.
+        """
+        is_tick = message.topic == "ticks" or "ticks" not in self.subscription.topics
+        return is_tick or self._clock.runs
+
+    async def _take_turn(self) -> None:
+        """Do what is done in each period, if one has begun; its output is acknowledged."""
+        every = self.subscription.timed
+        if isinstance(every, Every) and not self._is_stopping:
+            now_ms = self._clock.now_ms()
+            if every.is_due(now_ms):
+                async with self._handling:
+                    await self._act_now(every, now_ms)
+
+    async def _act_now(self, every: Every, now_ms: int) -> None:
+        emitter = self._emitter
+        has_emitted, emitter.has_emitted = emitter.has_emitted, False
+        await self._retried(lambda: every.act(now_ms, self.emit))
+        if emitter.has_emitted:
             await self._retried(self._bus.flush)
+        emitter.has_emitted = has_emitted and not emitter.has_emitted
 
     def _pause(self) -> None:
         if self._consumer is not None:

@@ -35,11 +35,14 @@ from libs.runtime.past import past_messages
 from libs.runtime.restored_partitions import RestoredPartitions
 from libs.runtime.retry import RetryUntilWell
 from libs.runtime.settings import SettingsError
+from libs.runtime.stamping import CurrentStamps, stamps_of
 from libs.runtime.subscription import Runs, Subscription
 from libs.store.errors import StoreError
 
 EXTERNAL_ERRORS = (EventError, StoreError, BrokerError, SettingsError)
 """Errors of the bus, the database, the broker and the settings: the message did not cause them."""
+TOPICS_OF_THE_DAY = frozenset({"instruments", "historical_candles", "control"})
+"""Their events bear the time of the day's open, before the feed has begun, or that of a clock."""
 Read = Event | PoisonMessage
 """A decoded message: its event, or why it cannot be read."""
 
@@ -63,6 +66,7 @@ class Delivery:
     retried: RetryUntilWell
     dead_letters: DeadLetters
     partitions: RestoredPartitions | None = None
+    stamps: CurrentStamps = field(default_factory=CurrentStamps)
     failed_before: FailedBefore = field(init=False)
 
     def __post_init__(self) -> None:
@@ -78,7 +82,7 @@ class Delivery:
             await self.failed_before.load(self.bus, tuple(dict.fromkeys((*topics, *past))))
         async for message, event in past_messages(self.bus, past, self.log):
             if not self._is_set_aside(message):
-                self.clock.observe(event.occurred_ms)
+                self.clock.remember(event.occurred_ms)
                 await self._restore_one(message, event)
 
     async def _restore_one(self, message: Message, event: Event) -> None:
@@ -195,14 +199,20 @@ class Delivery:
         return TradingHalted(**envelope, reason=f"{group} skipped {origin}: {reason}")
 
     def _caused_by(self, message: Message, event: Event, count: int) -> "_Handling":
-        self._observe(event)
-        return _Handling(self, message, event.type, count)
+        self._observe(message, event)
+        return _Handling(self, message, event, count)
 
-    def _observe(self, event: Event) -> None:
+    def _observe(self, message: Message, event: Event) -> None:
         at_ms = event.clock_ms if isinstance(event, TickBatch) else event.occurred_ms
-        self.clock.observe(at_ms)
+        if message.topic in TOPICS_OF_THE_DAY:
+            self.clock.remember(at_ms)
+        else:
+            self.clock.observe(at_ms)
         if self.subscription.is_required:  # a writer's backlog does not make the service stale
-            self.metrics.note_age(event.type, (self.clock.now_ms() - at_ms) / 1000)
+            now_ms = self.clock.now_ms()
+            self.metrics.note_age(event.type, (now_ms - at_ms) / 1000)
+            for hop, age_ms in stamps_of(message, event).ages(now_ms).items():
+                self.metrics.note_hop_age(event.type, hop, age_ms / 1000)
 
 
 @dataclass(slots=True)
@@ -211,20 +221,22 @@ class _Handling:
 
     delivery: Delivery
     message: Message
-    kind: str
+    event: Event
     count: int
     _started: float = 0.0
 
     def __enter__(self) -> None:
         delivery = self.delivery
         delivery.emitter.cause = None if delivery.partitions is None else self.message
+        delivery.stamps.begin(self.message, self.event)
         self._started = time.perf_counter()
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         self.delivery.emitter.cause = None
+        self.delivery.stamps.end()
         if error is None:
             seconds = time.perf_counter() - self._started
-            self.delivery.metrics.note_handled(self.kind, seconds, self.count)
+            self.delivery.metrics.note_handled(self.event.type, seconds, self.count)
 
 
 def _up_to_poison(read: Sequence[Read]) -> list[Event]:

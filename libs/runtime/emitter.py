@@ -14,6 +14,7 @@ from libs.runtime.clock import monotonic_ms
 from libs.runtime.metrics import Metrics
 from libs.runtime.partition_state import cause_of
 from libs.runtime.retry import RetryUntilWell
+from libs.runtime.stamping import Stamping
 
 QUIET = frozenset({"TickBatch", "CandleBatch", "InstrumentListed", "ChainSnapshot"})
 """Events that come by the second: they are counted, not logged."""
@@ -21,6 +22,8 @@ QUIET = frozenset({"TickBatch", "CandleBatch", "InstrumentListed", "ChainSnapsho
 
 class Emitter:
     """Publishes events. While `cause` is set, a header of each record names it.
+
+    Another header says when each hop had what the event stands on (`stamping`).
 
     An event whose id is in `published` was published before a crash, and is left out.
     `first_ms` is when the first event was published after `has_emitted` was reset.
@@ -32,6 +35,7 @@ class Emitter:
         metrics: Metrics,
         log: structlog.typing.FilteringBoundLogger,
         retried: RetryUntilWell,
+        stamping: Stamping,
     ) -> None:
         self.cause: Message | None = None
         self.published: set[UUID] = set()
@@ -41,6 +45,7 @@ class Emitter:
         self._metrics = metrics
         self._log = log
         self._retried = retried
+        self._stamping = stamping
         self._partitions: dict[str, int] = {}
 
     async def emit(self, *events: Event) -> None:
@@ -60,8 +65,10 @@ class Emitter:
         if topic not in self._partitions:
             await self._retried(lambda: self._ask_partitions(topic))
         record = record_of(event, topic, self._partitions[topic])
-        if self.cause is not None:
-            record = replace(record, headers=(*record.headers, cause_of(self.cause)))
+        cause = () if self.cause is None else (cause_of(self.cause),)
+        stamps = self._stamping.of(event)
+        stamped = (stamps.header(),) if stamps.hops else ()
+        record = replace(record, headers=(*record.headers, *cause, *stamped))
         self._bus.check(record)
         return record
 

@@ -188,6 +188,13 @@ class Metrics(_Definitions):
         self.data_age_seconds = self._gauge(
             "data_age_seconds", "Age of the newest event handled, by the service's clock.", "type"
         )
+        # The same hop by hop: how long ago the exchange, ingest and each service had what the
+        # newest message stands on.
+        self.hop_age_seconds = self._gauge(
+            "hop_age_seconds",
+            "Time since a hop had what the newest message stands on.",
+            *("type", "hop"),
+        )
         # Time of one insert, and the rows inserted.
         self.insert_seconds = self._seconds("insert_seconds", "Time of one insert.", "table")
         self.rows_inserted = self._counter("rows_inserted", "Rows inserted.", "table")
@@ -202,6 +209,7 @@ class Metrics(_Definitions):
         )
         self._published = cache(self.events_published.labels)
         self._age = cache(self.data_age_seconds.labels)
+        self._hop_age = cache(self.hop_age_seconds.labels)
 
     def note_handled(self, kind: str, seconds: float, count: int = 1) -> None:
         """Count handled events, and their total time."""
@@ -216,6 +224,10 @@ class Metrics(_Definitions):
     def note_age(self, kind: str, seconds: float) -> None:
         """Set the age of the newest event of a type."""
         self._age(kind).set(seconds)
+
+    def note_hop_age(self, kind: str, hop: str, seconds: float) -> None:
+        """Set the time since a hop had what the newest message of a type stands on."""
+        self._hop_age(kind, hop).set(seconds)
 
     def note_insert(self, table: str, rows: int, seconds: float) -> None:
         """Count one insert."""

@@ -87,7 +87,7 @@ class StateRestorer:
             if event is None:
                 continue
             if self._is_handled(message, topic_partition, offset):
-                self.clock.observe(event.occurred_ms)
+                self.clock.remember(event.occurred_ms)
                 self._apply(self.state.restore, event, message)
             else:
                 published.add(event.event_id)

@@ -110,7 +110,7 @@ async def _run(spec: ServiceSpec[P], settings: P) -> None:
     runtime, metrics = settings.runtime, Metrics(spec.name)
     configure_logs(runtime.log_level, runtime.log_format)
     store = ClickHouseStore(store_address(settings.store)) if settings.store.host else None
-    bus, clock = make_bus(settings.bus, spec.fence), make_clock(runtime.clock)
+    bus, clock = make_bus(settings.bus, spec.fence), make_clock(runtime.clock, runtime.pace)
     policy, connect_seconds = checkpoint_policy(runtime), settings.bus.connect_seconds
     around = Surroundings(bus, clock, policy, connect_seconds=connect_seconds)
     if settings.bus.kind == "local":

@@ -27,6 +27,7 @@ from libs.runtime.metrics import Metrics
 from libs.runtime.outage import Outage, after, until_answered
 from libs.runtime.retry import RetryUntilWell, is_retriable
 from libs.runtime.service import Service
+from libs.runtime.stamping import Stamping
 from libs.runtime.subscription import CheckpointPolicy, Subscription
 
 WATCH_SECONDS = 5.0
@@ -61,7 +62,8 @@ class ServiceRunner:
         self.outage = Outage(self._log_away, self._log_back)
         self._groups = [self._group(subscription) for subscription in service.subscriptions]
         self._retried = RetryUntilWell(self._tasks_name, metrics, self.health)
-        self._outlet = Emitter(surroundings.bus, metrics, self._log, self._retried)
+        stamping = Stamping(service.name, surroundings.clock)
+        self._outlet = Emitter(surroundings.bus, metrics, self._log, self._retried, stamping)
         self._tasks: list[asyncio.Task[None]] = []
         self._own_tasks: list[asyncio.Task[None]] = []
         self._background: list[asyncio.Task[None]] = []
@@ -89,6 +91,7 @@ class ServiceRunner:
             around.policy,
             around.decoder,
             letters,
+            self.service.stamps if subscription.is_required else None,
         )
 
     async def start(self) -> None:

@@ -10,6 +10,7 @@ from libs.events.bus import Bus
 from libs.runtime.clock import Clock
 from libs.runtime.health import Waiting
 from libs.runtime.metrics import Metrics
+from libs.runtime.stamping import CurrentStamps
 from libs.runtime.subscription import Emit, Subscription
 from libs.store.store import Store
 from libs.store.writer import Rows, TableWriter
@@ -21,8 +22,9 @@ Task = Callable[[Emit], Awaitable[None]]
 class Parts:
     """What a service is built from besides its settings; without a store nothing is stored.
 
-    `waiting` is where the service says what it waits for. In a replay (`is_replay`) the outcome
-    must not depend on how fast the machine is.
+    `waiting` is where the service says what it waits for; `stamps` says when each hop had the
+    message that it handles, if it passes them on to its `Service`. In a replay (`is_replay`) the
+    outcome must not depend on how fast the machine is.
     """
 
     bus: Bus
@@ -31,6 +33,7 @@ class Parts:
     store: Store | None = None
     waiting: Waiting = field(default_factory=Waiting)
     is_replay: bool = False
+    stamps: CurrentStamps = field(default_factory=CurrentStamps)
 
     def writer(self, service: str, topics: tuple[str, ...], table: str, rows: Rows) -> Subscription:
         """Return the consumer group that fills a table from topics."""
@@ -61,7 +64,8 @@ class Service:
     connections. `looks_up` names topics that are read whole when something in them is needed.
     `describe` is shown at /info; `measure` sets the service's own gauges before /metrics is read;
     `links` (path, what is there) and the text `note` are on its page at /.
-    While `waiting` has a reason the service is ready although it cannot work yet.
+    While `waiting` has a reason the service is ready although it cannot work yet. `stamps` are
+    those of the one group that the service is not ready without.
     """
 
     name: str
@@ -77,3 +81,4 @@ class Service:
     links: tuple[tuple[str, str], ...] = ()
     note: str = ""
     waiting: Waiting = field(default_factory=Waiting)
+    stamps: CurrentStamps = field(default_factory=CurrentStamps)

@@ -24,7 +24,7 @@ from pydantic_settings import (
 
 from libs.broker.kite.settings import KiteSettings as KiteSettings  # noqa: PLC0414  a section like the others
 from libs.events.kafka.address import SaslMechanism, SecurityProtocol
-from libs.market.units import Count, Milliseconds, Port, Seconds
+from libs.market.units import Count, Milliseconds, Port, Seconds, Times
 from libs.runtime.clock import ClockKind
 from libs.runtime.logs import LogFormat, LogLevel
 from libs.runtime.origins import DELIMITER, Origin, of_secrets, of_variables
@@ -53,6 +53,9 @@ class RuntimeSettings(Section):
     """How a process runs."""
 
     clock: ClockKind = Field("feed", description="wall (live) or feed (simulator, replay, demo)")
+    pace: Annotated[float, Times(0, 10_000)] = Field(
+        1.0, description="the feed's clock between two stamps, times the machine's; 0: it stands"
+    )
     log_level: LogLevel = Field("info", description="lowest level that is logged")
     log_format: LogFormat = Field(
         "auto", description="json, text (sentences), or auto: text on a terminal, else json"

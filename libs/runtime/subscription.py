@@ -114,6 +114,52 @@ class Timed:
         self._unpublished = ()
 
 
+Act = Callable[[int, Emit], Awaitable[None]]
+"""Acts at a time (epoch ms), and publishes what follows."""
+
+
+class Every:
+    """What is done once in each `period_ms` of the service's clock.
+
+    It is done between two messages, also under a steady flow of them, and never beside one. Without
+    messages it goes on as long as the clock does; where the stamps alone are the time (replay,
+    demo) it is done with the messages only, in a group that reads ticks with those, so that the
+    outcome does not depend on the machine.
+    """
+
+    def __init__(self, period_ms: int, act: Act) -> None:
+        if period_ms <= 0:
+            raise ValueError(f"no period: {period_ms} ms")
+        self._period_ms = period_ms
+        self._act = act
+        self._done: int | None = None
+
+    @classmethod
+    def reacting(cls, period_ms: int, react: Callable[[int], Sequence[Event]]) -> "Every":
+        """Return what a pure function of the time (epoch ms) does: its events are published.
+
+        What could not be published comes first again.
+        """
+        unpublished: list[tuple[Event, ...]] = []
+
+        async def act(now_ms: int, emit: Emit) -> None:
+            if not unpublished:
+                unpublished.append(tuple(react(now_ms)))
+            await emit(*unpublished[0])
+            unpublished.clear()
+
+        return cls(period_ms, act)
+
+    def is_due(self, now_ms: int) -> bool:
+        """Return whether a new period has begun; not before there is a time."""
+        return now_ms > 0 and (self._done is None or now_ms // self._period_ms > self._done)
+
+    async def act(self, now_ms: int, emit: Emit) -> None:
+        """Do it; after an error it is still due."""
+        await self._act(now_ms, emit)
+        self._done = now_ms // self._period_ms
+
+
 @dataclass(frozen=True, slots=True)
 class Subscription:
     """A consumer group of a service: which topics, and who handles them.
@@ -122,10 +168,11 @@ class Subscription:
     there is no order between topics. `state` is for a service whose state is divided by partition:
     it is restored for the partitions that are assigned, whenever they are. `finish` is called when
     all fetched messages are handled; with `is_atomic` their output is then flushed, so that it
-    becomes visible together. `timed` acts by the clock, once it is due and everything published has
-    been handled. `runs` handles several events of a partition at once. With
-    `is_required` False the service is ready without this group, and a failed group is restarted.
-    `handles_money` halts new entries when a business message is set aside.
+    becomes visible together. `timed` acts by the clock: a `Timed` once it is due and everything
+    published has been handled, an `Every` in each of its periods, whatever else there is to do.
+    `runs` handles several events of a partition at once. With `is_required` False the service is
+    ready without this group, and a failed group is restarted. `handles_money` halts new entries
+    when a business message is set aside.
     """
 
     group: str
@@ -134,7 +181,7 @@ class Subscription:
     restore_topics: tuple[str, ...] = ()
     state: PartitionState | None = None
     finish: Finish | None = None
-    timed: Timed | None = None
+    timed: Timed | Every | None = None
     runs: Runs | None = None
     is_atomic: bool = False
     is_required: bool = True

@@ -27,7 +27,7 @@ class ServiceHarness:
     """Runs one service in lockstep; `publish` returns when all messages are handled.
 
     Pass the `bus` of one harness to another one to test a restart: the second begins where
-    the first committed.
+    the first committed. A `clock` with a pace goes on by itself, as if the feed were dead.
     """
 
     def __init__(
@@ -37,9 +37,10 @@ class ServiceHarness:
         store: Store | None = None,
         bus: LocalBus | None = None,
         policy: CheckpointPolicy | None = None,
+        clock: FeedClock | None = None,
     ) -> None:
         self.bus = bus or LocalBus(lockstep=True, partitions={"ticks": 1, "candles": 1})
-        self.clock = FeedClock()
+        self.clock = clock or FeedClock()
         self.metrics = Metrics("test")
         self._owns_bus = bus is None
         self._own: set[tuple[str, int, int]] = set()

@@ -33,9 +33,10 @@ from libs.runtime.logs import logger_of
 from libs.runtime.retry import is_retriable, retrying
 from libs.runtime.subscription import Emit
 from services.executor.domain.overview import Overview
-from services.executor.replies import Answer, Asked, ModeAsked, State, state_of
+from services.executor.replies import Answer, Asked, HaltAsked, ModeAsked, State, state_of
 
-Publish = Callable[[Sequence[Event], Emit], Awaitable[None]]
+MakeEvents = Callable[[], Sequence[Event]]
+Publish = Callable[[MakeEvents, Emit], Awaitable[None]]
 TIMEOUT_SECONDS = 15.0
 NOTE_SECONDS = 2.0
 _NONCE_BYTES = 8
@@ -44,9 +45,9 @@ _BEARER = HTTPBearer(auto_error=False, description="a token of [executor] contro
 
 @dataclass(slots=True)
 class _Pending:
-    """Events to be published, and a future that is done when they are."""
+    """What makes the events to be published, and a future that is done when they are."""
 
-    events: Sequence[Event]
+    make_events: MakeEvents
     done: "asyncio.Future[None]"
 
 
@@ -74,7 +75,9 @@ class CommandQueue:
             logger_of("executor").warning("a command waits to be published", reason=str(error))
 
         try:
-            await retrying(lambda: self.publish(pending.events, emit), report, pending.done.done)
+            await retrying(
+                lambda: self.publish(pending.make_events, emit), report, pending.done.done
+            )
         except Exception as error:
             if not (is_retriable(error) and pending.done.done()):
                 raise
@@ -86,9 +89,12 @@ class CommandQueue:
         """Return when the executor has restored its state; TimeoutError if that takes too long."""
         await asyncio.wait_for(self._running.wait(), TIMEOUT_SECONDS)
 
-    async def done(self, events: Sequence[Event], seconds: float | None = None) -> None:
-        """Return when events are acknowledged; TimeoutError if that takes too long."""
-        pending = _Pending(events, asyncio.get_running_loop().create_future())
+    async def done(self, make_events: MakeEvents, seconds: float | None = None) -> None:
+        """Return when events are acknowledged; TimeoutError if that takes too long.
+
+        They are made in the moment of publishing, when no signal can come in between.
+        """
+        pending = _Pending(make_events, asyncio.get_running_loop().create_future())
         await self._waiting.put(pending)
         await asyncio.wait_for(pending.done, seconds or TIMEOUT_SECONDS)
 
@@ -130,13 +136,20 @@ def control_router(
 
     @router.post("/halt")
     async def halt(
-        asked: Asked, token: Annotated[AccessToken, Depends(admitted("halt", "operate"))]
+        asked: HaltAsked, token: Annotated[AccessToken, Depends(admitted("halt", "operate"))]
     ) -> Answer:
-        """Open no new position until trading is resumed; exits continue."""
+        """Open no new position until trading is resumed, and cancel entries that work.
+
+        Exits continue; with `square_off` every open position is closed too.
+        """
+        if asked.square_off:
+            await _started(commands)
         use = commands.used("halt", token.name, "done", asked.reason)
         reason = f"halted by {token.name}" + (f": {asked.reason}" if asked.reason else "")
-        await _published(commands, [use, _control(TradingHalted, use, reason)])
-        return Answer(action="halt")
+        halted = _control(TradingHalted, use, reason)
+        leaving = _Leaving(now, use, is_meant=asked.square_off)
+        await _published(commands, lambda: [use, halted, *leaving.exits()])
+        return Answer(action="halt", positions=leaving.positions)
 
     @router.post("/resume")
     async def resume(
@@ -145,7 +158,8 @@ def control_router(
         """Allow new positions again."""
         use = commands.used("resume", token.name, "done", asked.reason)
         reason = f"resumed by {token.name}" + (f": {asked.reason}" if asked.reason else "")
-        await _published(commands, [use, _control(TradingResumed, use, reason)])
+        resumed = _control(TradingResumed, use, reason)
+        await _published(commands, lambda: [use, resumed])
         return Answer(action="resume")
 
     @router.post("/mode")
@@ -155,7 +169,8 @@ def control_router(
         """Decide later signals in another mode; open positions are closed as before."""
         await _started(commands)
         use = commands.used("mode", token.name, "done", asked.reason)
-        await _published(commands, [use, _mode_changed(asked.mode, now().settings_mode, use)])
+        changed = _mode_changed(asked.mode, now().settings_mode, use)
+        await _published(commands, lambda: [use, changed])
         return Answer(action="mode")
 
     @router.post("/exit")
@@ -164,9 +179,10 @@ def control_router(
     ) -> Answer:
         """Close every open position, and cancel entries under way; halt first."""
         await _started(commands)
-        use, to_close = commands.used("exit", token.name, "done", asked.reason), now().to_close
-        await _published(commands, [use, *_exits(to_close, use)])
-        return Answer(action="exit", positions=len(to_close))
+        use = commands.used("exit", token.name, "done", asked.reason)
+        leaving = _Leaving(now, use)
+        await _published(commands, lambda: [use, *leaving.exits()])
+        return Answer(action="exit", positions=leaving.positions)
 
     return router
 
@@ -198,13 +214,13 @@ async def _admitted(
         )
         if denied.name and denied.status == 403:
             use = commands.used(action, denied.name, "refused", str(denied))
-            await _published(commands, [use])
+            await _published(commands, lambda: [use])
         raise HTTPException(denied.status, str(denied)) from None
 
 
-async def _published(commands: CommandQueue, events: Sequence[Event]) -> None:
+async def _published(commands: CommandQueue, make_events: MakeEvents) -> None:
     try:
-        await commands.done(events)
+        await commands.done(make_events)
     except TimeoutError:
         raise HTTPException(
             503, "the bus has not answered in time: it is not known whether this was done"
@@ -214,7 +230,7 @@ async def _published(commands: CommandQueue, events: Sequence[Event]) -> None:
 async def _noted(commands: CommandQueue, use: ControlUsed) -> None:
     """Record a request that only reads; an outage of the bus does not keep it from an answer."""
     try:
-        await commands.done([use], NOTE_SECONDS)
+        await commands.done(lambda: [use], NOTE_SECONDS)
     except TimeoutError:
         logger_of("executor").warning("a request is not on record", action=use.action)
 
@@ -239,6 +255,22 @@ def _mode_changed(mode: ChangeableMode, settings_mode: Mode, use: ControlUsed) -
         mode=mode,
         settings_mode=settings_mode,
     )
+
+
+@dataclass(slots=True)
+class _Leaving:
+    """Makes the exits of all positions that are open, or may open, in the moment of publishing."""
+
+    now: Callable[[], Overview]
+    use: ControlUsed
+    is_meant: bool = True
+    positions: int = 0
+
+    def exits(self) -> list[ExitRequested]:
+        """Return an exit of each position, and count them."""
+        exits = list(_exits(self.now().to_close, self.use)) if self.is_meant else []
+        self.positions = len(exits)
+        return exits
 
 
 def _exits(held: Sequence[OrderPlanned], use: ControlUsed) -> Iterator[ExitRequested]:

@@ -27,6 +27,12 @@ class Asked(BaseModel):
     reason: str = Field("", max_length=200, description="why; it is recorded with the event")
 
 
+class HaltAsked(Asked):
+    """A halt, and whether every open position is closed too."""
+
+    square_off: bool = False
+
+
 class ModeAsked(Asked):
     """The mode of the executor from now on."""
 

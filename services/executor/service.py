@@ -15,7 +15,7 @@ from libs.runtime.metrics import TradingMetrics
 from libs.runtime.retry import retrying
 from libs.runtime.service import Parts, Service
 from libs.runtime.settings import SettingsError
-from libs.runtime.subscription import Emit, Subscription
+from libs.runtime.subscription import Emit, Every, Subscription
 from services.executor.control import CommandQueue, control_router
 from services.executor.domain import rows
 from services.executor.domain.executor import OptionsExecutor
@@ -31,6 +31,10 @@ _CONTROLLED = (
     "with a token."
 )
 _NOT_CONTROLLED = "Control: none, since [executor] control names no tokens."
+
+
+TURN_MS = 1000
+"""How often timeouts, retries and doubts are looked at, also without a tick."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +61,7 @@ class _Watch:
 
     async def _pass_updates(self, emit: Emit) -> None:
         while True:
-            await self.venue.updated()
+            await self.handler.stirred()
             stopping = asyncio.Event()
             handling = asyncio.create_task(self._handle(emit, stopping.is_set))
             try:
@@ -155,6 +159,7 @@ def make_service(
             "control",
         ),
         finish=handler.finish,
+        timed=Every(TURN_MS, handler.on_time),
         is_atomic=True,
         handles_money=True,
     )
@@ -178,11 +183,12 @@ def make_service(
     watch = _Watch(venue, handler).run
     return Service(
         name="executor",
+        stamps=parts.stamps,
         subscriptions=(inputs, *parts.writers("executor", tables)),
         prepare=announce,
         waiting=parts.waiting,
         background=(watch, commands.run) if access.tokens else (watch,),
-        close=venue.close,
+        close=handler.close,
         describe=describe,
         measure=lambda: _measure(executor, venue, parts.metrics.trading),
         router=control_router(access, commands, now) if access.tokens else None,

@@ -66,8 +66,8 @@ class ExecutorSettings(Section):
 
     @property
     def expiries_needed(self) -> int:
-        """How many of an underlying's nearest expiries hold the preferred one."""
-        return self.chain.expiries_needed
+        """How many of an underlying's nearest expiries hold the preferred one, or the next."""
+        return self.chain.expiries_needed + (self.entry.near_expiry == "next")
 
     def policy(self) -> Policy:
         """Return the rules for the domain."""

@@ -65,6 +65,11 @@ class LocalSettings(AllSections):
         runtime = self.runtime.model_copy(update={"clock": kind})
         return self._copy({"runtime": runtime})._with_history(LIVE_HISTORY_DAYS)
 
+    def at_market_pace(self) -> "LocalSettings":
+        """Return the settings with the feed's clock at the speed of the simulated market."""
+        runtime = self.runtime.model_copy(update={"pace": self.simulator.speed})
+        return self.model_copy(update={"runtime": runtime})
+
     def _copy(self, changes: dict[str, Any]) -> "LocalSettings":
         """Return a copy with other sections; SettingsError if they no longer fit together."""
         copy = self.model_copy(update=changes)

@@ -6,11 +6,14 @@ from libs.market.calendar import IST, load_calendar
 from libs.market.rulebook import load_rulebook
 from libs.runtime.metrics import Metrics
 from libs.runtime.service import Parts, Service
-from libs.runtime.subscription import Reaction, Subscription
+from libs.runtime.subscription import Every, Reaction, Subscription
 from services.position.domain.exit_rules.settings import exit_rules
 from services.position.domain.open_positions import OpenPositions
 from services.position.domain.rows import performance_metrics, positions
 from services.position.settings import PositionSettings
+
+SWEEP_MS = 1000
+"""How often each position is checked, by the service's clock, also without a tick."""
 
 
 def make_service(settings: PositionSettings, parts: Parts) -> Service:
@@ -28,6 +31,7 @@ def make_service(settings: PositionSettings, parts: Parts) -> Service:
             held.restore,
         ),
         restore_topics=("positions", "exit_requests"),
+        timed=Every.reacting(SWEEP_MS, held.on_time),
         is_atomic=True,
         handles_money=True,
     )
@@ -37,6 +41,7 @@ def make_service(settings: PositionSettings, parts: Parts) -> Service:
     }
     return Service(
         name="position",
+        stamps=parts.stamps,
         subscriptions=(fills, *parts.writers("position", tables)),
         describe=lambda: {"open_positions": len(held.open_tokens)},
         measure=lambda: _measure(held, parts),

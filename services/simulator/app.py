@@ -30,10 +30,13 @@ Handler = Callable[[HttpRequest], Awaitable[Response]]
 
 
 class Keeper(Protocol):
-    """What saves the account."""
+    """What saves the account, and sends its order updates."""
 
     def keep(self) -> None:
         """Save the account."""
+
+    async def send_early(self) -> None:
+        """Send the order updates that come before a reply."""
 
 
 class KiteApp:
@@ -97,7 +100,7 @@ class KiteApp:
         self._count(request)
         raise TokenError("Invalid `refresh_token`.")
 
-    def _handler(self, route: KiteRoute) -> Handler:
+    def _handler(self, route: KiteRoute[Exchange]) -> Handler:
         async def handle(request: HttpRequest) -> Response:
             authorization = request.headers.get("authorization", "")
             self._exchange.logins.check(authorization, self._exchange.now_ms)
@@ -106,6 +109,7 @@ class KiteApp:
             reply = route.answer(self._exchange, asked)
             if route.changes:
                 self._keeper.keep()
+                await self._keeper.send_early()
             return success(reply)
 
         return handle

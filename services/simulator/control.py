@@ -35,6 +35,9 @@ class Controlled(Protocol):
     def apply_faults(self) -> None:
         """Apply the faults of connections that are due."""
 
+    def keep(self) -> None:
+        """Save the account."""
+
     def state(self) -> dict[str, Any]:
         """Describe the exchange, its connections and its counts."""
 
@@ -54,6 +57,7 @@ class Control:
             ("DELETE", "/faults", self.clear_faults),
             ("DELETE", "/faults/{number:int}", self.remove_fault),
             ("POST", "/market", self.move_market),
+            ("POST", "/account", self.touch_account),
             ("POST", "/speed", self.set_speed),
             ("POST", "/pause", self.pause),
             ("POST", "/resume", self.resume),
@@ -99,6 +103,12 @@ class Control:
         fault = read_fault(fields)
         if isinstance(fault, MarketFault):
             self._server.exchange.apply(fault)
+        return success(True)
+
+    async def touch_account(self, request: Request) -> Response:
+        """Let something happen to the account now: a trade by hand, say."""
+        self._server.exchange.act(_object(await _body(request)))
+        self._server.keep()
         return success(True)
 
     async def set_speed(self, request: Request) -> Response:

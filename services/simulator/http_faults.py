@@ -51,6 +51,19 @@ class HttpFaults:
         return exchange.faults.for_request(scope["method"], scope["path"], exchange.now_ms)
 
 
+def faulty_answer(fault: Status | Html | Token | Limit) -> Response:
+    """Return the answer that a fault puts in place of the application's."""
+    match fault:
+        case Html(status=status):
+            return HTMLResponse(_PAGE.format(_TITLES[status]), status)
+        case Status(status=status):
+            return failure(status, "NetworkException", "The exchange is not reachable.")
+        case Token():
+            return refusal(TokenError("Incorrect `api_key` or `access_token`."))
+        case Limit():
+            return refusal(TooManyRequests("Too many requests"))
+
+
 class FaultyRequest:
     """One request that a fault hits."""
 
@@ -73,12 +86,11 @@ class FaultyRequest:
                 await self._hang_up()
             case Delay():
                 await self._delay(fault)
-            case Status() | Html():
-                await self._fail(fault)
-            case Token():
-                await self._answer(refusal(TokenError("Incorrect `api_key` or `access_token`.")))
-            case Limit():
-                await self._answer(refusal(TooManyRequests("Too many requests")))
+            case Status(when="after") | Html(when="after"):
+                await self._carry_out()
+                await self._answer(faulty_answer(fault))
+            case _:
+                await self._answer(faulty_answer(fault))
 
     async def _delay(self, fault: Delay) -> None:
         if fault.when == "before":
@@ -89,15 +101,6 @@ class FaultyRequest:
         await self._wait(fault.seconds)
         for message in answer:
             await self._send(message)
-
-    async def _fail(self, fault: Status | Html) -> None:
-        if fault.when == "after":
-            await self._carry_out()
-        if isinstance(fault, Html):
-            await self._answer(HTMLResponse(_PAGE.format(_TITLES[fault.status]), fault.status))
-        else:
-            text = "The exchange is not reachable."
-            await self._answer(failure(fault.status, "NetworkException", text))
 
     async def _carry_out(self) -> list[Message]:
         """Let the application answer, and return the answer instead of sending it."""

@@ -74,13 +74,6 @@ class Hub:
         for stream in self.streams:
             stream.offer_ticks(rows)
 
-    def end_expired(self) -> None:
-        """Close the connections whose session is over."""
-        logins, now_ms = self._exchange.logins, self._exchange.now_ms
-        for stream in self.streams:
-            if not logins.accepts(logins.app.api_key, stream.access_token, now_ms):
-                stream.end()
-
     def end(self) -> None:
         """Close all connections."""
         for stream in self.streams:

@@ -13,7 +13,8 @@ _JSON = "application/json"
 def success(reply: Any) -> Response:
     """Return data in Kite's envelope; text is a CSV file as it stands."""
     if isinstance(reply, str):
-        return Response(reply, media_type="text/csv")
+        # exactly so, as Kite sends it: with a character set its JavaScript client parses no rows
+        return Response(reply, headers={"content-type": "text/csv"})
     body = json.dumps({"status": "success", "data": reply}, allow_nan=False)
     return Response(body, media_type=_JSON)
 

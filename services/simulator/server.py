@@ -136,6 +136,11 @@ class SimulatorServer:
         if self._file is not None:
             self._file.write(self.exchange.account.dump())
 
+    async def send_early(self) -> None:
+        """Send the order updates that are to come before the reply of a request."""
+        for posting in self.exchange.take_early():
+            await self._post(posting)
+
     def apply_faults(self) -> None:
         """Apply the faults of connections that are due."""
         for fault in self.exchange.faults.due_on_sockets(self.exchange.now_ms):
@@ -165,7 +170,6 @@ class SimulatorServer:
         postings = self.exchange.trade()
         if postings:
             self.keep()
-        self._hub.end_expired()
         self.apply_faults()
         return postings
 

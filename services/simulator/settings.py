@@ -48,7 +48,7 @@ class SimulatorSettings(Section):
     )
     limits: bool = Field(True, description="apply Kite's limits; false is for measurements")
     heartbeat_seconds: Annotated[float, Seconds(0, 60, above=True)] = Field(
-        1.0, description="of a websocket without ticks"
+        1.0, description="between heartbeats of a websocket"
     )
     request_token_seconds: Annotated[int, Seconds(1, 86_400)] = Field(
         300, description="life of a request token"

@@ -57,7 +57,6 @@ class Stream:
     ) -> None:
         self.number = number
         self._on_subscription = on_subscription
-        self.access_token = socket.query_params.get("access_token", "")
         self.subscription = Subscription()
         self.counts = StreamCounts()
         self._socket, self._exchange, self._settings = socket, exchange, settings
@@ -69,8 +68,10 @@ class Stream:
         """Handle commands and send messages, until either side ends."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._write())
+            beating = group.create_task(self._beat())
             await self._read()
             self.end()
+            beating.cancel()
 
     def put_update(self, update: Update) -> None:
         """Send an order update."""
@@ -145,18 +146,18 @@ class Stream:
     async def _write(self) -> None:
         with suppress(WebSocketDisconnect, WebSocketDisconnected):
             while not self._outbox.is_closed:
-                outgoing = await self._next()
+                outgoing = await self._outbox.next()
                 if outgoing is not None and not self._is_silent():
                     await self._send(outgoing)
             await self._socket.close()
         self.end()
 
-    async def _next(self) -> Outgoing | None:
-        try:
-            async with asyncio.timeout(self._settings.heartbeat_seconds):
-                return await self._outbox.next()
-        except TimeoutError:
-            return _HEARTBEAT
+    async def _beat(self) -> None:
+        """Send a heartbeat at every interval, also while ticks flow."""
+        while True:
+            await asyncio.sleep(self._settings.heartbeat_seconds)
+            if self._outbox.has_room:
+                self._outbox.put(_HEARTBEAT)
 
     async def _send(self, outgoing: Outgoing) -> None:
         self._is_sending = True

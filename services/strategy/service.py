@@ -121,7 +121,7 @@ async def _warm_up(
     else:
         log.warning("strategies start cold: no history is loaded")
     if loaded is not None:
-        parts.clock.observe(loaded.occurred_ms)
+        parts.clock.remember(loaded.occurred_ms)
     now_ms = parts.clock.now_ms()
     day = loaded.trading_day if loaded else utc_from_ms(now_ms).astimezone(IST).date()
     for event in host.started(day, now_ms):

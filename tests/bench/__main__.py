@@ -17,6 +17,7 @@ from tests.bench import (
     bench_backtest,
     bench_boundary,
     bench_candle,
+    bench_decision,
     bench_frames,
     bench_kafka,
     bench_libraries,
@@ -29,6 +30,7 @@ BENCHES: Mapping[str, Callable[[], Mapping[str, float]]] = {
     "simulator": bench_simulator.measure,
     "candle": bench_candle.measure,
     "boundary": bench_boundary.measure,
+    "decision": bench_decision.measure,
     "backtest": bench_backtest.measure,
     "libraries": bench_libraries.measure,
     "kafka": bench_kafka.measure,
@@ -45,7 +47,13 @@ LEAST = {
     "tick_to_order_orders": 1000.0,
 }
 """What a figure must reach."""
-MOST = {"tick_to_order_vs_floor": 2.0, "recovery_s": 10.0, "minute_boundary_ms": 300.0}
+MOST = {
+    "tick_to_order_vs_floor": 2.0,
+    "recovery_s": 10.0,
+    "minute_boundary_ms": 300.0,
+    "decision_ms": 0.5,
+    "chain_iv_greeks_us_per_option": 1.0,
+}
 """What a figure must not exceed."""
 OUT = Path("var/bench.json")
 

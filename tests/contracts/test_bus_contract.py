@@ -12,6 +12,7 @@ import pytest
 
 from libs.events.bus import Bus, Consumer, Message, Record
 from libs.events.errors import BusClosed, UnknownTopic
+from libs.events.stamps import Stamps
 from libs.runtime.dead_letters import DeadLetters, TooManyDeadLetters
 from tests.contracts.buses import (
     PARTITIONS,
@@ -121,6 +122,23 @@ def test_a_record_keeps_its_key_value_time_and_headers(bus_factory: BusFactory) 
         assert await everything(bus, "orders") == [got]
 
     play(bus_factory, story)
+
+
+def test_the_stamps_of_a_record_arrive_and_can_be_read_again(bus_factory: BusFactory) -> None:
+    stamps = Stamps((("exchange", 1_760_000_000_123), ("ingest", 1_760_000_000_163)))
+    sent = Record("orders", "k", b"{}", 5, 0, (("type", b"OrderFilled"), stamps.header()))
+
+    async def story(bus: Bus) -> None:
+        await publish(bus, sent)
+        (got,) = await take(await joined(bus, "readers"), 1)
+        assert Stamps.of(got.headers) == stamps
+        await are_kept(bus)
+
+    async def are_kept(bus: Bus) -> None:
+        (again,) = await everything(bus, "orders")
+        assert Stamps.of(again.headers) == stamps
+
+    play(bus_factory, story, *((are_kept,) if bus_factory.is_durable else ()))
 
 
 def test_an_empty_value_and_an_empty_key_are_records_too(bus_factory: BusFactory) -> None:

@@ -82,12 +82,16 @@ class KafkaDay:
         proxy: Proxy,
         speed: float = 1e9,
     ) -> "KafkaDay":
-        """Make topics of its own for a day; it is played so many times as fast as the market."""
+        """Make topics of its own for a day; it is played so many times as fast as the market.
+
+        The stamps alone are the time, so that the outcome does not depend on the machine.
+        """
         address = replace(kafka, prefix=f"{uuid4().hex[:8]}.")
         await create_topics(address, {name: topic.partitions for name, topic in TOPICS.items()})
         plain = patient(LocalSettings().in_paper())
         settings = plain.model_copy(
             update={
+                "runtime": plain.runtime.model_copy(update={"pace": 0.0}),
                 "bus": plain.bus.model_copy(
                     update={"kind": "kafka", "bootstrap": kafka.bootstrap, "prefix": address.prefix}
                 ),

@@ -297,6 +297,57 @@ def test_the_control_interface_is_for_this_machine_alone() -> None:
     at_desk(play)
 
 
+def test_an_order_update_comes_over_the_websocket_before_the_reply_of_the_placing() -> None:
+    async def play(client: Client) -> None:
+        await client.fault(kind="early_update")
+        await client.fault(kind="delay", method="POST", path="/orders", seconds=0.3, when="after")
+        async with client.socket() as socket:
+            placing = asyncio.create_task(client.buy())
+            states = [(await update(socket))["data"]["status"] for _ in range(2)]
+            assert (states, placing.done()) == (["OPEN", "COMPLETE"], False)
+            assert (await placing).status_code == 200
+            assert await client.hits() == [1, 1]
+
+    at_desk(play)
+
+
+def test_something_happens_to_the_account_now_or_at_the_next_second(tmp_path: Path) -> None:
+    hand = {
+        "kind": "trade_by_hand",
+        "exchange": "NSE",
+        "tradingsymbol": "INFY",
+        "transaction_type": "BUY",
+        "quantity": 3,
+        "product": "MIS",
+    }
+
+    async def play(client: Client) -> None:
+        assert (await client.http.post("/control/account", json=hand)).status_code == 200
+        assert await order_count(client) == 1
+        await client.seconds(1)
+        await client.fault(kind="square_off")
+        await client.seconds(2)
+        net = (await client.http.get("/portfolio/positions")).json()["data"]["net"]
+        assert [row["quantity"] for row in net] == [0]
+        refused = await client.http.post("/control/account", json={"kind": "late_fill"})
+        assert (refused.status_code, "book it" in refused.json()["message"]) == (400, True)
+
+    at_desk(play, state=tmp_path / "account.json")
+
+
+def test_a_session_ends_for_requests_and_leaves_its_websocket_open() -> None:
+    async def play(client: Client) -> None:
+        async with client.socket() as socket:
+            await client.buy()
+            await client.http.post("/control/account", json={"kind": "end_session"})
+            assert (await client.http.get("/orders")).status_code == 403
+            await client.seconds(1)
+            states = [(await update(socket))["data"]["status"] for _ in range(2)]
+            assert states == ["OPEN", "COMPLETE"]
+
+    at_desk(play)
+
+
 def test_a_schedule_befalls_the_day_at_its_times(tmp_path: Path) -> None:
     file = tmp_path / "faults.toml"
     file.write_text(

@@ -1,6 +1,5 @@
 """Logging in at the simulated exchange, and the end of sessions."""
 
-import asyncio
 from datetime import time, timedelta
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
@@ -8,12 +7,14 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 import pytest
 from pydantic import SecretStr
+from websockets.asyncio.client import connect
+from websockets.exceptions import InvalidStatus
 
 from libs.broker.errors import LoginRefused
 from libs.runtime.settings import KiteSettings
 from services.local.commands.kite_login import log_in
 from services.simulator.domain.india_time import at_time
-from tests.integration.simulators import Client, at_desk
+from tests.integration.simulators import Client, at_desk, frame, lengths
 from tests.unit.services.simulator import plays
 
 ONE_DAY = timedelta(days=1)
@@ -129,7 +130,7 @@ def test_without_the_right_keys_every_route_is_closed(authorization: str) -> Non
     at_desk(play)
 
 
-def test_another_login_replaces_the_session_and_ends_its_websocket() -> None:
+def test_a_websocket_outlives_its_session_and_only_new_ones_are_refused() -> None:
     async def play(client: Client) -> None:
         old = client.http.headers["Authorization"]
         async with client.socket(client.token("INFY")) as socket:
@@ -137,7 +138,11 @@ def test_another_login_replaces_the_session_and_ends_its_websocket() -> None:
             assert await profile_status(client, old) == 403
             assert await profile_status(client) == 200
             await client.seconds(1)
-            await asyncio.wait_for(socket.wait_closed(), 5)
+            assert lengths(await frame(socket)) == [184]
+            query = f"api_key={client.api_key}&access_token={old.rpartition(':')[2]}"
+            with pytest.raises(InvalidStatus) as refused:
+                await connect(f"{client.server.ws_url}?{query}")
+            assert refused.value.response.status_code == 403
 
     at_desk(play)
 

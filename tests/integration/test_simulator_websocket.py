@@ -110,6 +110,20 @@ def test_heartbeats_come_while_nothing_else_does() -> None:
     at_desk(play, heartbeat_seconds=0.02)
 
 
+def test_heartbeats_come_at_every_interval_also_while_ticks_flow() -> None:
+    async def play(client: Client) -> None:
+        stopping = asyncio.Event()
+        running = asyncio.create_task(client.server.run(stopping))
+        async with client.socket(client.token(NIFTY)) as socket:
+            messages = [await asyncio.wait_for(socket.recv(), 5) for _ in range(60)]
+            assert sum(len(message) > 1 for message in messages) >= 30
+            assert messages.count(b"\0") >= 3
+        stopping.set()
+        await running
+
+    at_desk(play, speed=200, heartbeat_seconds=0.03)
+
+
 def test_an_order_update_reaches_every_connection_without_subscribing() -> None:
     async def play(client: Client) -> None:
         async with client.socket(client.token(INFY)) as one, client.socket() as other:

@@ -74,6 +74,9 @@ class KiteVenue:
         """Return the updates since the last call."""
         return self._client.take_updates()
 
+    def begin_with(self, held: Sequence[NetPosition], past: Sequence[OrderUpdate]) -> None:
+        """Ignore the books: the broker knows what the account has."""
+
     def on_quotes(self, quotes: QuoteSource) -> None:
         """Ignore quotes: the exchange fills."""
 

@@ -1,10 +1,10 @@
 """The venue port: all that the executor needs for its orders."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
-from libs.broker.port.account import Account
-from libs.broker.port.orders import OrderClient
+from libs.broker.port.account import Account, NetPosition
+from libs.broker.port.orders import OrderClient, OrderUpdate
 from libs.market.quotes import Quote
 
 
@@ -28,6 +28,12 @@ class Venue(OrderClient, Account, Protocol):
     @property
     def is_real(self) -> bool:
         """Whether its orders cost real money: then only live mode may send them."""
+
+    def begin_with(self, held: Sequence[NetPosition], past: Sequence[OrderUpdate]) -> None:
+        """Take over, at a start, what the executor's books hold, and their orders that filled.
+
+        Only a venue whose account ends with the process does; a broker knows what it has.
+        """
 
     def on_quotes(self, quotes: QuoteSource) -> None:
         """Note the quotes after each batch of ticks; a paper venue fills its orders now."""

@@ -1,22 +1,34 @@
 """All orders of the executor, and what each position still holds."""
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
 from uuid import UUID
 
+from libs.broker.port import NetPosition, OrderUpdate
 from libs.events.orders import OrderEvent, OrderPlanned
 from services.executor.domain.order import Order
 
 
 @dataclass(frozen=True, slots=True)
 class Holding:
-    """A position by its orders, in units: bought, sold, and in orders that may still fill."""
+    """A position by its orders, in units: bought, sold, and in orders that may still fill.
+
+    `sold` is less what was bought back of an oversold position. `doubtful` is the part of `buying`
+    whose orders are in doubt: whether they are at the broker is not known.
+    """
 
     bought: int
     sold: int
     selling: int
     buying: int
+    doubtful: int = 0
+
+    @property
+    def buying_surely(self) -> int:
+        """Units in entries that are known to work."""
+        return self.buying - self.doubtful
 
     @property
     def sellable(self) -> int:
@@ -41,6 +53,10 @@ class Blotter:
         elif isinstance(event, OrderPlanned):
             self.add(event)
 
+    def knows(self, order_id: UUID) -> bool:
+        """Whether there is an order of this id."""
+        return order_id in self._orders
+
     def add(self, plan: OrderPlanned) -> Order:
         """Add a new order."""
         order = Order(plan)
@@ -64,9 +80,27 @@ class Blotter:
         }
         return [order for order in self._unfinished.values() if order.working_quantity]
 
+    def positions(self) -> list[list[Order]]:
+        """Return the orders of each position, in the order of their plans."""
+        return list(self._by_position.values())
+
     def held(self) -> tuple[OrderPlanned, ...]:
         """Return an entry of each position that holds units."""
         return self._entries(lambda held: held.bought > held.sold)
+
+    def net_positions(self) -> tuple[NetPosition, ...]:
+        """Return what all orders add up to by contract and product."""
+        held: Counter[tuple[str, str, str]] = Counter()
+        for entry in self.held():
+            one, contract = self.holding(entry.position_id), entry.contract
+            key = contract.exchange, contract.tradingsymbol, entry.product
+            held[key] += one.bought - one.sold
+        return tuple(NetPosition(*key, quantity) for key, quantity in held.items())
+
+    def filled_orders(self) -> tuple[OrderUpdate, ...]:
+        """Return the orders that have filled and are over, as the broker would show them."""
+        ended = [one for one in self._orders.values() if one.fills and one.has_ended]
+        return tuple(one.as_update() for one in ended)
 
     def to_close(self) -> tuple[OrderPlanned, ...]:
         """Return an entry of each position that holds units, or whose entry may still fill."""
@@ -82,9 +116,14 @@ class Blotter:
         exits = [o for o in self.of_position(position_id) if o.plan.leg == "exit"]
         return Holding(
             bought=sum(order.filled_quantity for order in entries),
-            sold=sum(order.filled_quantity for order in exits),
-            selling=sum(order.working_quantity + order.stray_quantity for order in exits),
+            sold=sum(_sold(order) for order in exits),
+            selling=sum(
+                order.working_quantity + order.stray_quantity
+                for order in exits
+                if order.plan.transaction_type == "SELL"
+            ),
             buying=sum(order.working_quantity + order.stray_quantity for order in entries),
+            doubtful=sum(o.working_quantity for o in entries if o.state == "unresolved"),
         )
 
     def average_price(self, position_id: UUID) -> Decimal:
@@ -93,3 +132,10 @@ class Blotter:
         bought = sum(order.filled_quantity for order in entries)
         paid = sum((order.average_price * order.filled_quantity for order in entries), Decimal(0))
         return paid / bought if bought else Decimal(0)
+
+
+def _sold(order: Order) -> int:
+    """Return the units that an exit has sold, negative for what it has bought back."""
+    return (
+        order.filled_quantity if order.plan.transaction_type == "SELL" else -order.filled_quantity
+    )

@@ -1,16 +1,22 @@
-"""What the domain asks the shell to do at the broker, after its plan is acknowledged."""
+"""What the domain asks the shell to do at the broker, once its events are acknowledged."""
 
 from dataclasses import dataclass
+from uuid import UUID
 
 from libs.events.event import Event
+from libs.events.orders import OrderPlanned
 from services.executor.domain.order import Order
 
 
 @dataclass(frozen=True, slots=True)
 class PlaceOrder:
-    """Send an order whose OrderPlanned has been published."""
+    """Send an order whose OrderPlanned has been published.
+
+    `is_again`: it could not be sent before, so the fence is confirmed first.
+    """
 
     order: Order
+    is_again: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,9 +29,36 @@ class CancelOrder:
 
 @dataclass(frozen=True, slots=True)
 class LookUp:
-    """Read the broker's order book, which decides what became of these orders."""
+    """Read the broker's order book, which decides what became of these orders.
+
+    `lost_because`: the reply to the placing has just been lost, for this reason, so that an order
+    that the book does not show may still arrive; empty: its time to arrive is over.
+    """
 
     orders: tuple[Order, ...]
+    lost_because: str = ""
 
 
-Effect = Event | PlaceOrder | CancelOrder | LookUp
+@dataclass(frozen=True, slots=True)
+class ReadContract:
+    """Read what the account holds of a position's contract, before units of it are sold.
+
+    `entry` is the plan of the position's first order; `unsent` an exit that waits to be sent.
+    """
+
+    entry: OrderPlanned
+    unsent: Order | None = None
+
+    @property
+    def position_id(self) -> UUID:
+        """The position that is to be sold."""
+        return self.entry.position_id
+
+
+@dataclass(frozen=True, slots=True)
+class ReadAccount:
+    """Read the account's orders, trades, positions and funds, to compare them with our books."""
+
+
+Request = PlaceOrder | CancelOrder | LookUp | ReadContract | ReadAccount
+Effect = Event | Request

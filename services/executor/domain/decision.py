@@ -4,15 +4,16 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from libs.events.control import RiskLimitReached
-from libs.events.event import Event, utc_from_ms
+from libs.events.event import Event, ms_from_utc, utc_from_ms
 from libs.events.instruments import Contract
 from libs.events.orders import Mode
 from libs.events.signals import ExecutionDecided, SignalGenerated, SignalRejected
-from libs.market.instruments import Instrument
-from services.executor.domain.option_market import OptionMarket
-from services.executor.domain.policy import EntryFilter, Numbers, Policy, Refusal
+from libs.market.greeks import NEAR_ATM_STRIKES
+from services.executor.domain.expiry_choice import choose_chain
+from services.executor.domain.option_market import OptionMarket, Spot
+from services.executor.domain.policy import ChainFilter, Numbers, Policy, Refusal
 from services.executor.domain.risk import Breach, RiskBook
-from services.executor.domain.selection import Candidate, Selection, select
+from services.executor.domain.selection import Candidate, Selection, old_quote, select
 from services.executor.domain.sizing import Levels, levels_of, limit_of, size_of
 from services.executor.domain.validation import refuse_signal
 
@@ -64,34 +65,39 @@ def decide(
 def _choose(
     signal: SignalGenerated, now_ms: int, policy: Policy, market: OptionMarket, risk: RiskBook
 ) -> Decision:
-    contracts = market.contracts(signal.underlying, policy.chain.expiry, signal.trading_day)
-    if not contracts:
-        return Decision(None, Refusal("no_chain", {"underlying": signal.underlying}))
-    near = _refuse_expiring(next(iter(contracts.values())), now_ms, policy.entry, market)
-    if near is not None:
-        return Decision(None, near)
-    view = market.view(contracts, market.spot(signal.underlying, signal.price), now_ms)
+    entry, rules = policy.entry, policy.chain
+    day, underlying = signal.trading_day, signal.underlying
+    chain = choose_chain(market, underlying, day, now_ms, rules, entry)
+    if isinstance(chain, Refusal):
+        return Decision(None, chain)
+    spot = _spot(signal, now_ms, rules, market)
+    if isinstance(spot, Refusal):
+        return Decision(None, spot)
+    near = chain.near(spot, max(rules.strikes_from_atm, NEAR_ATM_STRIKES))
+    view = market.view(near, spot, now_ms, rules.quote_budget_ms)
     if view is None:
-        expiry = str(next(iter(contracts.values())).expiry)
-        return Decision(None, Refusal("expiry_is_over", {"expiry": expiry}))
-    selection = select(view, contracts, signal.action, now_ms, policy.chain, policy.weights)
+        return Decision(None, Refusal("expiry_is_over", {"expiry": str(chain.expiry)}))
+    selection = select(view, near.contracts, signal.action, now_ms, rules, policy.weights)
     if selection.chosen is None:
         return Decision(None, selection.refusal, selection.candidates)
-    contract = Contract.of(contracts[selection.chosen.instrument_token])
-    return _size(selection, selection.chosen, contract, policy, risk)
+    token = selection.chosen.instrument_token
+    bought = next(one for one in near.contracts if one.instrument_token == token)
+    return _size(selection, selection.chosen, Contract.of(bought), policy, risk)
 
 
-def _refuse_expiring(
-    contract: Instrument, now_ms: int, entry: EntryFilter, market: OptionMarket
-) -> Refusal | None:
-    """Refuse a contract that a position would soon leave, or whose expiry is not known."""
-    closes_ms = market.closes_ms(contract.expiry) if contract.expiry else None
-    numbers: Numbers = {"expiry": str(contract.expiry)}
-    if closes_ms is None:
-        return Refusal("expiry_unknown", numbers)
-    if not closes_ms - entry.before_expiry_ms <= now_ms < closes_ms:
-        return None
-    return Refusal("expiry_is_near", {**numbers, "minutes_left": (closes_ms - now_ms) / 60_000})
+def _spot(
+    signal: SignalGenerated, now_ms: int, rules: ChainFilter, market: OptionMarket
+) -> float | Refusal:
+    """Return the spot, which is the signal's own price while the underlying has no quote."""
+    spot = market.spot(signal.underlying)
+    if spot is None:
+        closed_ms = ms_from_utc(signal.candle_closed_at)
+        spot = Spot(f"signal of {signal.tradingsymbol}", signal.price, closed_ms)
+    budget_ms = rules.index_budget_ms if spot.is_index else rules.quote_budget_ms
+    age_ms = now_ms - spot.at_ms
+    if age_ms <= budget_ms:
+        return spot.price
+    return Refusal("old_spot", old_quote(spot.name, age_ms, budget_ms))
 
 
 def _size(

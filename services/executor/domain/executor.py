@@ -6,7 +6,7 @@ from datetime import date
 from uuid import UUID
 
 from libs.broker.port import OrderUpdate
-from libs.events.control import ControlEvent, ModeChanged
+from libs.events.control import ControlEvent, ModeChanged, TradingHalted
 from libs.events.event import Event, utc_from_ms
 from libs.events.instruments import Contract, InstrumentListed
 from libs.events.orders import Mode, OrderEvent, OrderPlanned
@@ -20,14 +20,25 @@ from libs.events.signals import (
 )
 from libs.events.ticks import TickBatch
 from libs.market.rulebook import Rulebook, RulebookError
+from services.executor.domain.account_truth import AccountTruth
 from services.executor.domain.blotter import Blotter
+from services.executor.domain.broker_replies import (
+    Accepted,
+    AccountRead,
+    BookRead,
+    ContractRead,
+    NotSent,
+    Refused,
+    Reply,
+    ReplyLost,
+)
+from services.executor.domain.closing import Closing
 from services.executor.domain.commands import CancelOrder, Effect, LookUp, PlaceOrder
 from services.executor.domain.decision import Decision, Trade, decide, decided, refused
 from services.executor.domain.doubts import Doubts, missing
-from services.executor.domain.exits import ExitRequests
 from services.executor.domain.option_market import OptionMarket
 from services.executor.domain.order import GIVEN_UP, Order
-from services.executor.domain.plans import entry_plans, exit_plans
+from services.executor.domain.plans import entry_plans
 from services.executor.domain.policy import Policy
 from services.executor.domain.risk import RiskBook
 
@@ -47,12 +58,15 @@ class OptionsExecutor:
     blotter: Blotter = field(default_factory=Blotter)
     doubts: Doubts = field(default_factory=Doubts)
     _decided: set[UUID] = field(default_factory=set)
-    _exits: dict[UUID, ExitRequests] = field(default_factory=dict)
     _restored_ms: int = 0
     settings_mode: Mode = field(init=False)
+    closing: Closing = field(init=False)
+    truth: AccountTruth = field(init=False)
 
     def __post_init__(self) -> None:
         self.settings_mode = self.mode
+        self.closing = Closing(self.blotter, self.policy.orders, self._freeze)
+        self.truth = AccountTruth(self.blotter, self.market, self.risk, self.policy.orders)
 
     def on_event(self, event: Event, now_ms: int) -> tuple[Effect, ...]:
         """React to one event; effects are to be carried out in order."""
@@ -61,9 +75,9 @@ class OptionsExecutor:
         if isinstance(event, SignalGenerated):
             return self._on_signal(event, now_ms)
         if isinstance(event, ExitRequested):
-            return self._on_exit_request(event, now_ms)
+            return self.closing.on_request(event, now_ms)
         self._note(event)
-        return ()
+        return self._stop_entries(now_ms) if isinstance(event, TradingHalted) else ()
 
     def on_updates(self, updates: Sequence[OrderUpdate], now_ms: int) -> tuple[Effect, ...]:
         """React to the broker's updates of orders."""
@@ -83,15 +97,93 @@ class OptionsExecutor:
             effects += self._stop_stray(order, update, now_ms)
         if news or has_changed:
             effects += self._oversold(order, now_ms)
-            effects += self._after(order, now_ms)
+            effects += self.after(order, now_ms)
         return tuple(effects)
+
+    def on_time(self, now_ms: int, reconnects: int = 0) -> tuple[Effect, ...]:
+        """Do what is due by the clock: also read the account, each minute and after a reconnect."""
+        return (*self.truth.watch.due(now_ms, reconnects), *self._drive(now_ms))
+
+    def _drive(self, now_ms: int) -> tuple[Effect, ...]:
+        """Go on with timeouts, orders in doubt, and exits that are not done."""
+        effects: list[Effect] = [*self._time_out(now_ms), *self._look_up(now_ms)]
+        if self.risk.halted_because is not None:
+            effects += self._stop_entries(now_ms)
+        return (*effects, *self.closing.due(now_ms))
+
+    def on_reply(self, reply: Reply, now_ms: int) -> tuple[Effect, ...]:
+        """React to what came back from the broker for a request."""
+        if isinstance(reply, BookRead):
+            return self._on_book_read(reply, now_ms)
+        if isinstance(reply, ContractRead):
+            return self._on_contract(reply, now_ms)
+        if isinstance(reply, AccountRead):
+            return self.truth.on_read(reply, now_ms, self)
+        return self._on_reply_to_placing(reply, now_ms)
+
+    def _on_contract(self, reply: ContractRead, now_ms: int) -> tuple[Effect, ...]:
+        """Sell; where the account lacks units, find out soon what became of them."""
+        effects = self.closing.on_contract(reply, now_ms)
+        if reply.asked.position_id in self.closing.lacking:
+            self.truth.watch.soon(now_ms)
+        return effects
+
+    def _on_reply_to_placing(
+        self, reply: Accepted | Refused | NotSent | ReplyLost, now_ms: int
+    ) -> tuple[Effect, ...]:
+        order = reply.order
+        if isinstance(reply, ReplyLost):
+            return (LookUp((order,), reply.reason),)
+        if isinstance(reply, Accepted):
+            return self._on_accepted(order, reply.broker_order_id, now_ms)
+        if isinstance(reply, NotSent) and order.plan.leg == "exit":
+            self.closing.on_not_sent(reply, now_ms)
+            return ()
+        return self.on_event_of_order(order, order.rejected(reply.reason, now_ms), now_ms)
+
+    def _on_accepted(self, order: Order, broker_order_id: str, now_ms: int) -> tuple[Effect, ...]:
+        """Note the acceptance, unless an update of the order has told it before."""
+        effects: tuple[Effect, ...] = ()
+        if not order.broker_order_id:
+            placed = order.placed(broker_order_id, now_ms)
+            effects = self.on_event_of_order(order, placed, now_ms)
+        is_unwanted = order.plan.leg == "entry" and self.risk.halted_because is not None
+        return (*effects, *self.closing.cancel(order, now_ms)) if is_unwanted else effects
+
+    def _on_book_read(self, reply: BookRead, now_ms: int) -> tuple[Effect, ...]:
+        """Decide what became of orders; an unreadable book decides nothing."""
+        asked = reply.asked
+        if not asked.lost_because:
+            return () if reply.book is None else self.on_book(asked, reply.book, now_ms)
+        tags = {order.plan.tag for order in asked.orders}
+        found = [update for update in reply.book or () if update.tag in tags]
+        effects: list[Effect] = []
+        for update in found:
+            effects += self._adopt(update, now_ms)
+        effects += self.on_updates(found, now_ms)
+        for order in asked.orders:
+            if order.state == "planned":  # it may still arrive, and is then adopted
+                doubt = order.unresolved(asked.lost_because, now_ms)
+                effects += self.on_event_of_order(order, doubt, now_ms)
+        return tuple(effects)
+
+    def _adopt(self, update: OrderUpdate, now_ms: int) -> tuple[Effect, ...]:
+        order = self.blotter.with_tag(update.tag)
+        if order is None or order.broker_order_id or order.has_ended:
+            return ()
+        return self._on_accepted(order, update.broker_order_id, now_ms)
+
+    def _stop_entries(self, now_ms: int) -> tuple[Effect, ...]:
+        """Cancel the entries that work: a halt opens no position any more."""
+        entries = [one for one in self.blotter.working() if one.plan.leg == "entry"]
+        return tuple(made for one in entries for made in self.closing.cancel(one, now_ms))
 
     def on_event_of_order(self, order: Order, event: OrderEvent, now_ms: int) -> tuple[Effect, ...]:
         """Apply and return an event that follows from the broker's reply, and react to it."""
         order.apply(event)
         if order.state == "unresolved":
             self.doubts.begin(order, now_ms)
-        return (event, *self._after(order, now_ms))
+        return (event, *self.after(order, now_ms))
 
     def on_book(
         self, asked: LookUp, book: Sequence[OrderUpdate], now_ms: int
@@ -115,7 +207,7 @@ class OptionsExecutor:
             self.blotter.apply(event)
             self._count_entry(event)
         elif isinstance(event, ExitRequested):
-            self._exits.setdefault(event.position_id, ExitRequests()).add(event)
+            self.closing.restore(event)
         else:
             self._note(event)
 
@@ -151,18 +243,12 @@ class OptionsExecutor:
                 self.mode = event.mode
         elif isinstance(event, (PositionEvent, ControlEvent)):
             self.risk.on_event(event)
-        if isinstance(event, PositionClosed) and event.position_id in self._exits:
-            self._exits[event.position_id].is_done = True
+        if isinstance(event, PositionClosed):
+            self.closing.on_closed(event.position_id)
 
     def _on_ticks(self, batch: TickBatch, now_ms: int) -> tuple[Effect, ...]:
         self.market.on_ticks(batch)
-        effects: list[Effect] = [*self.market.snapshots(now_ms, batch.trading_day)]
-        effects += self._time_out(now_ms)
-        effects += self._look_up(now_ms)
-        for position_id, requests in list(self._exits.items()):
-            if not requests.is_done:
-                effects += self._exit(position_id, now_ms)
-        return tuple(effects)
+        return (*self.market.snapshots(now_ms, batch.trading_day), *self._drive(now_ms))
 
     def _on_signal(self, signal: SignalGenerated, now_ms: int) -> tuple[Effect, ...]:
         """Decide once; the decision comes last, since it marks the signal as decided."""
@@ -218,7 +304,7 @@ class OptionsExecutor:
         effects: list[Effect] = []
         for order in self.blotter.working():
             if now_ms - order.plan.occurred_ms > timeouts[order.plan.leg]:
-                effects += self._cancel(order, now_ms)
+                effects += self.closing.cancel(order, now_ms)
         return effects
 
     def _look_up(self, now_ms: int) -> tuple[LookUp, ...]:
@@ -253,56 +339,12 @@ class OptionsExecutor:
         reason = f"{holding.sold - holding.bought} units were sold that were not held"
         return (order.alert(reason, now_ms, "oversold", holding.sold),)
 
-    def _cancel(self, order: Order, now_ms: int) -> tuple[CancelOrder, ...]:
-        """Request a cancellation, and again after `exit_retry_ms`, as the request may be lost."""
-        if not order.may_be_cancelled(now_ms, self.policy.orders.exit_retry_ms):
-            return ()
-        order.cancel_asked_ms = now_ms
-        return (CancelOrder(order, order.broker_order_id),)
-
-    def _on_exit_request(self, request: ExitRequested, now_ms: int) -> tuple[Effect, ...]:
-        self._exits.setdefault(request.position_id, ExitRequests()).add(request)
-        return self._exit(request.position_id, now_ms)
-
-    def _exit(self, position_id: UUID, now_ms: int) -> tuple[Effect, ...]:
-        """Cancel the rest of the entry first; then sell what is held and not being sold already.
-
-        When more is being sold than held, because a sale that was given up has turned up, the
-        other sales are cancelled first.
-        """
-        orders, holding = self.blotter.of_position(position_id), self.blotter.holding(position_id)
-        exits = [one for one in orders if one.plan.leg == "exit"]
-        is_overselling = holding.sold + holding.selling > holding.bought
-        ending = [one for one in orders if one.plan.leg == "entry" or is_overselling]
-        working = [one for one in ending if one.working_quantity]
-        effects: list[Effect] = [made for one in working for made in self._cancel(one, now_ms)]
-        may_sell = orders and not holding.buying and not is_overselling
-        if may_sell and self._may_retry(exits, now_ms):
-            effects += self._sell(orders[0].plan, len(exits), now_ms)
-        return tuple(effects)
-
-    def _sell(self, entry: OrderPlanned, exits: int, now_ms: int) -> tuple[Effect, ...]:
-        requests, contract = self._exits[entry.position_id], entry.contract
-        quantity = requests.quantity(self.blotter.holding(entry.position_id), contract.lot_size)
-        if not quantity:
-            return ()
-        freeze = self._freeze(contract, entry.trading_day)
-        plans = exit_plans(entry, requests.leading, exits, quantity, freeze, now_ms)
-        requests.is_done = False
-        return self._send(plans)
-
-    def _may_retry(self, exits: list[Order], now_ms: int) -> bool:
-        """Return whether `exit_retry_ms` is over since each failed exit; prevents a retry loop."""
-        failed = [one for one in exits if one.state in {"rejected", "cancelled"}]
-        retry_ms = self.policy.orders.exit_retry_ms
-        return all(now_ms - one.plan.occurred_ms >= retry_ms for one in failed)
-
-    def _after(self, order: Order, now_ms: int) -> tuple[Effect, ...]:
+    def after(self, order: Order, now_ms: int) -> tuple[Effect, ...]:
         """After an order has changed: continue its exit; an entry without fills expires."""
         plan, effects = order.plan, list[Effect]()
         self._count_entry(plan)
-        if plan.position_id in self._exits:
-            effects += self._exit(plan.position_id, now_ms)
+        effects += self.closing.alert_of_refusals(order, now_ms)
+        effects += self.closing.go_on(plan.position_id, now_ms)
         if plan.leg == "entry" and not self._may_still_hold(plan.position_id):
             kind = SignalRejected if order.state == "rejected" else SignalExpired
             reason = "order_rejected" if order.state == "rejected" else "entry_not_filled"

@@ -4,7 +4,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date
 from math import isnan
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,15 +13,29 @@ from libs.events.instruments import ChainSnapshot, InstrumentListed
 from libs.events.ticks import TickBatch
 from libs.market.calendar import Calendar, CalendarError
 from libs.market.instruments import Catalog, Instrument, underlying_name
-from libs.market.option_chain import ChainView, chain_view, nearest_expiry
+from libs.market.option_chain import Chain, ChainView
 from libs.market.quotes import QuoteBook
 
 MINUTE_MS = 60_000
 
 
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """A price of an underlying: what it is of, rupees, and its time (epoch ms)."""
+
+    name: str
+    price: float
+    at_ms: int
+    is_index: bool = False
+
+
 @dataclass(slots=True)
 class OptionMarket:
-    """Contracts and quotes. An underlying is found by the `name` of its options in the dump."""
+    """Contracts and quotes. An underlying is found by the `name` of its options in the dump.
+
+    The contracts are those listed on the latest day: a listing of another day never trades, and
+    a token's quote does not outlive the day, since the token may belong to another contract then.
+    """
 
     calendar: Calendar
     rate: float
@@ -30,16 +43,36 @@ class OptionMarket:
     _catalog: Catalog = field(default_factory=Catalog)
     _listed: list[Instrument] = field(default_factory=list)
     _spots: dict[str, Instrument] = field(default_factory=dict)
+    _chains: dict[tuple[str, date], Chain] = field(default_factory=dict)
+    _closes: dict[date, int | None] = field(default_factory=dict)
+    _day: date | None = None
     _snapshot_minute: int = -1
 
+    @property
+    def day(self) -> date | None:
+        """The day whose listing counts; None if contracts were listed without one."""
+        return self._day
+
     def list_instrument(self, event: InstrumentListed) -> None:
-        """Add an instrument of the day."""
+        """Add an instrument of a day; the first of a later day replaces all earlier ones."""
+        day = event.trading_day
+        if self._day is not None and day < self._day:
+            return
+        if day != self._day:
+            self._begin(day)
         self._listed.append(event.instrument())
 
     def list_all(self, instruments: Iterable[Instrument]) -> None:
-        """Add instruments at once; their quotes count from now on."""
+        """Add instruments at once, of no particular day; their quotes count from now on."""
         self._listed.extend(instruments)
         self._add_listed()
+
+    def _begin(self, day: date) -> None:
+        """Forget listing and quotes; ticks of what is held from an earlier day are still taken."""
+        followed = [one.instrument_token for one in (*self._catalog, *self._listed)]
+        self._day, self.quotes = day, QuoteBook(followed)
+        self._catalog, self._listed = Catalog(), []
+        self._spots, self._chains, self._closes = {}, {}, {}
 
     def on_ticks(self, batch: TickBatch) -> None:
         """Store the timely quotes of a batch."""
@@ -58,32 +91,42 @@ class OptionMarket:
                 columns.ask_quantity,
             )
 
-    def spot(self, underlying: str, otherwise: float) -> float:
-        """Return the last price of the underlying, or the price given when it has no quote."""
+    def spot(self, underlying: str) -> Spot | None:
+        """Return the latest price of an underlying, None without a quote."""
         self._add_listed()
         instrument = self._spots.get(underlying)
         quote = self.quotes.quote(instrument.instrument_token) if instrument else None
-        return quote.last_price if quote is not None and quote.last_price > 0 else otherwise
+        if instrument is None or quote is None or not quote.last_price > 0:
+            return None
+        return Spot(instrument.tradingsymbol, quote.last_price, quote.at_ms, instrument.is_index)
 
-    def contracts(
-        self, underlying: str, expiry: Literal["weekly", "monthly"], on: date
-    ) -> dict[int, Instrument]:
-        """Return token → contract of the preferred expiry, empty without one."""
+    def expiries(self, underlying: str, on: date) -> tuple[date, ...]:
+        """Return the listed expiries of an underlying from a day on, nearest first."""
         self._add_listed()
-        chosen = nearest_expiry(
-            self._catalog.expiries(underlying), on, is_monthly=expiry == "monthly"
-        )
-        if chosen is None:
-            return {}
-        return {one.instrument_token: one for one in self._catalog.options(underlying, chosen)}
+        return tuple(one for one in self._catalog.expiries(underlying) if one >= on)
 
-    def view(self, contracts: dict[int, Instrument], spot: float, at_ms: int) -> ChainView | None:
-        """Value a chain now; None when its expiry is over or no session is known for it."""
-        expiry = next(iter(contracts.values())).expiry
-        closes_ms = self.closes_ms(expiry) if expiry else None
+    def chain(self, underlying: str, expiry: date) -> Chain:
+        """Return a listed chain; KeyError if it is not listed."""
+        self._add_listed()
+        key = underlying, expiry
+        if key not in self._chains:
+            contracts = self._catalog.options(underlying, expiry)
+            if not contracts:
+                raise KeyError(key)
+            self._chains[key] = Chain.of(contracts)
+        return self._chains[key]
+
+    def view(
+        self, chain: Chain, spot: float, at_ms: int, budget_ms: int | None = None
+    ) -> ChainView | None:
+        """Value a chain now; None when its expiry is over or no session is known for it.
+
+        Quotes older than the budget have no part in it.
+        """
+        closes_ms = self.closes_ms(chain.expiry)
         if closes_ms is None or closes_ms <= at_ms:
             return None
-        return chain_view(list(contracts.values()), self.quotes, spot, at_ms, closes_ms, self.rate)
+        return chain.view(self.quotes, spot, at_ms, closes_ms, self.rate, budget_ms)
 
     def snapshots(self, now_ms: int, day: date) -> tuple[ChainSnapshot, ...]:
         """Return, once a minute, the nearest chain of each underlying that is quoted."""
@@ -96,12 +139,14 @@ class OptionMarket:
         return snapshots
 
     def _snapshot_of(self, underlying: str, now_ms: int, day: date) -> ChainSnapshot | None:
-        contracts = self.contracts(underlying, "weekly", day)
-        spot = self.spot(underlying, 0.0)
-        view = self.view(contracts, spot, now_ms) if contracts and spot > 0 else None
+        expiries, spot = self.expiries(underlying, day), self.spot(underlying)
+        if not expiries or spot is None:
+            return None
+        chain = self.chain(underlying, expiries[0])
+        view = self.view(chain, spot.price, now_ms, MINUTE_MS)
         if view is None or view.quoted_at_ms.max() <= now_ms - MINUTE_MS:
             return None
-        return _snapshot(view, contracts, day)
+        return _snapshot(view, chain, day)
 
     def _add_listed(self) -> None:
         if not self._listed:
@@ -115,10 +160,15 @@ class OptionMarket:
             if one.instrument_type == "EQ"
         }
         self._spots = {name: one for name, one in named.items() if name in optioned}
-        self._listed = []
+        self._listed, self._chains = [], {}
 
     def closes_ms(self, day: date) -> int | None:
         """Return when options close on a day (epoch ms), None if they do not trade on it."""
+        if day not in self._closes:
+            self._closes[day] = self._close_of(day)
+        return self._closes[day]
+
+    def _close_of(self, day: date) -> int | None:
         try:
             sessions = self.calendar.sessions("NFO", day)
         except CalendarError:
@@ -126,20 +176,19 @@ class OptionMarket:
         return sessions[-1].close_ms if sessions else None
 
 
-def _snapshot(view: ChainView, contracts: dict[int, Instrument], day: date) -> ChainSnapshot:
+def _snapshot(view: ChainView, chain: Chain, day: date) -> ChainSnapshot:
     parts = (view.underlying, view.expiry, view.at_ms)
     envelope = ChainSnapshot.without_cause(
         *parts, occurred_at=utc_from_ms(view.at_ms), trading_day=day
     )
-    tokens = view.instrument_token.tolist()
     return ChainSnapshot(
         **envelope,
         underlying=view.underlying,
         expiry=view.expiry,
         spot=view.spot,
         forward=view.forward,
-        instrument_token=tuple(tokens),
-        tradingsymbol=tuple(contracts[token].tradingsymbol for token in tokens),
+        instrument_token=tuple(view.instrument_token.tolist()),
+        tradingsymbol=tuple(one.tradingsymbol for one in chain.contracts),
         instrument_type=tuple("CE" if is_call else "PE" for is_call in view.is_call.tolist()),
         strike=tuple(view.strike.tolist()),
         last_price=_prices(view.last_price),

@@ -144,6 +144,24 @@ class Order:
             price=plan.price,
             product=plan.product,
             placed_ms=plan.occurred_ms,
+            trigger_price=plan.trigger_price,
+            is_urgent=plan.leg == "exit",
+        )
+
+    def as_update(self) -> OrderUpdate:
+        """Return the order, which is over, as the broker would show it."""
+        plan = self.plan
+        return OrderUpdate(
+            broker_order_id=self.broker_order_id,
+            tag=plan.tag,
+            status="COMPLETE" if self.state == "filled" else "CANCELLED",
+            at_ms=plan.occurred_ms,
+            fills=tuple(self.fills.values()),
+            exchange=plan.contract.exchange,
+            tradingsymbol=plan.contract.tradingsymbol,
+            transaction_type=plan.transaction_type,
+            product=plan.product,
+            quantity=plan.quantity,
         )
 
     def placed(self, broker_order_id: str, at_ms: int) -> OrderPlaced:

@@ -111,6 +111,38 @@ def _exit_plan(
     )
 
 
+def cover_plan(
+    entry: OrderPlanned, number: int, quantity: int, limit: Decimal, now_ms: int
+) -> OrderPlanned:
+    """Return a purchase that buys back what was sold of a position and was not held."""
+    at, order_id = utc_from_ms(now_ms), identity("Order", entry.signal_id, "cover", number)
+    envelope = OrderPlanned.after(
+        entry,
+        order_id,
+        occurred_at=at,
+        trading_day=at.astimezone(IST).date(),
+        correlation_id=entry.correlation_id,
+    )
+    details = entry.details
+    details.update(
+        {
+            "order_id": order_id,
+            "tag": tag_of(order_id),
+            "leg": "exit",
+            "transaction_type": "BUY",
+            "quantity": quantity,
+        }
+    )
+    return OrderPlanned(
+        **envelope,
+        **details,
+        reason="cover",
+        order_type="LIMIT",
+        price=limit,
+        product=entry.product,
+    )
+
+
 def slices(quantity: int, lot_size: int, freeze: int) -> tuple[int, ...]:
     """Return the quantities of the orders for `quantity` units: whole lots, none above `freeze`."""
     largest = max(freeze // lot_size, 1) * lot_size

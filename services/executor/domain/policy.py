@@ -3,7 +3,7 @@
 from dataclasses import field
 from datetime import time
 from decimal import Decimal
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
 from pydantic.dataclasses import dataclass
@@ -15,12 +15,13 @@ from libs.market.units import Count, Fraction, Milliseconds, Number, Percent, Ru
 
 MINUTE_MS, HOUR_MS = 60_000, 3_600_000
 BEFORE_EXPIRY_MS = HOUR_MS + 15 * MINUTE_MS
+INDEX_BUDGET_MS = 5_000
 LAST_ENTRY = time(15, 0)
 
 
-def _is_default_before_expiry(milliseconds: int) -> bool:
-    """Whether the setting is left out of the settings' text, which names databases."""
-    return milliseconds == BEFORE_EXPIRY_MS
+def _unless(default: object) -> Any:
+    """Leave a setting at its default out of the settings' text, which names databases."""
+    return Field(exclude_if=lambda value: value == default)
 
 
 @dataclass(frozen=True, slots=True, config=STRICT)
@@ -31,7 +32,10 @@ class EntryFilter:
     in India from which no position is opened: keep it before the positions' square-off. On
     a day that closes earlier (Muhurat trading, say) it is `before_close_ms` before the close. A
     contract is not bought from `before_expiry_ms` before the close of its expiry day on: keep that
-    before the positions' exit.
+    before the positions' exit. `near_expiry` says what is done instead: refuse, or buy the next
+    expiry. An option that is settled in shares is not bought in the last `before_settlement_days`
+    trading days before its expiry day; None means those in which the exchange asks for the
+    shares' margin.
     """
 
     min_confidence: Annotated[float, Fraction(0, 1)] = 0.6
@@ -41,8 +45,12 @@ class EntryFilter:
     last_entry: Annotated[time, TimeOfDay()] = LAST_ENTRY
     before_close_ms: Annotated[int, Milliseconds(MINUTE_MS, 6 * HOUR_MS)] = 30 * MINUTE_MS
     before_expiry_ms: Annotated[
-        int, Milliseconds(MINUTE_MS, 6 * HOUR_MS), Field(exclude_if=_is_default_before_expiry)
+        int, Milliseconds(MINUTE_MS, 6 * HOUR_MS), _unless(BEFORE_EXPIRY_MS)
     ] = BEFORE_EXPIRY_MS
+    near_expiry: Annotated[Literal["refuse", "next"], OneOf(), _unless("refuse")] = "refuse"
+    before_settlement_days: (
+        Annotated[int, Count(0, 20, of="trading days"), _unless(None)] | None
+    ) = None
 
     def __post_init__(self) -> None:
         if self.last_entry != LAST_ENTRY:
@@ -53,7 +61,9 @@ class EntryFilter:
 class ChainFilter:
     """Which contracts may be traded. Volume and open interest in units, spread of the premium.
 
-    Quotes older than `quote_budget_ms` do not count; `rate` is the yearly rate of interest.
+    Quotes older than `quote_budget_ms` do not count: of the options, and of a share that they are
+    on. An index is quoted each second, and counts for `index_budget_ms`. `rate` is the yearly rate
+    of interest.
     """
 
     expiry: Annotated[Literal["weekly", "monthly"], OneOf()] = "weekly"
@@ -62,6 +72,9 @@ class ChainFilter:
     min_oi: Annotated[int, Count(0, 10**10, of="units")] = 1000
     max_spread: Annotated[float, Fraction(0, 1, above=True)] = 0.05
     quote_budget_ms: Annotated[int, Milliseconds(100, HOUR_MS)] = 15_000
+    index_budget_ms: Annotated[int, Milliseconds(100, HOUR_MS), _unless(INDEX_BUDGET_MS)] = (
+        INDEX_BUDGET_MS
+    )
     rate: Annotated[float, Fraction(0, "0.3")] = 0.06
 
     @property

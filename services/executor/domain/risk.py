@@ -1,6 +1,6 @@
 """Risk limits, and the exposure and results that they apply to."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
@@ -11,6 +11,9 @@ from libs.events.control import TradingHalted, TradingResumed
 from libs.events.event import Event
 from libs.events.positions import PositionClosed, PositionEvent
 from services.executor.domain.policy import RiskLimits
+
+ALL_UNDERLYINGS = "*"
+"""Quarantines every underlying."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +76,8 @@ class _Exposure:
 class RiskBook:
     """Open positions, entries in flight, and the day's results.
 
-    An entry counts from its plan on; filled units count as part of the position.
+    An entry counts from its plan on; filled units count as part of the position. `quarantined` has
+    the underlyings in which the account differs from our books, with the reason.
     """
 
     limits: RiskLimits
@@ -83,6 +87,7 @@ class RiskBook:
     _day: date = date.min
     _entered: set[UUID] = field(default_factory=set)
     _results: dict[UUID, PositionClosed] = field(default_factory=dict)
+    quarantined: Mapping[str, str] = field(default_factory=dict)
     _halted_because: str | None = None
 
     @property
@@ -130,6 +135,8 @@ class RiskBook:
         """Return the first limit that refuses a new position, or None."""
         if self._halted_because is not None:
             return Breach("kill_switch", 1.0, 0.0)
+        if underlying in self.quarantined or ALL_UNDERLYINGS in self.quarantined:
+            return Breach("quarantine", 1.0, 0.0)
         for name, value, maximum in self._measures(underlying):
             if value >= maximum:
                 return Breach(name, float(value), float(maximum))

@@ -1,19 +1,21 @@
 """StrikeSelector: filters a chain's contracts, scores the rest and chooses one."""
 
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from math import isnan
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from libs.market.arrays import IntArray
 from libs.market.instruments import Instrument
 from libs.market.option_chain import ChainView, strikes_from_atm
-from services.executor.domain.policy import ChainFilter, Refusal, ScoreWeights
+from services.executor.domain.policy import ChainFilter, Numbers, Refusal, ScoreWeights
 
 Floats = NDArray[np.float64]
+_DIGITS = 9
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +48,11 @@ class Candidate:
     score: float = 0.0
 
     def row(self) -> dict[str, int | float | str | None]:
-        """Return the row of the decision's table; unknown values are None."""
-        return {name: _known(value) for name, value in asdict(self).items()}
+        """Return the row of the decision's table; unknown values are None.
+
+        What was computed is rounded, so that it is the same on every kind of processor.
+        """
+        return {name: _known(getattr(self, name)) for name in self.__slots__}
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +66,7 @@ class Selection:
 
 def select(
     view: ChainView,
-    contracts: dict[int, Instrument],
+    contracts: Sequence[Instrument],
     action: Literal["BUY", "SELL"],
     now_ms: int,
     chain: ChainFilter,
@@ -71,60 +76,91 @@ def select(
     steps = strikes_from_atm(view.strike, view.spot)
     is_wanted = view.is_call == (action == "BUY")
     near = np.flatnonzero(is_wanted & (np.abs(steps) <= chain.strikes_from_atm))
-    seen = [_candidate(view, at, int(steps[at]), contracts, now_ms, chain) for at in near.tolist()]
+    seen = _candidates(view, near, steps, contracts, now_ms, chain)
     eligible = [candidate for candidate in seen if not candidate.refusal]
     scored = {one.instrument_token: one for one in _score(eligible, weights)}
     table = tuple(scored.get(one.instrument_token, one) for one in seen)
     if not scored:
-        return Selection(table, None, _why_none(seen))
+        return Selection(table, None, _why_none(seen, chain))
     chosen = min(scored.values(), key=lambda c: (-c.score, abs(c.strikes_from_atm), c.strike))
     return Selection(table, chosen, None)
 
 
-def _candidate(
+def _candidates(
     view: ChainView,
-    at: int,
-    steps: int,
-    contracts: dict[int, Instrument],
+    near: IntArray,
+    steps: IntArray,
+    contracts: Sequence[Instrument],
     now_ms: int,
     chain: ChainFilter,
-) -> Candidate:
-    token = int(view.instrument_token[at])
-    age_ms = now_ms - int(view.quoted_at_ms[at])
-    return Candidate(
-        tradingsymbol=contracts[token].tradingsymbol,
-        instrument_token=token,
-        strike=float(view.strike[at]),
-        strikes_from_atm=steps,
-        last_price=float(view.last_price[at]),
-        bid_price=float(view.bid_price[at]),
-        ask_price=float(view.ask_price[at]),
-        ask_quantity=int(view.ask_quantity[at]),
-        volume=int(view.volume[at]),
-        oi=int(view.oi[at]),
-        implied_volatility=float(view.implied_volatility[at]),
-        delta=float(view.delta[at]),
-        spread_fraction=float(view.spread_fraction[at]),
-        quote_age_seconds=age_ms / 1000,
-        refusal=_refusal(view, at, age_ms, chain),
-    )
+) -> list[Candidate]:
+    """Return the contracts of these rows as they are quoted."""
+    columns = {name: getattr(view, name)[near].tolist() for name in _QUOTED}
+    quoted = [dict(zip(_QUOTED, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+    ages_ms = (now_ms - view.quoted_at_ms[near]).tolist()
+    has_mid = (~np.isnan(view.mid[near])).tolist()
+    return [
+        Candidate(
+            tradingsymbol=contracts[at].tradingsymbol,
+            strikes_from_atm=away,
+            quote_age_seconds=age_ms / 1000,
+            refusal=_refusal(row, age_ms, age_ms == now_ms, is_two_sided, chain),
+            **row,
+        )
+        for at, away, row, age_ms, is_two_sided in zip(
+            near.tolist(), steps[near].tolist(), quoted, ages_ms, has_mid, strict=True
+        )
+    ]
 
 
-def _refusal(view: ChainView, at: int, age_ms: int, chain: ChainFilter) -> str:
-    if isnan(view.mid[at]):
-        return "no_two_sided_quote"
-    if age_ms > chain.quote_budget_ms:
+_QUOTED = (
+    "instrument_token",
+    "strike",
+    "last_price",
+    "bid_price",
+    "ask_price",
+    "ask_quantity",
+    "volume",
+    "oi",
+    "implied_volatility",
+    "delta",
+    "spread_fraction",
+)
+
+
+def _refusal(
+    row: Mapping[str, Any],
+    age_ms: int,
+    is_unquoted: bool,
+    is_two_sided: bool,
+    chain: ChainFilter,
+) -> str:
+    if age_ms > chain.quote_budget_ms and not is_unquoted:
         return "old_quote"
-    if view.volume[at] < chain.min_volume:
+    if not is_two_sided:
+        return "no_two_sided_quote"
+    if row["volume"] < chain.min_volume:
         return "low_volume"
-    if view.oi[at] < chain.min_oi:
+    if row["oi"] < chain.min_oi:
         return "low_oi"
-    return "" if view.spread_fraction[at] < chain.max_spread else "wide_spread"
+    return "" if row["spread_fraction"] < chain.max_spread else "wide_spread"
 
 
-def _why_none(seen: list[Candidate]) -> Refusal:
+def _why_none(seen: list[Candidate], chain: ChainFilter) -> Refusal:
+    """Count the reasons; of quotes that are too old the one nearest the money is named."""
     reasons = Counter(candidate.refusal for candidate in seen)
-    return Refusal("no_contract", {name: float(count) for name, count in sorted(reasons.items())})
+    numbers: Numbers = {name: float(count) for name, count in sorted(reasons.items())}
+    old = [candidate for candidate in seen if candidate.refusal == "old_quote"]
+    if old:
+        first = min(old, key=lambda one: abs(one.strikes_from_atm))
+        age_ms = round(1000 * first.quote_age_seconds)
+        numbers |= old_quote(first.tradingsymbol, age_ms, chain.quote_budget_ms)
+    return Refusal("old_quotes" if old and len(old) == len(seen) else "no_contract", numbers)
+
+
+def old_quote(name: str, age_ms: int, budget_ms: int) -> Numbers:
+    """Return which quote is too old, its age and how old it may be, seconds."""
+    return {"quote": name, "age_seconds": age_ms / 1000, "budget_seconds": budget_ms / 1000}
 
 
 def _score(candidates: list[Candidate], weights: ScoreWeights) -> list[Candidate]:
@@ -172,4 +208,6 @@ def _liquidity(candidates: list[Candidate]) -> Floats:
 
 
 def _known(value: float | str) -> float | str | None:
-    return None if isinstance(value, float) and isnan(value) else value
+    if not isinstance(value, float):
+        return value
+    return None if isnan(value) else round(value, _DIGITS)

@@ -32,8 +32,19 @@ Var = Annotated[Path | None, typer.Option("--var", help="State folder of the `up
 Reason = Annotated[str, typer.Option("--reason", help="Why; stored with the event.")]
 
 
-def halt(reason: Reason = "", var: Var = None, url: Url = None) -> None:
-    """Open no new position until `resume`, also after a restart; exits go on.
+def halt(
+    reason: Reason = "",
+    square_off: Annotated[
+        bool, typer.Option("--square-off", help="Close every open position too.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    var: Var = None,
+    url: Url = None,
+) -> None:
+    """Open no new position until `resume`, also after a restart, and cancel entries that work.
+
+    Exits go on. With --square-off every open position is closed as well: nothing stays that can
+    open or lose.
 
     It finds the `up` that runs here. For another executor the token is read from
     ALPHASTOCKS_CONTROL_TOKEN, or from the file that ALPHASTOCKS_CONTROL_TOKEN_FILE names.
@@ -41,9 +52,12 @@ def halt(reason: Reason = "", var: Var = None, url: Url = None) -> None:
     Example: `alphastocks halt --reason "news at noon"`
     """
     executor = chosen_executor(url, var)
-    ask(executor, var, "halt", reason)
+    if square_off and not yes:
+        typer.confirm(f"Halt, and close every open position at {executor.url} now?", abort=True)
+    answer = ask(executor, var, "halt", reason, square_off=square_off)
+    leaving = f" Exits requested: {answer['positions']}." if square_off else ""
     screen.console.print(
-        f"Trading is halted at {executor.url}: no position is opened. `resume` lifts it.",
+        f"Trading is halted at {executor.url}: no position is opened.{leaving} `resume` lifts it.",
         soft_wrap=True,
     )
 
@@ -97,7 +111,9 @@ def leave(
     )
 
 
-def ask(executor: Executor, var: Path | None, action: str, reason: str | None, **more: str) -> Any:
+def ask(
+    executor: Executor, var: Path | None, action: str, reason: str | None, **more: str | bool
+) -> Any:
     """Ask an executor; where its `up` waits and runs no service, the error says for what."""
     try:
         return executor.ask(action, reason, **more)

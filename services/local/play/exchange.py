@@ -41,9 +41,12 @@ class LocalExchange:
     _frames_lost: int = 0
     _postbacks_lost: int = 0
 
-    def wiring(self, settings: IngestSettings) -> Wiring:
-        """Return the wiring of a system: a feed over the websocket, and an order client."""
-        clock, metrics = FeedClock(), service_metrics()
+    def wiring(self, settings: IngestSettings, pace: float = 0.0) -> Wiring:
+        """Return the wiring of a system: a feed over the websocket, and an order client.
+
+        `pace` is the market's speed; 0: in lockstep the stamps alone are the time.
+        """
+        clock, metrics = FeedClock(pace), service_metrics()
         sections = BrokerSections(kite=self.kite)
         feed = make_live_feed("kite", settings, sections, CLOCK, metrics["ingest"])
         around = surroundings("executor", CLOCK, clock, metrics["executor"])

@@ -103,7 +103,7 @@ class _Run:
         day, from_ms = resumption.day, resumption.from_ms
         exchange = persistent_exchange(self.settings, day, seed, self.var, from_ms)
         async with exchange as local, ending_with(self.stopping) as ending:
-            own = with_servers(self.settings, self.servers, local.kite)
+            own = with_servers(self.settings.at_market_pace(), self.servers, local.kite)
             async with _fleet(own, self.var, self.reports.notify) as fleet:
                 ports = [(member.service, member.port) for member in fleet.members]
                 now = await self._answered(lambda: _standing(self.settings, self.servers.kafka))

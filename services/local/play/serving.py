@@ -100,9 +100,10 @@ class _Run:
         settings, day, from_ms = self.settings, resumption.day, resumption.from_ms
         exchange = persistent_exchange(settings, day, seed, self.var, from_ms)
         async with exchange as local, ending_with(self.stopping) as ending:
-            wiring = replace(local.wiring(settings.ingest), lasts=True)
+            speed = settings.simulator.speed
+            wiring = replace(local.wiring(settings.ingest, speed), lasts=True)
             async with self._started(wiring, from_ms) as system:
-                market = local.play(no_settling, paced(settings.simulator.speed, asyncio.sleep))
+                market = local.play(no_settling, paced(speed, asyncio.sleep))
                 await beside(system.run(ending), market, ending)
         await self._tell(day)
 
@@ -178,7 +179,7 @@ async def serve_kite(settings: LocalSettings, store: Store, var: Path, reports: 
 def account_wiring(settings: LocalSettings) -> Wiring:
     """Return the wiring to the account of the settings."""
     kite, kind, metrics = settings.kite, settings.runtime.clock, service_metrics()
-    clock = make_clock(kind)
+    clock = make_clock(kind, settings.runtime.pace)
     sections = BrokerSections(kite=kite)
     feed = make_live_feed("kite", settings.ingest, sections, kind, metrics["ingest"])
     venue = make_venue(settings.executor, kite, kind, clock, metrics["executor"])

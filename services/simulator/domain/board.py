@@ -27,7 +27,6 @@ from services.simulator.domain.rest.quote_replies import ltp_reply, ohlc_reply, 
 __all__ = ["Board", "Market", "TickRows"]
 
 _SECOND_MS = 1000
-_NO_LIMITS = (0.0, 0.0)
 _UNLIMITED: Mapping[str, int] = MappingProxyType({})
 
 
@@ -102,6 +101,10 @@ class Board:
     def previous_close(self, instrument_token: int) -> float:
         """Close of the trading day before, 0 where unknown."""
         return float(self._tape.close[self._row_of(instrument_token)])
+
+    def reference_price(self, instrument_token: int) -> float:
+        """Average trade of the last 30 seconds in rupees; 0 if nothing was traded."""
+        return self._play.trades.average(self._row_of(instrument_token))
 
     def circuit_limits(self, instrument_token: int) -> tuple[float, float]:
         """Lowest and highest price that an order may have; zeros where there is no limit.
@@ -222,12 +225,8 @@ class Board:
 
     def _limits(self, row: int) -> tuple[float, float]:
         instrument, tape = self.instruments[row], self._tape
-        is_option = instrument.is_option
-        reference = float((tape.last_price if is_option else tape.close)[row])
-        if instrument.is_index or not reference:
-            return _NO_LIMITS
-        band = self._bands.options if is_option else self._bands.stocks
-        return band.limits(reference, float(instrument.tick_size))
+        references = tape.last_price if instrument.is_option else tape.close
+        return self._bands.limits(instrument, float(references[row]))
 
     def _replies(
         self, keys: Sequence[str], reply: Callable[[int], dict[str, Any]]

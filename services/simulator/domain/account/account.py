@@ -1,9 +1,11 @@
 """A trading account at the simulated broker: orders in, Kite's replies out."""
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from libs.market.rulebook import Rulebook
+from services.simulator.domain.account.acts import Acts
 from services.simulator.domain.account.conversion import convert
 from services.simulator.domain.account.estimates import (
     basket_margins,
@@ -28,6 +30,7 @@ from services.simulator.domain.account.state import AccountState, begin_day, fro
 from services.simulator.domain.errors import InputError
 
 _DEFAULT_RULES = AccountRules()
+_NO_SLICES: Mapping[int, str] = MappingProxyType({})
 
 
 class Account:
@@ -51,13 +54,21 @@ class Account:
     ) -> None:
         self._parts = AccountParts(state, market, rulebook, rules)
         self._gateway, self._exchange = Gateway(self._parts), OrderFlow(self._parts)
+        self.acts = Acts(self._parts, self._exchange)
 
-    def place(self, variety: str, fields: Mapping[str, str], now_ms: int) -> dict[str, Any]:
+    def place(
+        self,
+        variety: str,
+        fields: Mapping[str, str],
+        now_ms: int,
+        refused_slices: Mapping[int, str] = _NO_SLICES,
+    ) -> dict[str, Any]:
         """Register an order: its `order_id`, with autoslice also its `children`.
 
-        Raises InputError for malformed fields and OrderError for what cannot be placed now.
+        `refused_slices` are the words with which children are refused; the first one is 1. Raises
+        InputError for malformed fields and OrderError for what cannot be placed now.
         """
-        return self._gateway.place(variety, fields, now_ms)
+        return self._gateway.place(variety, fields, now_ms, refused_slices)
 
     def modify(
         self, variety: str, order_id: str, fields: Mapping[str, str], now_ms: int
@@ -136,6 +147,10 @@ class Account:
         """Return the order updates since the last call, first one first."""
         updates, self._parts.state.updates = self._parts.state.updates, []
         return updates
+
+    def knows(self, exchange: str, tradingsymbol: str) -> bool:
+        """Whether an instrument is listed."""
+        return self._parts.market.find(exchange, tradingsymbol) is not None
 
     def working_tokens(self) -> set[int]:
         """Return the tokens of contracts with working orders or a net position."""

@@ -26,7 +26,7 @@ from services.simulator.domain.account.prices import (
     protected_price,
     protection_percent,
 )
-from services.simulator.domain.errors import InputError, MarginError, OrderError
+from services.simulator.domain.errors import InputError, KiteError, MarginError, OrderError
 from services.simulator.domain.india_time import time_of_day
 
 _CENT = Decimal("0.01")
@@ -39,13 +39,19 @@ class Gateway:
     def __init__(self, parts: AccountParts) -> None:
         self._parts = parts
 
-    def place(self, variety: str, fields: Mapping[str, str], now_ms: int) -> dict[str, Any]:
-        """Register an order, or the slices of one."""
+    def place(
+        self,
+        variety: str,
+        fields: Mapping[str, str],
+        now_ms: int,
+        refused_slices: Mapping[int, str],
+    ) -> dict[str, Any]:
+        """Register an order, or the slices of one but those that are refused, by their number."""
         request = read_order(variety, fields, self._parts.market, self._parts.limits)
         if variety == "amo":
             self._check_after_market(request.instrument, now_ms)
         if request.is_autoslice:
-            return self._place_slices(request, now_ms)
+            return self._place_slices(request, now_ms, refused_slices)
         return {"order_id": self._register(self._order(request, now_ms)).order_id}
 
     def modify(
@@ -130,19 +136,22 @@ class Gateway:
         sent = replace(terms, order_type=order_type, price=price, market_protection=NOTHING)
         return sent, ("mktp", f"mktp:{percent.quantize(_CENT)}")
 
-    def _place_slices(self, request: OrderRequest, now_ms: int) -> dict[str, Any]:
+    def _place_slices(
+        self, request: OrderRequest, now_ms: int, refused: Mapping[int, str]
+    ) -> dict[str, Any]:
         """Register an order in slices under a parent's number, which is no order itself."""
         sizes = list(self._slices(request.instrument, request.terms.quantity))
         if len(sizes) > self._parts.limits.slices:
             raise InputError(f"The order needs more than {self._parts.limits.slices} slices.")
         parent_id = self._parts.book.next_order_id()
         tags = ("autoslice", f"autoslice:{parent_id}")
-        children = [
-            self._place_slice(
-                replace(request, terms=replace(request.terms, quantity=size)), tags, now_ms
-            )
-            for size in sizes
-        ]
+        children = []
+        for number, size in enumerate(sizes, 1):
+            if number in refused:
+                children.append(_refused(OrderError(refused[number])))
+                continue
+            slice_request = replace(request, terms=replace(request.terms, quantity=size))
+            children.append(self._place_slice(slice_request, tags, now_ms))
         return {"order_id": parent_id, "children": children}
 
     def _slices(self, instrument: Instrument, quantity: int) -> Iterator[int]:
@@ -159,15 +168,8 @@ class Gateway:
         objection = self._parts.funds_objection(order, order.terms, self._parts.book.working())
         if objection is None:
             return {"order_id": self._register(order).order_id}
-        error = MarginError(objection[0].removesuffix(" Check the orderbook for open orders."))
-        return {
-            "error": {
-                "code": error.status,
-                "error_type": error.error_type,
-                "message": str(error),
-                "data": None,
-            }
-        }
+        words = objection[0].removesuffix(" Check the orderbook for open orders.")
+        return _refused(MarginError(words))
 
     def _modified_terms(self, order: Order, fields: Mapping[str, str]) -> Terms:
         instrument = self._parts.instrument(order)
@@ -187,3 +189,15 @@ class Gateway:
         order.change = Change(terms, now_ms + self._parts.rules.latency_ms)
         book.step(order, "MODIFY VALIDATION PENDING")
         book.step(order, "MODIFY PENDING")
+
+
+def _refused(error: KiteError) -> dict[str, Any]:
+    """Return a child of an autosliced order that was not registered."""
+    return {
+        "error": {
+            "code": error.status,
+            "error_type": error.error_type,
+            "message": str(error),
+            "data": None,
+        }
+    }

@@ -106,6 +106,10 @@ class Logins:
             raise TokenError(_REFUSED)
         self._session = None
 
+    def expire(self) -> None:
+        """End the session, whoever holds its token; the standing token stays."""
+        self._session = None
+
     def _forget_old(self, wall_ms: int) -> None:
         since_ms = wall_ms - self._request_token_ms
         self._asked = {token: at for token, at in self._asked.items() if at > since_ms}

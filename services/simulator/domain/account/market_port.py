@@ -26,6 +26,9 @@ class AccountMarket(Protocol):
     def previous_close(self, instrument_token: int) -> float:
         """Close of the day before in rupees; 0 if unknown."""
 
+    def reference_price(self, instrument_token: int) -> float:
+        """Average trade of the last 30 seconds in rupees; 0 if nothing was traded."""
+
     def circuit_limits(self, instrument_token: int) -> tuple[float, float]:
         """Lowest and highest price of the day in rupees; an upper limit of 0 is unknown."""
 

@@ -9,7 +9,7 @@ from services.simulator.domain.account.order_request import NOTHING, Terms
 _MODIFYING = ("MODIFY VALIDATION PENDING", "MODIFY PENDING")
 _RESTING = ("OPEN", "TRIGGER PENDING")
 _ENDED = ("COMPLETE", "CANCELLED", "REJECTED")
-_FROM_BOOK = frozenset({*_RESTING, "MODIFY VALIDATION PENDING", "CANCEL PENDING", *_ENDED[:2]})
+_FROM_BOOK = frozenset({*_RESTING, "MODIFY VALIDATION PENDING", "CANCEL PENDING", *_ENDED})
 
 TRANSITIONS: dict[str, frozenset[str]] = {
     "": frozenset({"PUT ORDER REQ RECEIVED", "AMO REQ RECEIVED"}),

@@ -37,8 +37,12 @@ class OrderBook:
         self._state.order_count += 1
         return f"{self._state.trading_day:%y%m%d}{self._state.order_count:09}"
 
-    def next_trade_id(self) -> str:
-        """Number a fill: the day and eight digits, always rising."""
+    def next_trade_id(self, exchange: str) -> str:
+        """Number a fill: the day and eight digits, or as its exchange counts, anew each day."""
+        if self._state.trades_by_exchange:
+            counts = self._state.exchange_trades
+            counts[exchange] = counts.get(exchange, 0) + 1
+            return str(counts[exchange])
         self._state.trade_count += 1
         return f"{self._state.trading_day:%y%m%d}{self._state.trade_count:08}"
 

@@ -2,8 +2,8 @@
 
 An order or a modification is checked when it reaches the book. A refused order becomes REJECTED
 with the reason as its `status_message`; a refused modification leaves the order as it was. The
-checks, in order: hours, lot, freeze, tick, circuit limits, trigger, limit price protection of
-options, intraday hours, shares to deliver, funds.
+checks, in order: hours, lot, freeze, tick, circuit limits, trigger, gap between trigger and limit,
+limit price protection of options, intraday hours, shares to deliver, funds.
 """
 
 from collections.abc import Callable
@@ -46,6 +46,12 @@ class Judged:
         """Last price of the instrument in rupees."""
         return last_price(self.market, self.instrument)
 
+    @property
+    def reference(self) -> Decimal:
+        """Average trade of the last 30 seconds, or the last price where nothing was traded."""
+        token = self.instrument.instrument_token
+        return exact(self.market.reference_price(token)) or self.last
+
 
 def exchange_objection(judged: Judged) -> str | None:
     """Return why the exchange or the broker's rules reject an order, or None."""
@@ -60,13 +66,16 @@ def freeze_quantity(instrument: Instrument, market: AccountMarket, rulebook: Rul
         return rulebook.stock_freeze_lots * instrument.lot_size
 
 
-def is_protected(price: Decimal, reference: Decimal, is_buy: bool, limits: TradingLimits) -> bool:
+def is_protected(judged: Judged, price: Decimal) -> bool:
     """Whether an option's limit is no worse than the limit price protection allows.
 
-    Only purchases above and sales below the range are rejected; the reference is the last price,
-    in place of the exchange's average of the last 30 seconds.
+    Only purchases above and sales below the range are refused. Without a reference all are fine.
     """
-    reach = limits.limit_price_protection.reach(reference)
+    if not judged.instrument.is_option or not judged.reference:
+        return True
+    is_index_option = judged.instrument.name in judged.rulebook.index_strike_steps
+    reach = judged.limits.price_protection(is_index_option).reach(judged.reference)
+    reference, is_buy = judged.reference, judged.order.is_buy
     return is_within(price, reference + reach if is_buy else reference - reach, is_buy)
 
 
@@ -123,11 +132,24 @@ def _trigger(judged: Judged) -> str | None:
 
 
 def _limit_price_protection(judged: Judged) -> str | None:
-    terms, last = judged.terms, judged.last
-    if terms.order_type != "LIMIT" or not judged.instrument.is_option or not last:
+    """Check a limit order; that of a stop is checked when its trigger is reached."""
+    terms = judged.terms
+    if terms.order_type != "LIMIT" and not judged.order.is_triggered:
         return None
-    is_fine = is_protected(terms.price, last, judged.order.is_buy, judged.limits)
-    return None if is_fine else BEYOND_CIRCUIT
+    return None if is_protected(judged, terms.price) else BEYOND_CIRCUIT
+
+
+def _stop_gap(judged: Judged) -> str | None:
+    terms = judged.terms
+    if terms.order_type != "SL" or judged.order.is_triggered:
+        return None
+    reach = judged.limits.stop_gap(judged.instrument).reach(terms.trigger_price)
+    if abs(terms.price - terms.trigger_price) <= reach:
+        return None
+    return (
+        f"Stop limit order price range check failed. The limit price may be {reach.normalize():f} "
+        "from the trigger price."
+    )
 
 
 def _intraday(judged: Judged) -> str | None:
@@ -148,6 +170,7 @@ _CHECKS: tuple[Callable[[Judged], str | None], ...] = (
     _tick,
     _circuit,
     _trigger,
+    _stop_gap,
     _limit_price_protection,
     _intraday,
 )

@@ -5,6 +5,7 @@ that reached the book before the quote; trigger and fill; later changes; the end
 a fill may precede a cancellation that is still on its way.
 """
 
+from collections.abc import Collection, Iterable
 from decimal import Decimal
 
 from libs.market.quotes import Quote
@@ -13,7 +14,6 @@ from services.simulator.domain.account.order import Fill, Order
 from services.simulator.domain.account.order_checks import BEYOND_PROTECTION, is_protected
 from services.simulator.domain.account.order_request import PRODUCTS, Terms
 from services.simulator.domain.account.parts import AccountParts
-from services.simulator.domain.account.prices import last_price
 
 BROKER = "ADMINSQF"
 UNMATCHED = "Unmatched orders cancelled by the system"
@@ -26,20 +26,30 @@ class OrderFlow:
     def __init__(self, parts: AccountParts) -> None:
         self._parts = parts
 
+    exchanges = tuple(PRODUCTS)
+
     def match(self, now_ms: int) -> None:
         """Process all orders of one second, after its quotes."""
         for exchange in PRODUCTS:
             self._square_off(exchange, now_ms)
+        self._advance_all(self._parts.book.working(), now_ms)
+
+    def advance(self, order_ids: Collection[str], now_ms: int) -> None:
+        """Process some of the orders alone."""
+        working = self._parts.book.working()
+        self._advance_all([one for one in working if one.order_id in order_ids], now_ms)
+
+    def _advance_all(self, orders: Iterable[Order], now_ms: int) -> None:
         offers = Offers(
             self._parts.market, self._parts.state.used_quotes, self._parts.rules.fill_fraction
         )
-        for order in self._parts.book.working():
+        for order in orders:
             self._advance(order, offers, now_ms)
         offers.close()
 
     def _advance(self, order: Order, offers: Offers, now_ms: int) -> None:
         if order.is_waiting:
-            self._validate(order, now_ms)
+            self.validate(order, now_ms)
         if not order.is_in_book:
             return
         quote = self._quote(order, offers, now_ms)
@@ -53,7 +63,7 @@ class OrderFlow:
         is_open = self._parts.market.is_open(self._parts.instrument(order), now_ms)
         return offers.quote(order) if is_open else None
 
-    def _validate(self, order: Order, now_ms: int) -> None:
+    def validate(self, order: Order, now_ms: int) -> None:
         """Accept an order into the book or reject it, once its latency is over."""
         if now_ms < order.book_ms:
             return
@@ -111,7 +121,7 @@ class OrderFlow:
         if not order.is_over:
             quantity, price = offers.fill(order, quote, self._parts.instrument(order))
             if quantity:
-                self._fill(order, quantity, price, quote.at_ms)
+                self.fill(order, quantity, price, quote.at_ms)
 
     def _release(self, order: Order, at_ms: int) -> None:
         """Let a triggered order into the book, unless its limit is out of the allowed range."""
@@ -120,18 +130,17 @@ class OrderFlow:
         if order.change is None:
             self._parts.book.step(order, "OPEN")
             self._parts.book.announce(order)
-        instrument, limit = self._parts.instrument(order), order.terms.limit
-        if instrument.is_option and limit is not None:
-            last = last_price(self._parts.market, instrument)
-            if not is_protected(limit, last, order.is_buy, self._parts.limits):
-                self._parts.book.end(order, "CANCELLED", at_ms, BEYOND_PROTECTION)
+        limit, judged = order.terms.limit, self._parts.judged(order, order.terms, at_ms)
+        if limit is not None and not is_protected(judged, limit):
+            self._parts.book.end(order, "CANCELLED", at_ms, BEYOND_PROTECTION)
 
-    def _fill(self, order: Order, quantity: int, price: Decimal, at_ms: int) -> None:
+    def fill(self, order: Order, quantity: int, price: Decimal, at_ms: int) -> None:
+        """Book a fill of an order, with its position and its update."""
         book = self._parts.book
         order.take_fill(quantity, price)
         order.confirmed(at_ms)
         fill = Fill(
-            trade_id=book.next_trade_id(),
+            trade_id=book.next_trade_id(order.exchange),
             order_id=order.order_id,
             exchange_order_id=order.exchange_order_id or "",
             exchange=order.exchange,
@@ -180,6 +189,11 @@ class OrderFlow:
         if at_ms is None or now_ms < at_ms or exchange in parts.state.squared_off:
             return
         parts.state.squared_off.append(exchange)
+        self.close_intraday(exchange, now_ms)
+
+    def close_intraday(self, exchange: str, now_ms: int) -> None:
+        """Cancel the MIS orders of an exchange and close its MIS positions, as the broker."""
+        parts = self._parts
         for order in parts.in_book():
             if order.product == "MIS" and order.exchange == exchange:
                 parts.book.end(order, "CANCELLED", now_ms)

@@ -132,6 +132,8 @@ def check_terms(
         raise InputError(f"Missing or empty field `price` for a {terms.order_type} order.")
     if terms.has_trigger and terms.trigger_price <= 0:
         raise InputError(f"Missing or empty field `trigger_price` for a {terms.order_type} order.")
+    if terms.order_type == "SL-M" and instrument.is_option and not limits.option_stop_market:
+        raise InputError("SL-M orders are not allowed for options. Use an SL order with a limit.")
     if terms.order_type == "SL":
         _check_trigger(terms, transaction_type)
     if terms.validity == "TTL" and terms.validity_ttl <= 0:

@@ -78,11 +78,14 @@ class AccountParts:
         """Orders that the exchange has and that may still fill, without one."""
         return [order for order in self.book if order.is_in_book and order is not besides]
 
+    def judged(self, order: Order, terms: Terms, at_ms: int) -> Judged:
+        """Return an order under these terms with what it is checked by."""
+        instrument = self.instrument(order)
+        return Judged(order, terms, instrument, self.market, self.rulebook, self.limits, at_ms)
+
     def objection(self, order: Order, terms: Terms, at_ms: int) -> Objection | None:
         """Return why an order under these terms is rejected: message and raw message, or None."""
-        judged = Judged(
-            order, terms, self.instrument(order), self.market, self.rulebook, self.limits, at_ms
-        )
+        judged = self.judged(order, terms, at_ms)
         reason = exchange_objection(judged) or self._undeliverable(order, terms)
         if reason is not None:
             return reason, None

@@ -35,15 +35,15 @@ class AccountRules:
 
 
 @dataclass(frozen=True, slots=True)
-class LimitPriceProtection:
-    """How far an option's limit may be from its reference: rupees, from a boundary on percent."""
+class PriceReach:
+    """How far a price may be from its reference: rupees, from a boundary on percent."""
 
     boundary: Decimal
     rupees: Decimal
     percent: Decimal
 
     def reach(self, reference: Decimal) -> Decimal:
-        """Distance in rupees that a limit price may have from the reference price."""
+        """Distance in rupees that a price may have from its reference."""
         return self.rupees if reference < self.boundary else reference * self.percent / 100
 
 
@@ -86,7 +86,11 @@ class TradingLimits:
     requires_market_protection: bool
     option_protection: Bands
     equity_protection: Bands
-    limit_price_protection: LimitPriceProtection
+    index_price_protection: PriceReach
+    stock_price_protection: PriceReach
+    option_stop_gap: PriceReach
+    equity_stop_gap: PriceReach
+    option_stop_market: bool
     index_option_margin: OptionMargin
     stock_option_margin: OptionMargin
     equity_intraday_leverage: Decimal
@@ -96,6 +100,14 @@ class TradingLimits:
         """Percent of the last price within which an automatically protected order may fill."""
         bands = self.option_protection if instrument.is_option else self.equity_protection
         return next(percent for below, percent in bands if last_price < below)
+
+    def price_protection(self, is_index_option: bool) -> PriceReach:
+        """How far on the wrong side of its reference the limit of an option's order may be."""
+        return self.index_price_protection if is_index_option else self.stock_price_protection
+
+    def stop_gap(self, instrument: Instrument) -> PriceReach:
+        """How far the limit of a stop-limit order may be from its trigger."""
+        return self.option_stop_gap if instrument.is_option else self.equity_stop_gap
 
     def pauses_amo(self, segment: str, at: time) -> bool:
         """Whether the broker takes no after-market order at this hour in India."""
@@ -120,7 +132,11 @@ def trading_limits(on: date) -> TradingLimits:
         requires_market_protection=at("requires_market_protection", bool),
         option_protection=at("option_protection", _bands),
         equity_protection=at("equity_protection", _bands),
-        limit_price_protection=LimitPriceProtection(**at("limit_price_protection", _amounts)),
+        index_price_protection=PriceReach(**at("index_price_protection", _amounts)),
+        stock_price_protection=PriceReach(**at("stock_price_protection", _amounts)),
+        option_stop_gap=PriceReach(**at("option_stop_gap", _amounts)),
+        equity_stop_gap=PriceReach(**at("equity_stop_gap", _amounts)),
+        option_stop_market=at("option_stop_market", bool),
         index_option_margin=OptionMargin(**at("index_option_margin", _amounts)),
         stock_option_margin=OptionMargin(**at("stock_option_margin", _amounts)),
         equity_intraday_leverage=at("equity_intraday_leverage", Decimal),

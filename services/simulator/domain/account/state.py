@@ -18,7 +18,8 @@ class AccountState:
     """An account's memory; `used_quotes` has the time of the last quote used by token.
 
     `funds` are the rupees with which the day began; `squared_off` the exchanges whose MIS
-    positions the broker has closed today.
+    positions the broker has closed today; `exchange_trades` the fills of today by exchange, which
+    number them where `trades_by_exchange` says so.
     """
 
     user_id: str
@@ -31,6 +32,8 @@ class AccountState:
     order_count: int = 0
     trade_count: int = 0
     exchange_count: int = 0
+    trades_by_exchange: bool = False
+    exchange_trades: dict[str, int] = field(default_factory=dict)
     used_quotes: dict[int, int] = field(default_factory=dict)
     squared_off: list[str] = field(default_factory=list)
     updates: list[dict[str, Any]] = field(default_factory=list)
@@ -68,6 +71,7 @@ def begin_day(state: AccountState, trading_day: date, listed: Mapping[str, int])
         orders=_waiting(state.orders, listed),
         positions={f"{p.exchange}:{p.tradingsymbol}:{p.product}": p for p in carried if p.quantity},
         holdings=_with_deliveries(state.holdings, delivered),
+        trades_by_exchange=state.trades_by_exchange,
     )
 
 

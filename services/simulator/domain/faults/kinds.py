@@ -5,38 +5,25 @@ Fault
 ├── UpdateFault    repeat_update, delay_update, lose_update
 ├── UpgradeFault   refuse
 ├── SocketFault    silence, close, garbage
+├── OrderFault     reject_order, cancel_order, late_fill
+├── PlacingFault   refuse_slice, early_update
+├── AccountFault   trade_by_hand, cancel_by_hand, square_off, set_funds, trade_ids, end_session
 └── MarketFault    jump, halt
 """
 
 from collections.abc import Mapping
-from datetime import time
 from functools import cache
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
 from services.simulator.domain.errors import InputError
-
-Seconds = Annotated[float, Field(gt=0, le=86_400)]
-Side = Literal["before", "after"]
-
-
-class _Fault(BaseModel):
-    """`at` is the time of the simulated day in India from which the fault holds."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    at: time | None = None
+from services.simulator.domain.faults.account_kinds import AccountFault
+from services.simulator.domain.faults.base import AnyFault, Counted, Seconds, Side
+from services.simulator.domain.faults.order_kinds import AnyOrderFault, PlacingFault
 
 
-class _Counted(_Fault):
-    """Skips the first `skip` matches, then hits `times` of them."""
-
-    times: int = Field(1, ge=1)
-    skip: int = Field(0, ge=0)
-
-
-class RequestFault(_Counted):
+class RequestFault(Counted):
     """Hits HTTP requests of a method (default: any) whose path begins with `path`."""
 
     method: Literal["", "GET", "POST", "PUT", "DELETE"] = ""
@@ -102,14 +89,14 @@ class Html(RequestFault):
     when: Side = "before"
 
 
-class RepeatUpdate(_Counted):
+class RepeatUpdate(Counted):
     """Send an order update `copies` times in all."""
 
     kind: Literal["repeat_update"]
     copies: int = Field(2, ge=2, le=100)
 
 
-class DelayUpdate(_Counted):
+class DelayUpdate(Counted):
     """Send an order update `seconds` later, by the market's clock or the wall clock."""
 
     kind: Literal["delay_update"]
@@ -117,20 +104,20 @@ class DelayUpdate(_Counted):
     clock: Literal["market", "wall"] = "market"
 
 
-class LoseUpdate(_Counted):
+class LoseUpdate(Counted):
     """Never send an order update."""
 
     kind: Literal["lose_update"]
 
 
-class Refuse(_Counted):
+class Refuse(Counted):
     """Refuse websocket connections with a status."""
 
     kind: Literal["refuse"]
     status: int = Field(503, ge=400, le=599)
 
 
-class SocketFault(_Fault):
+class SocketFault(AnyFault):
     """Hits one websocket connection by its number, or all that are open."""
 
     connection: int | None = Field(None, ge=1)
@@ -156,7 +143,7 @@ class Garbage(SocketFault):
     what: Literal["count", "cut", "length", "random"] = "random"
 
 
-class Jump(_Fault):
+class Jump(AnyFault):
     """Multiply the price of an underlying from the next second on."""
 
     kind: Literal["jump"]
@@ -164,7 +151,7 @@ class Jump(_Fault):
     factor: float = Field(gt=0, allow_inf_nan=False)
 
 
-class Halt(_Fault):
+class Halt(AnyFault):
     """Stop the trading of an exchange, an instrument (`NSE:INFY`) or everything for a while."""
 
     kind: Literal["halt"]
@@ -176,8 +163,8 @@ AnyRequestFault = LoseReply | LoseRequest | Hang | Delay | Status | Token | Limi
 UpdateFault = RepeatUpdate | DelayUpdate | LoseUpdate
 AnySocketFault = Silence | Close | Garbage
 MarketFault = Jump | Halt
-CountedFault = AnyRequestFault | UpdateFault | Refuse
-Fault = CountedFault | AnySocketFault | MarketFault
+CountedFault = AnyRequestFault | UpdateFault | Refuse | AnyOrderFault | PlacingFault
+Fault = CountedFault | AnySocketFault | MarketFault | AccountFault
 
 KINDS = tuple(get_args(kind.model_fields["kind"].annotation)[0] for kind in get_args(Fault))
 """Names of all kinds of faults."""

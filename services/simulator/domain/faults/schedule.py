@@ -1,11 +1,13 @@
 """The scheduled faults, and how often each was applied."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
-from typing import Any
+from typing import Any, TypeVar
 
+from services.simulator.domain.account.order import Order
 from services.simulator.domain.errors import NotFound
+from services.simulator.domain.faults.account_kinds import AccountFault
 from services.simulator.domain.faults.kinds import (
     AnyRequestFault,
     AnySocketFault,
@@ -15,18 +17,31 @@ from services.simulator.domain.faults.kinds import (
     Refuse,
     UpdateFault,
 )
+from services.simulator.domain.faults.order_kinds import (
+    AnyOrderFault,
+    LateFill,
+    PlacingFault,
+    RejectOrder,
+)
 from services.simulator.domain.india_time import at_time
+
+P = TypeVar("P", bound=PlacingFault)
 
 
 @dataclass(slots=True)
 class BookedFault:
-    """A fault under its number: `skipped` let pass, `hits` applied."""
+    """A fault under its number: `skipped` let pass, `hits` applied.
+
+    `refused` are Kite's words where what it stands for was refused, an order by hand say.
+    """
 
     number: int
     fault: Fault
     from_ms: int
     skipped: int = 0
     hits: int = 0
+    refused: str = ""
+    passed: set[str] = field(default_factory=set)
 
     @property
     def is_spent(self) -> bool:
@@ -45,7 +60,21 @@ class BookedFault:
     def row(self) -> dict[str, Any]:
         """Return the fault with its counts, ready for JSON."""
         fields = self.fault.model_dump(mode="json", exclude_none=True)
-        return {"number": self.number, **fields, "skipped": self.skipped, "hits": self.hits}
+        said = {"refused": self.refused} if self.refused else {}
+        counts = {"skipped": self.skipped, "hits": self.hits}
+        return {"number": self.number, **fields, **counts, **said}
+
+
+def _is_time(fault: AnyOrderFault, order: Order) -> bool:
+    """Whether an order is in the state in which a fault hits it."""
+    match fault:
+        case LateFill():
+            return order.status == "CANCEL PENDING"
+        case RejectOrder(when="before"):
+            return order.status == "VALIDATION PENDING"
+        case _:
+            is_at_rest = order.is_in_book and order.takes_changes
+            return is_at_rest or order.status == "VALIDATION PENDING"
 
 
 class FaultBook:
@@ -102,6 +131,34 @@ class FaultBook:
             if isinstance(fault, Refuse) and not booked.lets_pass(fault):
                 return fault
         return None
+
+    def for_order(self, order: Order, now_ms: int) -> AnyOrderFault | None:
+        """Return the fault that hits an order in its state, and count it; it is skipped once."""
+        for booked in self._pending(now_ms):
+            fault = booked.fault
+            if not isinstance(fault, AnyOrderFault) or order.order_id in booked.passed:
+                continue
+            if not (fault.matches(order, order.terms.has_trigger) and _is_time(fault, order)):
+                continue
+            booked.passed.add(order.order_id)
+            if not booked.lets_pass(fault):
+                return fault
+        return None
+
+    def for_placing(self, kind: type[P], now_ms: int) -> P | None:
+        """Return the fault of a kind that hits a placing, and count it."""
+        for booked in self._pending(now_ms):
+            fault = booked.fault
+            if isinstance(fault, kind) and not booked.lets_pass(fault):
+                return fault
+        return None
+
+    def due_on_account(self, now_ms: int) -> Iterator[tuple[BookedFault, AccountFault]]:
+        """Return what happens to the account now, once each."""
+        for booked in list(self._pending(now_ms)):
+            if isinstance(booked.fault, AccountFault):
+                booked.hits += 1
+                yield booked, booked.fault
 
     def due_on_sockets(self, now_ms: int) -> list[AnySocketFault]:
         """Return the faults that hit connections now, once each."""

@@ -9,6 +9,7 @@ from libs.market.arrays import FloatArray
 from libs.market.calendar import Calendar
 from services.simulator.domain.feed.listing import Listing, Rows
 from services.simulator.domain.feed.minute_candles import MinuteCandles
+from services.simulator.domain.feed.recent_trades import RecentTrades
 from services.simulator.domain.feed.tape import Tape
 from services.simulator.domain.feed.underlying_feed import UnderlyingFeed
 from services.simulator.domain.market.frames import Frame
@@ -29,6 +30,7 @@ class Play:
         self.tape = Tape(self.listing, _closes(market, calendar, self.listing))
         sessions = (*self.hours.sessions(_CASH), *self.hours.sessions(_OPTIONS))
         self.minutes = MinuteCandles(sessions, len(self.listing))
+        self.trades = RecentTrades()
         self.feed = UnderlyingFeed(self.listing, self.hours, self.tape)
 
     def step(self, frame: Frame) -> tuple[Rows, TickColumns]:
@@ -39,6 +41,7 @@ class Play:
         in_session = self.feed.in_session(sound.exchange_timestamp)
         self.minutes.fold(sound_rows[in_session], sound.take(in_session))
         self._quote_options(frame.at_ms)
+        self.trades.note(self.tape)
         return rows, ticks
 
     def open_options(self, at_ms: int) -> Rows:

@@ -55,6 +55,10 @@ class Tape:
         volume = self._latest["volume_traded"][rows]
         return np.asarray(np.round(self._turnover[rows] / np.maximum(volume, 1), 2), np.float64)
 
+    def traded(self) -> tuple[FloatArray, IntArray]:
+        """Copies of the day's turnover in rupees and volume so far."""
+        return self._turnover.copy(), self._latest["volume_traded"].copy()
+
     def latest(self, rows: Rows) -> TickColumns:
         """Latest tick of each row."""
         return TickColumns(**{name: column[rows] for name, column in self._latest.items()})

@@ -7,7 +7,10 @@ from functools import cache
 from typing import Any
 
 from libs.market.dated import DatedSeries, Span
+from libs.market.instruments import Instrument
 from libs.market.packaged import load_table
+
+NO_LIMITS = (0.0, 0.0)
 
 _PAISA_DIGITS = 2
 _SLACK = 1e-6
@@ -37,6 +40,13 @@ class PriceBands:
 
     stocks: PriceBand
     options: PriceBand
+
+    def limits(self, instrument: Instrument, reference: float) -> tuple[float, float]:
+        """Lowest and highest price around a reference; zeros where there is no limit."""
+        if instrument.is_index or not reference:
+            return NO_LIMITS
+        band = self.options if instrument.is_option else self.stocks
+        return band.limits(reference, float(instrument.tick_size))
 
 
 @cache

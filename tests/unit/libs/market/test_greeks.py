@@ -213,3 +213,33 @@ def test_without_tight_pairs_the_spot_grown_at_six_percent_stands_in() -> None:
     assert grown == pytest.approx(25_000 * math.exp(0.06 * 0.02))
     by_parity = forward_or_spot(STRIKES, call, put, 25_000, 0.02, 0.06, IS_TIGHT)
     assert by_parity == pytest.approx(25_040)
+
+
+@given(
+    st.lists(
+        st.tuples(st.floats(-8, 8), st.floats(0.03, 3), st.floats(1e-4, 2), st.booleans()),
+        min_size=1,
+        max_size=20,
+    )
+)
+def test_a_chain_is_solved_as_each_of_its_contracts_alone(
+    rows: list[tuple[float, float, float, bool]],
+) -> None:
+    deviations, v, t, is_call = (np.array(column) for column in zip(*rows, strict=True))
+    strike = 25_000 * np.exp(np.clip(deviations * v * np.sqrt(t), -3, 3))
+    premium = price(25_000, strike, t, 0.06, v, is_call)
+    together = implied_volatility(premium, 25_000, strike, t, 0.06, is_call)
+    one_by_one = [
+        float(implied_volatility(premium[row], 25_000, strike[row], t[row], 0.06, is_call[row]))
+        for row in range(len(rows))
+    ]
+    assert together == pytest.approx(one_by_one, rel=1e-9, nan_ok=True)
+
+
+def test_far_wings_and_wild_volatilities_are_solved_as_near_ones_are() -> None:
+    for deviation in (0.0, 0.5, 3.0, 8.0, 15.0, 25.0):
+        for v in (0.01, 0.1, 1.0, 4.0, 7.0):
+            strike = 25_000 * math.exp(min(deviation * v, 20.0))
+            premium = price(25_000, strike, 1.0, 0.0, v, True)
+            solved = implied_volatility(premium, 25_000, strike, 1.0, 0.0, True)
+            assert solved == pytest.approx(v, rel=1e-7), (deviation, v)

@@ -11,6 +11,7 @@ from libs.events.errors import BusRefused, BusUnavailable
 from libs.runtime.emitter import Emitter
 from libs.runtime.partition_state import CAUSE
 from libs.runtime.retry import RetryUntilWell
+from libs.runtime.stamping import Stamping
 from tests.unit.libs.runtime.loops import Bench, asked, until
 
 CAUSED_BY = Message("control", 0, 12, "", b"", 0)
@@ -33,7 +34,8 @@ def with_emitter(work: Callable[[Bench, Emitter, RetryUntilWell, Held], Awaitabl
         bench, held = Bench(), list[str]()
         await bench.local.start()
         retried = persistence(bench, held)
-        emitter = Emitter(bench.bus, bench.metrics, structlog.get_logger(), retried)
+        stamping = Stamping("echo", bench.clock)
+        emitter = Emitter(bench.bus, bench.metrics, structlog.get_logger(), retried, stamping)
         await work(bench, emitter, retried, held)
         await bench.local.stop()
 

@@ -237,13 +237,13 @@ def index(tradingsymbol: str = "NIFTY 50", token: int = INDEX_TOKEN) -> Instrume
     )
 
 
-def listed(instrument: Instrument) -> InstrumentListed:
+def listed(instrument: Instrument, day: date = DAY) -> InstrumentListed:
     fields = {name: getattr(instrument, name) for name in Instrument.__slots__}
     return InstrumentListed(
-        event_id=identity("InstrumentListed", instrument.key, DAY),
-        occurred_at=utc_from_ms(at(8, 30)),
-        trading_day=DAY,
-        correlation_id=identity("InstrumentListed", DAY),
+        event_id=identity("InstrumentListed", instrument.key, day),
+        occurred_at=utc_from_ms(at(8, 30, day=day)),
+        trading_day=day,
+        correlation_id=identity("InstrumentListed", day),
         **fields,
     )
 
@@ -300,22 +300,25 @@ def ticks(rows: Iterable[Row], at_ms: int = NOW, quoted_ms: int | None = None) -
     )
 
 
-def chain_rows(at_ms: int = NOW, volatility: float = 0.12, **changes: Any) -> list[Row]:
+def chain_rows(
+    at_ms: int = NOW, volatility: float = 0.12, expiry: date = EXPIRY, **changes: Any
+) -> list[Row]:
     """The index at SPOT, and each option quoted a tick around its Black-76 value."""
     rows = [Row(INDEX_TOKEN, SPOT)]
-    years = (at(15, 30, day=EXPIRY) - at_ms) / (365 * 24 * 3600 * 1000)
+    years = (at(15, 30, day=expiry) - at_ms) / (365 * 24 * 3600 * 1000)
     for strike in STRIKES:
         for kind in ("CE", "PE"):
             value = float(price(SPOT, strike, years, 0.06, volatility, kind == "CE"))
             mid = round(value / 0.05) * 0.05
             quote: dict[str, Any] = {"bid_price": mid - 0.05, "ask_price": mid + 0.05}
-            rows.append(Row(token_of(strike, kind), round(mid, 2), **(quote | changes)))
+            token = token_of(strike, kind, expiry)
+            rows.append(Row(token, round(mid, 2), **(quote | changes)))
     return rows
 
 
-def chain_listed(expiry: date = EXPIRY) -> list[InstrumentListed]:
+def chain_listed(expiry: date = EXPIRY, day: date = DAY) -> list[InstrumentListed]:
     options = [option(strike, kind, expiry) for strike in STRIKES for kind in ("CE", "PE")]
-    return [listed(index()), *(listed(one) for one in options)]
+    return [listed(index(), day), *(listed(one, day) for one in options)]
 
 
 def make_executor(mode: Any = "paper", policy: Policy | None = None) -> OptionsExecutor:
@@ -330,11 +333,14 @@ def make_executor(mode: Any = "paper", policy: Policy | None = None) -> OptionsE
     )
 
 
-def list_chain(executor: OptionsExecutor) -> OptionsExecutor:
-    """Let it know the chain and its quotes at NOW; each contract can be traded."""
-    for event in chain_listed():
-        list(executor.on_event(event, NOW))
-    list(executor.on_event(ticks(chain_rows()), NOW))
+def list_chain(
+    executor: OptionsExecutor, now_ms: int = NOW, expiry: date = EXPIRY
+) -> OptionsExecutor:
+    """Let it know the day's chain and its quotes of now; each contract can be traded."""
+    day = utc_from_ms(now_ms).astimezone(IST).date()
+    for event in chain_listed(expiry, day):
+        list(executor.on_event(event, now_ms))
+    list(executor.on_event(ticks(chain_rows(now_ms, expiry=expiry), now_ms), now_ms))
     return executor
 
 

@@ -1,7 +1,9 @@
 """The control endpoints of the executor, over HTTP, on the real service."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Any
 
 import httpx
 import pytest
@@ -16,7 +18,7 @@ from libs.runtime.http import make_app
 from libs.runtime.service import Parts, Service
 from libs.runtime.subscription import Emit
 from libs.runtime.testing import ServiceHarness
-from services.executor.control import CommandQueue
+from services.executor.control import CommandQueue, MakeEvents
 from services.executor.domain.plans import position_id_of
 from services.executor.settings import ControlSettings, ExecutorSettings
 from tests.unit.services.executor.builders import DAY, NOW, chain_listed, chain_rows, signal, ticks
@@ -49,11 +51,15 @@ def play(story: Callable[[ServiceHarness, Ask], Awaitable[None]]) -> None:
             async with httpx.AsyncClient(transport=transport, base_url="http://executor") as client:
 
                 async def ask(
-                    path: str, token: str = "", reason: str = "", mode: str = "logging_only"
+                    path: str,
+                    token: str = "",
+                    reason: str = "",
+                    mode: str = "logging_only",
+                    **more: bool,
                 ) -> httpx.Response:
                     headers = {"Authorization": f"Bearer {token}"} if token else {}
                     method, _ = PATHS[path]
-                    body = {"reason": reason} if method == "POST" else None
+                    body: Any = {"reason": reason, **more} if method == "POST" else None
                     if path == "/control/mode":
                         body = {"reason": reason, "mode": mode}
                     answer = await client.request(method, path, headers=headers, json=body)
@@ -201,7 +207,6 @@ def test_an_exit_cancels_an_entry_that_is_under_way() -> None:
     async def story(harness: ServiceHarness, ask: Ask) -> None:
         await market(harness)
         await harness.publish(signal())  # planned and sent; no quote has filled it yet
-        assert (await ask("/control/halt", "halts")).status_code == 200
         assert (await ask("/control/exit", "halts")).json()["positions"] == 1
         await harness.publish(ticks(chain_rows(), at_ms=NOW + 1000))
         state = (await ask("/control/state", "looks")).json()
@@ -210,13 +215,57 @@ def test_an_exit_cancels_an_entry_that_is_under_way() -> None:
     play(story)
 
 
+def test_a_halt_with_square_off_leaves_nothing_that_can_open_and_sells_what_is_held() -> None:
+    async def story(harness: ServiceHarness, ask: Ask) -> None:
+        await market(harness)
+        await harness.publish(signal())  # planned and sent; no quote has filled it yet
+        answer = await ask("/control/halt", "halts", square_off=True)
+        assert answer.json()["positions"] == 1
+        await harness.publish(ticks(chain_rows(), at_ms=NOW + 1000))
+        state = (await ask("/control/state", "looks")).json()
+        assert (state["open_positions"], state["working_orders"]) == (0, 0)
+        assert state["halted_because"] == "halted by operate"
+        assert [e.reason for e in await exits(harness)] == ["manual"]
+
+    play(story)
+
+
+def test_a_halt_with_square_off_closes_what_was_opened_while_it_waited_for_its_turn() -> None:
+    """A signal that is decided between the request and its publishing must not stay open."""
+    desk = Harness()
+    desk.hear(*chain_listed(), ticks(chain_rows(), at_ms=NOW))
+    at = utc_from_ms(NOW)
+    halt = TradingHalted(
+        **TradingHalted.without_cause("a person", occurred_at=at, trading_day=DAY), reason="now"
+    )
+    seen: list[int] = []
+
+    def make_events() -> list[Event]:
+        seen.append(len(desk.executor.blotter.to_close()))
+        return [halt]
+
+    async def meanwhile() -> None:
+        handling = asyncio.create_task(desk.handler.handle(signal(), desk.emit))
+        await asyncio.sleep(0)  # the signal has the turn now
+        await desk.handler.publish(make_events, desk.emit)
+        await handling
+
+    asyncio.run(meanwhile())
+    assert seen == [1]
+
+
+async def exits(harness: ServiceHarness) -> list[ExitRequested]:
+    found = await harness.published("exit_requests")
+    return [one for one in found if isinstance(one, ExitRequested)]
+
+
 def test_a_halt_holds_when_it_is_acknowledged_although_signals_wait_before_it() -> None:
     desk = Harness()
     desk.hear(*chain_listed(), ticks(chain_rows(), at_ms=NOW))
     at = utc_from_ms(NOW)
     envelope = TradingHalted.without_cause("lag", occurred_at=at, trading_day=DAY)
     halt = TradingHalted(**envelope, reason="lag")
-    asyncio.run(desk.handler.publish([halt], desk.emit))
+    asyncio.run(desk.handler.publish(lambda: [halt], desk.emit))
     desk.hear(signal(), halt)  # the halt comes again, from its topic
     assert "OrderPlanned" not in desk.log
 
@@ -226,9 +275,9 @@ def test_a_command_that_nobody_waits_for_any_more_is_not_carried_out_later() -> 
         published: list[Event] = []
         released = asyncio.Event()
 
-        async def publish(events: Sequence[Event], _: Emit) -> None:
+        async def publish(make_events: MakeEvents, _: Emit) -> None:
             await released.wait()  # a bus that hangs
-            published.extend(events)
+            published.extend(make_events())
 
         async def emit(*_: Event) -> None:
             raise AssertionError("the queue publishes through its function")
@@ -238,9 +287,9 @@ def test_a_command_that_nobody_waits_for_any_more_is_not_carried_out_later() -> 
         first, second, third = [queue.used("halt", "asha", "done", str(n)) for n in range(3)]
         for use in (first, second):
             with pytest.raises(TimeoutError):
-                await queue.done([use], 0.01)
+                await queue.done(partial(list, [use]), 0.01)
         released.set()
-        await queue.done([third])
+        await queue.done(lambda: [third])
         running.cancel()
         assert published == [first, third]  # the first had begun: nobody knows how it ended
 

@@ -6,23 +6,30 @@ from typing import Any
 import pytest
 
 from libs.events.codec import decode, encode
-from libs.events.event import identity
+from libs.events.event import identity, utc_from_ms
 from libs.events.orders import Mode
 from libs.events.reasons import in_words
 from services.executor.domain.decision import Decision, decide, decided
 from services.executor.domain.executor import OptionsExecutor
-from services.executor.domain.policy import ChainFilter, Policy, RiskLimits, Sizing
+from services.executor.domain.policy import ChainFilter, EntryFilter, Policy, RiskLimits, Sizing
 from tests.unit.services.executor.builders import (
     DAY,
     EXPIRY,
+    INDEX_TOKEN,
     LOT,
+    MONTHLY,
+    NEXT_DAY,
     NOW,
     SPOT,
+    STRIKES,
     at,
     chain_listed,
     chain_rows,
+    index,
     list_chain,
+    listed,
     make_executor,
+    option,
     signal,
     ticks,
 )
@@ -98,38 +105,170 @@ def test_an_underlying_without_options_has_no_chain() -> None:
 
 def test_after_the_close_of_its_expiry_day_a_chain_is_over() -> None:
     the_day_after = at(10, 0, day=EXPIRY + timedelta(days=1))
-    refusal = decide_on(list_chain(make_executor()), the_day_after, trading_day=EXPIRY).refusal
+    executor = list_chain(make_executor(), at(10, 0, day=EXPIRY))
+    refusal = decide_on(executor, the_day_after, trading_day=EXPIRY).refusal
     assert refusal is not None
     assert (refusal.reason, refusal.numbers) == ("expiry_is_over", {"expiry": "2026-06-16"})
 
 
-def test_an_expiry_that_the_calendar_does_not_hold_is_named_as_such() -> None:
-    executor = make_executor()
-    for event in chain_listed(expiry=date(2027, 1, 5)):
-        list(executor.on_event(event, NOW))
+def test_an_expiry_on_a_day_without_a_session_is_named_as_such() -> None:
+    executor = list_chain(make_executor(), expiry=date(2026, 6, 14))
     refusal = decide_on(executor).refusal
     assert refusal is not None
-    assert (refusal.reason, refusal.numbers) == ("expiry_unknown", {"expiry": "2027-01-05"})
-    assert "calendar" in in_words(refusal.reason)
+    assert (refusal.reason, refusal.numbers) == ("expiry_unknown", {"expiry": "2026-06-14"})
+
+
+def test_an_expiry_after_the_calendar_is_refused_since_the_calendar_ends() -> None:
+    late, expiry = at(10, 30, day=date(2026, 12, 30)), date(2027, 1, 5)
+    refusal = decide_on(list_chain(make_executor(), late, expiry), late).refusal
+    assert refusal is not None
+    numbers = {"expiry": "2027-01-05", "known_to": "2026-12-31"}
+    assert (refusal.reason, refusal.numbers) == ("calendar_ends", numbers)
+    assert "calendar ends" in in_words(refusal.reason)
 
 
 @pytest.mark.parametrize(
     ("hour", "minute", "reason"),
-    [(14, 14, "no_contract"), (14, 15, "expiry_is_near"), (14, 45, "expiry_is_near")],
+    [(14, 14, None), (14, 15, "expiry_is_near"), (14, 45, "expiry_is_near")],
 )
 def test_a_contract_that_is_left_soon_before_its_expiry_is_not_bought(
-    hour: int, minute: int, reason: str
+    hour: int, minute: int, reason: str | None
 ) -> None:
-    decision = decide_on(list_chain(make_executor()), at(hour, minute, day=EXPIRY))
-    assert decision.refusal is not None
-    assert decision.refusal.reason == reason
+    now_ms = at(hour, minute, day=EXPIRY)
+    refusal = decide_on(list_chain(make_executor(), now_ms), now_ms).refusal
+    assert (None if refusal is None else refusal.reason) == reason
+
+
+def test_instead_of_a_contract_that_is_left_soon_the_next_expiry_is_bought_if_so_set() -> None:
+    policy = Policy(entry=EntryFilter(near_expiry="next"))
+    now_ms, next_week = at(14, 45, day=EXPIRY), date(2026, 6, 23)
+    executor = list_chain(make_executor(policy=policy), now_ms)
+    alone = decide_on(executor, now_ms).refusal
+    assert alone is not None
+    assert alone.reason == "more_expiries_needed"
+    assert alone.numbers["needed"] == 2.0
+    trade = decide_on(list_chain(executor, now_ms, next_week), now_ms).trade
+    assert trade is not None
+    assert trade.contract.expiry == next_week
+
+
+def test_a_monthly_choice_among_weekly_expiries_asks_for_more_of_them() -> None:
+    # NIFTY in October 2025 with two expiries listed: its monthly contract is that of the 28th
+    now_ms = at(10, 30, day=date(2025, 10, 8))
+    executor = make_executor(policy=Policy(chain=ChainFilter(expiry="monthly")))
+    for expiry in (date(2025, 10, 14), date(2025, 10, 20)):
+        list_chain(executor, now_ms, expiry)
+    refusal = decide_on(executor, now_ms).refusal
+    assert refusal is not None
+    assert refusal.reason == "more_expiries_needed"
+    assert refusal.numbers == {
+        "expiry": "monthly",
+        "listed": 2.0,
+        "last_listed": "2025-10-20",
+        "needed": 6.0,
+    }
+    trade = decide_on(list_chain(executor, now_ms, date(2025, 10, 28)), now_ms).trade
+    assert trade is not None
+    assert trade.contract.expiry == date(2025, 10, 28)
+
+
+def test_a_moved_monthly_expiry_is_known_by_the_month_that_follows() -> None:
+    # 2026-11-24 is closed, so the month ends on Monday, a week before the 30th
+    now_ms = at(10, 30, day=date(2026, 11, 18))
+    executor = make_executor(policy=Policy(chain=ChainFilter(expiry="monthly")))
+    list_chain(executor, now_ms, date(2026, 11, 23))
+    assert decide_on(executor, now_ms).refusal is not None
+    list_chain(executor, now_ms, date(2026, 12, 1))
+    trade = decide_on(list_chain(executor, now_ms, date(2026, 11, 23)), now_ms).trade
+    assert trade is not None
+    assert trade.contract.expiry == date(2026, 11, 23)
+
+
+def test_a_listing_of_another_day_never_trades() -> None:
+    tomorrow = at(10, 30, day=NEXT_DAY)
+    executor = list_chain(make_executor())
+    list(executor.on_event(ticks(chain_rows(tomorrow), tomorrow), tomorrow))
+    refusal = decide_on(executor, tomorrow).refusal
+    assert refusal is not None
+    numbers = {"listed_on": "2026-06-10", "day": "2026-06-11"}
+    assert (refusal.reason, refusal.numbers) == ("not_listed_today", numbers)
+
+
+def of_shares(day: date) -> OptionsExecutor:
+    """RELIANCE with the monthly chain, quoted at 10:30 of a day."""
+    executor, now_ms = make_executor(), at(10, 30, day=day)
+    share = replace(index("RELIANCE"), segment="NSE")
+    options = [replace(option(k, "CE", MONTHLY), name="RELIANCE") for k in STRIKES]
+    for one in (share, *options):
+        list(executor.on_event(listed(one, day), now_ms))
+    list(executor.on_event(ticks(chain_rows(now_ms, expiry=MONTHLY), now_ms), now_ms))
+    return executor
+
+
+def test_an_option_settled_in_shares_is_not_bought_in_the_days_of_the_margin_before_it() -> None:
+    # 2026-06-30 expires; 06-26 is a holiday, so that four trading days before it is 06-23
+    for day, reason in ((22, None), (23, "settled_in_shares"), (29, "settled_in_shares")):
+        on = date(2026, 6, day)
+        executor, now_ms = of_shares(on), at(10, 30, day=on)
+        signalled = {"underlying": "RELIANCE", "tradingsymbol": "RELIANCE"}
+        refusal = decide_on(executor, now_ms, **signalled).refusal
+        assert (None if refusal is None else refusal.reason) == reason, day
+        entry = EntryFilter(before_settlement_days=0)
+        executor.policy = replace(executor.policy, entry=entry)
+        assert decide_on(executor, now_ms, **signalled).trade is not None
+
+
+def test_an_hour_old_spot_is_refused_and_named() -> None:
+    executor = list_chain(make_executor())
+    options = [row for row in chain_rows(NOW + 3_600_000) if row.instrument_token != INDEX_TOKEN]
+    list(executor.on_event(ticks(options, NOW + 3_600_000), NOW + 3_600_000))
+    refusal = decide_on(executor, NOW + 3_600_000).refusal
+    assert refusal is not None
+    numbers = {"quote": "NIFTY 50", "age_seconds": 3600.0, "budget_seconds": 5.0}
+    assert (refusal.reason, refusal.numbers) == ("old_spot", numbers)
+
+
+def test_without_a_quote_of_the_underlying_the_signals_price_counts_as_long_as_a_quote() -> None:
+    executor = make_executor()
+    for event in chain_listed():
+        list(executor.on_event(event, NOW))
+    options = [row for row in chain_rows() if row.instrument_token != INDEX_TOKEN]
+    list(executor.on_event(ticks(options), NOW))
+    assert decide_on(executor).trade is not None
+    refusal = decide_on(executor, NOW, candle_closed_at=utc_from_ms(NOW - 15_001)).refusal
+    assert refusal is not None
+    assert refusal.numbers["quote"] == "signal of NIFTY 50"
+
+
+def test_old_calls_beside_new_puts_do_not_move_the_forward() -> None:
+    executor, before = make_executor(), NOW - 60_000
+    for event in chain_listed():
+        list(executor.on_event(event, before))
+    calls = [
+        replace(row, bid_price=row.bid_price + 200, ask_price=row.ask_price + 200)
+        for row in chain_rows(before)
+        if row.instrument_token % 256 == 2
+    ]
+    rest = [row for row in chain_rows() if row.instrument_token % 256 != 2]
+    list(executor.on_event(ticks(calls, before), before))
+    list(executor.on_event(ticks(rest), NOW))
+    candidates = decide_on(executor, action="SELL").candidates
+    assert [one.implied_volatility for one in candidates] == pytest.approx([0.12] * 7, abs=0.02)
 
 
 def test_quotes_past_their_budget_refuse_the_whole_chain() -> None:
-    decision = decide_on(list_chain(make_executor()), now_ms=NOW + 15_001)
-    assert decision.refusal is not None
-    assert decision.refusal.reason == "no_contract"
-    assert decision.refusal.numbers == {"old_quote": 7.0}
+    now_ms = NOW + 15_001
+    executor = list_chain(make_executor())
+    list(executor.on_event(ticks(chain_rows()[:1], now_ms), now_ms))
+    refusal = decide_on(executor, now_ms=now_ms).refusal
+    assert refusal is not None
+    assert refusal.reason == "old_quotes"
+    assert refusal.numbers == {
+        "old_quote": 7.0,
+        "quote": "NIFTY26061625000CE",
+        "age_seconds": 15.001,
+        "budget_seconds": 15.0,
+    }
 
 
 def test_a_chain_without_quotes_is_refused() -> None:

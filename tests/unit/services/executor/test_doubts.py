@@ -243,6 +243,7 @@ def test_a_second_order_with_the_same_tag_is_cancelled_and_its_end_ends_nothing(
     trading.hear(signal())
     (entry,) = trading.plans("entry")
     fill = (Fill("of the twin", LOT, trading.plans("entry")[0].price),)
+    trading.by_hand = LOT  # the account has what the twin bought
     twin = OrderUpdate("twin", entry.tag, "OPEN", trading.now_ms, fill)
     effects = list(trading.executor.on_updates([twin], trading.now_ms))
     assert [getattr(one, "broker_order_id", "") for one in effects][-1] == "twin"

@@ -22,6 +22,7 @@ from tests.unit.services.executor.builders import (
     NEXT_DAY,
     NOW,
     at,
+    chain_listed,
     chain_rows,
     exit_requested,
     list_chain,
@@ -125,6 +126,8 @@ def test_yesterdays_losses_refuse_nothing_today() -> None:
     trading.hear(signal())
     assert [one.limit for one in trading.all(RiskLimitReached)] == ["losses_in_a_row"]
     trading.now_ms = at(10, 30, day=NEXT_DAY)
+    for event in chain_listed(day=NEXT_DAY):
+        trading.hear(event)
     trading.hear(ticks(chain_rows(trading.now_ms), at_ms=trading.now_ms))
     trading.hear(signal(9, now_ms=trading.now_ms))
     assert trading.all(ExecutionDecided)[-1].outcome == "executed"

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from libs.events.event import utc_from_ms
-from libs.events.orders import OrderPlanned
+from libs.events.orders import OrderPlanned, OrderUnresolved
 from libs.events.positions import PositionClosed
 from services.executor.domain.plans import position_id_of
 from services.executor.domain.policy import Policy, RiskLimits, Sizing
@@ -187,9 +187,17 @@ def test_an_exit_that_keeps_being_refused_is_not_sent_in_a_loop() -> None:
     trading = holding()
     trading.refuse_next = 1000
     leave(trading)
-    for _ in range(20):
+    sent_after = []
+    for second in range(1, 301):
+        before = len(trading.plans("exit"))
         tick(trading, 1)
-    assert len(trading.plans("exit")) == 5
+        sent_after += [second] * (len(trading.plans("exit")) - before)
+    assert sent_after == [5, 15, 35, 75, 155, 235]
+    alerts = [one for one in trading.all(OrderUnresolved) if "were refused" in one.reason]
+    assert [one.reason for one in alerts] == [
+        "alert: 3 exits in a row were refused",
+        "alert: 6 exits in a row were refused",
+    ]
 
 
 def test_an_exit_cancelled_half_way_sells_the_rest_later() -> None:

@@ -1,6 +1,8 @@
+import math
 from dataclasses import replace
 from datetime import date
 
+import numpy as np
 import pytest
 
 from libs.events.codec import decode, encode
@@ -11,6 +13,7 @@ from tests.unit.services.executor.builders import (
     EXPIRY,
     INDEX_TOKEN,
     MONTHLY,
+    NEXT_DAY,
     NOW,
     SPOT,
     STRIKES,
@@ -34,24 +37,62 @@ def market(*expiries: date) -> OptionMarket:
     return made
 
 
-def test_weekly_is_the_nearest_expiry_and_monthly_the_last_of_its_month() -> None:
+def spot_of(made: OptionMarket, underlying: str) -> float | None:
+    spot = made.spot(underlying)
+    return None if spot is None else spot.price
+
+
+def test_each_listed_expiry_has_its_chain() -> None:
     made = market(MONTHLY, EXPIRY)
-    for expiry, preference in ((EXPIRY, "weekly"), (MONTHLY, "monthly")):
-        contracts = made.contracts("NIFTY", preference, DAY)  # type: ignore[arg-type]  # both are
-        assert {one.expiry for one in contracts.values()} == {expiry}
-        assert len(contracts) == 2 * len(STRIKES)
+    assert made.expiries("NIFTY", DAY) == (EXPIRY, MONTHLY)
+    for expiry in (EXPIRY, MONTHLY):
+        chain = made.chain("NIFTY", expiry)
+        assert {one.expiry for one in chain.contracts} == {expiry}
+        assert len(chain.contracts) == 2 * len(STRIKES)
+    with pytest.raises(KeyError):
+        made.chain("NIFTY", date(2026, 6, 23))
 
 
 def test_expired_contracts_are_never_chosen() -> None:
-    assert market().contracts("NIFTY", "weekly", date(2026, 6, 17)) == {}
+    assert market().expiries("NIFTY", date(2026, 6, 17)) == ()
+
+
+def test_the_chain_is_what_is_listed_today() -> None:
+    made = market()
+    for event in (listed(index(), NEXT_DAY), listed(option(26_000.0), NEXT_DAY)):
+        made.list_instrument(event)
+    assert [one.strike for one in made.chain("NIFTY", EXPIRY).contracts] == [26_000.0]
+    made.list_instrument(listed(option(25_000.0), DAY))
+    assert [one.strike for one in made.chain("NIFTY", EXPIRY).contracts] == [26_000.0]
+    assert made.day == NEXT_DAY
+
+
+def test_a_token_that_is_used_again_begins_without_the_quote_of_its_former_contract() -> None:
+    made = market()
+    made.on_ticks(ticks(chain_rows()))
+    assert made.quotes.quote(token_of(25_000.0)) is not None
+    again = replace(option(30_000.0), instrument_token=token_of(25_000.0))
+    made.list_instrument(listed(again, NEXT_DAY))
+    assert made.expiries("NIFTY", NEXT_DAY) == (EXPIRY,)
+    assert made.quotes.quote(token_of(25_000.0)) is None
+
+
+def test_what_is_held_from_an_earlier_day_is_still_quoted() -> None:
+    made = market()
+    made.on_ticks(ticks(chain_rows()))
+    made.list_instrument(listed(index(), NEXT_DAY))
+    made.on_ticks(ticks([Row(token_of(25_000.0), 90.0)]))
+    quote = made.quotes.quote(token_of(25_000.0))
+    assert quote is not None
+    assert quote.last_price == 90.0
 
 
 def test_the_spot_is_the_indexs_last_price_under_the_name_of_its_options() -> None:
     made = market()
-    assert made.spot("NIFTY", 24_000.0) == 24_000.0
+    assert made.spot("NIFTY") is None
     made.on_ticks(ticks([Row(INDEX_TOKEN, 25_123.0)]))
-    assert made.spot("NIFTY", 24_000.0) == 25_123.0
-    assert made.spot("SBIN", 800.0) == 800.0
+    assert spot_of(made, "NIFTY") == 25_123.0
+    assert made.spot("SBIN") is None
 
 
 def test_instruments_listed_together_have_quotes_at_once() -> None:
@@ -61,7 +102,7 @@ def test_instruments_listed_together_have_quotes_at_once() -> None:
     quote = made.quotes.quote(token_of(26_000.0))
     assert quote is not None
     assert quote.last_price == 12.0
-    assert made.spot("NIFTY", 24_000.0) == 25_100.0
+    assert spot_of(made, "NIFTY") == 25_100.0
 
 
 def test_instruments_listed_later_join_those_known() -> None:
@@ -70,8 +111,8 @@ def test_instruments_listed_later_join_those_known() -> None:
     made.list_instrument(listed(index("NIFTY BANK", 260_105)))
     made.list_instrument(listed(replace(option(52_000), name="BANKNIFTY", tradingsymbol="BN")))
     made.on_ticks(ticks([Row(260_105, 52_010.0)]))
-    assert made.spot("BANKNIFTY", 0.0) == 52_010.0
-    assert made.spot("NIFTY", 0.0) == SPOT
+    assert spot_of(made, "BANKNIFTY") == 52_010.0
+    assert spot_of(made, "NIFTY") == SPOT
 
 
 @pytest.mark.parametrize(
@@ -82,19 +123,29 @@ def test_a_chain_has_no_value_after_its_expiry_or_without_a_known_session(
     expiry: date, at_ms: int
 ) -> None:
     made = market(expiry)
-    contracts = made.contracts("NIFTY", "weekly", expiry)
-    assert contracts
-    assert made.view(contracts, SPOT, at_ms) is None
+    assert made.view(made.chain("NIFTY", expiry), SPOT, at_ms) is None
 
 
 def test_greeks_come_back_from_the_prices_they_were_made_of() -> None:
     made = market()
     made.on_ticks(ticks(chain_rows(volatility=0.13)))
-    view = made.view(made.contracts("NIFTY", "weekly", DAY), SPOT, NOW)
+    view = made.view(made.chain("NIFTY", EXPIRY), SPOT, NOW)
     assert view is not None
     near = abs(view.strike - SPOT) <= 100
     assert view.implied_volatility[near] == pytest.approx(0.13, abs=0.002)
     assert abs(view.delta[near]) == pytest.approx(0.5, abs=0.15)
+
+
+def test_quotes_past_their_budget_have_no_part_in_forward_and_volatility() -> None:
+    made = market()
+    made.on_ticks(ticks(chain_rows(), quoted_ms=NOW - 20_000))
+    shifted = [replace(row, bid_price=0.0) for row in chain_rows()]
+    made.on_ticks(ticks(shifted[:8]))
+    view = made.view(made.chain("NIFTY", EXPIRY), SPOT, NOW, 15_000)
+    assert view is not None
+    assert np.isnan(view.mid).all()
+    assert view.forward == pytest.approx(SPOT * math.exp(0.06 * view.years))
+    assert not np.isnan(made.view(made.chain("NIFTY", EXPIRY), SPOT, NOW, 20_000).mid).all()  # type: ignore[union-attr]  # it is quoted
 
 
 def test_a_snapshot_is_taken_once_a_minute_of_a_chain_that_is_quoted() -> None:

@@ -266,11 +266,12 @@ def test_settling_before_the_feed_clock_begins_writes_no_event_of_1970() -> None
     trading.fill(entry.tag, LOT)
     forget(trading, entry.tag)
     again = restarted(trading, exit_requested(POSITION, occurred_at=utc_from_ms(NOW)))
+    again.by_hand = LOT  # the account has what the forgotten order bought
     settled = settle(again, now_ms=0)
     again.now_ms += 60_000
     written: list[Event] = [*settled, *after_the_doubt(again)]
     assert [event.type for event in written] == [
-        *("OrderUnresolved", "OrderCancelled", "OrderPlanned", "OrderPlaced")
+        *("OrderUnresolved", "OrderPlanned", "OrderPlaced", "OrderCancelled")
     ]
     assert all(event.trading_day == DAY for event in written)
     assert all(event.occurred_at >= utc_from_ms(NOW) for event in written)

@@ -59,7 +59,7 @@ def view(spot: float = 25_000.0, **columns: Any) -> ChainView:
     )
 
 
-CONTRACTS = {token_of(k, kind): option(k, kind) for k in STRIKES for kind in ("CE", "PE")}
+CONTRACTS = [option(k, kind) for k in STRIKES for kind in ("CE", "PE")]
 
 
 def chosen_from(
@@ -68,7 +68,9 @@ def chosen_from(
     rules: ChainFilter | None = None,
     weights: ScoreWeights | None = None,
 ) -> Selection:
-    return select(chain, CONTRACTS, action, NOW, rules or ChainFilter(), weights or ScoreWeights())
+    at = {one.instrument_token: one for one in CONTRACTS}
+    contracts = [at[token] for token in chain.instrument_token.tolist()]
+    return select(chain, contracts, action, NOW, rules or ChainFilter(), weights or ScoreWeights())
 
 
 def by_strike(values: dict[int, float], otherwise: float) -> Any:
@@ -136,6 +138,27 @@ def test_without_an_eligible_contract_the_refusal_counts_the_reasons() -> None:
     assert selection.refusal.reason == "no_contract"
     assert selection.refusal.numbers == {"low_oi": 6.0, "low_volume": 1.0}
     assert len(selection.candidates) == 7
+
+
+def test_a_refusal_for_old_quotes_names_the_nearest_to_the_money_and_its_age() -> None:
+    old = chosen_from(view(quoted_at_ms=NOW - 20_000))
+    assert old.refusal is not None
+    assert old.refusal.reason == "old_quotes"
+    assert old.refusal.numbers == {
+        "old_quote": 7.0,
+        "quote": "NIFTY26061625000CE",
+        "age_seconds": 20.0,
+        "budget_seconds": 15.0,
+    }
+    mixed = chosen_from(view(quoted_at_ms=by_strike({25_000: NOW - 20_000}, NOW), volume=1))
+    assert mixed.refusal is not None
+    assert (mixed.refusal.reason, mixed.refusal.numbers["low_volume"]) == ("no_contract", 6.0)
+    assert mixed.refusal.numbers["quote"] == "NIFTY26061625000CE"
+
+
+def test_a_table_rounds_what_was_computed() -> None:
+    row = chosen_from(view(delta=0.5 + 1e-12)).candidates[0].row()
+    assert (row["delta"], row["implied_volatility"]) == (0.5, 0.12)
 
 
 def test_equal_scores_go_to_the_strike_nearest_the_money() -> None:

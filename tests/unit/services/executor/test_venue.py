@@ -62,6 +62,7 @@ class DistantVenue:
     is_running: bool = False
     fails: bool = False
     is_closed: bool = False
+    held: int = 0
     may_lose_replies: bool = True
     is_real: bool = False
     _news: list[OrderUpdate] = field(default_factory=list)
@@ -97,7 +98,12 @@ class DistantVenue:
         return []
 
     async def contract(self, exchange: str, tradingsymbol: str) -> ContractState:
-        return ContractState((), ())
+        self._trouble("contract")
+        net = NetPosition(exchange, tradingsymbol, "NRML", self.held)
+        return ContractState((net,), ())
+
+    def begin_with(self, held: Sequence[NetPosition], past: Sequence[OrderUpdate]) -> None:
+        """Ignore the books."""
 
     async def required_margin(self, request: OrderRequest) -> Decimal | None:
         return None
@@ -144,6 +150,7 @@ class DistantVenue:
 
     def fill(self, number: int) -> None:
         quantity = self.requests[number].quantity
+        self.held += quantity if self.requests[number].transaction_type == "BUY" else -quantity
         self.tell(number, Fill(f"trade-{number}", quantity, Decimal(100)))
 
     def _trouble(self, what: str) -> None:
@@ -238,10 +245,12 @@ def test_a_cancellation_that_fails_is_requested_again() -> None:
         venue = DistantVenue()
         async with harness_of(venue) as harness:
             await entered(harness)
+            await kinds(harness)
             venue.troubles["cancel"] = 1
             for after_ms in (60_001, 61_000, 65_001):
                 harness.clock.observe(NOW + after_ms)
                 await harness.publish(ticks([], at_ms=NOW + after_ms))
+                await kinds(harness)
             assert venue.cancelled == [f"venue-{venue.requests[0].tag}"]
 
     asyncio.run(story())
@@ -255,6 +264,7 @@ def test_an_exit_sells_what_the_venue_reported_as_filled() -> None:
             venue.fill(0)
             await kinds(harness)
             await harness.publish(exit_requested(POSITION))
+            await kinds(harness)
             plans = [e for e in await harness.published("orders") if isinstance(e, OrderPlanned)]
             assert [plan.leg for plan in plans] == ["entry", "exit"]
             assert venue.requests[1].quantity == venue.requests[0].quantity

@@ -5,12 +5,37 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TypeVar
 
-from libs.broker.port import Fill, OrderRequest, OrderStatus, OrderUpdate
+from libs.broker.port import (
+    ContractState,
+    Fill,
+    NetPosition,
+    OrderRequest,
+    OrderStatus,
+    OrderUpdate,
+    Trade,
+)
 from libs.events.event import Event
-from libs.events.orders import OrderEvent, OrderPlanned
-from services.executor.domain.commands import CancelOrder, Effect, LookUp, PlaceOrder
+from libs.events.orders import OrderPlanned
+from services.executor.domain.broker_replies import (
+    Accepted,
+    AccountRead,
+    BookRead,
+    ContractRead,
+    NotSent,
+    Refused,
+    Reply,
+)
+from services.executor.domain.commands import (
+    CancelOrder,
+    Effect,
+    LookUp,
+    PlaceOrder,
+    ReadAccount,
+    ReadContract,
+)
 from services.executor.domain.executor import OptionsExecutor
 from services.executor.domain.order import Order
+from services.executor.domain.reconciliation import AccountSnapshot
 from tests.unit.services.executor.builders import NOW
 
 E = TypeVar("E", bound=Event)
@@ -44,16 +69,25 @@ class Venue:
 
     orders: dict[str, VenueOrder] = field(default_factory=dict)
 
-    def fill(self, tag: str, quantity: int, premium: str = "100.00") -> None:
+    def fill(self, tag: str, quantity: int, premium: str = "100.00", at_ms: int = NOW) -> None:
         order = self.orders[tag]
         number = len(order.fills) + 1
-        order.fills.append(Fill(f"{tag}-{number}", quantity, Decimal(premium)))
+        order.fills.append(Fill(f"{tag}-{number}", quantity, Decimal(premium), at_ms))
         assert order.left >= 0
         if not order.left:
             order.status = "COMPLETE"
 
     def book(self, at_ms: int) -> list[OrderUpdate]:
         return [order.update(at_ms) for order in self.orders.values()]
+
+    @property
+    def net(self) -> int:
+        """Units bought less units sold, by orders of the executor."""
+        return sum(
+            fill.quantity * (1 if order.request.transaction_type == "BUY" else -1)
+            for order in self.orders.values()
+            for fill in order.fills
+        )
 
     def open_orders(self, side: str) -> list[VenueOrder]:
         return [
@@ -73,6 +107,13 @@ class Trading:
     now_ms: int = NOW
     refuse_next: int = 0
     is_book_readable: bool = True
+    unsent_because: str = ""
+    unread_because: str = ""
+    needs_login: bool = False
+    by_hand: int = 0
+    hand_trades: list[Trade] = field(default_factory=list)
+    selling_by_hand: int = 0
+    reads: int = 0
 
     def hear(self, event: Event) -> list[Event]:
         """Handle an event; return what came out of it."""
@@ -89,6 +130,10 @@ class Trading:
                 self._cancel(effect)
             elif isinstance(effect, LookUp):
                 self._let_book_decide(effect)
+            elif isinstance(effect, ReadContract):
+                self._read_contract(effect)
+            elif isinstance(effect, ReadAccount):
+                self._answer(AccountRead(self.snapshot() if self.is_book_readable else None))
         return self.events[before:]
 
     def tell(self, *tags: str) -> list[Event]:
@@ -97,7 +142,7 @@ class Trading:
         return self.carry(self.executor.on_updates(updates, self.now_ms))
 
     def fill(self, tag: str, quantity: int, premium: str = "100.00") -> list[Event]:
-        self.venue.fill(tag, quantity, premium)
+        self.venue.fill(tag, quantity, premium, self.now_ms)
         return self.tell(tag)
 
     def confirm_cancel(self, tag: str) -> list[Event]:
@@ -117,13 +162,81 @@ class Trading:
         tag = order.plan.tag
         assert tag not in self.venue.orders, "an order was sent twice"
         assert order.plan in self.events, "an order was sent before its plan"
-        if self.refuse_next:
+        if self.unsent_because:
+            self._answer(NotSent(order, self.unsent_because))
+        elif self.refuse_next:
             self.refuse_next -= 1
-            event: OrderEvent = order.rejected("refused", self.now_ms)
+            self._answer(Refused(order, "refused"))
         else:
             self.venue.orders[tag] = VenueOrder(order.request())
-            event = order.placed(f"broker-{tag}", self.now_ms)
-        self.carry(self.executor.on_event_of_order(order, event, self.now_ms))
+            self._answer(Accepted(order, f"broker-{tag}"))
+
+    def _answer(self, reply: Reply) -> None:
+        self.carry(self.executor.on_reply(reply, self.now_ms))
+
+    def _read_contract(self, asked: ReadContract) -> None:
+        self.reads += 1
+        if self.unread_because:
+            self._answer(ContractRead(asked, None, self.unread_because, self.needs_login))
+            return
+        contract = asked.entry.contract
+        held = NetPosition(
+            contract.exchange,
+            contract.tradingsymbol,
+            asked.entry.product,
+            self.venue.net + self.by_hand,
+        )
+        self._answer(ContractRead(asked, ContractState((held,), tuple(self._by_hand(asked)))))
+
+    def pass_time(self, seconds: int) -> None:
+        """Let so many seconds pass, without a tick."""
+        for _ in range(seconds):
+            self.now_ms += 1000
+            self.carry(self.executor.on_time(self.now_ms))
+
+    def sell_by_hand(self, quantity: int, premium: str) -> None:
+        """Let the owner sell units of the first entry's contract at the broker's page."""
+        contract = self.plans("entry")[0].contract
+        number = len(self.hand_trades) + 1
+        self.by_hand -= quantity
+        fill = Fill(f"hand-{number}", quantity, Decimal(premium), self.now_ms)
+        where = contract.exchange, "NRML"
+        self.hand_trades.append(
+            Trade(f"order-by-hand-{number}", contract.tradingsymbol, "SELL", fill, *where)
+        )
+
+    def snapshot(self) -> AccountSnapshot:
+        """Return the account with the orders of the executor and the trades by hand."""
+        updates = [one.update(self.now_ms) for one in self.venue.orders.values()]
+        trades = [
+            Trade(
+                order.broker_order_id,
+                order.request.tradingsymbol,
+                order.request.transaction_type,
+                fill,
+                order.request.exchange,
+                order.request.product,
+            )
+            for order in self.venue.orders.values()
+            for fill in order.fills
+        ]
+        contract = self.plans("entry")[0].contract
+        net = NetPosition(
+            contract.exchange, contract.tradingsymbol, "NRML", self.venue.net + self.by_hand
+        )
+        return AccountSnapshot(updates, [*trades, *self.hand_trades], [net])
+
+    def _by_hand(self, asked: ReadContract) -> Iterable[OrderUpdate]:
+        if self.selling_by_hand:
+            yield OrderUpdate(
+                broker_order_id="by hand",
+                tag="",
+                status="OPEN",
+                at_ms=self.now_ms,
+                transaction_type="SELL",
+                product=asked.entry.product,
+                quantity=self.selling_by_hand,
+            )
 
     def _cancel(self, asked: CancelOrder) -> None:
         for known in self.venue.orders.values():
@@ -131,5 +244,5 @@ class Trading:
                 known.is_cancel_asked = True
 
     def _let_book_decide(self, asked: LookUp) -> None:
-        if self.is_book_readable:
-            self.carry(self.executor.on_book(asked, self.venue.book(self.now_ms), self.now_ms))
+        book = self.venue.book(self.now_ms) if self.is_book_readable else None
+        self._answer(BookRead(asked, book))

@@ -3,12 +3,14 @@
 import asyncio
 from decimal import Decimal
 
-from libs.events.positions import ExitRequested, PositionClosed
+from libs.events.positions import ExitRequested, PositionClosed, PositionEvent
+from libs.runtime.clock import FeedClock
 from libs.runtime.service import Parts, Service
 from libs.runtime.testing import ServiceHarness
 from services.position.service import make_service
 from services.position.settings import PositionSettings
-from tests.unit.services.position.builders import NOW, TOKEN, fill, position_id, ticks
+from tests import skipping
+from tests.unit.services.position.builders import NOW, TOKEN, at, fill, position_id, ticks
 
 TOPICS = ("positions", "signal_updates", "exit_requests", "performance")
 
@@ -112,5 +114,65 @@ def test_yesterdays_result_is_not_todays() -> None:
             assert (harness.measured("realised_pnl_rupees") or 0) < -37 * 75
             await harness.publish(ticks(83.0, NOW + 24 * 3600 * 1000))
             assert harness.measured("realised_pnl_rupees") == 0
+
+    asyncio.run(story())
+
+
+def with_a_dead_feed(at_ms: int, machine_seconds: float) -> list[str]:
+    """Return the reasons of the exits asked for after the feed's last tick."""
+    passed = [0]
+
+    async def story() -> list[str]:
+        clock = FeedClock(1.0, lambda: passed[0])
+        async with ServiceHarness(make, clock=clock) as harness:
+            await harness.publish(fill(at_ms=at_ms - 1000), ticks(121.0, at_ms))
+            assert await harness.published("exit_requests") == []
+            passed[0] = round(machine_seconds * 1000)
+            await skipping.skip(0.1, times=3)
+            await harness.bus.idle()
+            asked = await harness.published("exit_requests")
+            return [one.reason for one in asked if isinstance(one, ExitRequested)]
+
+    return skipping.run(story())
+
+
+def test_a_feed_that_dies_at_15_14_does_not_keep_a_position_from_its_square_off() -> None:
+    assert with_a_dead_feed(at(15, 14), 59.0) == []
+    assert with_a_dead_feed(at(15, 14), 61.0) == ["square_off"]
+
+
+def test_a_feed_that_dies_in_the_morning_does_so_neither_and_the_exit_is_asked_for_once() -> None:
+    assert with_a_dead_feed(at(10, 30), 24 * 3600.0) == ["square_off"]
+
+
+def test_orders_alone_drive_what_time_asks_for_as_well() -> None:
+    async def story() -> None:
+        async with ServiceHarness(make, clock=FeedClock(1.0, lambda: 0)) as harness:
+            await harness.publish(fill(at_ms=at(15, 14)), ticks(121.0, at(15, 14)))
+            await harness.publish(fill(of=2, at_ms=at(15, 16)))
+            asked = await harness.published("exit_requests")
+            assert {one.position_id for one in asked if isinstance(one, ExitRequested)} == {
+                position_id(1),
+                position_id(2),
+            }
+
+    asyncio.run(story())
+
+
+def test_in_lockstep_an_order_ahead_of_its_tick_marks_nothing_at_the_price_before() -> None:
+    """The fill bears the time of the tick that comes behind it."""
+
+    async def story() -> None:
+        async with ServiceHarness(make) as harness:
+            await harness.publish(fill(), ticks(121.0, NOW + 59_000))
+            await harness.publish(fill(of=2, at_ms=NOW + 60_000))
+            assert "PositionUpdated" not in await kinds(harness)
+            await harness.publish(ticks(125.0, NOW + 60_000))
+            (marked,) = [
+                one
+                for one in await harness.published("positions")
+                if one.type == "PositionUpdated" and isinstance(one, PositionEvent)
+            ]
+            assert marked.last_price == Decimal(125)
 
     asyncio.run(story())

@@ -82,6 +82,7 @@ class MarketStandIn:
         self.catalog = Catalog(instruments)
         self.quotes: dict[int, Quote] = {}
         self.closes: dict[int, float] = {}
+        self.references: dict[int, float] = {}
         self.circuits: dict[int, tuple[float, float]] = {}
         self.is_halted = False
 
@@ -96,6 +97,9 @@ class MarketStandIn:
 
     def previous_close(self, instrument_token: int) -> float:
         return self.closes.get(instrument_token, 0.0)
+
+    def reference_price(self, instrument_token: int) -> float:
+        return self.references.get(instrument_token, 0.0)
 
     def circuit_limits(self, instrument_token: int) -> tuple[float, float]:
         return self.circuits.get(instrument_token, (0.0, 0.0))

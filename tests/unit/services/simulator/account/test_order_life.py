@@ -4,7 +4,7 @@ import pytest
 
 from services.simulator.domain.account.order import TRANSITIONS
 from services.simulator.domain.errors import InputError, NotFound, OrderError
-from tests.unit.services.simulator.account.market_stand_in import STOCK, Floor, at
+from tests.unit.services.simulator.account.market_stand_in import OPTION, STOCK, Floor, at
 
 RESTING = ["PUT ORDER REQ RECEIVED", "VALIDATION PENDING", "OPEN PENDING", "OPEN"]
 
@@ -206,10 +206,9 @@ def test_a_stop_waits_for_the_last_price_and_then_fills(floor: Floor) -> None:
 def test_a_stop_that_gapped_rests_at_its_limit(floor: Floor) -> None:
     order_id = floor.place(
         transaction_type="SELL",
-        order_type="SL-M",
+        order_type="SL",
         trigger_price="90",
-        market_protection=2,
-        price=None,
+        price="88.2",
     )
     floor.go()
     floor.go(bid=80.0, ask=80.2, last=80.1)
@@ -221,12 +220,57 @@ def test_a_stop_that_gapped_rests_at_its_limit(floor: Floor) -> None:
 def test_a_stop_released_outside_the_allowed_range_is_cancelled_by_the_exchange(
     floor: Floor,
 ) -> None:
-    order_id = floor.place(transaction_type="SELL", order_type="SL", trigger_price="90", price="40")
-    floor.go(last=99)
+    order_id = floor.place(transaction_type="SELL", order_type="SL", trigger_price="90", price="72")
+    floor.go(last=130)
+    floor.market.references[OPTION] = 121.0
     floor.go(last=89)
     row = floor.row(order_id)
     assert row["status"] == "CANCELLED"
     assert "limit price protection" in row["status_message"]
+
+
+def test_a_stop_that_waits_takes_another_trigger_price_and_quantity(floor: Floor) -> None:
+    order_id = floor.place(
+        transaction_type="SELL", order_type="SL", trigger_price="90", price="85", quantity=130
+    )
+    floor.go()
+    changed = {"trigger_price": "95", "price": "92", "quantity": "65"}
+    floor.account.modify("regular", order_id, changed, floor.now_ms)
+    floor.go()
+    row = floor.row(order_id)
+    assert (row["status"], row["trigger_price"], row["price"], row["quantity"]) == (
+        "TRIGGER PENDING",
+        95.0,
+        92.0,
+        65,
+    )
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"trigger_price": "101", "price": "99"}, "last traded price"),
+        ({"price": "71.95"}, "price range check"),
+        ({"trigger_price": "90.02"}, "Tick size"),
+    ],
+)
+def test_a_stop_stays_as_it_was_where_the_exchange_refuses_its_change(
+    floor: Floor, changed: dict[str, str], said: str
+) -> None:
+    order_id = floor.place(transaction_type="SELL", order_type="SL", trigger_price="90", price="85")
+    floor.go()
+    floor.account.modify("regular", order_id, changed, floor.now_ms)
+    floor.go()
+    row = floor.row(order_id)
+    assert (row["status"], row["trigger_price"], row["price"]) == ("TRIGGER PENDING", 90.0, 85.0)
+    assert said in row["status_message"]
+
+
+def test_a_stop_that_was_never_reached_lapses_at_the_end_of_the_day(floor: Floor) -> None:
+    order_id = floor.place(transaction_type="SELL", order_type="SL", trigger_price="90", price="85")
+    floor.go()
+    floor.jump("15:30:00")
+    assert floor.statuses(order_id)[-2:] == ["TRIGGER PENDING", "CANCELLED"]
 
 
 def test_the_broker_squares_intraday_positions_off_once(floor: Floor) -> None:

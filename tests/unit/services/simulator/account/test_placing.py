@@ -81,8 +81,16 @@ def test_varieties_that_are_not_simulated_are_named(floor: Floor, variety: str) 
 def test_market_orders_need_protection(
     floor: Floor, order_type: str, protection: int | None
 ) -> None:
+    share: dict[str, Any] = {"exchange": "NSE", "tradingsymbol": "RELIANCE", "product": "MIS"}
+    fields = share | {"order_type": order_type, "market_protection": protection}
     with pytest.raises(InputError, match="market protection"):
-        floor.place(order_type=order_type, trigger_price=101, market_protection=protection)
+        floor.place(trigger_price=1510, **fields)
+
+
+@pytest.mark.parametrize("protection", [None, -1, 5])
+def test_options_take_no_stops_at_the_market(floor: Floor, protection: int | None) -> None:
+    with pytest.raises(InputError, match="SL-M orders are not allowed for options"):
+        floor.place(order_type="SL-M", trigger_price=101, market_protection=protection)
 
 
 def test_a_protected_market_order_is_sent_as_a_limit_on_the_tick(floor: Floor) -> None:
@@ -107,12 +115,15 @@ def test_automatic_protection_depends_on_the_premium(
 def test_a_protected_stop_is_sent_as_an_sl_around_its_trigger(floor: Floor) -> None:
     fields: dict[str, Any] = {
         "order_type": "SL-M",
-        "trigger_price": 90,
-        "market_protection": 10,
+        "trigger_price": 1400,
+        "market_protection": 2,
         "price": None,
+        "exchange": "NSE",
+        "tradingsymbol": "RELIANCE",
+        "product": "MIS",
     }
     row = floor.row(floor.place(transaction_type="SELL", **fields))
-    assert (row["order_type"], row["price"], row["trigger_price"]) == ("SL", 81.0, 90.0)
+    assert (row["order_type"], row["price"], row["trigger_price"]) == ("SL", 1372.0, 1400.0)
 
 
 def test_protection_stays_within_the_days_limits(floor: Floor) -> None:

@@ -1,11 +1,18 @@
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
+from services.simulator.domain.account.rules import trading_limits
 from tests.unit.services.simulator.account.market_stand_in import OPTION, Floor
 
-SHARE = {"exchange": "NSE", "tradingsymbol": "RELIANCE", "product": "CNC", "price": "1500"}
+SHARE: dict[str, Any] = {
+    "exchange": "NSE",
+    "tradingsymbol": "RELIANCE",
+    "product": "CNC",
+    "price": "1500",
+}
 
 
 def rejected(floor: Floor, **fields: Any) -> str:
@@ -66,6 +73,64 @@ def test_limit_price_protection_rejects_prices_far_on_the_wrong_side(
     order_id = floor.place(transaction_type=side, price=price)
     floor.go(bid=last - 0.05, ask=last + 0.05)
     assert (floor.row(order_id)["status"] != "REJECTED") is is_fine
+
+
+def test_limit_price_protection_goes_by_the_average_trade_of_the_last_seconds() -> None:
+    floor = Floor()
+    floor.market.references[OPTION] = 60.0
+    assert "circuit limits" in rejected(floor, price="84.05")
+    assert floor.row(floor.place(price="84.00"))["status"] != "REJECTED"
+
+
+@pytest.mark.parametrize(
+    ("day", "index", "stocks"),
+    [
+        (date(2021, 6, 9), "Infinity", "Infinity"),
+        (date(2022, 10, 31), "40", "Infinity"),
+        (date(2026, 6, 10), "40", "40"),
+    ],
+)
+def test_limit_price_protection_began_with_indices(day: date, index: str, stocks: str) -> None:
+    limits = trading_limits(day)
+    reaches = [limits.price_protection(is_index).reach(Decimal(100)) for is_index in (True, False)]
+    assert reaches == [Decimal(index), Decimal(stocks)]
+
+
+@pytest.mark.parametrize(
+    ("side", "trigger", "price", "last", "is_fine"),
+    [
+        ("SELL", "90.00", "72.00", 100.0, True),
+        ("SELL", "90.00", "71.95", 100.0, False),
+        ("BUY", "110.00", "132.00", 100.0, True),
+        ("BUY", "110.00", "132.05", 100.0, False),
+        ("SELL", "30.00", "20.00", 40.0, True),
+        ("SELL", "30.00", "19.95", 40.0, False),
+    ],
+)
+def test_a_stop_limit_may_be_twenty_percent_or_ten_rupees_from_its_trigger(
+    side: str, trigger: str, price: str, last: float, is_fine: bool
+) -> None:
+    floor = Floor()
+    order_id = floor.place(
+        transaction_type=side, order_type="SL", trigger_price=trigger, price=price
+    )
+    floor.go(bid=last - 0.05, ask=last + 0.05)
+    row = floor.row(order_id)
+    assert row["status"] == ("TRIGGER PENDING" if is_fine else "REJECTED")
+    assert is_fine or "price range check" in row["status_message"]
+
+
+def test_a_stop_on_a_share_may_be_three_percent_from_its_trigger() -> None:
+    floor = Floor()
+    share: dict[str, Any] = SHARE | {
+        "product": "MIS",
+        "transaction_type": "BUY",
+        "order_type": "SL",
+    }
+    far = floor.place(**share | {"trigger_price": "1600", "price": "1648.05"})
+    near = floor.place(**share | {"trigger_price": "1600", "price": "1648", "quantity": 1})
+    floor.go()
+    assert [floor.row(one)["status"] for one in (far, near)] == ["REJECTED", "TRIGGER PENDING"]
 
 
 def test_nothing_is_taken_while_the_market_is_closed_or_halted() -> None:

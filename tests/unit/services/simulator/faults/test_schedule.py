@@ -20,6 +20,8 @@ NEEDED: dict[str, dict[str, Any]] = {
     "silence": {"seconds": 1},
     "jump": {"tradingsymbol": "INFY", "factor": 0.9},
     "halt": {"seconds": 60},
+    "trade_by_hand": {"tradingsymbol": "INFY", "transaction_type": "BUY", "quantity": 1},
+    "set_funds": {"rupees": 1000},
 }
 
 

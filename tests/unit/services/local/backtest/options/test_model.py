@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from libs.events.signals import Action
 from libs.market.calendar import load_calendar
+from libs.market.instruments import by_contract
 from libs.market.option_chain import chain_view
 from libs.market.quotes import QuoteBook
 from libs.market.rulebook import load_rulebook
@@ -122,8 +123,7 @@ def test_the_contract_is_the_executors_choice_from_the_same_chain(
     bids, asks = ([pair[side] / 20 for pair in quotes] for side in (0, 1))
     book.update(tokens, np.full(len(tokens), entered), bids, many, many, bids, many, asks, many)
     view = chain_view(contracts, book, price, entered, expires)
-    named = {one.instrument_token: one for one in contracts}
-    choice = select(view, named, action, entered, chain, ScoreWeights())
+    choice = select(view, by_contract(contracts), action, entered, chain, ScoreWeights())
     assert choice.chosen is not None
     assert [trade.tradingsymbol for trade in made.trades] == [choice.chosen.tradingsymbol]
     assert [float(trade.entry_price) for trade in made.trades] == [choice.chosen.ask_price]

@@ -1,0 +1,75 @@
+"""Units that were closed without an order of ours: by hand, by the broker, at expiry.
+
+A booking is an ordinary order in the books, from its plan to its fill, so that positions and
+ledgers need to know nothing of it. It is never sent.
+"""
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from libs.broker.port import Fill, OrderUpdate, Side
+from libs.events.event import identity, utc_from_ms
+from libs.events.orders import OrderEvent, OrderPlanned
+from libs.market.calendar import IST
+from services.executor.domain.order import Order, tag_of
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """Units of a position that were closed: how, at which price (rupees) and when (epoch ms).
+
+    `broker_order_id` and `fill_id` are those of the trade that did it.
+    """
+
+    transaction_type: Side
+    quantity: int
+    price: Decimal
+    reason: str
+    broker_order_id: str
+    fill_id: str
+    at_ms: int
+
+
+def booking_plan(entry: OrderPlanned, closed: Closed, number: int) -> OrderPlanned:
+    """Return the plan that books what was closed; `number` tells bookings of a trade apart."""
+    parts = ("booking", closed.broker_order_id, closed.fill_id, number)
+    order_id = identity("Order", entry.signal_id, *parts)
+    at = utc_from_ms(closed.at_ms)
+    envelope = OrderPlanned.after(
+        entry,
+        order_id,
+        occurred_at=at,
+        trading_day=at.astimezone(IST).date(),
+        correlation_id=entry.correlation_id,
+    )
+    details = entry.details
+    details.update(
+        {
+            "order_id": order_id,
+            "tag": tag_of(order_id),
+            "leg": "exit",
+            "transaction_type": closed.transaction_type,
+            "quantity": closed.quantity,
+        }
+    )
+    return OrderPlanned(
+        **envelope,
+        **details,
+        reason=closed.reason,
+        order_type="LIMIT",
+        price=closed.price,
+        product=entry.product,
+        is_booking=True,
+    )
+
+
+def booked(order: Order, closed: Closed) -> tuple[OrderEvent, ...]:
+    """Apply and return the events of a booking after its plan."""
+    update = OrderUpdate(
+        broker_order_id=closed.broker_order_id,
+        tag=order.plan.tag,
+        status="COMPLETE",
+        at_ms=closed.at_ms,
+        fills=(Fill(closed.fill_id, closed.quantity, closed.price, closed.at_ms),),
+    )
+    return order.on_update(update)

@@ -1,0 +1,245 @@
+"""From the request to leave a position to the sale of its last unit.
+
+The rest of the entry is cancelled and awaited first. Before each sale the account is asked what it
+holds of the contract: what it does not hold is not sold. Where that cannot be read, what our own
+fills prove is sold, with an alert: an exit never waits for ever.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from itertools import takewhile
+from uuid import UUID
+
+from libs.broker.port import ContractState
+from libs.events.instruments import Contract
+from libs.events.orders import OrderPlanned
+from libs.events.positions import ExitRequested
+from services.executor.domain.blotter import Blotter
+from services.executor.domain.broker_replies import ContractRead, NotSent
+from services.executor.domain.commands import CancelOrder, Effect, PlaceOrder, ReadContract
+from services.executor.domain.exits import ExitRequests
+from services.executor.domain.order import Order
+from services.executor.domain.plans import exit_plans
+from services.executor.domain.policy import OrderRules
+
+Freeze = Callable[[Contract, date], int]
+"""Returns the largest quantity of one order (units) of a contract on a day."""
+MOST_DOUBLINGS = 4
+"""How often the wait after a refused exit doubles: 5 s become 80 s."""
+REFUSALS_BEFORE_ALERT = 3
+LOGIN_RETRY_MS = 1000
+"""How often a sale that waits for a session is tried."""
+
+
+@dataclass(slots=True)
+class Closing:
+    """The exits of all positions, by their requests.
+
+    `_reading` are the positions whose contract is being read before a sale; `_waiting` the sales
+    that could not be sent yet, with the time of the next try (epoch ms). `lacking` has, of each
+    position of which the account holds too little, the units that it lacks and when that was read.
+    """
+
+    blotter: Blotter
+    rules: OrderRules
+    freeze: Freeze
+    _requests: dict[UUID, ExitRequests] = field(default_factory=dict)
+    _reading: set[UUID] = field(default_factory=set)
+    _waiting: dict[UUID, tuple[Order, int]] = field(default_factory=dict)
+    lacking: dict[UUID, tuple[int, int]] = field(default_factory=dict)
+
+    def restore(self, request: ExitRequested) -> None:
+        """Add a request that was made before a restart."""
+        self._requests.setdefault(request.position_id, ExitRequests()).add(request)
+
+    def on_request(self, request: ExitRequested, now_ms: int) -> tuple[Effect, ...]:
+        """Add a request, and begin with the exit."""
+        self.restore(request)
+        return self.go_on(request.position_id, now_ms)
+
+    def on_closed(self, position_id: UUID) -> None:
+        """Note that a position is closed; a late fill is sold all the same."""
+        if position_id in self._requests:
+            self._requests[position_id].is_done = True
+
+    def due(self, now_ms: int) -> tuple[Effect, ...]:
+        """Go on with every exit that is not done."""
+        effects: list[Effect] = []
+        for position_id, requests in list(self._requests.items()):
+            if not requests.is_done:
+                effects += self.go_on(position_id, now_ms)
+        return tuple(effects)
+
+    def go_on(self, position_id: UUID, now_ms: int) -> tuple[Effect, ...]:
+        """Cancel the rest of the entry first; then sell what is held and not being sold already.
+
+        An entry in doubt is not awaited: what has filled for certain is sold. When more is being
+        sold than held, because a sale that was given up has turned up, the other sales are
+        cancelled first.
+        """
+        if position_id not in self._requests:
+            return ()
+        orders, holding = self.blotter.of_position(position_id), self.blotter.holding(position_id)
+        is_overselling = holding.sold + holding.selling > holding.bought
+        ending = [one for one in orders if _may_go(one, is_overselling=is_overselling)]
+        working = [one for one in ending if one.working_quantity]
+        effects: list[Effect] = [made for one in working for made in self.cancel(one, now_ms)]
+        if orders and not holding.buying_surely and not is_overselling:
+            effects += self._prepare_sale(orders[0].plan, now_ms)
+        effects += self._send_waiting(position_id, now_ms)
+        return tuple(effects)
+
+    def cancel(self, order: Order, now_ms: int) -> tuple[CancelOrder, ...]:
+        """Request a cancellation, and again after `exit_retry_ms`, as the request may be lost."""
+        if not order.may_be_cancelled(now_ms, self.rules.exit_retry_ms):
+            return ()
+        order.cancel_asked_ms = now_ms
+        return (CancelOrder(order, order.broker_order_id),)
+
+    def on_contract(self, reply: ContractRead, now_ms: int) -> tuple[Effect, ...]:
+        """Sell, now that it is known what the account holds of the contract."""
+        if reply.asked.unsent is not None:
+            return self._send_again(reply.asked.unsent, reply, now_ms)
+        self._reading.discard(reply.asked.position_id)
+        return self._sell(reply.asked.entry, reply, now_ms)
+
+    def on_not_sent(self, reply: NotSent, now_ms: int) -> None:
+        """Keep a sale that could not be sent, until it can be."""
+        wait_ms = max(reply.retry_after_ms, LOGIN_RETRY_MS)
+        self._waiting[reply.order.plan.order_id] = reply.order, now_ms + wait_ms
+
+    @property
+    def waiting(self) -> int:
+        """How many sales could not be sent yet."""
+        return len(self._waiting)
+
+    def _prepare_sale(self, entry: OrderPlanned, now_ms: int) -> tuple[Effect, ...]:
+        """Ask what the account holds, if something is to be sold now."""
+        position_id = entry.position_id
+        if position_id in self._reading or not self._wanted(entry):
+            return ()
+        _, lacked_ms = self.lacking.get(position_id, (0, -self.rules.exit_retry_ms))
+        is_soon = now_ms - lacked_ms < self.rules.exit_retry_ms
+        if is_soon or not self._may_retry(self._exits_of(position_id), now_ms):
+            return ()
+        self._reading.add(position_id)
+        return (ReadContract(entry),)
+
+    def _wanted(self, entry: OrderPlanned) -> int:
+        holding = self.blotter.holding(entry.position_id)
+        return self._requests[entry.position_id].quantity(holding, entry.contract.lot_size)
+
+    def _sell(self, entry: OrderPlanned, reply: ContractRead, now_ms: int) -> tuple[Effect, ...]:
+        """Plan sales of what is wanted and held; with an alert where the account is not known."""
+        wanted = self._wanted(entry)
+        if not wanted or reply.needs_login:
+            return ()
+        quantity = wanted if reply.state is None else min(wanted, self._held(entry, reply.state))
+        lead = self._alerts(entry, quantity, wanted, reply, now_ms)
+        if not quantity:
+            return lead
+        requests, number = self._requests[entry.position_id], len(self._exits_of(entry.position_id))
+        freeze = self.freeze(entry.contract, entry.trading_day)
+        plans = exit_plans(entry, requests.leading, number, quantity, freeze, now_ms)
+        requests.is_done = False
+        return (*lead, *self._send(plans))
+
+    def _alerts(
+        self, entry: OrderPlanned, quantity: int, wanted: int, reply: ContractRead, now_ms: int
+    ) -> tuple[Effect, ...]:
+        """Say once what the account lacks, or that it could not be read."""
+        first, position_id = self.blotter.of_position(entry.position_id)[0], entry.position_id
+        if reply.state is None:
+            reason = f"sold without knowing what the account holds: {reply.reason}"
+            return (first.alert(reason, now_ms, "unread", now_ms),)
+        before, _ = self.lacking.pop(position_id, (0, 0))
+        lacks = wanted - quantity
+        if not lacks:
+            return ()
+        self.lacking[position_id] = lacks, now_ms
+        if lacks == before:
+            return ()
+        reason = f"the account holds {quantity} of the {wanted} units that are to be sold"
+        return (first.alert(reason, now_ms, "not held", quantity, wanted),)
+
+    def _held(self, entry: OrderPlanned, state: ContractState, unsent: Order | None = None) -> int:
+        """Return the account's net units of the product, less what other sales may take."""
+        others = sum(
+            one.working_quantity
+            for one in state.working
+            if one.transaction_type == "SELL"
+            and one.product == entry.product
+            and self.blotter.with_tag(one.tag) is None
+        )
+        ours = sum(
+            order.working_quantity + order.stray_quantity
+            for order in self.blotter.working()
+            if order.plan.transaction_type == "SELL"
+            and order.plan.contract == entry.contract
+            and order is not unsent
+        )
+        return max(0, state.net(entry.product) - others - ours)
+
+    def _send(self, plans: Sequence[OrderPlanned]) -> tuple[Effect, ...]:
+        """Add all slices first, so that one that fails is seen together with the others."""
+        orders = [self.blotter.add(plan) for plan in plans]
+        return tuple(effect for order in orders for effect in (order.plan, PlaceOrder(order)))
+
+    def _send_waiting(self, position_id: UUID, now_ms: int) -> tuple[Effect, ...]:
+        """Look at the account again before a sale that could not be sent is sent."""
+        due = [
+            (key, order)
+            for key, (order, due_ms) in self._waiting.items()
+            if order.plan.position_id == position_id and now_ms >= due_ms
+        ]
+        for key, _ in due:
+            del self._waiting[key]
+        entry = self.blotter.of_position(position_id)[0].plan if due else None
+        return tuple(ReadContract(entry, order) for _, order in due if entry is not None)
+
+    def _send_again(self, order: Order, reply: ContractRead, now_ms: int) -> tuple[Effect, ...]:
+        """Send a sale that waited; if the account holds less by now, plan it anew."""
+        if order.state != "planned":
+            return ()
+        if reply.state is None and reply.needs_login:
+            self.on_not_sent(NotSent(order, reply.reason), now_ms)
+            return ()
+        held = None if reply.state is None else self._held(reply.asked.entry, reply.state, order)
+        if held is None or held >= order.plan.quantity:
+            return (PlaceOrder(order, is_again=True),)
+        event = order.cancelled(f"never sent: the account holds {held} units", now_ms)
+        order.apply(event)
+        return (event, *self.go_on(order.plan.position_id, now_ms))
+
+    def _exits_of(self, position_id: UUID) -> list[Order]:
+        return [one for one in self.blotter.of_position(position_id) if one.plan.leg == "exit"]
+
+    def _may_retry(self, exits: Sequence[Order], now_ms: int) -> bool:
+        """Return whether the wait after the last failed exits is over.
+
+        It is `exit_retry_ms` after an exit that ended without a fill, and doubles with each further
+        one that is refused.
+        """
+        failed = [one for one in exits if one.state in {"rejected", "cancelled"}]
+        wait_ms = self.rules.exit_retry_ms << min(max(refused(exits) - 1, 0), MOST_DOUBLINGS)
+        return all(now_ms - one.plan.occurred_ms >= wait_ms for one in failed[-1:])
+
+    def alert_of_refusals(self, order: Order, now_ms: int) -> tuple[Effect, ...]:
+        """Return an alert when an exit has been refused several times in a row."""
+        count = refused(self._exits_of(order.plan.position_id))
+        if order.plan.leg != "exit" or order.state != "rejected" or count % REFUSALS_BEFORE_ALERT:
+            return ()
+        return (order.alert(f"{count} exits in a row were refused", now_ms, "refused", count),)
+
+
+def _may_go(order: Order, *, is_overselling: bool) -> bool:
+    """Whether an order is ended before something is sold: an entry, or a sale that is too much."""
+    is_sale = order.plan.transaction_type == "SELL"
+    return order.plan.leg == "entry" or (is_overselling and is_sale)
+
+
+def refused(exits: Sequence[Order]) -> int:
+    """Return how many times in a row the latest exits were refused; slices count once."""
+    in_a_row = takewhile(lambda one: one.state == "rejected", reversed(exits))
+    return len({one.plan.occurred_ms for one in in_a_row})

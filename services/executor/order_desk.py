@@ -1,0 +1,176 @@
+"""Calls the broker for the executor, and returns what comes of each request as a reply.
+
+Requests run outside of the handler's lock and of any transaction of the bus, each in a task of its
+own: waiting for one reply blocks neither quotes nor other orders. The venue gives urgent requests
+a lane of their own. A venue that answers at once is called in line, so that a replay stays
+deterministic.
+"""
+
+import asyncio
+from collections import deque
+
+from libs.broker.errors import BrokerError, OrderNotSent, OrderRefused, SessionError
+from libs.broker.port import MaySend, Venue, always
+from libs.runtime.health import LOGIN, Waiting
+from libs.runtime.logs import logger_of
+from services.executor.domain.broker_replies import (
+    Accepted,
+    AccountRead,
+    BookRead,
+    ContractRead,
+    NotSent,
+    Refused,
+    Reply,
+    ReplyLost,
+)
+from services.executor.domain.commands import (
+    CancelOrder,
+    LookUp,
+    PlaceOrder,
+    ReadContract,
+    Request,
+)
+from services.executor.domain.reconciliation import AccountSnapshot
+
+READ_SECONDS = 1.0
+"""How long a sale waits for what the account holds of its contract."""
+
+
+class OrderDesk:
+    """Sends requests, and keeps their replies until they are taken.
+
+    With `waiting` it says there that a session is missing.
+    """
+
+    def __init__(self, venue: Venue, waiting: Waiting | None = None) -> None:
+        self._venue = venue
+        self._waiting = waiting
+        self._log = logger_of("executor")
+        self._calls: set[asyncio.Task[None]] = set()
+        self._replies: deque[Reply | BaseException] = deque()
+        self._has_replies = asyncio.Event()
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a request is under way, or a reply was not taken yet."""
+        return bool(self._calls or self._replies)
+
+    async def submit(self, request: Request, may_send: MaySend = always) -> None:
+        """Send a request; its reply is there to take when the venue has answered.
+
+        `may_send` is asked in the moment before an order leaves.
+        """
+        if not self._venue.may_lose_replies:
+            await self._answer(request, may_send)
+            return
+        call = asyncio.create_task(self._answer(request, may_send))
+        self._calls.add(call)
+        call.add_done_callback(self._end)
+
+    def take(self) -> Reply | None:
+        """Return the oldest reply, None if there is none; raise what a request failed with."""
+        if not self._replies:
+            self._has_replies.clear()
+            return None
+        reply = self._replies.popleft()
+        if isinstance(reply, BaseException):
+            raise reply
+        return reply
+
+    async def answered(self) -> None:
+        """Return when there is a reply to take."""
+        await self._has_replies.wait()
+
+    async def close(self) -> None:
+        """Stop waiting for replies; what becomes of their orders is looked up after a restart."""
+        for call in self._calls:
+            call.cancel()
+        await asyncio.gather(*self._calls, return_exceptions=True)
+
+    def _end(self, call: asyncio.Task[None]) -> None:
+        self._calls.discard(call)
+        if not call.cancelled() and (error := call.exception()) is not None:
+            self._keep(error)
+
+    def _keep(self, reply: Reply | BaseException) -> None:
+        self._replies.append(reply)
+        self._has_replies.set()
+
+    async def _answer(self, request: Request, may_send: MaySend) -> None:
+        if isinstance(request, PlaceOrder):
+            self._keep(await self._place(request, may_send))
+        elif isinstance(request, CancelOrder):
+            await self._cancel(request)
+        elif isinstance(request, LookUp):
+            self._keep(await self._look_up(request))
+        elif isinstance(request, ReadContract):
+            self._keep(await self._read_contract(request))
+        else:
+            self._keep(await self._read_account())
+
+    async def _place(self, asked: PlaceOrder, may_send: MaySend) -> Reply:
+        """Send an order once: a request that failed, not refused, may have reached the broker."""
+        order = asked.order
+        try:
+            broker_order_id = await self._venue.place(order.request(), may_send)
+        except OrderRefused as refused:
+            return Refused(order, str(refused))
+        except OrderNotSent as unsent:
+            self._note_login(str(unsent) if unsent.needs_login else "")
+            return NotSent(order, str(unsent), unsent.retry_after_ms)
+        except BrokerError as unknown:
+            return ReplyLost(order, str(unknown))
+        self._note_login("")
+        return Accepted(order, broker_order_id)
+
+    async def _cancel(self, asked: CancelOrder) -> None:
+        """Request a cancellation; one that fails is requested again later."""
+        try:
+            await self._venue.cancel(asked.broker_order_id)
+        except BrokerError as error:
+            tag = asked.order.plan.tag
+            self._log.warning("a cancellation failed", tag=tag, reason=str(error))
+
+    async def _look_up(self, asked: LookUp) -> BookRead:
+        try:
+            return BookRead(asked, await self._venue.orders())
+        except BrokerError as error:
+            self._log.warning("the order book cannot be read", reason=str(error))
+            return BookRead(asked, None)
+
+    async def _read_contract(self, asked: ReadContract) -> ContractRead:
+        contract = asked.entry.contract
+        try:
+            async with asyncio.timeout(READ_SECONDS):
+                state = await self._venue.contract(contract.exchange, contract.tradingsymbol)
+        except SessionError as error:
+            self._note_login(str(error))
+            return ContractRead(asked, None, str(error), needs_login=True)
+        except TimeoutError:
+            return ContractRead(asked, None, f"no answer within {READ_SECONDS:g} s")
+        except BrokerError as error:
+            return ContractRead(asked, None, str(error))
+        self._note_login("")
+        return ContractRead(asked, state)
+
+    async def _read_account(self) -> AccountRead:
+        """Read orders, trades and positions in this order: what is read later may know more."""
+        venue = self._venue
+        try:
+            snapshot = AccountSnapshot(
+                orders=await venue.orders(),
+                trades=await venue.trades(),
+                positions=await venue.positions(),
+                margins=await venue.margins(),
+            )
+        except BrokerError as error:
+            return AccountRead(None, str(error))
+        return AccountRead(snapshot)
+
+    def _note_login(self, reason: str) -> None:
+        """Say once that a session is missing, and once that there is one again."""
+        if self._waiting is None:
+            return
+        if reason and not self._waiting.reason:
+            self._log.error("waiting for a broker session", reason=reason)
+        self._waiting.reason = f"{LOGIN} ({reason})" if reason else ""

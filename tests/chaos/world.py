@@ -1,0 +1,352 @@
+"""One run: a small trading day in which one thing goes wrong, and what came of it."""
+
+import asyncio
+import random
+from dataclasses import dataclass, field
+from decimal import Decimal
+from functools import cache
+from random import Random
+
+from libs.events.control import TradingHalted
+from libs.events.event import identity, utc_from_ms
+from libs.events.orders import OrderPlanned
+from libs.events.positions import ExitRequested
+from libs.runtime.clock import WallClock
+from libs.runtime.service import Parts, Service
+from libs.store.errors import StoreUnavailable
+from services.executor import service as executor_service
+from services.executor.domain.policy import OrderRules, RiskLimits, Sizing
+from services.executor.settings import ExecutorSettings
+from services.position import service as position_service
+from services.position.settings import PositionSettings
+from tests.chaos.cluster import Cluster
+from tests.chaos.exchange import Exchange
+from tests.chaos.faults import EXECUTOR, FAULTS, POSITION, Fault, Plan
+from tests.chaos.invariants import Violation, violations
+from tests.chaos.market import Market
+from tests.chaos.processes import House, MakeService, Process
+from tests.chaos.venue import ExchangeVenue
+from tests.chaos.virtual import play
+from tests.unit.fakes import ForgetfulStore
+from tests.unit.services.executor.builders import DAY, NEXT_DAY, NOW, signal
+
+LAST_SECOND = 150
+CALM_SECONDS = 3
+SIGNAL_SECOND = 2
+MOVES = ("stop", "stop", "target", "by_hand", "falls_at_once", "runs_away")
+FACTORS = {
+    "stop": 0.6,
+    "target": 1.75,
+    "by_hand": 1.0,
+    "falls_at_once": 0.62,
+    "runs_away": 1.2,
+}
+NIGHT_SECONDS = 24 * 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """What the seed decides besides the fault."""
+
+    move: str
+    move_second: int
+    quantity: int
+    is_large: bool
+
+    @classmethod
+    def of(cls, random: Random, fault: Fault) -> "Story":
+        """Draw a story; one in which something is cancelled for faults of that."""
+        is_large, is_thin = random.random() < 0.2, random.random() < 0.33
+        move, second = random.choice(MOVES), random.randrange(6, 11)
+        if fault.point.startswith("cancel"):
+            move = random.choice(("runs_away", "falls_at_once", "by_hand"))
+            is_thin = True
+        offered = (1_050 if is_large else 150) if is_thin else 10_000
+        return cls(move, second, offered, is_large)
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What came of a run."""
+
+    fault: str
+    seed: int
+    violations: tuple[Violation, ...]
+    happened: int
+    seconds: float
+    traded: bool
+    story: list[str] = field(default_factory=list)
+
+
+class RefusingStore(ForgetfulStore):
+    """A database that takes nothing."""
+
+    async def insert(self, table: str, columns: object) -> int:
+        """Refuse."""
+        raise StoreUnavailable("no database answers")
+
+
+class World:
+    """The market, the broker, the bus and the services of one run."""
+
+    def __init__(self, fault: Fault, seed: int, directed: "Directed | None" = None) -> None:
+        self.random = Random(f"{fault.name} {seed}")
+        self.fault = fault
+        self.story = Story.of(self.random, fault)
+        if directed is None:
+            self.plan = Plan(fault, self.random)
+        else:
+            self.story = directed.story
+            self.plan = Plan(fault, self.random, directed.visit, directed.times, directed.seconds)
+        self.cluster = Cluster()
+        self.market = Market(DAY, NOW, self.story.quantity)
+        self.clock = WallClock()
+        self.exchange = Exchange(self.market, self.clock.now_ms)
+        self.house = House(
+            self.cluster, self.exchange, self.plan, f"{fault.name}{seed}", SERVICES, RefusingStore()
+        )
+        self.house.is_large = self.story.is_large
+        self._planned: set[str] = set()
+        self._read = 0
+        self.exchange.is_planned = self._is_planned
+        self.is_halted = False
+        self.begun = 0.0
+        self.exchange.numbers_by_order = fault.point == "trade_ids"
+        self.plan.happened = int(fault.point in ("trade_ids", "nothing"))
+        self._asked: set[str] = set()
+
+    async def run(self) -> None:
+        """Play the day until nothing is left to be done, or for LAST_SECOND seconds."""
+        self._begin_day()
+        calm = 0
+        for second in range(1, LAST_SECOND):
+            await _until(self.begun + second)
+            if self.fault.point == "night" and second == self.story.move_second - 1:
+                await self._night(second)
+            await self._second(second)
+            calm = calm + 1 if self._is_done(second) else 0
+            if calm > CALM_SECONDS:
+                break
+        self.house.stop()
+
+    async def _second(self, second: int) -> None:
+        self._move(second)
+        self.exchange.second()
+        await asyncio.sleep(0.03)
+        self._feed(second)
+        await asyncio.sleep(0.02)
+        self._act(second)
+
+    def _begin_day(self) -> None:
+        for event in self.market.listed():
+            self.cluster.publish(event)
+        self.house.start(EXECUTOR)
+        self.house.start(POSITION)
+
+    async def _night(self, second: int) -> None:
+        """Stop everything, and go on at the same time of the next trading day."""
+        self.plan.happened = 1
+        self.house.stop()
+        self.begun += NIGHT_SECONDS
+        await _until(self.begun + second - 0.5)
+        self.exchange.begin_day(NEXT_DAY)
+        self._begin_day()
+        await _until(self.begun + second)
+
+    def contract(self) -> str:
+        """Return the contract of the latest entry."""
+        return self.entries()[-1].contract.tradingsymbol
+
+    def entries(self) -> list[OrderPlanned]:
+        """Return the entries that were planned."""
+        return [
+            event
+            for event in self.cluster.events("orders")
+            if isinstance(event, OrderPlanned) and event.leg == "entry"
+        ]
+
+    def _is_planned(self, tag: str) -> bool:
+        log = self.cluster.log("orders")
+        for message in log[self._read :]:
+            event = self.cluster.event_of(message)
+            if isinstance(event, OrderPlanned):
+                self._planned.add(event.tag)
+        self._read = len(log)
+        return tag in self._planned
+
+    def _move(self, second: int) -> None:
+        """Move the market: quiet, then to the stop or the target, and a little all the time."""
+        story, factor = self.story, 1.0
+        is_early = story.move in ("falls_at_once", "runs_away") and second > SIGNAL_SECOND
+        if second >= story.move_second or is_early:
+            factor = FACTORS[story.move]
+        self.market.factor = factor * (1 + 0.004 * self.random.randrange(-2, 3))
+        self.market.at_ms = NOW + round((self.begun + second) * 1000)
+
+    def _feed(self, second: int) -> None:
+        """Send the second's ticks, unless the feed is silent."""
+        begins = {"early": 3, "late": self.story.move_second - 2}.get(self.fault.effect, 0)
+        seconds = round(self.plan.seconds * 3)
+        if self.fault.point == "feed" and begins <= second < begins + seconds:
+            self.plan.happened = 1
+            return
+        self.cluster.publish(self.market.ticks(self.clock.now_ms()))
+
+    def _act(self, second: int) -> None:
+        """Do what people and the other services do."""
+        if second == SIGNAL_SECOND:
+            self.cluster.publish(signal(1, self.clock.now_ms()))
+        if second >= self.story.move_second + 8 or (
+            self.story.move == "by_hand" and second >= self.story.move_second
+        ):
+            self._ask_for_exits("exit")
+        self._act_as_planned(second)
+
+    def _act_as_planned(self, second: int) -> None:
+        moments = {"early": 4, "late": self.story.move_second + 1}
+        is_at = moments.get(self.fault.effect) == second
+        point = self.fault.point
+        if not is_at or point in ("feed", "update") or not self.entries():
+            return
+        symbol, held = self.contract(), self.exchange.seen.sides[self.contract()].ours
+        match point:
+            case "sale_by_hand":
+                self._trade("SELL", symbol, held)
+            case "purchase_by_hand":
+                self._trade("BUY", symbol, 75)
+            case "resting_by_hand":
+                self._rest(symbol, held)
+            case "halt":
+                self.halt()
+            case "exit_at_once":
+                self.halt()
+                self._ask_for_exits("at once")
+            case _:
+                return
+        self.plan.happened = 1
+
+    def _trade(self, side: str, symbol: str, quantity: int) -> None:
+        if quantity > 0:
+            self.house.note(f"by hand: {side} {quantity} {symbol}")
+            self.exchange.by_hand(side, symbol, quantity)
+
+    def _rest(self, symbol: str, held: int) -> None:
+        """Let an order by hand rest far from the market, over a part of what is held."""
+        if held >= 150:
+            self.exchange.by_hand("SELL", symbol, 75, price="180.00")
+
+    def halt(self) -> None:
+        """Halt trading, as the endpoint does."""
+        self.is_halted = True
+        self.house.note("halt")
+        at, parts = utc_from_ms(self.clock.now_ms()), ("chaos", self.clock.now_ms())
+        envelope = TradingHalted.without_cause(*parts, occurred_at=at, trading_day=DAY)
+        self.cluster.publish(TradingHalted(**envelope, reason="halted by the trader"))
+
+    def _ask_for_exits(self, why: str) -> None:
+        """Ask to leave every position, as the endpoint does; once for each reason."""
+        for plan in self.entries():
+            key = f"{plan.position_id}{why}"
+            if key not in self._asked:
+                self._asked.add(key)
+                self._publish_exit(plan, why)
+
+    def _publish_exit(self, plan: OrderPlanned, why: str) -> None:
+        at = utc_from_ms(self.clock.now_ms())
+        self.house.note(f"exit asked for: {why}")
+        self.cluster.publish(
+            ExitRequested(
+                event_id=identity("chaos exit", plan.position_id, why),
+                occurred_at=at,
+                trading_day=DAY,
+                correlation_id=plan.correlation_id,
+                position_id=plan.position_id,
+                signal_id=plan.signal_id,
+                reason="manual",
+                lots=None,
+            )
+        )
+
+    def _is_done(self, second: int) -> bool:
+        """Return whether nothing is under way any more."""
+        if second <= self.story.move_second or self.house.starting:
+            return False
+        if any(side.ours for side in self.exchange.seen.sides.values()):
+            return False
+        if any(row["tag"] and row["pending_quantity"] for row in self.exchange.account.orders()):
+            return False
+        return not violations(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Directed:
+    """A day by schedule: the fault happens at this visit of its point, so often, for so long."""
+
+    fault: str
+    story: Story
+    visit: int = 0
+    times: int = 1
+    seconds: float = 12.0
+
+
+def play_fault(fault: str, seed: int) -> Outcome:
+    """Play one run; the same fault and seed always give the same outcome."""
+    return play(_played(FAULTS[fault], seed, None), NOW)
+
+
+def play_directed(directed: Directed) -> Outcome:
+    """Play a day by schedule."""
+    return play(_played(FAULTS[directed.fault], 0, directed), NOW)
+
+
+async def _played(fault: Fault, seed: int, directed: Directed | None) -> Outcome:
+    random.seed(f"{fault.name} {seed}")  # what backs off between two tries draws from there
+    world = World(fault, seed, directed)
+    try:
+        await world.run()
+        return Outcome(
+            fault.name,
+            seed,
+            violations(world),
+            world.plan.happened,
+            asyncio.get_running_loop().time(),
+            bool(world.exchange.seen.orders_of),
+            world.house.story,
+        )
+    finally:
+        world.house.stop()
+
+
+@cache
+def _settings(is_large: bool) -> ExecutorSettings:
+    sizing, limits = Sizing(), RiskLimits()
+    if is_large:
+        sizing = Sizing(capital=Decimal(20_000_000))
+        limits = RiskLimits(lots_a_trade=50)
+    orders = OrderRules(
+        entry_timeout_ms=8_000, exit_timeout_ms=4_000, exit_retry_ms=1_000, doubt_ms=5_000
+    )
+    return ExecutorSettings(mode="paper", sizing=sizing, limits=limits, orders=orders)
+
+
+def _executor(parts: Parts, process: Process) -> Service:
+    house = process.house
+    venue = process.venue = ExchangeVenue(house.exchange, process, process.random)
+    return executor_service.make_service(_settings(house.is_large), parts, venue, waits=True)
+
+
+def _position(parts: Parts, _process: Process) -> Service:
+    return position_service.make_service(_position_settings(), parts)
+
+
+@cache
+def _position_settings() -> PositionSettings:
+    return PositionSettings()
+
+
+SERVICES: dict[str, MakeService] = {EXECUTOR: _executor, POSITION: _position}
+
+
+async def _until(second: float) -> None:
+    loop = asyncio.get_running_loop()
+    await asyncio.sleep(max(0.0, second - loop.time()))
