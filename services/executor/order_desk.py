@@ -22,10 +22,12 @@ from services.executor.domain.broker_replies import (
     Refused,
     Reply,
     ReplyLost,
+    Unchanged,
 )
 from services.executor.domain.commands import (
     CancelOrder,
     LookUp,
+    ModifyOrder,
     PlaceOrder,
     ReadContract,
     Request,
@@ -101,6 +103,8 @@ class OrderDesk:
             self._keep(await self._place(request, may_send))
         elif isinstance(request, CancelOrder):
             await self._cancel(request)
+        elif isinstance(request, ModifyOrder):
+            await self._modify(request)
         elif isinstance(request, LookUp):
             self._keep(await self._look_up(request))
         elif isinstance(request, ReadContract):
@@ -130,6 +134,17 @@ class OrderDesk:
         except BrokerError as error:
             tag = asked.order.plan.tag
             self._log.warning("a cancellation failed", tag=tag, reason=str(error))
+
+    async def _modify(self, asked: ModifyOrder) -> None:
+        """Request a change; one that was refused is told."""
+        quantity = asked.order.plan.quantity if asked.quantity is None else asked.quantity
+        try:
+            await self._venue.modify(
+                asked.broker_order_id, quantity, asked.price, asked.trigger_price
+            )
+        except BrokerError as error:
+            self._log.warning("a change failed", tag=asked.order.plan.tag, reason=str(error))
+            self._keep(Unchanged(asked.order, str(error)))
 
     async def _look_up(self, asked: LookUp) -> BookRead:
         try:

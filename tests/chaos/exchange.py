@@ -6,6 +6,7 @@ from collections.abc import Callable
 from contextvars import Context
 from dataclasses import dataclass, field
 from datetime import date
+from decimal import Decimal
 from typing import Any, Protocol, TypeVar
 
 from libs.market.rulebook import load_rulebook
@@ -14,6 +15,8 @@ from tests.chaos.market import Market
 
 T = TypeVar("T")
 Row = dict[str, Any]
+RULES = AccountRules(funds=Decimal(1_000_000_000))
+"""Funds for any short position: the broker's refusal must not hide that we wanted one."""
 RACE_MS = 1_500
 """A sale by hand so shortly before ours arrives that no read could have seen it in time."""
 
@@ -78,11 +81,15 @@ class Exchange:
 
     def __init__(self, market: Market, now_ms: Callable[[], int]) -> None:
         self.market, self.now_ms = market, now_ms
-        self.account = Account("AB1234", market, load_rulebook(), AccountRules())
+        self.account = Account("AB1234", market, load_rulebook(), RULES)
         self.listeners: list[Listener] = []
         self.seen = Seen()
         self.is_planned: Callable[[str], bool] = lambda _: True
         self.no_session_until_ms = 0
+        self.is_silent = False
+        """Whether the websockets say nothing."""
+        self.under_way = 0
+        """How many requests have not arrived yet."""
         self.numbers_by_order = False
         """Whether trade ids begin anew with each order."""
 
@@ -91,7 +98,10 @@ class Exchange:
         loop = asyncio.get_running_loop()
         reply: asyncio.Future[T] = loop.create_future()
 
+        self.under_way += 1
+
         def arrive() -> None:
+            self.under_way -= 1
             try:
                 value = call()
             except Exception as error:  # noqa: BLE001  the reply, for whoever waits
@@ -150,7 +160,7 @@ class Exchange:
             self._count_fills()
         for row in updates:
             trades = [one for one in self.trades() if one["order_id"] == row["order_id"]]
-            for listener in list(self.listeners):
+            for listener in [] if self.is_silent else list(self.listeners):
                 listener.hear(row, trades)
 
     def orders(self) -> list[tuple[Row, list[Row]]]:
@@ -174,7 +184,7 @@ class Exchange:
         """Begin another trading day with what is held."""
         self.market.trading_day = day
         dumped = self.account.dump()
-        self.account = Account.load(dumped, self.market, load_rulebook(), AccountRules())
+        self.account = Account.load(dumped, self.market, load_rulebook(), RULES)
         self.seen.fills = 0
 
     def net(self) -> Counter[str]:

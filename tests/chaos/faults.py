@@ -72,6 +72,7 @@ def _surroundings() -> _Made:
     points = ("feed", "sale_by_hand", "purchase_by_hand", "resting_by_hand", "halt", "exit_at_once")
     for point in points:
         yield from _many(point, ("early", "late"))
+    yield from _many("websocket", ("lost",))
     yield from _many("store", ("unavailable",))
     yield from _many("trade_ids", ("again",))
     yield from _many("night", ("early",))

@@ -130,9 +130,15 @@ class Process:
     async def _pause(self) -> None:
         """Stop the process for a while, as SIGSTOP does; a successor takes over meanwhile."""
         self._awake.clear()
-        asyncio.get_running_loop().call_later(self.seconds, self._awake.set)
+        self.house.paused += 1
+        asyncio.get_running_loop().call_later(self.seconds, self._wake)
         self.house.replace(self)
         await self._awake.wait()
+
+    def _wake(self) -> None:
+        self.house.note(f"{self.name} {self.number} wakes")
+        self.house.paused -= 1
+        self._awake.set()
 
     async def run(self) -> None:
         """Run the service as a process of its own does, until it fails or is killed."""
@@ -188,7 +194,7 @@ class House:
         self._services = services
         self.current: dict[str, Process] = {}
         self.count = 0
-        self.starting = 0
+        self.starting = self.paused = 0
         self.story: list[str] = []
         self.ended: list[tuple[str, BaseException]] = []
         asyncio.get_running_loop().set_task_factory(_owned_task)

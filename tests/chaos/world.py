@@ -46,12 +46,18 @@ NIGHT_SECONDS = 24 * 3600.0
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """What the seed decides besides the fault."""
+    """What the seed decides besides the fault.
 
-    move: str
-    move_second: int
-    quantity: int
-    is_large: bool
+    From `move_second` on the market moves; nobody trades in the first `dry_seconds` after it.
+    `is_deaf`: the websockets say nothing.
+    """
+
+    move: str = "stop"
+    move_second: int = 8
+    quantity: int = 10_000
+    is_large: bool = False
+    dry_seconds: int = 0
+    is_deaf: bool = False
 
     @classmethod
     def of(cls, random: Random, fault: Fault) -> "Story":
@@ -62,7 +68,8 @@ class Story:
             move = random.choice(("runs_away", "falls_at_once", "by_hand"))
             is_thin = True
         offered = (1_050 if is_large else 150) if is_thin else 10_000
-        return cls(move, second, offered, is_large)
+        dry = random.choice((0, 0, 0, 2, 6))
+        return cls(move, second, offered, is_large, dry)
 
 
 @dataclass(slots=True)
@@ -112,7 +119,8 @@ class World:
         self.is_halted = False
         self.begun = 0.0
         self.exchange.numbers_by_order = fault.point == "trade_ids"
-        self.plan.happened = int(fault.point in ("trade_ids", "nothing"))
+        self.exchange.is_silent = self.story.is_deaf or fault.point == "websocket"
+        self.plan.happened = int(fault.point in ("trade_ids", "nothing", "websocket"))
         self._asked: set[str] = set()
 
     async def run(self) -> None:
@@ -180,6 +188,8 @@ class World:
         is_early = story.move in ("falls_at_once", "runs_away") and second > SIGNAL_SECOND
         if second >= story.move_second or is_early:
             factor = FACTORS[story.move]
+        is_dry = 0 <= second - story.move_second < story.dry_seconds
+        self.market.quantity = 0 if is_dry else story.quantity
         self.market.factor = factor * (1 + 0.004 * self.random.randrange(-2, 3))
         self.market.at_ms = NOW + round((self.begun + second) * 1000)
 
@@ -269,7 +279,10 @@ class World:
 
     def _is_done(self, second: int) -> bool:
         """Return whether nothing is under way any more."""
-        if second <= self.story.move_second or self.house.starting:
+        house = self.house
+        if second <= self.story.move_second or house.starting or house.paused:
+            return False
+        if self.exchange.under_way:
             return False
         if any(side.ours for side in self.exchange.seen.sides.values()):
             return False

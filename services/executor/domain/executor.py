@@ -31,16 +31,22 @@ from services.executor.domain.broker_replies import (
     Refused,
     Reply,
     ReplyLost,
+    Unchanged,
 )
+from services.executor.domain.climbing import Climbing
 from services.executor.domain.closing import Closing
 from services.executor.domain.commands import CancelOrder, Effect, LookUp, PlaceOrder
 from services.executor.domain.decision import Decision, Trade, decide, decided, refused
 from services.executor.domain.doubts import Doubts, missing
+from services.executor.domain.exit_view import ExitViews
 from services.executor.domain.option_market import OptionMarket
 from services.executor.domain.order import GIVEN_UP, Order
 from services.executor.domain.plans import entry_plans
 from services.executor.domain.policy import Policy
 from services.executor.domain.risk import RiskBook
+
+MODIFICATIONS = 25
+"""How often the broker lets an order be changed."""
 
 
 @dataclass(slots=True)
@@ -65,7 +71,8 @@ class OptionsExecutor:
 
     def __post_init__(self) -> None:
         self.settings_mode = self.mode
-        self.closing = Closing(self.blotter, self.policy.orders, self._freeze)
+        climbing = Climbing(self.policy.ladder, ExitViews(self.market), MODIFICATIONS)
+        self.closing = Closing(self.blotter, self.policy.orders, self._freeze, climbing)
         self.truth = AccountTruth(self.blotter, self.market, self.risk, self.policy.orders)
 
     def on_event(self, event: Event, now_ms: int) -> tuple[Effect, ...]:
@@ -119,7 +126,7 @@ class OptionsExecutor:
             return self._on_contract(reply, now_ms)
         if isinstance(reply, AccountRead):
             return self.truth.on_read(reply, now_ms, self)
-        return self._on_reply_to_placing(reply, now_ms)
+        return self._on_reply_of_order(reply, now_ms)
 
     def _on_contract(self, reply: ContractRead, now_ms: int) -> tuple[Effect, ...]:
         """Sell; where the account lacks units, find out soon what became of them."""
@@ -128,14 +135,17 @@ class OptionsExecutor:
             self.truth.watch.soon(now_ms)
         return effects
 
-    def _on_reply_to_placing(
-        self, reply: Accepted | Refused | NotSent | ReplyLost, now_ms: int
+    def _on_reply_of_order(
+        self, reply: Accepted | Refused | Unchanged | NotSent | ReplyLost, now_ms: int
     ) -> tuple[Effect, ...]:
         order = reply.order
         if isinstance(reply, ReplyLost):
             return (LookUp((order,), reply.reason),)
         if isinstance(reply, Accepted):
             return self._on_accepted(order, reply.broker_order_id, now_ms)
+        if isinstance(reply, Unchanged):
+            order.modifications = MODIFICATIONS  # the next step cancels it, and sends another one
+            return ()
         if isinstance(reply, NotSent) and order.plan.leg == "exit":
             self.closing.on_not_sent(reply, now_ms)
             return ()
@@ -298,12 +308,13 @@ class OptionsExecutor:
         self.risk.enter(plan.position_id, underlying, quantity, distance, day)
 
     def _time_out(self, now_ms: int) -> list[Effect]:
-        """Cancel orders past their timeout; an exit is then sent again at the latest price."""
+        """Cancel purchases past their timeout; a sale climbs its ladder instead."""
         rules = self.policy.orders
         timeouts = {"entry": rules.entry_timeout_ms, "exit": rules.exit_timeout_ms}
         effects: list[Effect] = []
         for order in self.blotter.working():
-            if now_ms - order.plan.occurred_ms > timeouts[order.plan.leg]:
+            is_late = now_ms - order.plan.occurred_ms > timeouts[order.plan.leg]
+            if is_late and order.plan.transaction_type == "BUY":
                 effects += self.closing.cancel(order, now_ms)
         return effects
 
@@ -343,7 +354,8 @@ class OptionsExecutor:
         """After an order has changed: continue its exit; an entry without fills expires."""
         plan, effects = order.plan, list[Effect]()
         self._count_entry(plan)
-        effects += self.closing.alert_of_refusals(order, now_ms)
+        if order.has_ended and plan.leg == "exit" and plan.transaction_type == "SELL":
+            effects += self.closing.on_ended(order, now_ms)
         effects += self.closing.go_on(plan.position_id, now_ms)
         if plan.leg == "entry" and not self._may_still_hold(plan.position_id):
             kind = SignalRejected if order.state == "rejected" else SignalExpired

@@ -100,6 +100,12 @@ class OptionMarket:
             return None
         return Spot(instrument.tradingsymbol, quote.last_price, quote.at_ms, instrument.is_index)
 
+    def is_index(self, underlying: str) -> bool:
+        """Return whether an underlying is an index; one that is not listed is taken for one."""
+        self._add_listed()
+        instrument = self._spots.get(underlying)
+        return instrument is None or instrument.is_index
+
     def expiries(self, underlying: str, on: date) -> tuple[date, ...]:
         """Return the listed expiries of an underlying from a day on, nearest first."""
         self._add_listed()

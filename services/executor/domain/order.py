@@ -71,8 +71,20 @@ class Order:
     fills: dict[str, Fill] = field(default_factory=dict)
     cancel_asked_ms: int | None = None
     is_given_up: bool = False
+    modifications: int = 0
+    reason: str = ""
+    """Why it was rejected or cancelled, or is in doubt."""
     strays: dict[str, Stray] = field(default_factory=dict)
     _filled_by: dict[str, str] = field(default_factory=dict)
+    price: Decimal = field(init=False)
+    """The limit at the broker, rupees: the plan's until it is changed; 0 for MARKET."""
+
+    def __post_init__(self) -> None:
+        self.price = self.plan.price
+
+    def reprice(self, price: Decimal) -> None:
+        """Note that a change of the limit (rupees) is requested."""
+        self.price, self.modifications = price, self.modifications + 1
 
     @property
     def filled_quantity(self) -> int:
@@ -121,6 +133,7 @@ class Order:
         elif not event.reason.startswith(_ALERT):
             is_unknown = event.reason == GIVEN_UP or not self.broker_order_id
             self.is_given_up |= isinstance(event, OrderCancelled) and is_unknown
+            self.reason = event.reason or self.reason
             self._move(_STATE_OF[type(event)])
 
     def _add_fill(self, event: OrderFilled) -> None:

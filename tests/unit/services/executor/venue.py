@@ -1,7 +1,7 @@
 """A venue under the test's control, and an executor whose effects are carried out there at once."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import TypeVar
 
@@ -29,6 +29,7 @@ from services.executor.domain.commands import (
     CancelOrder,
     Effect,
     LookUp,
+    ModifyOrder,
     PlaceOrder,
     ReadAccount,
     ReadContract,
@@ -49,6 +50,7 @@ class VenueOrder:
     status: OrderStatus = "OPEN"
     fills: list[Fill] = field(default_factory=list)
     is_cancel_asked: bool = False
+    modifications: int = 0
 
     @property
     def left(self) -> int:
@@ -128,6 +130,8 @@ class Trading:
                 self._place(effect.order)
             elif isinstance(effect, CancelOrder):
                 self._cancel(effect)
+            elif isinstance(effect, ModifyOrder):
+                self._modify(effect)
             elif isinstance(effect, LookUp):
                 self._let_book_decide(effect)
             elif isinstance(effect, ReadContract):
@@ -242,6 +246,11 @@ class Trading:
         for known in self.venue.orders.values():
             if known.broker_order_id == asked.broker_order_id:
                 known.is_cancel_asked = True
+
+    def _modify(self, asked: ModifyOrder) -> None:
+        order = self.venue.orders[asked.order.plan.tag]
+        order.request = replace(order.request, price=asked.price)
+        order.modifications += 1
 
     def _let_book_decide(self, asked: LookUp) -> None:
         book = self.venue.book(self.now_ms) if self.is_book_readable else None
