@@ -30,7 +30,7 @@ from libs.broker.paper_orders import (
     used_by,
     within_limit,
 )
-from libs.broker.port.account import ContractState, Margin, NetPosition, Trade
+from libs.broker.port.account import ContractState, Margin, NetPosition, Trade, Unreadable
 from libs.broker.port.orders import Fill, MaySend, OrderRequest, OrderUpdate, always
 from libs.broker.port.venue import QuoteSource
 from libs.market.instruments import Instrument
@@ -108,6 +108,10 @@ class PaperBroker:
         exchange, at_ms = self._exchange, order.request.placed_ms
         most = exchange.modifications(at_ms) if exchange is not None else MODIFICATIONS
         return max(0, most - order.modifications)
+
+    def unreadable(self) -> Sequence[Unreadable]:
+        """Return nothing: there are no replies."""
+        return ()
 
     async def cancel(self, broker_order_id: str) -> None:
         """Cancel what is left of an order after the quotes that came before."""

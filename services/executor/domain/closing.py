@@ -6,7 +6,7 @@ fills prove is sold, with an alert: an exit never waits for ever.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from uuid import UUID
 
@@ -65,6 +65,16 @@ class Closing:
         if position_id in self._requests:
             self._requests[position_id].is_done = True
 
+    def is_leaving(self, position_id: UUID) -> bool:
+        """Whether units of a position are asked to be sold that are still held."""
+        requests, orders = self._requests.get(position_id), self.blotter.of_position(position_id)
+        if requests is None or not orders:
+            return False
+        holding = self.blotter.holding(position_id)
+        free = replace(holding, guarding=0)
+        is_wanted = requests.quantity(free, orders[0].plan.contract.lot_size) > 0
+        return is_wanted or holding.selling > 0
+
     def due(self, now_ms: int) -> tuple[Effect, ...]:
         """Go on with every exit that is not done."""
         effects: list[Effect] = []
@@ -84,11 +94,18 @@ class Closing:
             return ()
         orders, holding = self.blotter.of_position(position_id), self.blotter.holding(position_id)
         is_overselling = holding.sold + holding.selling > holding.bought
-        ending = [one for one in orders if _may_go(one, is_overselling=is_overselling)]
+        is_leaving = self.is_leaving(position_id)
+        ending = [
+            one
+            for one in orders
+            if _may_go(one, is_overselling=is_overselling) or (one.is_stop and is_leaving)
+        ]
         working = [one for one in ending if one.working_quantity]
         effects: list[Effect] = [made for one in working for made in self.cancel(one, now_ms)]
-        sales = [one for one in self._exits_of(position_id) if one.working_quantity]
-        if orders and not holding.buying_surely and not is_overselling:
+        sales = [
+            one for one in self._exits_of(position_id) if one.working_quantity and not one.is_stop
+        ]
+        if orders and not (holding.buying_surely or holding.guarding or is_overselling):
             if sales:
                 effects += self.climbing.climb(sales, now_ms)
             effects += self._prepare_sale(orders[0].plan, now_ms)

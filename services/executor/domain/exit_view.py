@@ -42,10 +42,8 @@ class ExitViews:
             return None
         day = utc_from_ms(now_ms).astimezone(IST).date()
         is_index = self.market.is_index(contract.underlying)
-        reach = option_price_limits(day).protection(is_index).reach(last)
-        if not reach.is_finite():
-            return None
-        return PriceRange(lowest=max(last - reach, Decimal(0)), highest=last + reach)
+        low, high = option_price_limits(day).protection(is_index).around(last)
+        return PriceRange(low, high) if high.is_finite() else None
 
 
 def _bid(quote: Quote, now_ms: int) -> Decimal | None:

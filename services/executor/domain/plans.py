@@ -13,6 +13,7 @@ from services.executor.domain.decision import Trade
 from services.executor.domain.ladder import LadderStep
 from services.executor.domain.order import tag_of
 from services.executor.domain.policy import OrderRules
+from services.executor.domain.resting_stop import StopLevels
 
 
 def position_id_of(signal_id: UUID) -> UUID:
@@ -119,6 +120,39 @@ def _exit_plan(
         reason=request.reason,
         order_type=step.order_type,
         price=step.price,
+        product=entry.product,
+    )
+
+
+def stop_plan(
+    entry: OrderPlanned, number: int, quantity: int, levels: StopLevels, now_ms: int
+) -> OrderPlanned:
+    """Return a stop-limit sale that rests at the exchange."""
+    at, order_id = utc_from_ms(now_ms), identity("Order", entry.signal_id, "stop", number)
+    envelope = OrderPlanned.after(
+        entry,
+        order_id,
+        occurred_at=at,
+        trading_day=at.astimezone(IST).date(),
+        correlation_id=entry.correlation_id,
+    )
+    details = entry.details
+    details.update(
+        {
+            "order_id": order_id,
+            "tag": tag_of(order_id),
+            "leg": "exit",
+            "transaction_type": "SELL",
+            "quantity": quantity,
+        }
+    )
+    return OrderPlanned(
+        **envelope,
+        **details,
+        reason="stop_loss",
+        order_type="SL",
+        price=levels.price,
+        trigger_price=levels.trigger_price,
         product=entry.product,
     )
 

@@ -144,6 +144,13 @@ class RiskBook:
         exposure = self._open.get(position_id)
         return None if exposure is None else exposure.at_risk
 
+    def stop_loss_of(self, position_id: UUID) -> Decimal | None:
+        """Return the stop of a position as it is now (rupees), None if it is not known here."""
+        exposure = self._open.get(position_id)
+        return (
+            None if exposure is None or exposure.position is None else exposure.position.stop_loss
+        )
+
     def result_of(self, day: date) -> DayResult:
         """Return the result of the day that is counted; nothing was traded on a later one."""
         if day != self._day:
