@@ -1,74 +1,42 @@
 """Paper trading: orders fill at the opposite side of the quote.
 
 An order fills at the first quote whose exchange time is at least its placing plus the latency:
-a buy at the ask, a sale at the bid, at most the quoted quantity per quote, which orders share;
-without a two-sided quote at the last price with slippage against us. A limit order fills only
-within its limit.
+a buy at the ask, a sale at the bid, at most the quoted quantity per quote, which orders share. A
+quote with one side alone fills what meets that side, and nothing else. Without any side (the feed
+has no depth), or where the sides contradict each other, the last price counts, with slippage
+against us. A limit order fills only within its limit; a stop-limit order becomes one when the last
+price reaches its trigger. A cancellation comes after the quotes that were there before it. Orders
+end with their day, and `paper_exchange.py` says what is refused.
 """
 
 import asyncio
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
-from typing import Annotated
-
-from pydantic.dataclasses import dataclass as pydantic_dataclass
+from dataclasses import dataclass, replace
+from decimal import Decimal
 
 from libs.broker.errors import OrderNotSent, OrderRefused
-from libs.broker.port.account import ContractState, Margin, NetPosition, Trade
+from libs.broker.paper_exchange import PaperExchange
+from libs.broker.paper_orders import (
+    MODIFICATIONS,
+    PaperOrder,
+    PaperRules,
+    blocked_by,
+    day_of,
+    exact,
+    has_depth,
+    offer,
+    reaches,
+    used_by,
+    within_limit,
+)
+from libs.broker.port.account import ContractState, Margin, NetPosition, Trade, Unreadable
 from libs.broker.port.orders import Fill, MaySend, OrderRequest, OrderUpdate, always
 from libs.broker.port.venue import QuoteSource
-from libs.market.bounds import STRICT
+from libs.market.instruments import Instrument
 from libs.market.quotes import Quote
-from libs.market.units import Fraction, Milliseconds
 
-PAISE = Decimal("0.05")
-
-
-@pydantic_dataclass(frozen=True, slots=True, config=STRICT)
-class PaperRules:
-    """`latency_ms` until a quote counts; `slippage` as a fraction of the last price."""
-
-    latency_ms: Annotated[int, Milliseconds(0, 60_000)] = 500
-    slippage: Annotated[float, Fraction(0, "0.2")] = 0.001
-
-
-@dataclass(slots=True)
-class _PaperOrder:
-    request: OrderRequest
-    broker_order_id: str
-    fills: list[Fill] = field(default_factory=list)
-    last_quote_ms: int = -1
-    is_cancelled: bool = False
-
-    @property
-    def filled(self) -> int:
-        return sum(fill.quantity for fill in self.fills)
-
-    @property
-    def is_working(self) -> bool:
-        return not self.is_cancelled and self.filled < self.request.quantity
-
-    def update(self, at_ms: int, reason: str = "") -> OrderUpdate:
-        status = "CANCELLED" if self.is_cancelled else "OPEN" if self.is_working else "COMPLETE"
-        return OrderUpdate(
-            broker_order_id=self.broker_order_id,
-            tag=self.request.tag,
-            status=status,  # type: ignore[arg-type]  # one of three literals
-            at_ms=at_ms,
-            fills=tuple(self.fills),
-            reason=reason,
-            exchange=self.request.exchange,
-            tradingsymbol=self.request.tradingsymbol,
-            transaction_type=self.request.transaction_type,
-            product=self.request.product,
-            quantity=self.request.quantity,
-        )
-
-    def is_of(self, exchange: str, tradingsymbol: str) -> bool:
-        asked = self.request
-        return (asked.exchange, asked.tradingsymbol) == (exchange, tradingsymbol)
+__all__ = ["PaperBroker", "PaperConnector", "PaperRules"]
 
 
 class PaperBroker:
@@ -77,16 +45,23 @@ class PaperBroker:
     may_lose_replies = False
     is_real = False
 
-    def __init__(self, rules: PaperRules) -> None:
+    def __init__(self, rules: PaperRules, exchange: PaperExchange | None = None) -> None:
         self._rules = rules
-        self._orders: dict[str, _PaperOrder] = {}
+        self._exchange = exchange
+        self._quotes: QuoteSource | None = None
+        self._orders: dict[str, PaperOrder] = {}
         self._past: tuple[OrderUpdate, ...] = ()
         self._held: Counter[tuple[str, str, str]] = Counter()
         self._updates: list[OrderUpdate] = []
         self._has_updates = asyncio.Event()
 
+    def list_instrument(self, instrument: Instrument) -> None:
+        """Note an instrument of the day: orders for it are held to its lot, tick and freeze."""
+        if self._exchange is not None:
+            self._exchange.list_instrument(instrument)
+
     async def place(self, request: OrderRequest, may_send: MaySend = always) -> str:
-        """Accept an order; raise OrderRefused for a repeated tag or a quantity below 1."""
+        """Accept an order; raise OrderRefused for a repeated tag or what the exchange refuses."""
         if not may_send():
             raise OrderNotSent("the order waited too long before it could be sent")
         broker_order_id = f"paper-{request.tag}"
@@ -94,7 +69,9 @@ class PaperBroker:
             raise OrderRefused(f"an order with tag {request.tag} was placed before")
         if request.quantity <= 0:
             raise OrderRefused(f"quantity must be positive, not {request.quantity}")
-        self._orders[broker_order_id] = _PaperOrder(request, broker_order_id)
+        self._check(request, request.placed_ms)
+        self._check_funds(request, Decimal(0))
+        self._orders[broker_order_id] = PaperOrder(request, broker_order_id)
         return broker_order_id
 
     async def modify(
@@ -104,23 +81,45 @@ class PaperBroker:
         price: Decimal,
         trigger_price: Decimal = Decimal(0),
     ) -> None:
-        """Change quantity and price of an open LIMIT order; OrderRefused if there is none."""
+        """Change quantity and prices of an open LIMIT or SL order; OrderRefused if there is none.
+
+        A trigger that was reached stays as it was.
+        """
         order = self._orders.get(broker_order_id)
-        if order is None or not order.is_working or order.request.order_type != "LIMIT":
+        if order is None or not order.is_working or order.request.order_type == "MARKET":
             raise OrderRefused(f"{broker_order_id} is not an open limit order")
         if quantity <= order.filled:
             raise OrderRefused(f"{order.filled} units are filled already")
-        order.request = replace(
-            order.request, quantity=quantity, price=price, trigger_price=trigger_price
-        )
+        if not self.modifications_left(broker_order_id):
+            raise OrderRefused(f"{broker_order_id} was modified too often")
+        before = order.request
+        trigger = trigger_price if order.awaits_trigger else before.trigger_price
+        request = replace(before, quantity=quantity, price=price, trigger_price=trigger)
+        self._check(self._as_it_works(order, request), max(order.last_quote_ms, before.placed_ms))
+        self._check_funds(request, blocked_by(order))
+        order.request = request
+        order.modifications += 1
+
+    def modifications_left(self, broker_order_id: str) -> int:
+        """Return how often an order may still be modified; 0 if it is not known."""
+        order = self._orders.get(broker_order_id)
+        if order is None:
+            return 0
+        exchange, at_ms = self._exchange, order.request.placed_ms
+        most = exchange.modifications(at_ms) if exchange is not None else MODIFICATIONS
+        return max(0, most - order.modifications)
+
+    def unreadable(self) -> Sequence[Unreadable]:
+        """Return nothing: there are no replies."""
+        return ()
 
     async def cancel(self, broker_order_id: str) -> None:
-        """Cancel what is left of an order."""
+        """Cancel what is left of an order after the quotes that came before."""
+        if self._quotes is not None:
+            self.on_quotes(self._quotes)
         order = self._orders.get(broker_order_id)
         if order is not None and order.is_working:
-            order.is_cancelled = True
-            at_ms = max(order.last_quote_ms, order.request.placed_ms)
-            self._report(order.update(at_ms, "cancelled on request"))
+            self._end(order, "cancelled on request")
 
     async def orders(self) -> Sequence[OrderUpdate]:
         """Return the orders of before the start that filled, and all since then."""
@@ -168,12 +167,16 @@ class PaperBroker:
         )
 
     async def required_margin(self, request: OrderRequest) -> Decimal | None:
-        """Return None: there is no calculator."""
-        return None
+        """Return what a purchase costs, rupees; None without a capital, and for a sale."""
+        is_purchase = request.transaction_type == "BUY"
+        return self._cost(request) if is_purchase and self._rules.capital else None
 
     async def margins(self) -> Mapping[str, Margin]:
-        """Return an empty mapping: there are no funds."""
-        return {}
+        """Return the funds; without a capital there are none: an empty mapping."""
+        if self._rules.capital is None:
+            return {}
+        used = used_by(self._orders.values())
+        return {"equity": Margin(available=self._rules.capital - used, used=used)}
 
     def begin_with(self, held: Sequence[NetPosition], past: Sequence[OrderUpdate]) -> None:
         """Begin with these positions, which include what these orders filled."""
@@ -210,61 +213,85 @@ class PaperBroker:
 
     def on_quotes(self, quotes: QuoteSource) -> None:
         """Fill orders from the latest quotes, in the order of placing."""
+        self._quotes = quotes
         taken: Counter[tuple[int, str]] = Counter()
-        for order in self._orders.values():
-            if not order.is_working:
-                continue
+        for order in [one for one in self._orders.values() if one.is_working]:
             quote = quotes.quote(order.request.instrument_token)
-            if quote is not None and self._counts(order, quote):
-                order.last_quote_ms = quote.at_ms
+            if quote is None or not self._counts(order, quote):
+                continue
+            if day_of(quote.at_ms) > day_of(order.request.placed_ms):
+                self._end(order, "lapsed at the end of the day")
+                continue
+            order.last_quote_ms = quote.at_ms
+            if self._works(order, quote):
                 place = (order.request.instrument_token, order.request.transaction_type)
                 taken[place] += self._fill(order, quote, taken[place])
+
+    def _works(self, order: PaperOrder, quote: Quote) -> bool:
+        """Return whether an order may fill; note a trigger that is reached now."""
+        if not order.awaits_trigger:
+            return True
+        if not reaches(order.request, quote.last_price):
+            return False
+        order.is_triggered = True
+        self._report(order.update(quote.at_ms))
+        return True
+
+    def _end(self, order: PaperOrder, reason: str) -> None:
+        order.is_cancelled = True
+        at_ms = max(order.last_quote_ms, order.request.placed_ms)
+        self._report(order.update(at_ms, reason))
+
+    def _check(self, request: OrderRequest, at_ms: int) -> None:
+        if self._exchange is None:
+            return
+        why = self._exchange.objection(request, at_ms, self._last_price(request))
+        if why is not None:
+            raise OrderRefused(why)
+
+    def _as_it_works(self, order: PaperOrder, request: OrderRequest) -> OrderRequest:
+        """Return a request as it is checked: a triggered stop is a limit order."""
+        return replace(request, order_type="LIMIT") if order.is_triggered else request
+
+    def _check_funds(self, request: OrderRequest, blocked: Decimal) -> None:
+        """Refuse a purchase that costs more than is free; `blocked` is what it holds already."""
+        capital = self._rules.capital
+        if capital is None or request.transaction_type != "BUY":
+            return
+        cost, free = self._cost(request), capital - used_by(self._orders.values()) + blocked
+        if cost > max(free, Decimal(0)):
+            raise OrderRefused(
+                f"Insufficient funds. Required margin is {cost:.2f} but available margin is "
+                f"{free:.2f}."
+            )
+
+    def _cost(self, request: OrderRequest) -> Decimal:
+        price = request.price or self._last_price(request) or Decimal(0)
+        return price * request.quantity
+
+    def _last_price(self, request: OrderRequest) -> Decimal | None:
+        quote = self._quotes.quote(request.instrument_token) if self._quotes else None
+        return exact(quote.last_price) if quote and quote.last_price > 0 else None
 
     def _report(self, update: OrderUpdate) -> None:
         self._updates.append(update)
         self._has_updates.set()
 
-    def _counts(self, order: _PaperOrder, quote: Quote) -> bool:
+    def _counts(self, order: PaperOrder, quote: Quote) -> bool:
         earliest_ms = order.request.placed_ms + self._rules.latency_ms
         return quote.at_ms >= earliest_ms and quote.at_ms > order.last_quote_ms
 
-    def _fill(self, order: _PaperOrder, quote: Quote, taken: int) -> int:
+    def _fill(self, order: PaperOrder, quote: Quote, taken: int) -> int:
         """Fill from what the quote offers beyond `taken` units; return the units filled."""
-        price, offered = self._offer(order.request, quote)
-        available = offered if quote.mid is None else offered - taken
+        price, offered = offer(order.request, quote, self._rules.slippage)
+        available = offered - taken if has_depth(quote) else offered
         quantity = min(available, order.request.quantity - order.filled)
-        if quantity <= 0 or not _within_limit(order.request, price):
+        if quantity <= 0 or not within_limit(order.request, price):
             return 0
         fill_id = f"{order.broker_order_id}-{len(order.fills) + 1}"
         order.fills.append(Fill(fill_id, quantity, price, quote.at_ms))
         self._report(order.update(quote.at_ms))
         return quantity
-
-    def _offer(self, request: OrderRequest, quote: Quote) -> tuple[Decimal, int]:
-        """Return the price and the units that the market offers to this order."""
-        is_buy = request.transaction_type == "BUY"
-        if quote.mid is not None:
-            price = quote.ask_price if is_buy else quote.bid_price
-            return _decimal(price), quote.ask_quantity if is_buy else quote.bid_quantity
-        if not quote.last_price > 0:
-            return Decimal(0), 0
-        away = 1 + self._rules.slippage if is_buy else 1 - self._rules.slippage
-        rounding = ROUND_CEILING if is_buy else ROUND_FLOOR
-        steps = (_decimal(quote.last_price) * Decimal(str(away)) / PAISE).to_integral(rounding)
-        return max(PAISE, steps * PAISE), request.quantity
-
-
-def _within_limit(request: OrderRequest, price: Decimal) -> bool:
-    if request.order_type == "MARKET":
-        return True
-    if request.transaction_type == "BUY":
-        return price <= request.price
-    return price >= request.price
-
-
-def _decimal(price: float) -> Decimal:
-    """Return a market price as a Decimal, exact to the paisa."""
-    return Decimal(str(round(price, 2)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,5 +301,5 @@ class PaperConnector:
     rules: PaperRules
 
     def venue(self) -> PaperBroker:
-        """Return a venue without orders."""
-        return PaperBroker(self.rules)
+        """Return a venue without orders, which keeps the exchange's rules."""
+        return PaperBroker(self.rules, PaperExchange())

@@ -6,9 +6,10 @@ from uuid import UUID
 
 from pydantic import AwareDatetime
 
+from libs.events.control import ControlEvent
 from libs.events.event import Event, Told
 from libs.events.instruments import Contract
-from libs.events.orders import Mode
+from libs.events.orders import Mode, OrderFilled
 
 ExitReason = Literal[
     "stop_loss",
@@ -22,11 +23,24 @@ ExitReason = Literal[
 ]
 
 
+def fill_key(fill: OrderFilled) -> str:
+    """Return what identifies a fill: the exchange's ids begin anew each day and on each exchange.
+
+    `day/exchange/order at the broker/fill`.
+    """
+    day, exchange = fill.trading_day.isoformat(), fill.contract.exchange
+    return "/".join((day, exchange, fill.broker_order_id, fill.fill_id))
+
+
 class PositionEvent(Event):
     """The whole state of a position. Money in rupees; `quantity` is what is held, in units.
 
-    `realised` and `unrealised` are before charges, `net` is realised less charges.
-    `highest_price` and `lowest_price` are the extremes since the opening.
+    It is negative where more was sold than held. `entry_price` is the average price paid, from
+    which `stop_loss` and `target` keep the distances that the plan gave them. `realised` and
+    `unrealised` are before charges, `net` is realised less charges. `last_price` is the valuation;
+    `highest_price` and `lowest_price` are the extremes since the opening that the stop saw.
+    `fill_ids` are `fill_key`s, those of earlier openings included; `openings` counts how often a
+    late fill opened it again.
     """
 
     position_id: UUID
@@ -59,6 +73,7 @@ class PositionEvent(Event):
     exit_reason: ExitReason | None = None
     fill_ids: tuple[str, ...]
     order_ids: tuple[UUID, ...]
+    openings: int = 1
 
     def told(self) -> Told:
         """Return what is held, or was, with its prices and its result, rupees."""
@@ -76,7 +91,7 @@ class PositionEvent(Event):
 
 
 class PositionOpened(PositionEvent):
-    """The first fill of an entry."""
+    """The first fill of an entry, or a late fill after the closing."""
 
     type: Literal["PositionOpened"] = "PositionOpened"
 
@@ -88,7 +103,7 @@ class PositionUpdated(PositionEvent):
 
 
 class PositionClosed(PositionEvent):
-    """The last unit was sold."""
+    """The last unit was sold, or bought back."""
 
     type: Literal["PositionClosed"] = "PositionClosed"
 
@@ -105,6 +120,22 @@ class ExitRequested(Event):
     def told(self) -> Told:
         """Return why, and how many lots (None: all)."""
         return {"reason": self.reason, "lots": self.lots}
+
+
+Alert = Literal["unguarded", "expired", "calendar_ends", "oversold"]
+
+
+class PositionAlerted(ControlEvent):
+    """A position that needs a person: what is wrong with it, in a word and in `reason`."""
+
+    type: Literal["PositionAlerted"] = "PositionAlerted"
+    position_id: UUID
+    contract: str
+    alert: Alert
+
+    def told(self) -> Told:
+        """Return the contract, what is wrong, and why."""
+        return {**super().told(), "contract": self.contract, "alert": self.alert}
 
 
 class PerformanceMeasured(Event):

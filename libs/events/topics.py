@@ -70,6 +70,7 @@ _CONTROL = (
     control.StrategyStopped,
     control.ControlUsed,
     control.ServiceFailed,
+    positions.PositionAlerted,
 )
 
 

@@ -23,6 +23,11 @@ class PriceReach:
         is_below = reference <= self.boundary
         return self.rupees if is_below else reference * self.percent / 100
 
+    def around(self, reference: Decimal) -> tuple[Decimal, Decimal]:
+        """Return the lowest price of a sale and the highest of a purchase, rupees."""
+        reach = self.reach(reference)
+        return max(reference - reach, Decimal(0)), reference + reach
+
 
 @dataclass(frozen=True, slots=True)
 class OptionPriceLimits:

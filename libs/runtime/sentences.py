@@ -38,6 +38,7 @@ SENTENCES: Mapping[str, str] = {
     "stop {stop_loss:rupees}, target {target:rupees}",
     "PositionClosed": "closed {contract}{exit_reason:because}, in {entry_price:rupees}, "
     "out {exit_price:rupees}, net {net:rupees}",
+    "PositionAlerted": "look at the position in {contract}{reason:because}",
     "ExitRequested": "wants a position closed{reason:because}",
     "PerformanceMeasured": "{strategy} on {underlying} today: {trades} closed, net {net:rupees}",
     "TradingHalted": "trading is halted, exits go on{reason:because}",

@@ -33,6 +33,8 @@ from libs.runtime.logs import logger_of
 from libs.runtime.retry import is_retriable, retrying
 from libs.runtime.subscription import Emit
 from services.executor.domain.overview import Overview
+from services.executor.domain.reconciliation import ReconciliationView
+from services.executor.reconciliation_reply import Reconciliation, reconciliation_of
 from services.executor.replies import Answer, Asked, HaltAsked, ModeAsked, State, state_of
 
 MakeEvents = Callable[[], Sequence[Event]]
@@ -112,7 +114,10 @@ class CommandQueue:
 
 
 def control_router(
-    access: Access, commands: CommandQueue, now: Callable[[], Overview]
+    access: Access,
+    commands: CommandQueue,
+    now: Callable[[], Overview],
+    reconciled: Callable[[], ReconciliationView],
 ) -> APIRouter:
     """Return the endpoints."""
     router = APIRouter(prefix="/control", tags=["control"], responses=_RESPONSES)
@@ -133,6 +138,16 @@ def control_router(
         await _started(commands)
         await _noted(commands, commands.used("state", token.name, "done", ""))
         return state_of(now())
+
+    @router.get("/reconciliation")
+    async def reconciliation(
+        token: Annotated[AccessToken, Depends(admitted("state", "read"))],
+    ) -> Reconciliation:
+        """Return what the last comparison of our books with the broker's account has found."""
+        await _started(commands)
+        use = commands.used("state", token.name, "done", "reconciliation")
+        await _noted(commands, use)
+        return reconciliation_of(reconciled())
 
     @router.post("/halt")
     async def halt(

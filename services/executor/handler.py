@@ -49,7 +49,8 @@ class Lease:
 class ExecutorHandler:
     """Carries out what the domain decides, in order, one event, update or reply at a time.
 
-    With `waiting` a start without a session waits for a login, and says so there.
+    With `waiting` a start without a session waits for a login, and says so there. With `in_turn`
+    requests to the broker are carried out one after the other, before anything else.
 
     `_decided` are the effects of each decision whose events are not published yet, `_asked` the
     cancellations and reads that are due, `_planned` the orders whose plans are published.
@@ -62,13 +63,15 @@ class ExecutorHandler:
         bus: Bus,
         clock: Clock,
         waiting: Waiting | None = None,
+        *,
+        in_turn: bool = False,
     ) -> None:
         self._executor = executor
         self._venue = venue
         self._bus = bus
         self._clock = clock
         self._waiting = waiting
-        self._desk = OrderDesk(venue, waiting)
+        self._desk = OrderDesk(venue, waiting, in_turn=in_turn)
         self._turn = asyncio.Lock()
         self._decided: deque[tuple[Effect, ...]] = deque()
         self._asked: deque[Request] = deque()

@@ -2,8 +2,8 @@
 
 Requests run outside of the handler's lock and of any transaction of the bus, each in a task of its
 own: waiting for one reply blocks neither quotes nor other orders. The venue gives urgent requests
-a lane of their own. A venue that answers at once is called in line, so that a replay stays
-deterministic.
+a lane of their own. Where the outcome must not depend on the machine (replay, demo, a venue that
+answers at once) they are carried out in turn, one after the other.
 """
 
 import asyncio
@@ -22,10 +22,12 @@ from services.executor.domain.broker_replies import (
     Refused,
     Reply,
     ReplyLost,
+    Unchanged,
 )
 from services.executor.domain.commands import (
     CancelOrder,
     LookUp,
+    ModifyOrder,
     PlaceOrder,
     ReadContract,
     Request,
@@ -39,10 +41,14 @@ READ_SECONDS = 1.0
 class OrderDesk:
     """Sends requests, and keeps their replies until they are taken.
 
-    With `waiting` it says there that a session is missing.
+    With `waiting` it says there that a session is missing. `in_turn`: each request is carried out
+    before the next step, however long that takes.
     """
 
-    def __init__(self, venue: Venue, waiting: Waiting | None = None) -> None:
+    def __init__(
+        self, venue: Venue, waiting: Waiting | None = None, *, in_turn: bool = False
+    ) -> None:
+        self._is_in_turn = in_turn or not venue.may_lose_replies
         self._venue = venue
         self._waiting = waiting
         self._log = logger_of("executor")
@@ -60,7 +66,7 @@ class OrderDesk:
 
         `may_send` is asked in the moment before an order leaves.
         """
-        if not self._venue.may_lose_replies:
+        if self._is_in_turn:
             await self._answer(request, may_send)
             return
         call = asyncio.create_task(self._answer(request, may_send))
@@ -101,6 +107,8 @@ class OrderDesk:
             self._keep(await self._place(request, may_send))
         elif isinstance(request, CancelOrder):
             await self._cancel(request)
+        elif isinstance(request, ModifyOrder):
+            await self._modify(request)
         elif isinstance(request, LookUp):
             self._keep(await self._look_up(request))
         elif isinstance(request, ReadContract):
@@ -131,6 +139,17 @@ class OrderDesk:
             tag = asked.order.plan.tag
             self._log.warning("a cancellation failed", tag=tag, reason=str(error))
 
+    async def _modify(self, asked: ModifyOrder) -> None:
+        """Request a change; one that was refused is told."""
+        quantity = asked.order.plan.quantity if asked.quantity is None else asked.quantity
+        try:
+            await self._venue.modify(
+                asked.broker_order_id, quantity, asked.price, asked.trigger_price
+            )
+        except BrokerError as error:
+            self._log.warning("a change failed", tag=asked.order.plan.tag, reason=str(error))
+            self._keep(Unchanged(asked.order, str(error)))
+
     async def _look_up(self, asked: LookUp) -> BookRead:
         try:
             return BookRead(asked, await self._venue.orders())
@@ -141,7 +160,7 @@ class OrderDesk:
     async def _read_contract(self, asked: ReadContract) -> ContractRead:
         contract = asked.entry.contract
         try:
-            async with asyncio.timeout(READ_SECONDS):
+            async with asyncio.timeout(None if self._is_in_turn else READ_SECONDS):
                 state = await self._venue.contract(contract.exchange, contract.tradingsymbol)
         except SessionError as error:
             self._note_login(str(error))

@@ -21,6 +21,7 @@ from services.executor.domain import rows
 from services.executor.domain.executor import OptionsExecutor
 from services.executor.domain.option_market import OptionMarket
 from services.executor.domain.overview import Overview, overview
+from services.executor.domain.reconciliation import ReconciliationView, view_of
 from services.executor.domain.risk import RiskBook
 from services.executor.domain.stakes import stakes_of
 from services.executor.handler import ExecutorHandler
@@ -109,11 +110,17 @@ def _measure(executor: OptionsExecutor, venue: Venue, measured: TradingMetrics) 
 
 
 def make_service(
-    settings: ExecutorSettings, parts: Parts, venue: Venue, *, waits: bool = False
+    settings: ExecutorSettings,
+    parts: Parts,
+    venue: Venue,
+    *,
+    waits: bool = False,
+    in_turn: bool = False,
 ) -> Service:
     """Return the service around an OptionsExecutor; SettingsError for live mode or venue.
 
-    With `waits` a start without a session waits for a login; else it fails.
+    With `waits` a start without a session waits for a login; else it fails. With `in_turn` the
+    broker is asked in turn, so that the outcome does not depend on the machine.
     """
     if settings.mode == "live":
         raise SettingsError(
@@ -135,8 +142,9 @@ def make_service(
         rulebook=load_rulebook(),
         risk=RiskBook(policy.limits, policy.sizing.capital),
     )
+    executor.guarding.is_on = policy.resting_stop.is_on and venue.may_lose_replies
     handler = ExecutorHandler(
-        executor, venue, parts.bus, parts.clock, parts.waiting if waits else None
+        executor, venue, parts.bus, parts.clock, parts.waiting if waits else None, in_turn=in_turn
     )
     inputs = Subscription(
         group="executor",
@@ -178,6 +186,9 @@ def make_service(
     def now() -> Overview:
         return overview(executor, parts.clock.now_ms())
 
+    def reconciled() -> ReconciliationView:
+        return view_of(executor.truth.watch.reconciler, parts.clock.now_ms())
+
     access = Access(settings.control.tokens, settings.control.per_minute)
     commands = CommandQueue(handler.publish, parts.clock)
     watch = _Watch(venue, handler).run
@@ -191,6 +202,6 @@ def make_service(
         close=handler.close,
         describe=describe,
         measure=lambda: _measure(executor, venue, parts.metrics.trading),
-        router=control_router(access, commands, now) if access.tokens else None,
+        router=control_router(access, commands, now, reconciled) if access.tokens else None,
         note=_CONTROLLED if access.tokens else _NOT_CONTROLLED,
     )

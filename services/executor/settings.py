@@ -14,6 +14,7 @@ from libs.runtime.access import AccessToken
 from libs.runtime.brokers.registry import BrokerName
 from libs.runtime.process import ServiceProcess
 from libs.runtime.settings import KiteSettings, Section
+from services.executor.domain.ladder import LadderRules
 from services.executor.domain.policy import (
     ChainFilter,
     EntryFilter,
@@ -24,6 +25,7 @@ from services.executor.domain.policy import (
     ScoreWeights,
     Sizing,
 )
+from services.executor.domain.resting_stop import RestingStopRules
 
 
 class ControlSettings(Section):
@@ -51,6 +53,12 @@ class ExecutorSettings(Section):
     levels: LevelRules = Field(default_factory=LevelRules, description="stop and target")
     limits: RiskLimits = Field(default_factory=RiskLimits, description="risk limits")
     orders: OrderRules = Field(default_factory=OrderRules, description="how orders are sent")
+    ladder: LadderRules = Field(
+        default_factory=LadderRules, description="how an exit is repriced until it fills"
+    )
+    resting_stop: RestingStopRules = Field(
+        default_factory=RestingStopRules, description="the stop order at the exchange"
+    )
     control: ControlSettings = Field(ControlSettings(), description="who may halt and resume")
     paper: PaperRules = Field(default_factory=PaperRules, description="fills in paper mode")
 
@@ -79,6 +87,8 @@ class ExecutorSettings(Section):
             levels=self.levels,
             limits=self.limits,
             orders=self.orders,
+            ladder=self.ladder,
+            resting_stop=self.resting_stop,
         )
 
 

@@ -8,6 +8,7 @@ from functools import partial
 
 from libs.events.control import HistoryLoaded
 from libs.events.event import Event, utc_from_ms
+from libs.events.instruments import Contract
 from libs.events.positions import PositionClosed, PositionEvent
 from libs.market.calendar import load_calendar
 from libs.runtime.clock import monotonic_ms
@@ -31,6 +32,7 @@ def make_service(feed: Feed, parts: Parts, pace: Pace, next_day: NextDay | None 
     async def prepare(emit: Emit) -> None:
         await _announce(feed, parts, emit)
         played.announced = feed.trading_day
+        follower.begin(feed.trading_day)
 
     async def play(emit: Emit) -> None:
         await _play(feed, parts, emit, pace, played)
@@ -91,11 +93,12 @@ class _Played:
 
 
 class _Follower:
-    """Keeps the feed quoting the contracts of open positions."""
+    """Keeps the feed quoting the contracts of open positions, until they expire."""
 
     def __init__(self, feed: Feed) -> None:
         self._feed = feed
-        self._held: dict[object, int] = {}
+        self._held: dict[object, Contract] = {}
+        self._day = date.min
 
     def on_event(self, event: Event) -> tuple[Event, ...]:
         """Start or stop quoting the contract of a position."""
@@ -107,8 +110,17 @@ class _Follower:
         if isinstance(event, PositionClosed):
             self._held.pop(event.position_id, None)
         elif isinstance(event, PositionEvent):
-            self._held[event.position_id] = event.contract.instrument_token
-        self._feed.follow(sorted(set(self._held.values())))
+            self._held[event.position_id] = event.contract
+        self._follow()
+
+    def begin(self, day: date) -> None:
+        """Begin a trading day: the tokens of contracts that have expired may be others' now."""
+        self._day = day
+        self._follow()
+
+    def _follow(self) -> None:
+        held = (one for one in self._held.values() if one.expiry >= self._day)
+        self._feed.follow(sorted({one.instrument_token for one in held}))
 
 
 def _measure(parts: Parts, played: _Played) -> None:

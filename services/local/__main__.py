@@ -17,6 +17,7 @@ from services.local.commands.doctor import doctor
 from services.local.commands.events import dlq_app, tail
 from services.local.commands.login import login
 from services.local.commands.migrate import migrate
+from services.local.commands.reconcile import reconcile
 from services.local.commands.replay import replay
 from services.local.commands.signals import signals
 from services.local.commands.simulator import simulator
@@ -59,6 +60,7 @@ for command in (
     app.command()(command)
 app.command(name="exit")(leave)
 app.command()(state)
+app.command()(reconcile)
 app.command()(signals)
 app.command()(token)
 app.add_typer(topics_app, name="topics")

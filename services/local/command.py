@@ -16,6 +16,7 @@ URGENT = {
     "mode": ("control", "mode"),
     "exit": ("control", "leave"),
     "state": ("state", "state"),
+    "reconcile": ("reconcile", "reconcile"),
 }
 """Commands that do not wait until every service is imported → their file and function."""
 

@@ -110,7 +110,7 @@ class KiteApp:
             if route.changes:
                 self._keeper.keep()
                 await self._keeper.send_early()
-            return success(reply)
+            return success(self._exchange.shown(route.method, request.url.path, reply))
 
         return handle
 

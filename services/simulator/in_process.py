@@ -219,7 +219,7 @@ class InProcessExchange(Desk):
             route, parts = _find(method, path)
             reply = route.answer(self, replace(asked, path=parts))
             self._post(self.take_early())
-            return success(reply)
+            return success(self.shown(method, path, reply))
         except KiteError as error:
             return refusal(error)
 

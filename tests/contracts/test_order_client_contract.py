@@ -6,8 +6,8 @@ from decimal import Decimal
 
 import pytest
 
-from libs.broker.errors import OrderRefused, OrderUnknown
-from libs.broker.port import OrderUpdate
+from libs.broker.errors import OrderNotSent, OrderRefused, OrderUnknown
+from libs.broker.port import Margin, OrderUpdate
 from tests.contracts.venues import VENUES, Fault, Stage, filled, has_ended, order, told
 
 Play = Callable[[Stage], Awaitable[None]]
@@ -214,6 +214,100 @@ def test_book_trades_and_positions_agree(play: Player) -> None:
         assert {one.transaction_type for one in trades if one.broker_order_id == sold} == {"SELL"}
 
     play(story)
+
+
+def test_an_order_that_may_not_be_sent_any_more_is_not_sent(play: Player) -> None:
+    async def story(stage: Stage) -> None:
+        for is_urgent in (True, False):
+            with pytest.raises(OrderNotSent) as caught:
+                await stage.venue.place(stage.request("one", is_urgent=is_urgent), lambda: False)
+            assert not caught.value.needs_login
+        assert list(await stage.venue.orders()) == []
+
+    play(story)
+
+
+def test_an_order_is_placed_the_same_way_whether_it_is_urgent_or_not(play: Player) -> None:
+    async def story(stage: Stage) -> None:
+        await stage.venue.place(order(stage, "one", is_urgent=True), lambda: True)
+        assert (await told(stage, has_ended)).status == "COMPLETE"
+
+    play(story)
+
+
+def test_an_update_names_contract_side_product_and_quantity(play: Player) -> None:
+    async def story(stage: Stage) -> None:
+        asked = order(stage, "one")
+        await stage.venue.place(asked)
+        for update in (await told(stage, has_ended), await in_book(stage, "one")):
+            assert (update.exchange, update.tradingsymbol) == (asked.exchange, asked.tradingsymbol)
+            assert (update.transaction_type, update.product) == ("BUY", asked.product)
+            assert (update.quantity, update.working_quantity) == (asked.quantity, 0)
+            assert not update.awaits_trigger
+
+    play(story)
+
+
+def test_of_a_contract_the_venue_tells_what_is_held_and_what_may_still_fill(play: Player) -> None:
+    async def story(stage: Stage) -> None:
+        asked = order(stage, "whole")
+        await stage.venue.place(asked)
+        await told(stage, has_ended)
+        resting = await stage.venue.place(stage.request("rests"))
+        state = await stage.venue.contract(asked.exchange, asked.tradingsymbol)
+        assert state.net(asked.product) == stage.few
+        (working,) = state.working
+        assert (working.broker_order_id, working.tag) == (resting, "rests")
+        assert (working.working_quantity, working.transaction_type) == (stage.few, "BUY")
+        nothing = await stage.venue.contract(asked.exchange, "NOBODY")
+        assert (nothing.positions, nothing.working) == ((), ())
+
+    play(story)
+
+
+def test_modifications_are_counted_where_they_are_limited(play: Player) -> None:
+    async def story(stage: Stage) -> None:
+        broker_order_id = await stage.venue.place(stage.request("one"))
+        await stage.go_on()
+        before = stage.venue.modifications_left(broker_order_id)
+        await stage.venue.modify(broker_order_id, 2 * stage.few, stage.low)
+        after = stage.venue.modifications_left(broker_order_id)
+        assert after == before - stage.venue.may_lose_replies
+        assert after > 0
+
+    play(story)
+
+
+def test_margins_are_money_or_there_are_none(play: Player) -> None:
+    async def story(stage: Stage) -> None:
+        needed = await stage.venue.required_margin(order(stage, "one"))
+        assert needed is None or needed > 0
+        funds = await stage.venue.margins()
+        assert (needed is None) == (not funds)
+        assert all(isinstance(one, Margin) for one in funds.values())
+        assert not funds or max(one.available for one in funds.values()) > 0
+        assert list(stage.venue.unreadable()) == []
+
+    play(story)
+
+
+@pytest.mark.parametrize("name", [name for name, one in VENUES.items() if one.has_stops])
+def test_a_stop_limit_order_awaits_its_trigger_and_can_be_moved_and_cancelled(name: str) -> None:
+    async def story(stage: Stage) -> None:
+        stop = stage.request("stop", **stage.stop)
+        broker_order_id = await stage.venue.place(stop)
+        assert (await told(stage, lambda update: update.awaits_trigger)).status == "OPEN"
+        (working,) = (await stage.venue.contract(stop.exchange, stop.tradingsymbol)).working
+        assert (working.awaits_trigger, working.working_quantity) == (True, stage.few)
+        moved = {"price": stop.price + 5, "trigger_price": stop.trigger_price + 5}
+        await stage.venue.modify(broker_order_id, stage.few, **moved)
+        await stage.go_on()
+        assert (await in_book(stage, "stop")).awaits_trigger
+        await stage.venue.cancel(broker_order_id)
+        ended = await told(stage, has_ended)
+        assert (ended.status, filled(ended), ended.awaits_trigger) == ("CANCELLED", 0, False)
+
+    playing(name)(story)
 
 
 def test_an_update_is_taken_once_and_waited_for(play: Player) -> None:

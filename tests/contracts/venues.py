@@ -36,7 +36,8 @@ class Stage(Protocol):
     """A venue, and the test's hand on the market behind it.
 
     `low` is a price at which a purchase rests, `high` one at which it fills; `few` units fill at
-    once at `high`, `many` only in parts. `unfit` is a change of a request that is never taken.
+    once at `high`, `many` only in parts. `unfit` is a change of a request that is never taken,
+    `stop` one that makes it a stop-limit order that rests; empty where there are none.
     """
 
     low: Decimal
@@ -44,6 +45,7 @@ class Stage(Protocol):
     few: int
     many: int
     unfit: dict[str, Any]
+    stop: dict[str, Any]
 
     @property
     def venue(self) -> Venue:
@@ -96,6 +98,7 @@ class PaperStage:
     few: int = 75
     many: int = 300
     unfit: dict[str, Any] = field(default_factory=lambda: {"quantity": 0})
+    stop: dict[str, Any] = field(default_factory=dict)
     _at_ms: int = 1_000_000
     _quotes: QuoteBook = field(default_factory=lambda: QuoteBook([42]))
 
@@ -139,6 +142,13 @@ class SimulatedStage:
     few: int = 10
     many: int = 2000
     unfit: dict[str, Any] = field(default_factory=lambda: {"tradingsymbol": "NOBODY"})
+    stop: dict[str, Any] = field(
+        default_factory=lambda: {
+            "order_type": "SL",
+            "trigger_price": Decimal("1800.00"),
+            "price": Decimal("1810.00"),
+        }
+    )
 
     def request(self, tag: str, **changes: Any) -> OrderRequest:
         """Return a request to buy shares at `low`."""
@@ -230,14 +240,15 @@ async def _running(venue: Venue) -> AsyncIterator[None]:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """How a stage is set up, and which faults can befall its venue."""
+    """How a stage is set up, which faults can befall its venue, and whether it takes stops."""
 
     stage: Callable[[], AbstractAsyncContextManager[Stage]]
     faults: frozenset[Fault]
+    has_stops: bool
 
 
 VENUES: dict[str, Entry] = {
-    "paper": Entry(paper, NO_FAULTS),
-    "kite": Entry(kite, AT_KITE),
-    "simulator": Entry(simulator, AT_KITE),
+    "paper": Entry(paper, NO_FAULTS, has_stops=False),
+    "kite": Entry(kite, AT_KITE, has_stops=True),
+    "simulator": Entry(simulator, AT_KITE, has_stops=True),
 }

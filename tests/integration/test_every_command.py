@@ -50,6 +50,7 @@ GOOD: dict[str, Words] = {
     "mode": ("paper",),
     "exit": ("--yes",),
     "state": (),
+    "reconcile": (),
     "signals": (),
     "token": ("asha",),
     "topics": (),

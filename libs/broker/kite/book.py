@@ -6,66 +6,102 @@ repeated or lost updates do not change the result.
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from decimal import Decimal
 
 from libs.broker.errors import ReplyUnreadable
-from libs.broker.kite.mapping import Row, fill_of, reason_of, status_of, updated_ms
-from libs.broker.port.orders import Fill, OrderStatus, OrderUpdate
-
-
-@dataclass(slots=True)
-class _Known:
-    """The known state of an order; `handed_on` is the last update that was published."""
-
-    broker_order_id: str
-    tag: str
-    quantity: int = 0
-    status: OrderStatus = "OPEN"
-    filled_quantity: int = 0
-    at_ms: int = 0
-    reason: str = ""
-    is_modified: bool = False
-    handed_on: tuple[OrderStatus, int] | None = None
-
-    def learn(self, newer: "_Known") -> None:
-        self.tag = self.tag or newer.tag
-        self.quantity = newer.quantity or self.quantity
-        self.filled_quantity = max(self.filled_quantity, newer.filled_quantity)
-        self.at_ms = max(self.at_ms, newer.at_ms)
-        if self.status == "OPEN":
-            self.status, self.reason = newer.status, newer.reason
+from libs.broker.kite.known import Known, known_of
+from libs.broker.kite.mapping import Row, fill_of
+from libs.broker.port.fills import fill_of_order, is_from_order, unbooked
+from libs.broker.port.orders import Fill, OrderRequest, OrderStatus, OrderUpdate, is_own_tag
 
 
 @dataclass(slots=True)
 class OrderBook:
-    """All orders of the day by the broker's id, each joined with its trades."""
+    """All orders of the day by the broker's id, each joined with its trades.
 
-    _orders: dict[str, _Known] = field(default_factory=dict)
-    _fills: dict[str, dict[str, Fill]] = field(default_factory=dict)
+    An order is ours if its tag looks like one of ours or was noted by `own`. The fills of others
+    are told from the order itself where their trades are missing: nobody books them.
+    """
 
-    def expect(self, broker_order_id: str, tag: str, quantity: int) -> None:
-        """Follow an order of `quantity` units that was just placed; this makes no update."""
-        order = self._orders.setdefault(broker_order_id, _Known(broker_order_id, tag, quantity))
-        order.handed_on = order.handed_on or ("OPEN", 0)
+    _orders: dict[str, Known] = field(default_factory=dict)
+    _trades: dict[str, dict[str, Fill]] = field(default_factory=dict)
+    _own_tags: set[str] = field(default_factory=set)
+
+    def own(self, tag: str) -> None:
+        """Note that orders with this tag are ours."""
+        self._own_tags.add(tag)
+
+    def expect(self, broker_order_id: str, request: OrderRequest) -> None:
+        """Follow an order that was just placed; this makes no update."""
+        self.own(request.tag)
+        seen = Known.placed(broker_order_id, request)
+        order = self._orders.setdefault(broker_order_id, seen)
+        order.handed_on = order.handed_on or ("OPEN", 0, False)
 
     def modify(self, broker_order_id: str) -> None:
         """Note that an order's quantity is about to change: late updates may show the old one."""
         if broker_order_id in self._orders:
             self._orders[broker_order_id].is_modified = True
 
+    def cancel(self, broker_order_id: str) -> None:
+        """Note that an order's cancellation was asked for here."""
+        if broker_order_id in self._orders:
+            self._orders[broker_order_id].is_cancel_asked = True
+
     def take_order(self, row: Row, now_ms: int) -> None:
         """Merge an order row; `now_ms` replaces missing times. Raises ReplyUnreadable."""
-        seen = _known(row, now_ms)
-        self._orders.setdefault(seen.broker_order_id, seen).learn(seen)
+        seen = known_of(row, now_ms)
+        order = self._orders.setdefault(seen.broker_order_id, seen)
+        order.learn(seen)
+        if not self._is_ours(order):
+            self.fill_up(order.broker_order_id)
 
     def take_trades(self, rows: Iterable[Row]) -> None:
         """Merge trade rows of any orders. Raises ReplyUnreadable."""
         for row in rows:
-            fill = fill_of(row)
-            self._fills.setdefault(str(row.get("order_id")), {})[fill.fill_id] = fill
+            fill, order_id = fill_of(row), row.get("order_id")
+            if not order_id:
+                raise ReplyUnreadable(f"trade {fill.fill_id} of Kite names no order")
+            self._trades.setdefault(str(order_id), {})[fill.fill_id] = fill
+
+    def fill_up(self, broker_order_id: str) -> Fill | None:
+        """Tell from an order itself what its trades do not show; None if there is nothing."""
+        order = self._orders[broker_order_id]
+        booked = self._booked(order)
+        filled, average = order.filled_quantity, order.average_price
+        fill = fill_of_order(broker_order_id, booked, filled, average, order.at_ms)
+        if fill is not None:
+            order.fills.append(fill)
+        return fill
 
     def lacking(self) -> list[str]:
-        """Return the ids of orders whose trades do not yet add up to the filled quantity."""
-        return [order_id for order_id, order in self._orders.items() if not self._adds_up(order)]
+        """Return the ids of our orders whose fills do not yet add up to the filled quantity."""
+        return [
+            order_id
+            for order_id, order in self._orders.items()
+            if self._is_ours(order) and not self._adds_up(order)
+        ]
+
+    def unconfirmed(self) -> list[str]:
+        """Return the ids of our orders whose fills were told from the order, without trades yet."""
+        return [
+            order_id
+            for order_id, order in self._orders.items()
+            if self._is_ours(order)
+            and any(map(is_from_order, order.fills))
+            and _units(self._trades.get(order_id, {}).values()) < _units(order.fills)
+        ]
+
+    def difference(self, broker_order_id: str) -> Decimal:
+        """Return how many rupees the trades of an order are worth more than what was told."""
+        order = self._orders[broker_order_id]
+        trades = self._trades.get(broker_order_id, {}).values()
+        return _value(trades) - _value(self._booked(order))
+
+    def is_ours(self, broker_order_id: str, tag: str) -> bool:
+        """Whether an order is ours, by its tag or its id; either may be empty."""
+        order = self._orders.get(broker_order_id)
+        return self._is_own(tag) or (order is not None and self._is_ours(order))
 
     def has_tag(self, tag: str) -> bool:
         """Whether an order with this tag is known."""
@@ -82,28 +118,45 @@ class OrderBook:
         return any(self._status(order) == "OPEN" for order in self._orders.values())
 
     def news(self) -> list[OrderUpdate]:
-        """Return the orders that changed since the last call, if their trades add up."""
+        """Return the orders that changed since the last call, if their fills add up."""
         return [self._update(order) for order in self._orders.values() if self._is_news(order)]
 
     def updates(self) -> list[OrderUpdate]:
         """Return every order; check `lacking` first."""
         return [self._update(order) for order in self._orders.values()]
 
-    def _is_news(self, order: _Known) -> bool:
-        state = (self._status(order), self._filled(order))
-        if not self._adds_up(order) or state == order.handed_on:
+    def from_orders(self) -> list[OrderUpdate]:
+        """Return every order with its fills told from itself where its trades are missing."""
+        for order_id in self._orders:
+            self.fill_up(order_id)
+        return self.updates()
+
+    def _is_own(self, tag: str) -> bool:
+        return tag in self._own_tags or is_own_tag(tag)
+
+    def _is_ours(self, order: Known) -> bool:
+        return self._is_own(order.tag)
+
+    def _is_news(self, order: Known) -> bool:
+        state = (self._status(order), self._filled(order), order.awaits_trigger)
+        if state == order.handed_on or (self._is_ours(order) and not self._adds_up(order)):
             return False
         order.handed_on = state
         return True
 
-    def _adds_up(self, order: _Known) -> bool:
+    def _adds_up(self, order: Known) -> bool:
         return self._filled(order) >= order.filled_quantity
 
-    def _filled(self, order: _Known) -> int:
-        fills = self._fills.get(order.broker_order_id)
-        return sum(fill.quantity for fill in fills.values()) if fills else 0
+    def _booked(self, order: Known) -> list[Fill]:
+        """Return an order's fills, with what its trades show beyond them."""
+        trades = self._trades.get(order.broker_order_id, {}).values()
+        order.fills += unbooked(order.fills, sorted(trades, key=_number))
+        return order.fills
 
-    def _status(self, order: _Known) -> OrderStatus:
+    def _filled(self, order: Known) -> int:
+        return _units(self._booked(order))
+
+    def _status(self, order: Known) -> OrderStatus:
         """Return the status: COMPLETE as soon as the trades fill the order.
 
         For a modified order Kite's status counts, because its quantity may not be known here.
@@ -112,16 +165,11 @@ class OrderBook:
             return order.status
         return "COMPLETE" if 0 < order.quantity <= self._filled(order) else "OPEN"
 
-    def _update(self, order: _Known) -> OrderUpdate:
-        fills = self._fills.get(order.broker_order_id, {})
-        return OrderUpdate(
-            broker_order_id=order.broker_order_id,
-            tag=order.tag,
-            status=self._status(order),
-            at_ms=order.at_ms,
-            fills=tuple(sorted(fills.values(), key=_number)),
-            reason=order.reason,
-        )
+    def _update(self, order: Known) -> OrderUpdate:
+        fills = self._booked(order)
+        if not any(map(is_from_order, fills)):
+            fills = sorted(fills, key=_number)
+        return order.update(self._status(order), tuple(fills))
 
 
 def _number(fill: Fill) -> tuple[int, str]:
@@ -129,16 +177,9 @@ def _number(fill: Fill) -> tuple[int, str]:
     return len(fill.fill_id), fill.fill_id
 
 
-def _known(row: Row, now_ms: int) -> _Known:
-    try:
-        return _Known(
-            broker_order_id=str(row["order_id"]),
-            tag=str(row.get("tag") or ""),
-            quantity=int(row.get("quantity") or 0),
-            status=status_of(row),
-            filled_quantity=int(row["filled_quantity"]),
-            at_ms=updated_ms(row, now_ms),
-            reason=reason_of(row),
-        )
-    except (KeyError, TypeError, ValueError, ArithmeticError) as error:
-        raise ReplyUnreadable(f"an order of Kite cannot be read: {error!r}") from error
+def _units(fills: Iterable[Fill]) -> int:
+    return sum(fill.quantity for fill in fills)
+
+
+def _value(fills: Iterable[Fill]) -> Decimal:
+    return sum((fill.price * fill.quantity for fill in fills), Decimal(0))

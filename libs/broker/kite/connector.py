@@ -50,6 +50,7 @@ class KiteConnector:
             rest,
             ticker,
             poll_seconds=self._settings.poll_seconds,
+            fill_seconds=self._settings.fill_seconds,
             now_ms=self._around.now_ms,
             log=self._around.log,
         )

@@ -1,5 +1,6 @@
 """Converts Kite's orders and trades to the port's types. Money is exact, times are epoch ms."""
 
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
@@ -7,7 +8,7 @@ from typing import Any
 
 from libs.broker.errors import ReplyUnreadable
 from libs.broker.port.account import NetPosition, Trade
-from libs.broker.port.orders import Fill, OrderRequest, OrderStatus, OrderUpdate
+from libs.broker.port.orders import Fill, OrderRequest, OrderStatus, Side, is_own_tag
 from libs.events.event import ms_from_utc
 from libs.market.calendar import IST
 
@@ -15,6 +16,9 @@ Row = Mapping[str, Any]
 
 _AUTOMATIC_PROTECTION = -1  # 0 is refused for MARKET orders by API
 _ORDER_TIMES = ("exchange_update_timestamp", "exchange_timestamp", "order_timestamp")
+_OF_EXCHANGE = re.compile(r"\d{4,6}\s*:")  # the exchange's error codes
+_OF_VALIDITY = re.compile(r"lapse|expire|unmatched|validity|end of day|\beod\b", re.IGNORECASE)
+_OF_BROKER = re.compile(r"\brms\b|admin|square|auto|broker|risk", re.IGNORECASE)
 _FINAL: tuple[OrderStatus, ...] = ("COMPLETE", "CANCELLED", "REJECTED")
 
 
@@ -74,8 +78,11 @@ def epoch_ms(shown: object) -> int | None:
 
 
 def status_of(order: Row) -> OrderStatus:
-    """Return the port's status for Kite's; all that is not final is OPEN."""
-    shown = str(order["status"]).upper()
+    """Return the port's status for Kite's; all that is not final is OPEN. Raises ValueError."""
+    shown = order["status"]
+    if not isinstance(shown, str) or not shown:
+        raise ValueError(f"status is {shown!r}")
+    shown = shown.upper()
     return next((status for status in _FINAL if shown.startswith(status)), "OPEN")
 
 
@@ -90,42 +97,70 @@ def reason_of(order: Row) -> str:
     return str(order.get("status_message") or order.get("status_message_raw") or "")
 
 
+def unasked(reason: str, *, has_ended: bool = False) -> str:
+    """Return the reason of a cancellation that was not asked for here: who made it.
+
+    `has_ended`: it came after the last session of the day.
+    """
+    said = f": {reason}" if reason else ""
+    if _OF_EXCHANGE.match(reason):
+        return f"cancelled by the exchange{said}"
+    if _OF_VALIDITY.search(reason) or (has_ended and not reason):
+        return f"lapsed{said}"
+    if _OF_BROKER.search(reason):
+        return f"cancelled by the broker{said}"
+    return f"cancelled by somebody else{said}"
+
+
+def filled_of(order: Row) -> int:
+    """Return the units filled; where the row does not say, all if it is complete, else 0."""
+    shown = order.get("filled_quantity")
+    if shown is None:
+        return int(order.get("quantity") or 0) if status_of(order) == "COMPLETE" else 0
+    return int(shown)
+
+
+def tag_of(order: Row) -> str:
+    """Return the tag that an order was placed with, also where Kite added tags of its own."""
+    tags = order.get("tags")
+    shown = [order.get("tag"), *(tags if isinstance(tags, list) else ())]
+    texts = [tag for tag in shown if isinstance(tag, str) and tag]
+    return next((tag for tag in texts if is_own_tag(tag)), texts[0] if texts else "")
+
+
+def side_of(row: Row) -> Side:
+    """Return BUY or SELL; raise ValueError for anything else."""
+    side = row["transaction_type"]
+    if side == "BUY":
+        return "BUY"
+    if side == "SELL":
+        return "SELL"
+    raise ValueError(f"transaction_type is {side!r}")
+
+
+def text_of(row: object, name: str) -> str:
+    """Return a field as text; empty where the row does not have it."""
+    value = row.get(name) if isinstance(row, Mapping) else None
+    return str(value) if isinstance(value, str | int) else ""
+
+
 def _shown(trade: Row) -> tuple[object, ...]:
     return trade.get("fill_timestamp"), trade.get("exchange_timestamp")
-
-
-def open_order_of(row: Row) -> OrderUpdate:
-    """Return an order with the quantity that may still fill, without its fills.
-
-    Raises ReplyUnreadable.
-    """
-    try:
-        return OrderUpdate(
-            broker_order_id=str(row["order_id"]),
-            tag=str(row.get("tag") or ""),
-            status=status_of(row),
-            at_ms=updated_ms(row, 0),
-            exchange=str(row["exchange"]),
-            tradingsymbol=str(row["tradingsymbol"]),
-            transaction_type=row["transaction_type"],
-            product=str(row["product"]),
-            quantity=int(row["quantity"]) - int(row.get("filled_quantity") or 0),
-            awaits_trigger=str(row["status"]).upper() == "TRIGGER PENDING",
-        )
-    except (KeyError, TypeError, ValueError) as error:
-        raise ReplyUnreadable(f"an order of Kite cannot be read: {error!r}") from error
 
 
 def fill_of(trade: Row) -> Fill:
     """Return a trade as a fill. Raises ReplyUnreadable."""
     try:
-        return Fill(
-            fill_id=str(trade["trade_id"]),
+        fill = Fill(
+            fill_id=str(trade["trade_id"] or ""),
             quantity=int(trade["quantity"]),
             price=money(trade["average_price"]),
             at_ms=next((at_ms for at_ms in map(epoch_ms, _shown(trade)) if at_ms), 0),
         )
-    except (KeyError, TypeError, ValueError, ArithmeticError) as error:
+        if not fill.fill_id or not fill.quantity > 0 or not fill.price > 0:
+            raise ValueError("id, quantity or price is missing")
+        return fill
+    except (KeyError, TypeError, ValueError, ArithmeticError, AttributeError) as error:
         raise ReplyUnreadable(f"a trade of Kite cannot be read: {error!r}") from error
 
 
@@ -133,16 +168,15 @@ def trade_of(row: Row) -> Trade:
     """Return a row of the trade book. Raises ReplyUnreadable."""
     fill = fill_of(row)
     try:
-        side = row["transaction_type"]
         return Trade(
             broker_order_id=str(row["order_id"]),
             tradingsymbol=str(row["tradingsymbol"]),
-            transaction_type=side,
+            transaction_type=side_of(row),
             fill=fill,
             exchange=str(row.get("exchange") or ""),
             product=str(row.get("product") or ""),
         )
-    except KeyError as error:
+    except (KeyError, ValueError) as error:
         raise ReplyUnreadable(f"a trade of Kite cannot be read: {error!r}") from error
 
 

@@ -1,6 +1,7 @@
 """Converts error replies of Kite to errors."""
 
 import json
+from dataclasses import dataclass
 from typing import Any
 
 from libs.broker.errors import (
@@ -37,6 +38,37 @@ _LOGIN_REASONS = (
     ),
 )
 """Part of a login → what is wrong when Kite's reply names it; the first match counts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """Kite's order id; of an order in slices also those of its slices, and why others are refused.
+
+    The id of an order in slices is a number only: it is in no book.
+    """
+
+    order_id: str
+    slices: tuple[str, ...] = ()
+    refused: tuple[str, ...] = ()
+
+
+def placed_of(reply: object) -> Placed:
+    """Return what a reply to a placing says.
+
+    Raises RequestRefused if every slice was refused, TypeError if it has no order id.
+    """
+    fields = reply if isinstance(reply, dict) else {}
+    children = fields.get("children") or ()
+    slices = tuple(str(one["order_id"]) for one in children if one.get("order_id"))
+    refused = [one.get("error") or {} for one in children if not one.get("order_id")]
+    reasons = tuple(str(one.get("message") or one.get("error_type") or "no") for one in refused)
+    if refused and not slices:
+        error_type = str(refused[0].get("error_type") or "OrderException")
+        raise RequestRefused(f"Kite says: {reasons[0]}", error_type)
+    order_id = fields.get("order_id")
+    if not order_id or not isinstance(order_id, str | int):
+        raise TypeError("not an order id")
+    return Placed(str(order_id), slices, reasons)
 
 
 def error_of(status: int, content_type: str, body: bytes, cool_down_ms: int) -> BrokerError | None:

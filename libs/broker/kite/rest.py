@@ -12,20 +12,27 @@ from typing import Any, TypeVar
 import requests
 from kiteconnect import KiteConnect
 from kiteconnect.exceptions import DataException, KiteException
-from urllib3.exceptions import ConnectTimeoutError, MaxRetryError, NewConnectionError
 
 from libs.broker.errors import (
     BrokerError,
     BrokerUnavailable,
-    OrderNotSent,
     ReplyUnreadable,
     RequestRefused,
     SessionExpired,
 )
 from libs.broker.kite.address import KiteAddress
-from libs.broker.kite.lanes import Lane
+from libs.broker.kite.budget import Budget
+from libs.broker.kite.lanes import ORDERING_THREADS, Lane
+from libs.broker.kite.leaving import LeavingAdapter, MayLeave, passage
 from libs.broker.kite.limits import REQUEST_CLASSES, KiteLimits, RequestClass, load_limits
-from libs.broker.kite.replies import LOG_IN, error_of, login_refusal, named_error
+from libs.broker.kite.replies import (
+    LOG_IN,
+    Placed,
+    error_of,
+    login_refusal,
+    named_error,
+    placed_of,
+)
 from libs.broker.kite.session import KiteSession
 from libs.broker.kite.splitting import portions, spans
 from libs.broker.port.orders import MaySend, always
@@ -33,11 +40,10 @@ from libs.market.calendar import IST
 from libs.market.instruments import Instrument, parse_dump
 
 T = TypeVar("T")
+READ_CLASSES: tuple[RequestClass, ...] = ("quote", "historical", "other")
 Reply = dict[str, Any]
 Note = Callable[[RequestClass, str, float], None]
 """Called in a request's thread with its class, `ok` or the error's name, and its seconds."""
-
-_NEVER_SENT = (ConnectTimeoutError, NewConnectionError)
 
 
 class _Client(KiteConnect):  # type: ignore[misc]  # the official client has no types
@@ -47,6 +53,8 @@ class _Client(KiteConnect):  # type: ignore[misc]  # the official client has no 
         super().__init__(address.api_key, root=address.root, timeout=address.timeout_seconds)
         self._cool_down_ms = cool_down_ms
         self.reqsession.trust_env = not address.is_local
+        for scheme in ("http://", "https://"):
+            self.reqsession.mount(scheme, LeavingAdapter())
         self.reqsession.hooks["response"].append(self._judge)
 
     def _judge(self, response: requests.Response, *_: object, **__: object) -> None:
@@ -55,6 +63,15 @@ class _Client(KiteConnect):  # type: ignore[misc]  # the official client has no 
         error = error_of(response.status_code, content_type, response.content, self._cool_down_ms)
         if error is not None:
             raise error
+
+    def place_order(self, variety: str, **fields: Any) -> Placed:
+        """Place an order; the official client drops the slices of the reply."""
+        sent = {"variety": variety, **fields}
+        return placed_of(self._post("order.place", url_args={"variety": variety}, params=sent))
+
+    def _format_response(self, data: Any) -> Any:
+        """Leave times as text: one that cannot be read must not spoil the rows beside it."""
+        return data
 
     def _parse_instruments(self, data: bytes) -> list[Instrument]:
         return parse_dump(io.StringIO(data.decode("utf-8")), "Kite's instruments")
@@ -83,9 +100,10 @@ class _ClientPerThread:
 class KiteRest:
     """One account's requests; errors are those of `libs.broker.errors`.
 
-    Order requests have a lane of their own and never wait for reads. There are no retries here. A
-    token that Kite has refused is not sent again: requests raise SessionExpired until `session`
-    returns another one.
+    Orders never wait for reads. They have two lanes: urgent ones (exits, stops, and each
+    modification and cancellation) never wait for the others, to which a share of the rates is
+    closed. There are no retries here. A token that Kite has refused is not sent again: requests
+    raise SessionExpired until `session` returns another one.
     """
 
     def __init__(
@@ -99,7 +117,11 @@ class KiteRest:
         self._session = session
         self._limits = limits
         self._clients = _ClientPerThread(address, limits.cool_down_ms)
-        self._lanes = {name: Lane(name, limits) for name in REQUEST_CLASSES}
+        self._budgets = {name: Budget(limits, name) for name in REQUEST_CLASSES}
+        self._lanes = {name: Lane(name, self._budgets[name]) for name in READ_CLASSES}
+        ordering = self._budgets["orders"]
+        self._urgent = Lane("urgent", ordering, ORDERING_THREADS)
+        self._entries = Lane("orders", ordering, ORDERING_THREADS, first=self._urgent)
         self._refused_token = ""
 
     async def profile(self) -> Reply:
@@ -177,47 +199,74 @@ class KiteRest:
         """Return the margins that an order needs, by Kite's calculator."""
         return await self._call("other", lambda kite: _list(kite.order_margins([fields])))
 
-    async def place_order(self, may_send: MaySend = always, **fields: Any) -> str:
+    async def place_order(
+        self, may_send: MaySend = always, *, is_urgent: bool = False, **fields: Any
+    ) -> Placed:
         """Place an order with Kite's fields and return its order id; it is not filled yet.
 
-        `may_send` is asked in the moment before the request leaves; OrderNotSent if it says no.
+        `may_send` is asked while the request waits, and once more when its connection is open, in
+        the moment before it leaves: then OrderNotSent if it says no, before that RateLimited.
         """
+        lane = self._urgent if is_urgent else self._entries
+        return await self._order(lane, lambda kite: _placed(kite, fields), may_send)
 
-        def place(kite: KiteConnect) -> str:
-            if not may_send():
-                raise OrderNotSent("the order waited too long before it could be sent")
-            return _order_id(kite.place_order(**fields))
-
-        return await self._call("orders", place)
-
-    async def modify_order(self, **fields: Any) -> str:
+    async def modify_order(self, may_send: MaySend = always, **fields: Any) -> str:
         """Modify an order that is still open and return its order id."""
-        return await self._call("orders", lambda kite: _order_id(kite.modify_order(**fields)))
+        return await self._order(
+            self._urgent, lambda kite: _order_id(kite.modify_order(**fields)), may_send
+        )
 
     async def cancel_order(self, order_id: str, variety: str = "regular") -> str:
         """Request a cancellation and return the order id; the order book shows the result."""
-        return await self._call(
-            "orders", lambda kite: _order_id(kite.cancel_order(variety, order_id))
+        return await self._order(
+            self._urgent, lambda kite: _order_id(kite.cancel_order(variety, order_id))
         )
+
+    @property
+    def limits(self) -> KiteLimits:
+        """What Kite allows."""
+        return self._limits
+
+    def begin_day(self) -> None:
+        """Count the day's orders anew."""
+        self._budgets["orders"].begin_day()
+
+    def count_day(self, used: int) -> None:
+        """Note that the account has used at least so many order requests today."""
+        self._budgets["orders"].count_day(used)
+
+    def note_order(self, age_ms: int) -> None:
+        """Count an order request that somebody else sent `age_ms` milliseconds ago."""
+        now_ms = _now_ms()
+        self._budgets["orders"].note(now_ms - age_ms, now_ms)
 
     def left(self, request_class: RequestClass) -> dict[int, int]:
         """Return how many requests of a class are left by the span of each rate, in ms."""
-        return self._lanes[request_class].left()
+        return self._budgets[request_class].left(_now_ms())
 
     async def close(self) -> None:
         """Wait for open requests, and close all connections."""
-        for lane in self._lanes.values():
+        for lane in (*self._lanes.values(), self._entries, self._urgent):
             await lane.close()
         self._clients.close()
 
     async def _call(self, request_class: RequestClass, ask: Callable[[KiteConnect], T]) -> T:
         self._usable_session()
-        return await self._lanes[request_class].run(partial(self._timed, request_class, ask))
+        timed = partial(self._timed, request_class, ask)
+        return await self._lanes[request_class].run(timed)
 
-    def _timed(self, request_class: RequestClass, ask: Callable[[KiteConnect], T]) -> T:
+    async def _order(
+        self, lane: Lane, ask: Callable[[KiteConnect], T], may_send: MaySend = always
+    ) -> T:
+        self._usable_session()
+        return await lane.run(partial(self._timed, "orders", ask), may_send)
+
+    def _timed(
+        self, request_class: RequestClass, ask: Callable[[KiteConnect], T], may_leave: MayLeave
+    ) -> T:
         started, outcome = time.perf_counter(), "ok"
         try:
-            return self._ask(ask)
+            return self._ask(ask, may_leave)
         except BrokerError as error:
             outcome = type(error).__name__
             raise
@@ -231,45 +280,54 @@ class KiteRest:
             raise SessionExpired("Kite refused this session before: run `alphastocks login`")
         return session
 
-    def _ask(self, ask: Callable[[KiteConnect], T]) -> T:
+    def _ask(self, ask: Callable[[KiteConnect], T], may_leave: MayLeave) -> T:
         """Send the request in this thread, with the session of this moment."""
         session = self._usable_session()
         kite = self._clients()
         kite.set_access_token(session.access_token)
         try:
-            return _translated(partial(ask, kite))
+            return _translated(partial(ask, kite), may_leave)
         except SessionExpired:
             self._refused_token = session.access_token
             raise
 
 
-def _translated(call: Callable[[], T]) -> T:
+def _now_ms() -> int:
+    return int(asyncio.get_running_loop().time() * 1_000)
+
+
+def _at_any_time() -> None:
+    """Keep no request back."""
+
+
+def _translated(call: Callable[[], T], may_leave: MayLeave = _at_any_time) -> T:
     """Return what the call returns; convert every error to a BrokerError.
 
     Causes are dropped, because those of unreadable replies contain the reply.
     """
+    with passage(may_leave) as way:
+        try:
+            return _named(call)
+        except requests.RequestException as error:
+            raise BrokerUnavailable(
+                f"Kite does not answer ({type(error).__name__})", way.has_left
+            ) from None
+
+
+def _named(call: Callable[[], T]) -> T:
+    """Return what the call returns; convert every error but those of the connection."""
     try:
         return call()
-    except BrokerError:
+    except (BrokerError, requests.RequestException):
         raise
     except DataException:
         raise ReplyUnreadable("Kite's reply cannot be read") from None
     except KiteException as error:
         named = named_error(error.code, type(error).__name__, str(error))
         raise (named or ReplyUnreadable(f"Kite's reply: {type(error).__name__}")) from None
-    except requests.RequestException as error:
-        raise _unavailable(error) from None
     except (KeyError, IndexError, TypeError, AttributeError, ValueError) as error:
         reason = f"Kite's reply lacks what it should have ({type(error).__name__})"
         raise ReplyUnreadable(reason) from None
-
-
-def _unavailable(error: requests.RequestException) -> BrokerUnavailable:
-    cause = error.args[0] if error.args else None
-    reason = cause.reason if isinstance(cause, MaxRetryError) else cause
-    was_sent = not isinstance(reason, _NEVER_SENT)
-    kind = type(error).__name__
-    return BrokerUnavailable(f"Kite does not answer ({kind})", was_sent)
 
 
 def _mapping(reply: object) -> Reply:
@@ -288,6 +346,11 @@ def _order_id(reply: object) -> str:
     if not reply or not isinstance(reply, str | int):
         raise TypeError("not an order id")
     return str(reply)
+
+
+def _placed(kite: KiteConnect, fields: Mapping[str, Any]) -> Placed:
+    placed: Placed = kite.place_order(**fields)
+    return placed
 
 
 def _quotes(name: str, keys: list[str], kite: KiteConnect) -> dict[str, Reply]:

@@ -33,6 +33,9 @@ class KiteSettings(BaseModel):
     poll_seconds: Annotated[float, Seconds(0, 60, above=True)] = Field(
         5.0, description="interval between reads of the order book"
     )
+    fill_seconds: Annotated[float, Seconds(0, 60)] = Field(
+        2.0, description="book a fill by its order's update if its trades do not come for so long"
+    )
 
     def address(self) -> KiteAddress:
         """Return the address; raise ValueError, which names the key, without address or API key."""

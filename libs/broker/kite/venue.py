@@ -9,7 +9,7 @@ from libs.broker.kite.orders import KiteOrderClient
 from libs.broker.kite.replies import not_sent
 from libs.broker.kite.rest import KiteRest
 from libs.broker.kite.ticker import Ticker
-from libs.broker.port.account import ContractState, Margin, NetPosition, Trade
+from libs.broker.port.account import ContractState, Margin, NetPosition, Trade, Unreadable
 from libs.broker.port.orders import MaySend, OrderRequest, OrderUpdate, always
 from libs.broker.port.venue import QuoteSource
 
@@ -26,7 +26,7 @@ class KiteVenue:
         self._rest = rest
         self._ticker = ticker
         self._client = client
-        self._account = KiteAccount(rest)
+        self._account = KiteAccount(rest, client.rows)
 
     async def place(self, request: OrderRequest, may_send: MaySend = always) -> str:
         """Return Kite's order id; raise OrderRefused, OrderNotSent, or OrderUnknown in doubt."""
@@ -49,6 +49,14 @@ class KiteVenue:
     async def orders(self) -> Sequence[OrderUpdate]:
         """Return the day's order book, each order with its trades as fills."""
         return await self._client.orders()
+
+    def modifications_left(self, broker_order_id: str) -> int:
+        """Return how often an order may still be modified."""
+        return self._client.modifications_left(broker_order_id)
+
+    def unreadable(self) -> Sequence[Unreadable]:
+        """Return what could not be read when each book was read last."""
+        return self._account.unreadable()
 
     async def trades(self) -> Sequence[Trade]:
         """Return the day's trade book."""

@@ -10,7 +10,9 @@ from libs.broker.port.account import (
     Margin,
     NetPosition,
     Trade,
+    Unreadable,
 )
+from libs.broker.port.fills import fill_of_order, is_from_order, unbooked
 from libs.broker.port.market import (
     HistoricalCandle,
     History,
@@ -33,6 +35,7 @@ from libs.broker.port.orders import (
     Product,
     Side,
     always,
+    is_own_tag,
 )
 from libs.broker.port.session import Session, Sessions
 from libs.broker.port.venue import QuoteSource, Venue
@@ -65,6 +68,11 @@ __all__ = [
     "TickFrame",
     "TickStream",
     "Trade",
+    "Unreadable",
     "Venue",
     "always",
+    "fill_of_order",
+    "is_from_order",
+    "is_own_tag",
+    "unbooked",
 ]

@@ -54,13 +54,35 @@ class ContractState:
         return sum(one.quantity for one in self.positions if one.product == product)
 
 
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A row of the account's books that could not be read, and what it shows of itself.
+
+    `what` is order, trade, position or margin; empty fields could not be read either.
+    """
+
+    what: str
+    broker_order_id: str
+    tag: str
+    exchange: str
+    tradingsymbol: str
+    reason: str
+
+
 class Account(Protocol):
-    """The account's trades and positions; its order book is `OrderClient.orders`."""
+    """The account's trades and positions; its order book is `OrderClient.orders`.
+
+    Each row is read by itself: one that cannot be read is left out, and named by `unreadable`.
+    """
+
+    def unreadable(self) -> Sequence[Unreadable]:
+        """Return what could not be read when each book was read last."""
 
     async def contract(self, exchange: str, tradingsymbol: str) -> ContractState:
         """Return what is held of a contract, and its orders that may still fill, nothing else.
 
-        It is asked before each sale, so it reads as little as possible.
+        It is asked before each sale, so it reads as little as possible. Raises ReplyUnreadable if
+        the contract's own position cannot be read.
         """
 
     async def required_margin(self, request: OrderRequest) -> Decimal | None:

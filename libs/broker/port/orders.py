@@ -3,6 +3,7 @@
 Quantities are units (not lots), money is exact, in rupees; times are epoch ms.
 """
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -20,6 +21,14 @@ MaySend = Callable[[], bool]
 def always() -> bool:
     """Return True: a request that may be sent at any time."""
     return True
+
+
+_OWN_TAG = re.compile(r"[A-Z2-7]{20}")
+
+
+def is_own_tag(tag: str) -> bool:
+    """Whether a tag looks like the executor's: 20 digits to the base of 32."""
+    return _OWN_TAG.fullmatch(tag) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +58,9 @@ class OrderRequest:
 class Fill:
     """One execution of an order: units at a price in rupees.
 
-    `at_ms` is its exchange time (epoch ms); 0 if only the order's update has a time.
+    `fill_id` is unique within the order; the exchange gives the same id to other trades on other
+    days, and each exchange its own. `at_ms` is its exchange time (epoch ms); 0 if only the order's
+    update has a time.
     """
 
     fill_id: str
@@ -64,6 +75,7 @@ class OrderUpdate:
 
     `tag` is empty for an order that was placed without one, by hand say. `quantity` (units), 0 or
     empty fields are not known. `awaits_trigger`: a stop order whose trigger was not reached.
+    `reason` says of a cancellation that nobody here asked for who made it, as far as can be known.
     """
 
     broker_order_id: str
@@ -112,9 +124,13 @@ class OrderClient(Protocol):
 
         A trigger price is for a stop-limit order whose trigger was not reached.
 
-        Raises OrderRefused if the order is unchanged, OrderUnknown when in doubt. The exchange may
-        still refuse the change later; the order then works as before.
+        Raises OrderRefused if the order is unchanged, OrderNotSent if the change was certainly not
+        sent, OrderUnknown when in doubt. The exchange may still refuse the change later; the order
+        then works as before.
         """
+
+    def modifications_left(self, broker_order_id: str) -> int:
+        """Return how often an order may still be modified; one more is OrderRefused."""
 
     async def cancel(self, broker_order_id: str) -> None:
         """Request a cancellation; the result comes as an update.
@@ -123,7 +139,11 @@ class OrderClient(Protocol):
         """
 
     async def orders(self) -> Sequence[OrderUpdate]:
-        """Return the day's order book, each order with its fills."""
+        """Return the day's order book, each order with its fills.
+
+        An order of somebody else that cannot be read is left out. One of ours raises
+        ReplyUnreadable: it must not be taken for missing.
+        """
 
     def take_updates(self) -> Sequence[OrderUpdate]:
         """Return the updates that arrived since the last call, in order."""

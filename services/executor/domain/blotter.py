@@ -15,8 +15,9 @@ from services.executor.domain.order import Order
 class Holding:
     """A position by its orders, in units: bought, sold, and in orders that may still fill.
 
-    `sold` is less what was bought back of an oversold position. `doubtful` is the part of `buying`
-    whose orders are in doubt: whether they are at the broker is not known.
+    `guarding` are those in stops that rest at the exchange. `sold` is less what was bought back of
+    an oversold position. `doubtful` is the part of `buying` whose orders are in doubt: whether they
+    are at the broker is not known.
     """
 
     bought: int
@@ -24,6 +25,7 @@ class Holding:
     selling: int
     buying: int
     doubtful: int = 0
+    guarding: int = 0
 
     @property
     def buying_surely(self) -> int:
@@ -33,7 +35,7 @@ class Holding:
     @property
     def sellable(self) -> int:
         """Units that no order is about to sell: what an exit may send at most."""
-        return max(0, self.bought - self.sold - self.selling)
+        return max(0, self.bought - self.sold - self.selling - self.guarding)
 
 
 @dataclass(slots=True)
@@ -120,8 +122,9 @@ class Blotter:
             selling=sum(
                 order.working_quantity + order.stray_quantity
                 for order in exits
-                if order.plan.transaction_type == "SELL"
+                if order.plan.transaction_type == "SELL" and not order.is_stop
             ),
+            guarding=sum(o.working_quantity + o.stray_quantity for o in exits if o.is_stop),
             buying=sum(order.working_quantity + order.stray_quantity for order in entries),
             doubtful=sum(o.working_quantity for o in entries if o.state == "unresolved"),
         )

@@ -26,6 +26,14 @@ class Refused:
 
 
 @dataclass(frozen=True, slots=True)
+class Unchanged:
+    """The broker has refused to change an order, which works as before; or it is not known."""
+
+    order: Order
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class NotSent:
     """An order was certainly not sent; it may be sent after `retry_after_ms`."""
 
@@ -71,4 +79,4 @@ class AccountRead:
     reason: str = ""
 
 
-Reply = Accepted | Refused | NotSent | ReplyLost | BookRead | ContractRead | AccountRead
+Reply = Accepted | Refused | Unchanged | NotSent | ReplyLost | BookRead | ContractRead | AccountRead

@@ -6,9 +6,8 @@ fills prove is sold, with an alert: an exit never waits for ever.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
-from itertools import takewhile
 from uuid import UUID
 
 from libs.broker.port import ContractState
@@ -17,6 +16,7 @@ from libs.events.orders import OrderPlanned
 from libs.events.positions import ExitRequested
 from services.executor.domain.blotter import Blotter
 from services.executor.domain.broker_replies import ContractRead, NotSent
+from services.executor.domain.climbing import Climbing
 from services.executor.domain.commands import CancelOrder, Effect, PlaceOrder, ReadContract
 from services.executor.domain.exits import ExitRequests
 from services.executor.domain.order import Order
@@ -25,9 +25,8 @@ from services.executor.domain.policy import OrderRules
 
 Freeze = Callable[[Contract, date], int]
 """Returns the largest quantity of one order (units) of a contract on a day."""
-MOST_DOUBLINGS = 4
-"""How often the wait after a refused exit doubles: 5 s become 80 s."""
-REFUSALS_BEFORE_ALERT = 3
+READ_OVERDUE_MS = 5000
+"""A read whose reply does not come is not awaited for longer."""
 LOGIN_RETRY_MS = 1000
 """How often a sale that waits for a session is tried."""
 
@@ -36,16 +35,18 @@ LOGIN_RETRY_MS = 1000
 class Closing:
     """The exits of all positions, by their requests.
 
-    `_reading` are the positions whose contract is being read before a sale; `_waiting` the sales
-    that could not be sent yet, with the time of the next try (epoch ms). `lacking` has, of each
-    position of which the account holds too little, the units that it lacks and when that was read.
+    `_reading`: since when a position's contract is being read before a sale. `_waiting`: the sales
+    that could not be sent yet, with the time of the next try. `lacking`: of each position of which
+    the account holds too little, the units that it lacks, and when that was read. Times are epoch
+    ms.
     """
 
     blotter: Blotter
     rules: OrderRules
     freeze: Freeze
+    climbing: Climbing
     _requests: dict[UUID, ExitRequests] = field(default_factory=dict)
-    _reading: set[UUID] = field(default_factory=set)
+    _reading: dict[UUID, int] = field(default_factory=dict)
     _waiting: dict[UUID, tuple[Order, int]] = field(default_factory=dict)
     lacking: dict[UUID, tuple[int, int]] = field(default_factory=dict)
 
@@ -60,8 +61,19 @@ class Closing:
 
     def on_closed(self, position_id: UUID) -> None:
         """Note that a position is closed; a late fill is sold all the same."""
+        self.climbing.forget(position_id)
         if position_id in self._requests:
             self._requests[position_id].is_done = True
+
+    def is_leaving(self, position_id: UUID) -> bool:
+        """Whether units of a position are asked to be sold that are still held."""
+        requests, orders = self._requests.get(position_id), self.blotter.of_position(position_id)
+        if requests is None or not orders:
+            return False
+        holding = self.blotter.holding(position_id)
+        free = replace(holding, guarding=0)
+        is_wanted = requests.quantity(free, orders[0].plan.contract.lot_size) > 0
+        return is_wanted or holding.selling > 0
 
     def due(self, now_ms: int) -> tuple[Effect, ...]:
         """Go on with every exit that is not done."""
@@ -82,10 +94,20 @@ class Closing:
             return ()
         orders, holding = self.blotter.of_position(position_id), self.blotter.holding(position_id)
         is_overselling = holding.sold + holding.selling > holding.bought
-        ending = [one for one in orders if _may_go(one, is_overselling=is_overselling)]
+        is_leaving = self.is_leaving(position_id)
+        ending = [
+            one
+            for one in orders
+            if _may_go(one, is_overselling=is_overselling) or (one.is_stop and is_leaving)
+        ]
         working = [one for one in ending if one.working_quantity]
         effects: list[Effect] = [made for one in working for made in self.cancel(one, now_ms)]
-        if orders and not holding.buying_surely and not is_overselling:
+        sales = [
+            one for one in self._exits_of(position_id) if one.working_quantity and not one.is_stop
+        ]
+        if orders and not (holding.buying_surely or holding.guarding or is_overselling):
+            if sales:
+                effects += self.climbing.climb(sales, now_ms)
             effects += self._prepare_sale(orders[0].plan, now_ms)
         effects += self._send_waiting(position_id, now_ms)
         return tuple(effects)
@@ -101,7 +123,7 @@ class Closing:
         """Sell, now that it is known what the account holds of the contract."""
         if reply.asked.unsent is not None:
             return self._send_again(reply.asked.unsent, reply, now_ms)
-        self._reading.discard(reply.asked.position_id)
+        self._reading.pop(reply.asked.position_id, None)
         return self._sell(reply.asked.entry, reply, now_ms)
 
     def on_not_sent(self, reply: NotSent, now_ms: int) -> None:
@@ -117,13 +139,15 @@ class Closing:
     def _prepare_sale(self, entry: OrderPlanned, now_ms: int) -> tuple[Effect, ...]:
         """Ask what the account holds, if something is to be sold now."""
         position_id = entry.position_id
-        if position_id in self._reading or not self._wanted(entry):
+        read_ms = self._reading.get(position_id)
+        is_read = read_ms is not None and now_ms - read_ms < READ_OVERDUE_MS
+        if is_read or not self._wanted(entry):
             return ()
         _, lacked_ms = self.lacking.get(position_id, (0, -self.rules.exit_retry_ms))
         is_soon = now_ms - lacked_ms < self.rules.exit_retry_ms
-        if is_soon or not self._may_retry(self._exits_of(position_id), now_ms):
+        if is_soon or self.climbing.is_waiting(position_id, now_ms):
             return ()
-        self._reading.add(position_id)
+        self._reading[position_id] = now_ms
         return (ReadContract(entry),)
 
     def _wanted(self, entry: OrderPlanned) -> int:
@@ -139,11 +163,15 @@ class Closing:
         lead = self._alerts(entry, quantity, wanted, reply, now_ms)
         if not quantity:
             return lead
+        is_beside = any(one.working_quantity for one in self._exits_of(entry.position_id))
+        step, alerts = self.climbing.first_step(entry, quantity, now_ms, is_beside=is_beside)
+        if step is None:
+            return (*lead, *alerts)
         requests, number = self._requests[entry.position_id], len(self._exits_of(entry.position_id))
         freeze = self.freeze(entry.contract, entry.trading_day)
-        plans = exit_plans(entry, requests.leading, number, quantity, freeze, now_ms)
+        plans = exit_plans(entry, requests.leading, step, number, quantity, freeze, now_ms)
         requests.is_done = False
-        return (*lead, *self._send(plans))
+        return (*lead, *alerts, *self._send(plans))
 
     def _alerts(
         self, entry: OrderPlanned, quantity: int, wanted: int, reply: ContractRead, now_ms: int
@@ -212,34 +240,22 @@ class Closing:
         order.apply(event)
         return (event, *self.go_on(order.plan.position_id, now_ms))
 
+    def on_ended(self, order: Order, now_ms: int) -> tuple[Effect, ...]:
+        """Note the end of a sale; one that was refused lets the ladder wait, and call a person."""
+        position_id = order.plan.position_id
+        is_at_our_wish = order.cancel_asked_ms is not None or order.is_given_up
+        if order.state == "filled" or (order.state == "cancelled" and is_at_our_wish):
+            self.climbing.on_ended(position_id)
+            return ()
+        entry, reason = self.blotter.of_position(position_id)[0].plan, order.reason
+        left = self._wanted(entry) if position_id in self._requests else 0
+        return self.climbing.on_refused(order, reason or "it ended unfilled", left, now_ms)
+
     def _exits_of(self, position_id: UUID) -> list[Order]:
         return [one for one in self.blotter.of_position(position_id) if one.plan.leg == "exit"]
-
-    def _may_retry(self, exits: Sequence[Order], now_ms: int) -> bool:
-        """Return whether the wait after the last failed exits is over.
-
-        It is `exit_retry_ms` after an exit that ended without a fill, and doubles with each further
-        one that is refused.
-        """
-        failed = [one for one in exits if one.state in {"rejected", "cancelled"}]
-        wait_ms = self.rules.exit_retry_ms << min(max(refused(exits) - 1, 0), MOST_DOUBLINGS)
-        return all(now_ms - one.plan.occurred_ms >= wait_ms for one in failed[-1:])
-
-    def alert_of_refusals(self, order: Order, now_ms: int) -> tuple[Effect, ...]:
-        """Return an alert when an exit has been refused several times in a row."""
-        count = refused(self._exits_of(order.plan.position_id))
-        if order.plan.leg != "exit" or order.state != "rejected" or count % REFUSALS_BEFORE_ALERT:
-            return ()
-        return (order.alert(f"{count} exits in a row were refused", now_ms, "refused", count),)
 
 
 def _may_go(order: Order, *, is_overselling: bool) -> bool:
     """Whether an order is ended before something is sold: an entry, or a sale that is too much."""
     is_sale = order.plan.transaction_type == "SELL"
     return order.plan.leg == "entry" or (is_overselling and is_sale)
-
-
-def refused(exits: Sequence[Order]) -> int:
-    """Return how many times in a row the latest exits were refused; slices count once."""
-    in_a_row = takewhile(lambda one: one.state == "rejected", reversed(exits))
-    return len({one.plan.occurred_ms for one in in_a_row})

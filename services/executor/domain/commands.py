@@ -1,6 +1,7 @@
 """What the domain asks the shell to do at the broker, once its events are acknowledged."""
 
 from dataclasses import dataclass
+from decimal import Decimal
 from uuid import UUID
 
 from libs.events.event import Event
@@ -25,6 +26,17 @@ class CancelOrder:
 
     order: Order
     broker_order_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ModifyOrder:
+    """Change the prices (rupees) of an open order, and its quantity where one is given (units)."""
+
+    order: Order
+    broker_order_id: str
+    price: Decimal
+    trigger_price: Decimal = Decimal(0)
+    quantity: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,5 +72,5 @@ class ReadAccount:
     """Read the account's orders, trades, positions and funds, to compare them with our books."""
 
 
-Request = PlaceOrder | CancelOrder | LookUp | ReadContract | ReadAccount
+Request = PlaceOrder | CancelOrder | ModifyOrder | LookUp | ReadContract | ReadAccount
 Effect = Event | Request

@@ -31,16 +31,24 @@ from services.executor.domain.broker_replies import (
     Refused,
     Reply,
     ReplyLost,
+    Unchanged,
 )
+from services.executor.domain.climbing import Climbing
 from services.executor.domain.closing import Closing
 from services.executor.domain.commands import CancelOrder, Effect, LookUp, PlaceOrder
+from services.executor.domain.day_loss import exits_of_all, loss_reached
 from services.executor.domain.decision import Decision, Trade, decide, decided, refused
 from services.executor.domain.doubts import Doubts, missing
+from services.executor.domain.exit_view import ExitViews
+from services.executor.domain.guarding import Guarding
 from services.executor.domain.option_market import OptionMarket
 from services.executor.domain.order import GIVEN_UP, Order
 from services.executor.domain.plans import entry_plans
 from services.executor.domain.policy import Policy
-from services.executor.domain.risk import RiskBook
+from services.executor.domain.risk import Breach, RiskBook
+
+MODIFICATIONS = 25
+"""How often the broker lets an order be changed."""
 
 
 @dataclass(slots=True)
@@ -62,10 +70,21 @@ class OptionsExecutor:
     settings_mode: Mode = field(init=False)
     closing: Closing = field(init=False)
     truth: AccountTruth = field(init=False)
+    guarding: Guarding = field(init=False)
 
     def __post_init__(self) -> None:
         self.settings_mode = self.mode
-        self.closing = Closing(self.blotter, self.policy.orders, self._freeze)
+        climbing = Climbing(self.policy.ladder, ExitViews(self.market), MODIFICATIONS)
+        self.closing = Closing(self.blotter, self.policy.orders, self._freeze, climbing)
+        self.guarding = Guarding(
+            self.blotter,
+            self.closing,
+            self.market,
+            self.risk,
+            self._freeze,
+            self.policy.resting_stop,
+            MODIFICATIONS,
+        )
         self.truth = AccountTruth(self.blotter, self.market, self.risk, self.policy.orders)
 
     def on_event(self, event: Event, now_ms: int) -> tuple[Effect, ...]:
@@ -77,6 +96,8 @@ class OptionsExecutor:
         if isinstance(event, ExitRequested):
             return self.closing.on_request(event, now_ms)
         self._note(event)
+        if isinstance(event, PositionEvent):
+            return self._on_loss(self.risk.on_time(event.trading_day), now_ms)
         return self._stop_entries(now_ms) if isinstance(event, TradingHalted) else ()
 
     def on_updates(self, updates: Sequence[OrderUpdate], now_ms: int) -> tuple[Effect, ...]:
@@ -86,6 +107,8 @@ class OptionsExecutor:
             order = self.blotter.with_tag(update.tag)
             if order is not None:
                 effects += self._on_update(order, update, now_ms)
+            else:  # somebody trades by hand: what is held may have changed
+                self.truth.watch.soon(now_ms)
         return tuple(effects)
 
     def _on_update(self, order: Order, update: OrderUpdate, now_ms: int) -> tuple[Effect, ...]:
@@ -104,12 +127,24 @@ class OptionsExecutor:
         """Do what is due by the clock: also read the account, each minute and after a reconnect."""
         return (*self.truth.watch.due(now_ms, reconnects), *self._drive(now_ms))
 
+    def _on_loss(self, breach: Breach | None, now_ms: int) -> tuple[Effect, ...]:
+        """Say once that the day's loss has reached its limit; close everything if so set."""
+        if breach is None:
+            return ()
+        reached = loss_reached(breach, now_ms)
+        to_close = self.blotter.to_close() if self.risk.closes_everything else ()
+        return (
+            reached,
+            *self._stop_entries(now_ms),
+            *exits_of_all(reached, to_close, now_ms),
+        )
+
     def _drive(self, now_ms: int) -> tuple[Effect, ...]:
         """Go on with timeouts, orders in doubt, and exits that are not done."""
         effects: list[Effect] = [*self._time_out(now_ms), *self._look_up(now_ms)]
         if self.risk.halted_because is not None:
             effects += self._stop_entries(now_ms)
-        return (*effects, *self.closing.due(now_ms))
+        return (*effects, *self.closing.due(now_ms), *self.guarding.on_time(now_ms))
 
     def on_reply(self, reply: Reply, now_ms: int) -> tuple[Effect, ...]:
         """React to what came back from the broker for a request."""
@@ -119,7 +154,7 @@ class OptionsExecutor:
             return self._on_contract(reply, now_ms)
         if isinstance(reply, AccountRead):
             return self.truth.on_read(reply, now_ms, self)
-        return self._on_reply_to_placing(reply, now_ms)
+        return self._on_reply_of_order(reply, now_ms)
 
     def _on_contract(self, reply: ContractRead, now_ms: int) -> tuple[Effect, ...]:
         """Sell; where the account lacks units, find out soon what became of them."""
@@ -128,14 +163,18 @@ class OptionsExecutor:
             self.truth.watch.soon(now_ms)
         return effects
 
-    def _on_reply_to_placing(
-        self, reply: Accepted | Refused | NotSent | ReplyLost, now_ms: int
+    def _on_reply_of_order(
+        self, reply: Accepted | Refused | Unchanged | NotSent | ReplyLost, now_ms: int
     ) -> tuple[Effect, ...]:
         order = reply.order
         if isinstance(reply, ReplyLost):
             return (LookUp((order,), reply.reason),)
         if isinstance(reply, Accepted):
             return self._on_accepted(order, reply.broker_order_id, now_ms)
+        if isinstance(reply, Unchanged):
+            order.modifications = MODIFICATIONS  # the next step cancels it, and sends another one
+            self.guarding.on_unchanged(order, reply.reason, now_ms)
+            return ()
         if isinstance(reply, NotSent) and order.plan.leg == "exit":
             self.closing.on_not_sent(reply, now_ms)
             return ()
@@ -298,12 +337,13 @@ class OptionsExecutor:
         self.risk.enter(plan.position_id, underlying, quantity, distance, day)
 
     def _time_out(self, now_ms: int) -> list[Effect]:
-        """Cancel orders past their timeout; an exit is then sent again at the latest price."""
+        """Cancel purchases past their timeout; a sale climbs its ladder instead."""
         rules = self.policy.orders
         timeouts = {"entry": rules.entry_timeout_ms, "exit": rules.exit_timeout_ms}
         effects: list[Effect] = []
         for order in self.blotter.working():
-            if now_ms - order.plan.occurred_ms > timeouts[order.plan.leg]:
+            is_late = now_ms - order.plan.occurred_ms > timeouts[order.plan.leg]
+            if is_late and order.plan.transaction_type == "BUY":
                 effects += self.closing.cancel(order, now_ms)
         return effects
 
@@ -343,7 +383,10 @@ class OptionsExecutor:
         """After an order has changed: continue its exit; an entry without fills expires."""
         plan, effects = order.plan, list[Effect]()
         self._count_entry(plan)
-        effects += self.closing.alert_of_refusals(order, now_ms)
+        if order.has_ended and order.is_stop:
+            self.guarding.on_ended(order, now_ms)
+        elif order.has_ended and plan.leg == "exit" and plan.transaction_type == "SELL":
+            effects += self.closing.on_ended(order, now_ms)
         effects += self.closing.go_on(plan.position_id, now_ms)
         if plan.leg == "entry" and not self._may_still_hold(plan.position_id):
             kind = SignalRejected if order.state == "rejected" else SignalExpired

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from libs.events.event import utc_from_ms
 from libs.events.instruments import ChainSnapshot, InstrumentListed
 from libs.events.ticks import TickBatch
-from libs.market.calendar import Calendar, CalendarError
+from libs.market.calendar import IST, Calendar, CalendarError
 from libs.market.instruments import Catalog, Instrument, underlying_name
 from libs.market.option_chain import Chain, ChainView
 from libs.market.quotes import QuoteBook
@@ -99,6 +99,21 @@ class OptionMarket:
         if instrument is None or quote is None or not quote.last_price > 0:
             return None
         return Spot(instrument.tradingsymbol, quote.last_price, quote.at_ms, instrument.is_index)
+
+    def is_open(self, now_ms: int) -> bool:
+        """Return whether options trade at a time (epoch ms)."""
+        day = utc_from_ms(now_ms).astimezone(IST).date()
+        try:
+            sessions = self.calendar.sessions("NFO", day)
+        except CalendarError:
+            return False
+        return any(one.open_ms <= now_ms < one.close_ms for one in sessions)
+
+    def is_index(self, underlying: str) -> bool:
+        """Return whether an underlying is an index; one that is not listed is taken for one."""
+        self._add_listed()
+        instrument = self._spots.get(underlying)
+        return instrument is None or instrument.is_index
 
     def expiries(self, underlying: str, on: date) -> tuple[date, ...]:
         """Return the listed expiries of an underlying from a day on, nearest first."""

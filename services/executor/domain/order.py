@@ -71,8 +71,40 @@ class Order:
     fills: dict[str, Fill] = field(default_factory=dict)
     cancel_asked_ms: int | None = None
     is_given_up: bool = False
+    modifications: int = 0
+    reason: str = ""
+    """Why it was rejected or cancelled, or is in doubt."""
     strays: dict[str, Stray] = field(default_factory=dict)
     _filled_by: dict[str, str] = field(default_factory=dict)
+    price: Decimal = field(init=False)
+    """The limit at the broker, rupees: the plan's until it is changed; 0 for MARKET."""
+    trigger_price: Decimal = field(init=False)
+    quantity: int = field(init=False)
+    """The units of the order at the broker: the plan's until a stop is changed."""
+    awaits_trigger: bool | None = None
+    """Of a stop at the broker: whether its trigger was not reached; None: not told yet."""
+
+    def __post_init__(self) -> None:
+        self.price, self.trigger_price = self.plan.price, self.plan.trigger_price
+        self.quantity = self.plan.quantity
+
+    @property
+    def is_stop(self) -> bool:
+        """Whether it is a stop order that rests at the exchange."""
+        return self.plan.order_type == "SL"
+
+    @property
+    def closes_unasked(self) -> bool:
+        """Whether its fills close units without a request: a stop, or a booking."""
+        return self.is_stop or self.plan.is_booking
+
+    def reprice(
+        self, price: Decimal, trigger_price: Decimal = Decimal(0), quantity: int | None = None
+    ) -> None:
+        """Note that a change of prices (rupees) and of the total quantity is requested."""
+        self.price, self.trigger_price = price, trigger_price
+        self.quantity = self.quantity if quantity is None else quantity
+        self.modifications += 1
 
     @property
     def filled_quantity(self) -> int:
@@ -89,7 +121,7 @@ class Order:
         """Units that may still fill, without those of strays."""
         if self.has_ended:
             return 0
-        return max(0, self.plan.quantity - self._own_quantity)
+        return max(0, self.quantity - self._own_quantity)
 
     @property
     def stray_quantity(self) -> int:
@@ -121,13 +153,14 @@ class Order:
         elif not event.reason.startswith(_ALERT):
             is_unknown = event.reason == GIVEN_UP or not self.broker_order_id
             self.is_given_up |= isinstance(event, OrderCancelled) and is_unknown
+            self.reason = event.reason or self.reason
             self._move(_STATE_OF[type(event)])
 
     def _add_fill(self, event: OrderFilled) -> None:
         self.fills[event.fill_id] = Fill(event.fill_id, event.fill_quantity, event.fill_price)
         self._filled_by[event.fill_id] = event.broker_order_id
         if event.broker_order_id == self.broker_order_id:
-            is_complete = self._own_quantity >= self.plan.quantity
+            is_complete = self._own_quantity >= self.quantity
             self._move("filled" if is_complete else "placed")
 
     def request(self) -> OrderRequest:
@@ -213,6 +246,8 @@ class Order:
         Fills of a stray are counted; its end does not end the order.
         """
         is_stray, news = self.is_stray(update), list[OrderEvent]()
+        if self.is_stop and not is_stray:
+            self.awaits_trigger = update.awaits_trigger
         if not self.broker_order_id and self.working_quantity and update.status != "REJECTED":
             self._add(self.placed(update.broker_order_id, update.at_ms), news)
         for fill in update.fills:
@@ -240,6 +275,7 @@ class Order:
         return OrderFilled(
             **self._envelope(OrderFilled, fill.at_ms or update.at_ms, fill.fill_id),
             **self.plan.details,
+            reason=self.plan.reason if self.closes_unasked else "",
             broker_order_id=update.broker_order_id,
             fill_id=fill.fill_id,
             fill_quantity=fill.quantity,

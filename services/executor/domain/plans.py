@@ -10,8 +10,10 @@ from libs.events.positions import ExitRequested
 from libs.events.signals import SignalGenerated
 from libs.market.calendar import IST
 from services.executor.domain.decision import Trade
+from services.executor.domain.ladder import LadderStep
 from services.executor.domain.order import tag_of
 from services.executor.domain.policy import OrderRules
+from services.executor.domain.resting_stop import StopLevels
 
 
 def position_id_of(signal_id: UUID) -> UUID:
@@ -63,22 +65,33 @@ def _entry_plan(
 
 
 def exit_plans(
-    entry: OrderPlanned, request: ExitRequested, first: int, quantity: int, freeze: int, now_ms: int
+    entry: OrderPlanned,
+    request: ExitRequested,
+    step: LadderStep,
+    first: int,
+    quantity: int,
+    freeze: int,
+    now_ms: int,
 ) -> tuple[OrderPlanned, ...]:
-    """Return market sales of `quantity` units; the position's exits are numbered from `first` on.
+    """Return sales of `quantity` units by a step of the ladder, numbered from `first` on.
 
     They belong to the trading day on which they are sent, which may be later than the entry's.
     In live mode a market order carries market protection; the adapter adds it.
     """
     sizes = slices(quantity, entry.contract.lot_size, freeze)
     return tuple(
-        _exit_plan(entry, request, number, size, utc_from_ms(now_ms))
+        _exit_plan(entry, request, step, number, size, utc_from_ms(now_ms))
         for number, size in enumerate(sizes, first)
     )
 
 
 def _exit_plan(
-    entry: OrderPlanned, request: ExitRequested, number: int, quantity: int, at: datetime
+    entry: OrderPlanned,
+    request: ExitRequested,
+    step: LadderStep,
+    number: int,
+    quantity: int,
+    at: datetime,
 ) -> OrderPlanned:
     order_id = identity("Order", entry.signal_id, "exit", number)
     day, correlation_id = at.astimezone(IST).date(), entry.correlation_id
@@ -105,8 +118,41 @@ def _exit_plan(
         stop_loss=entry.stop_loss,
         target=entry.target,
         reason=request.reason,
-        order_type="MARKET",
-        price=Decimal(0),
+        order_type=step.order_type,
+        price=step.price,
+        product=entry.product,
+    )
+
+
+def stop_plan(
+    entry: OrderPlanned, number: int, quantity: int, levels: StopLevels, now_ms: int
+) -> OrderPlanned:
+    """Return a stop-limit sale that rests at the exchange."""
+    at, order_id = utc_from_ms(now_ms), identity("Order", entry.signal_id, "stop", number)
+    envelope = OrderPlanned.after(
+        entry,
+        order_id,
+        occurred_at=at,
+        trading_day=at.astimezone(IST).date(),
+        correlation_id=entry.correlation_id,
+    )
+    details = entry.details
+    details.update(
+        {
+            "order_id": order_id,
+            "tag": tag_of(order_id),
+            "leg": "exit",
+            "transaction_type": "SELL",
+            "quantity": quantity,
+        }
+    )
+    return OrderPlanned(
+        **envelope,
+        **details,
+        reason="stop_loss",
+        order_type="SL",
+        price=levels.price,
+        trigger_price=levels.trigger_price,
         product=entry.product,
     )
 

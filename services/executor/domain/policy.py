@@ -12,6 +12,8 @@ from libs.market.bounds import STRICT, refuse
 from libs.market.names import OneOf, known_underlying
 from libs.market.time_of_day import TimeOfDay, refuse_unreached
 from libs.market.units import Count, Fraction, Milliseconds, Number, Percent, Rupees, Seconds, Times
+from services.executor.domain.ladder import LadderRules
+from services.executor.domain.resting_stop import RestingStopRules
 
 MINUTE_MS, HOUR_MS = 60_000, 3_600_000
 BEFORE_EXPIRY_MS = HOUR_MS + 15 * MINUTE_MS
@@ -130,7 +132,11 @@ class LevelRules:
 
 @dataclass(frozen=True, slots=True, config=STRICT)
 class RiskLimits:
-    """Fractions are of the capital; counts are per trading day unless they say otherwise."""
+    """Fractions are of the capital; counts are per trading day unless they say otherwise.
+
+    `daily_loss` counts open positions at their marks; once it is reached nothing is opened on that
+    day, and with `close_at_daily_loss` everything is closed.
+    """
 
     positions: Annotated[int, Count(1, 10_000, of="positions")] = 3
     capital_at_risk: PartOfCapital = Decimal("0.15")
@@ -139,6 +145,7 @@ class RiskLimits:
     trades_a_day: Annotated[int, Count(1, 100_000, of="trades")] = 20
     lots_a_trade: Annotated[int, Count(1, 1000, of="lots")] = 5
     positions_per_underlying: Annotated[int, Count(1, 10_000, of="positions")] = 1
+    close_at_daily_loss: Annotated[bool, _unless(False)] = False
 
     def __post_init__(self) -> None:
         if self.positions_per_underlying > self.positions:
@@ -152,9 +159,10 @@ class RiskLimits:
 class OrderRules:
     """How orders are sent. `limit_buffer`: how far an entry's limit lies beyond the ask.
 
-    An order that has not filled by its timeout is cancelled; an exit is then sent again, since a
-    market order with protection may not fill. An order that is not in the broker's book is in
-    doubt for `doubt_ms`, longer than a request can take; 0 where no request can be under way.
+    An entry that has not filled by its timeout is cancelled; an exit is repriced by its ladder.
+    What was oversold is bought back at a limit, for `exit_timeout_ms` each time. An order
+    that is not in the broker's book is in doubt for `doubt_ms`, longer than a request can take; 0
+    where no request can be under way.
     """
 
     product: Annotated[Literal["NRML", "MIS"], OneOf()] = "NRML"
@@ -184,6 +192,8 @@ class Policy:
     levels: LevelRules = field(default_factory=LevelRules)
     limits: RiskLimits = field(default_factory=RiskLimits)
     orders: OrderRules = field(default_factory=OrderRules)
+    ladder: LadderRules = field(default_factory=LadderRules)
+    resting_stop: RestingStopRules = field(default_factory=RestingStopRules)
 
     def __post_init__(self) -> None:
         risk, limits = self.sizing.risk, self.limits

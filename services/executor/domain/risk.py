@@ -7,7 +7,7 @@ from decimal import Decimal
 from itertools import takewhile
 from uuid import UUID
 
-from libs.events.control import TradingHalted, TradingResumed
+from libs.events.control import RiskLimitReached, TradingHalted, TradingResumed
 from libs.events.event import Event
 from libs.events.positions import PositionClosed, PositionEvent
 from services.executor.domain.policy import RiskLimits
@@ -18,17 +18,21 @@ ALL_UNDERLYINGS = "*"
 
 @dataclass(frozen=True, slots=True)
 class DayResult:
-    """A day so far: what its closed positions made after charges (rupees), and how many trades."""
+    """A day so far: what its closed positions made after charges (rupees), and how many trades.
+
+    `open_net`: what the open positions have made today by their marks, after charges.
+    """
 
     net: Decimal = Decimal(0)
     closed: int = 0
     trades: int = 0
     losses_in_a_row: int = 0
+    open_net: Decimal = Decimal(0)
 
     @property
     def loss(self) -> Decimal:
-        """Rupees lost, 0 in profit."""
-        return max(-self.net, Decimal(0))
+        """Rupees lost by closed and open positions together, 0 in profit."""
+        return max(-self.net - self.open_net, Decimal(0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +57,8 @@ class _Exposure:
     entry_distance: Decimal = Decimal(0)
     position: PositionEvent | None = None
     at_risk: Decimal = Decimal(0)
+    before_today: Decimal = Decimal(0)
+    """What it had made by its last mark of an earlier day, rupees."""
 
     def enter(self, quantity: int, distance: Decimal) -> None:
         """Note the units that the entry has filled or may still fill."""
@@ -61,8 +67,21 @@ class _Exposure:
 
     def hold(self, position: PositionEvent) -> None:
         """Note the current state of the position."""
+        self.before_today = self.made_before(position.trading_day)
         self.position = position
         self.at_risk = self._computed_risk()
+
+    def made_before(self, day: date) -> Decimal:
+        """Return what the position had made before a day, by its marks."""
+        if self.position is not None and self.position.trading_day < day:
+            return _made(self.position)
+        return self.before_today
+
+    def made_on(self, day: date) -> Decimal:
+        """Return what the position has made on a day by its marks; rupees, after charges."""
+        if self.position is None or self.position.trading_day < day:
+            return Decimal(0)
+        return _made(self.position) - self.before_today
 
     def _computed_risk(self) -> Decimal:
         if self.position is None:
@@ -76,8 +95,10 @@ class _Exposure:
 class RiskBook:
     """Open positions, entries in flight, and the day's results.
 
-    An entry counts from its plan on; filled units count as part of the position. `quarantined` has
-    the underlyings in which the account differs from our books, with the reason.
+    An entry counts from its plan on; filled units count as part of the position. The day's loss
+    counts open positions at their marks; once it has reached its limit the day is over for
+    entries, even if prices come back. `quarantined` has the underlyings in which the account
+    differs from our books, with the reason.
     """
 
     limits: RiskLimits
@@ -88,6 +109,8 @@ class RiskBook:
     _entered: set[UUID] = field(default_factory=set)
     _results: dict[UUID, PositionClosed] = field(default_factory=dict)
     quarantined: Mapping[str, str] = field(default_factory=dict)
+    _nets: dict[UUID, Decimal] = field(default_factory=dict)
+    _is_lost: bool = False
     _halted_because: str | None = None
 
     @property
@@ -107,23 +130,37 @@ class RiskBook:
 
     @property
     def day_loss(self) -> Decimal:
-        """Rupees lost by the positions closed today, 0 in profit."""
-        return self.result_of(self._day).loss
+        """Rupees lost today by closed positions and by open ones at their marks, 0 in profit."""
+        return max(-self._closed_net() - self._open_net(), Decimal(0))
+
+    def _closed_net(self) -> Decimal:
+        return sum(self._nets.values(), Decimal(0))
+
+    def _open_net(self) -> Decimal:
+        return sum((one.made_on(self._day) for one in self._open.values()), Decimal(0))
 
     def at_risk_of(self, position_id: UUID) -> Decimal | None:
         """Return the rupees at risk by a position, None if it is not known here."""
         exposure = self._open.get(position_id)
         return None if exposure is None else exposure.at_risk
 
+    def stop_loss_of(self, position_id: UUID) -> Decimal | None:
+        """Return the stop of a position as it is now (rupees), None if it is not known here."""
+        exposure = self._open.get(position_id)
+        return (
+            None if exposure is None or exposure.position is None else exposure.position.stop_loss
+        )
+
     def result_of(self, day: date) -> DayResult:
         """Return the result of the day that is counted; nothing was traded on a later one."""
         if day != self._day:
             return DayResult()
         return DayResult(
-            net=sum((one.net for one in self._results.values()), Decimal(0)),
+            net=self._closed_net(),
             closed=len(self._results),
             trades=len(self._entered),
             losses_in_a_row=self._losses_in_a_row(),
+            open_net=self._open_net(),
         )
 
     @property
@@ -147,6 +184,7 @@ class RiskBook:
         if day > self._day:
             self._day = day
             self._entered, self._results, self._closed_at = set(), {}, {}
+            self._nets, self._is_lost = {}, False
 
     def enter(
         self, position_id: UUID, underlying: str, quantity: int, distance: Decimal, day: date
@@ -170,9 +208,32 @@ class RiskBook:
         """Why no new position may be opened; None while trading is not halted."""
         return self._halted_because
 
+    def on_mark(self, event: PositionEvent) -> Breach | None:
+        """Note a position; return the limit that the day's loss has reached by it, once a day."""
+        self.on_event(event)
+        return self.on_time(event.trading_day)
+
+    def on_time(self, day: date) -> Breach | None:
+        """Return the limit that the day's loss has reached, once a day; a new day begins anew."""
+        self.start_day(day)
+        if self._is_lost or day != self._day:
+            return None
+        loss, maximum = self.day_loss, self.capital * self.limits.daily_loss
+        if loss < maximum:
+            return None
+        self._is_lost = True
+        return Breach("daily_loss", float(loss), float(maximum))
+
+    @property
+    def closes_everything(self) -> bool:
+        """Whether all positions are to be closed: the day is lost, and the settings say so."""
+        return self._is_lost and self.limits.close_at_daily_loss
+
     def on_event(self, event: Event) -> None:
-        """Note a position, a halt or its end."""
-        if isinstance(event, TradingHalted):
+        """Note a position, a halt or its end, or that the day's loss has reached its limit."""
+        if isinstance(event, RiskLimitReached):
+            self._lose(event)
+        elif isinstance(event, TradingHalted):
             self._halted_because = event.reason or "halted"
         elif isinstance(event, TradingResumed):
             self._halted_because = None
@@ -184,12 +245,18 @@ class RiskBook:
     def _measures(self, underlying: str) -> Iterator[tuple[str, Decimal, Decimal]]:
         limits = self.limits
         same = sum(exposure.underlying == underlying for exposure in self._open.values())
-        yield "daily_loss", self.day_loss, self.capital * limits.daily_loss
+        lost = self.capital * limits.daily_loss
+        yield "daily_loss", max(self.day_loss, lost) if self._is_lost else self.day_loss, lost
         yield "losses_in_a_row", Decimal(self._losses_in_a_row()), Decimal(limits.losses_in_a_row)
         yield "trades_a_day", Decimal(len(self._entered)), Decimal(limits.trades_a_day)
         yield "positions", Decimal(len(self._open)), Decimal(limits.positions)
         yield "positions_per_underlying", Decimal(same), Decimal(limits.positions_per_underlying)
         yield "capital_at_risk", self.at_risk, self.capital * limits.capital_at_risk
+
+    def _lose(self, event: RiskLimitReached) -> None:
+        self.start_day(event.trading_day)
+        if event.limit == "daily_loss" and event.trading_day == self._day:
+            self._is_lost = True
 
     def _losses_in_a_row(self) -> int:
         # Sorted, since a restart may read positions partition by partition.
@@ -206,10 +273,17 @@ class RiskBook:
 
     def _close(self, event: PositionClosed) -> None:
         self.start_day(event.trading_day)
-        self._open.pop(event.position_id, None)
+        exposure = self._open.pop(event.position_id, None)
         self._closed_at[event.position_id] = event.occurred_at
         if event.trading_day == self._day:
+            before = exposure.made_before(event.trading_day) if exposure else Decimal(0)
             self._results[event.event_id] = event
+            self._nets[event.event_id] = event.net - before
+
+
+def _made(position: PositionEvent) -> Decimal:
+    """What a position has made by its mark, after the charges so far."""
+    return position.net + position.unrealised
 
 
 def _progress(event: PositionEvent) -> tuple[int, datetime]:

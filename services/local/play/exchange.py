@@ -141,4 +141,6 @@ def _kite_settings(own: SimulatorSettings, server: SimulatorServer, var: Path) -
         "ws_root": server.ws_url,
         "login_root": f"{server.url}/connect/login",
         "session_file": var / "simulator" / "session.json",
+        # The outcome must not depend on how fast this machine answers.
+        "fill_seconds": 2 * TIMEOUT_SECONDS,
     }

@@ -135,7 +135,9 @@ class System:
         own, wiring = self.settings.executor, self.wiring
         return {
             "ingest": lambda parts: ingest.make_service(wiring.feed, parts, wiring.pace),
-            "executor": lambda parts: executor.make_service(own, parts, wiring.venue),
+            "executor": lambda parts: executor.make_service(
+                own, parts, wiring.venue, in_turn=not wiring.lasts
+            ),
         }
 
     async def _start(self, make: MakeService, metrics: Metrics) -> None:

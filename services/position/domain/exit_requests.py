@@ -26,9 +26,18 @@ class ExitRequests:
         """Drop the requests of a position that is closed."""
         self._by_position.pop(position_id, None)
 
-    def due(self, rules: Sequence[ExitRule], mark: Mark, position: PositionEvent) -> Iterator[Exit]:
-        """Yield the exits that the rules want now and have not requested yet, in rule order."""
-        requested = self._of(position)
+    def due(
+        self,
+        rules: Sequence[ExitRule],
+        mark: Mark,
+        position: PositionEvent,
+        wanted_before: Sequence[Exit] = (),
+    ) -> Iterator[Exit]:
+        """Yield the exits that the rules want now and have not requested yet, in rule order.
+
+        `wanted_before`: exits that are about to be requested.
+        """
+        requested: list[ExitRequested | Exit] = [*self._of(position), *wanted_before]
         if any(one.lots is None for one in requested):
             return
         reasons = {one.reason for one in requested}

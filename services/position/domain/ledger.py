@@ -37,12 +37,14 @@ class TradeLedger:
 
     @property
     def quantity(self) -> int:
-        """Units held."""
+        """Units held; negative if more was sold."""
         return self.bought_quantity - self.sold_quantity
 
     @property
     def entry_price(self) -> Decimal:
-        """Average purchase price, rupees."""
+        """Average purchase price, rupees; without a purchase the average sale price."""
+        if not self.bought_quantity:
+            return _average(self.sell_value, self.sold_quantity)
         return _average(self.buy_value, self.bought_quantity)
 
     @property
@@ -52,15 +54,19 @@ class TradeLedger:
 
     @property
     def realised(self) -> Decimal:
-        """Profit of what was sold, rupees before charges."""
-        if not self.sold_quantity:
+        """Profit of what was bought and sold, rupees before charges."""
+        done = min(self.bought_quantity, self.sold_quantity)
+        if not done:
             return Decimal(0)
-        cost = self.buy_value * self.sold_quantity / self.bought_quantity
-        return (self.sell_value - cost).quantize(PAISE)
+        revenue = self.sell_value * done / self.sold_quantity
+        return (revenue - self.buy_value * done / self.bought_quantity).quantize(PAISE)
 
     def unrealised(self, last_price: Decimal) -> Decimal:
-        """Profit of what is held at `last_price`, rupees before charges."""
-        cost = self.buy_value * self.quantity / self.bought_quantity
+        """Profit of what is held, or was oversold, at `last_price`, rupees before charges."""
+        if self.quantity < 0:
+            revenue = self.sell_value * -self.quantity / self.sold_quantity
+            return (last_price * self.quantity + revenue).quantize(PAISE)
+        cost = self.buy_value * self.quantity / max(self.bought_quantity, 1)
         return (last_price * self.quantity - cost).quantize(PAISE)
 
     def add(self, fill: OrderFilled, *, is_first_of_order: bool, rules: Rulebook) -> "TradeLedger":

@@ -1,28 +1,40 @@
 """OptionsPositionManager: positions opened by fills, marked by ticks, closed by fills."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
+from types import MappingProxyType
+from typing import cast, get_args
 from uuid import UUID
 
 from libs.events.errors import PoisonMessage
 from libs.events.event import Event, utc_from_ms
 from libs.events.orders import OrderFilled
-from libs.events.positions import ExitRequested, PositionClosed, PositionEvent
+from libs.events.positions import (
+    ExitReason,
+    ExitRequested,
+    PositionClosed,
+    PositionEvent,
+    fill_key,
+)
 from libs.events.signals import SignalActivated, SignalCompleted, SignalStopped, SignalUpdate
 from libs.events.ticks import TickBatch
-from libs.market.quotes import QuoteBook
 from libs.market.rulebook import Rulebook
+from services.position.domain.alerts import Alerts
 from services.position.domain.exit_requests import ExitRequests
 from services.position.domain.exit_rules.rule import Exit, ExitRule
 from services.position.domain.performance import Performance
+from services.position.domain.seen_prices import PriceRules
 from services.position.domain.states import after_fill, marked
+from services.position.domain.updates import updates_of
 from services.position.domain.watch import Watch
+
+_REASONS: frozenset[str] = frozenset(get_args(ExitReason))
 
 
 class SaleWithoutPosition(PoisonMessage):
-    """A sale of what is not held. Delivered again after its purchase, it is booked."""
+    """A sale of what was never held. Delivered again after its purchase, it is booked."""
 
 
 @dataclass(slots=True)
@@ -37,43 +49,43 @@ class OpenPositions:
     rulebook: Rulebook
     rules: Sequence[ExitRule]
     mark_every_ms: int = 60_000
+    prices: PriceRules = field(default_factory=PriceRules)
+    alerts: Alerts = field(default_factory=Alerts)
     _open: dict[UUID, Watch] = field(default_factory=dict)
+    _closed: dict[UUID, PositionClosed] = field(default_factory=dict)
     _requests: ExitRequests = field(default_factory=ExitRequests)
     _fills: set[str] = field(default_factory=set)
-    _quotes: QuoteBook = field(default_factory=QuoteBook)
     _performance: Performance = field(default_factory=Performance)
     _swept_second: int = -1
 
     def on_event(self, event: Event, now_ms: int) -> tuple[Event, ...]:
-        """React to a fill or to ticks; raise SaleWithoutPosition for a sale of what is not held."""
+        """React to a fill or to ticks; raise SaleWithoutPosition for one of what was never held."""
         made: tuple[Event, ...] = ()
         if isinstance(event, TickBatch) and self._open:
             made = self._on_ticks(event, now_ms)
         elif isinstance(event, OrderFilled):
             made = self._on_fill(event)
-        for one in made:
-            self.restore(one)
-        return made
+        return self._applied(made)
 
     def on_time(self, now_ms: int) -> tuple[Event, ...]:
-        """Check every position once a second, also while nothing is quoted."""
-        made: tuple[Event, ...] = ()
-        if self._open and self._begins_second(now_ms):
-            made = self._checked(self._open.values(), now_ms)
-        for one in made:
-            self.restore(one)
-        return made
+        """Return what time alone asks for, once a second: exits, marks and alerts.
+
+        `now_ms` is the service's clock (epoch ms).
+        """
+        if now_ms <= 0 or not self._open or not self._begins_second(now_ms):
+            return ()
+        return self._applied(self._swept(now_ms))
 
     def restore(self, event: Event) -> None:
         """Apply a position event or an exit request; ignore other events."""
         if isinstance(event, PositionClosed):
             self._open.pop(event.position_id, None)
+            self._closed[event.position_id] = event
             self._requests.forget(event.position_id)
             self._fills |= set(event.fill_ids)
             self._performance.add(event)
         elif isinstance(event, PositionEvent):
-            self._open[event.position_id] = Watch.of(event)
-            self._quotes.register([event.contract.instrument_token])
+            self._hold(event)
             self._fills |= set(event.fill_ids)
         elif isinstance(event, ExitRequested):
             self._requests.add(event)
@@ -84,68 +96,124 @@ class OpenPositions:
         return self._performance.net(day), sum(unrealised, Decimal(0))
 
     def unguarded(self, now_ms: int) -> int:
-        """Return how many open positions have no stop, or no recent quote that could hit it."""
-        watches = self._open.values()
-        quotes = ((watch, self._quotes.quote(watch.instrument_token)) for watch in watches)
-        return sum(not watch.is_guarded(quote, now_ms) for watch, quote in quotes)
+        """Return how many open positions have no stop, or no recent price that could hit it."""
+        return sum(not watch.is_guarded(now_ms) for watch in self._open.values())
+
+    def warnings(self, now_ms: int) -> tuple[str, ...]:
+        """Return what a person must know before it matters, one line each."""
+        return self.alerts.warnings(now_ms)
 
     @property
     def open_tokens(self) -> tuple[int, ...]:
         """Contracts of the open positions."""
         return tuple(watch.instrument_token for watch in self._open.values())
 
+    def _applied(self, made: tuple[Event, ...]) -> tuple[Event, ...]:
+        for one in made:
+            self.restore(one)
+        return made
+
+    def _hold(self, event: PositionEvent) -> None:
+        watch = self._open.get(event.position_id)
+        if watch is None or watch.state.openings != event.openings:
+            self._open[event.position_id] = Watch.of(event, self.prices)
+        else:
+            watch.follow(event)
+
     def _on_fill(self, fill: OrderFilled) -> tuple[Event, ...]:
-        if fill.fill_id in self._fills:
+        held, closed = self._open.get(fill.position_id), self._closed.get(fill.position_id)
+        if self._is_known(fill, held.state if held else closed):
             return ()
-        held = self._open.get(fill.position_id)
-        if held is None and fill.transaction_type == "SELL":
+        if held is None and closed is None and fill.transaction_type == "SELL":
             raise SaleWithoutPosition(
                 f"a sale of {fill.fill_quantity} units without a position: {fill.tag}"
             )
-        reason = self._requests.reason(held.state) if held else "manual"
-        state = after_fill(held, fill, reason, self.rulebook)
+        reason = self._exit_reason(fill, held)
+        state = after_fill(held, fill, reason, self.rulebook, closed)
         if isinstance(state, PositionClosed):
             return (_ended(state), self._performance.measured(state), state)
         if held is None:
             return (_signal_update(SignalActivated, state, "position_opened"), state)
         return (state,)
 
+    def _is_known(self, fill: OrderFilled, state: PositionEvent | None) -> bool:
+        """Return whether a fill is booked; older positions have kept the exchange's bare ids."""
+        is_bare = state is not None and fill.fill_id in state.fill_ids
+        return is_bare or fill_key(fill) in self._fills
+
+    def _exit_reason(self, fill: OrderFilled, held: Watch | None) -> ExitReason:
+        """Return why a fill closes: its own reason if it is a booking, else that of the request."""
+        if fill.reason in _REASONS:
+            return cast(ExitReason, fill.reason)
+        return self._requests.reason(held.state) if held else "manual"
+
     def _on_ticks(self, batch: TickBatch, now_ms: int) -> tuple[Event, ...]:
-        """Mark and check the positions that the batch quotes; once a second check all."""
-        quoted, is_sweep = self._quoted(batch), self._begins_second(now_ms)
-        for watch in quoted:
-            watch.mark(self._quotes.quote(watch.instrument_token))
-        due = self._open.values() if is_sweep else quoted
-        return self._checked(due, now_ms)
+        """Show each update to the position that holds it; once a second check all."""
+        wanted = self._shown(batch, now_ms)
+        if self._begins_second(now_ms):
+            return self._swept(now_ms, wanted)
+        quoted = (watch for id_, watch in self._open.items() if id_ in wanted)
+        return tuple(
+            event
+            for watch in quoted
+            for event in self._check(watch, now_ms, wanted[watch.state.position_id])
+        )
 
-    def _checked(self, due: Iterable[Watch], now_ms: int) -> tuple[Event, ...]:
-        return tuple(event for watch in due for event in self._check(watch, now_ms))
+    def _shown(self, batch: TickBatch, now_ms: int) -> dict[UUID, list[Exit]]:
+        """Return the exits that are wanted by each position of which the batch shows updates."""
+        watches = self._watches(batch.trading_day)
+        wanted: dict[UUID, list[Exit]] = {}
+        within_ms = self.prices.updated_within_ms
+        for token, update in updates_of(batch, watches, within_ms):
+            for watch in watches[token]:
+                exits = wanted.setdefault(watch.state.position_id, [])
+                if now_ms - update.at_ms <= within_ms and watch.see(update):
+                    exits += self._due(watch, now_ms, exits)
+        return wanted
 
-    def _quoted(self, batch: TickBatch) -> list[Watch]:
-        """Store the quotes of a batch, and return the positions that it quotes."""
-        columns = batch.timely()
-        if len(columns):
-            self._quotes.update(
-                columns.instrument_token, columns.exchange_timestamp, columns.last_price
-            )
-        tokens = set(columns.instrument_token.tolist())
-        return [watch for watch in self._open.values() if watch.instrument_token in tokens]
+    def _watches(self, day: date) -> dict[int, list[Watch]]:
+        """Return the positions by token; after its expiry a contract's token may be another's."""
+        watches: dict[int, list[Watch]] = {}
+        for watch in self._open.values():
+            if watch.state.contract.expiry >= day:
+                watches.setdefault(watch.instrument_token, []).append(watch)
+        return watches
+
+    def _swept(
+        self, now_ms: int, wanted: Mapping[UUID, Sequence[Exit]] = MappingProxyType({})
+    ) -> tuple[Event, ...]:
+        """Check all positions, and say what is wrong with them."""
+        made: list[Event] = []
+        for position_id, watch in self._open.items():
+            made += self._check(watch, now_ms, wanted.get(position_id, ()))
+            made += self.alerts.of(watch, now_ms)
+        return tuple(made)
 
     def _begins_second(self, now_ms: int) -> bool:
         second, before = now_ms // 1000, self._swept_second
         self._swept_second = max(second, before)
         return second > before
 
-    def _check(self, watch: Watch, now_ms: int) -> Iterator[Event]:
-        for wanted in self._requests.due(self.rules, watch.seen_at(now_ms), watch.state):
-            yield _exit_requested(watch.state, wanted, now_ms)
-        if now_ms - watch.state.occurred_ms >= self.mark_every_ms:
+    def _check(self, watch: Watch, now_ms: int, wanted: Sequence[Exit] = ()) -> Iterator[Event]:
+        """Yield the exits that updates have asked for, those that are due now, and a mark."""
+        if self.alerts.is_expired(watch.state, now_ms):
+            return
+        for one in (*wanted, *self._due(watch, now_ms, wanted)):
+            yield _exit_requested(watch.state, one, now_ms)
+        if watch.is_due(now_ms, self.mark_every_ms):
             yield marked(watch, now_ms)
+
+    def _due(self, watch: Watch, now_ms: int, wanted: Sequence[Exit]) -> list[Exit]:
+        """Return the exits that the rules want now; what is oversold cannot be sold."""
+        if watch.state.quantity <= 0:
+            return []
+        return list(self._requests.due(self.rules, watch.seen_at(now_ms), watch.state, wanted))
 
 
 def _exit_requested(state: PositionEvent, wanted: Exit, now_ms: int) -> ExitRequested:
+    opening = () if state.openings == 1 else (state.openings,)
     envelope = ExitRequested.after(
-        state, state.position_id, wanted.reason, occurred_at=utc_from_ms(now_ms)
+        state, state.position_id, wanted.reason, *opening, occurred_at=utc_from_ms(now_ms)
     )
     return ExitRequested(
         **envelope,

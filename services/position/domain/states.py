@@ -14,14 +14,16 @@ from libs.events.positions import (
     PositionEvent,
     PositionOpened,
     PositionUpdated,
+    fill_key,
 )
 from libs.market.rulebook import Rulebook
 from services.position.domain.ledger import TradeLedger
+from services.position.domain.levels import Levels, levels_after
 from services.position.domain.watch import Watch, money
 
 Kind: TypeAlias = type[PositionOpened] | type[PositionUpdated] | type[PositionClosed]
 Terms: TypeAlias = OrderFilled | PositionEvent
-"""The source of a position's fixed fields: contract, signal, stop loss and target."""
+"""The source of a position's fixed fields: contract and signal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,17 +44,27 @@ class History:
     exit_reason: ExitReason | None
     fill_ids: tuple[str, ...]
     order_ids: tuple[UUID, ...]
+    openings: int
 
 
 def after_fill(
-    held: Watch | None, fill: OrderFilled, exit_reason: ExitReason, rulebook: Rulebook
+    held: Watch | None,
+    fill: OrderFilled,
+    exit_reason: ExitReason,
+    rulebook: Rulebook,
+    closed: PositionClosed | None = None,
 ) -> PositionEvent:
-    """Return the position after a fill; if nothing is held any more, closed for `exit_reason`."""
-    ledger = _ledger(held, fill, rulebook)
+    """Return the position after a fill; if nothing is held any more, closed for `exit_reason`.
+
+    A late fill of a position that was `closed` opens it again, with an account of its own.
+    """
+    before = held.state if held else closed
+    ledger = _ledger(held, before, fill, rulebook)
     kind = _kind(held, ledger)
-    envelope = kind.after(fill, fill.fill_id)
-    history = _history(held, fill, exit_reason if kind is PositionClosed else None)
-    return _state(kind, envelope, fill, ledger, _prices(held, fill), history)
+    envelope = kind.after(fill, fill_key(fill))
+    history = _history(held, before, fill, exit_reason if kind is PositionClosed else None)
+    levels = levels_after(before, fill, ledger.entry_price)
+    return _state(kind, envelope, fill, levels, ledger, _prices(held, fill), history)
 
 
 def marked(held: Watch, now_ms: int) -> PositionEvent:
@@ -68,8 +80,10 @@ def marked(held: Watch, now_ms: int) -> PositionEvent:
         exit_reason=state.exit_reason,
         fill_ids=state.fill_ids,
         order_ids=state.order_ids,
+        openings=state.openings,
     )
-    return _state(PositionUpdated, envelope, state, TradeLedger.of(state), prices, history)
+    levels = Levels(state.stop_loss, state.target)
+    return _state(PositionUpdated, envelope, state, levels, TradeLedger.of(state), prices, history)
 
 
 def _kind(held: Watch | None, ledger: TradeLedger) -> Kind:
@@ -78,10 +92,12 @@ def _kind(held: Watch | None, ledger: TradeLedger) -> Kind:
     return PositionUpdated if ledger.quantity else PositionClosed
 
 
-def _ledger(held: Watch | None, fill: OrderFilled, rulebook: Rulebook) -> TradeLedger:
-    before = TradeLedger.of(held.state) if held else TradeLedger()
-    is_first = held is None or fill.order_id not in held.state.order_ids
-    return before.add(fill, is_first_of_order=is_first, rules=rulebook)
+def _ledger(
+    held: Watch | None, before: PositionEvent | None, fill: OrderFilled, rulebook: Rulebook
+) -> TradeLedger:
+    account = TradeLedger.of(held.state) if held else TradeLedger()
+    is_first = before is None or fill.order_id not in before.order_ids
+    return account.add(fill, is_first_of_order=is_first, rules=rulebook)
 
 
 def _prices(held: Watch | None, fill: OrderFilled) -> Prices:
@@ -91,21 +107,32 @@ def _prices(held: Watch | None, fill: OrderFilled) -> Prices:
     return Prices(fill.fill_price, money(highest), money(lowest))
 
 
-def _history(held: Watch | None, fill: OrderFilled, exit_reason: ExitReason | None) -> History:
-    fills, orders = (held.state.fill_ids, held.state.order_ids) if held else ((), ())
+def _history(
+    held: Watch | None,
+    before: PositionEvent | None,
+    fill: OrderFilled,
+    exit_reason: ExitReason | None,
+) -> History:
+    fills, orders = (before.fill_ids, before.order_ids) if before else ((), ())
     return History(
         opened_at=held.state.opened_at if held else fill.occurred_at,
         closed_at=fill.occurred_at if exit_reason else None,
         exit_reason=exit_reason,
-        fill_ids=(*fills, fill.fill_id),
+        fill_ids=(*fills, fill_key(fill)),
         order_ids=tuple(dict.fromkeys((*orders, fill.order_id))),
+        openings=_openings(held, before),
     )
+
+
+def _openings(held: Watch | None, before: PositionEvent | None) -> int:
+    return before.openings + (held is None) if before else 1
 
 
 def _state(
     kind: Kind,
     envelope: Envelope,
     terms: Terms,
+    levels: Levels,
     ledger: TradeLedger,
     prices: Prices,
     history: History,
@@ -131,8 +158,8 @@ def _state(
         last_price=prices.last,
         highest_price=prices.highest,
         lowest_price=prices.lowest,
-        stop_loss=terms.stop_loss,
-        target=terms.target,
+        stop_loss=levels.stop_loss,
+        target=levels.target,
         realised=ledger.realised,
         unrealised=ledger.unrealised(prices.last),
         charges=ledger.charges,
@@ -143,4 +170,5 @@ def _state(
         exit_reason=history.exit_reason,
         fill_ids=history.fill_ids,
         order_ids=history.order_ids,
+        openings=history.openings,
     )

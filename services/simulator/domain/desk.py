@@ -94,6 +94,20 @@ class Desk(ABC):
             self._early += self._postings(account.take_updates())
         return reply
 
+    def shown(self, method: str, path: str, reply: Any) -> Any:
+        """Return a reply as the client gets it: with the faults of its rows, or its net ones."""
+        is_net = isinstance(reply, dict) and "net" in reply
+        rows = reply["net"] if is_net else reply
+        if method != "GET" or not isinstance(rows, list):
+            return reply
+        fault = self.faults.for_rows(path, self.now_ms)
+        if fault is None:
+            return reply
+        shown = [
+            one for row in rows for one in (fault.applied(row) if fault.matches(row) else [row])
+        ]
+        return {**reply, "net": shown} if is_net else shown
+
     def take_early(self) -> list[Posting]:
         """Return the order updates that are to be sent before the reply of this request."""
         early, self._early = self._early, []

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
 
 import numpy as np
 
@@ -14,7 +15,12 @@ _DAY_MS = 24 * 3600 * _SECOND_MS
 
 def clock(at_ms: int) -> str:
     """Wall clock of a quote or an order, e.g. `2021-06-08 15:45:56`."""
-    return f"{_india(at_ms):%Y-%m-%d %H:%M:%S}"
+    return _clock_of_second(at_ms // _SECOND_MS)
+
+
+@lru_cache(maxsize=1024)
+def _clock_of_second(at_second: int) -> str:
+    return f"{_india(at_second * _SECOND_MS):%Y-%m-%d %H:%M:%S}"
 
 
 def second(at_ms: int) -> str:

@@ -101,6 +101,20 @@ class ExitLadder:
         self._end_refusals()
         return self._climb(view, working, left, now_ms)
 
+    def joining(self, view: ExitView) -> LadderStep | None:
+        """Return the order for units that come on top while another order of the exit works."""
+        step = self._order(view)
+        return None if isinstance(step, Exhausted) else step
+
+    def on_ended(self) -> None:
+        """Note that the order filled, or ended at our wish: the next one is not held up by it."""
+        self._is_placed = False
+        self._stands_since_ms = None
+
+    def is_waiting(self, now_ms: int) -> bool:
+        """Whether the next order waits: for a while after one that was refused."""
+        return now_ms < self._not_before_ms
+
     def on_refused(self, reason: str, left: int, now_ms: int) -> tuple[Alert, ...]:
         """Note that the broker refused what was asked last; return the alert that is due."""
         self.refusals += 1

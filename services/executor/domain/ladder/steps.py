@@ -1,10 +1,11 @@
 """One step of the ladder: which order, at which price."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
-from typing import Literal
+from typing import Literal, Self
 
 from libs.broker.port import Side
+from libs.market.price_limits import PriceReach
 from services.executor.domain.ladder.rules import LadderRules
 
 
@@ -14,6 +15,16 @@ class PriceRange:
 
     lowest: Decimal
     highest: Decimal
+
+    def protected(self, side: Side, reference: Decimal, protection: PriceReach) -> Self:
+        """Return the range within limit price protection of a reference price, rupees.
+
+        It holds on one side: a sale must not go below it, a purchase not above.
+        """
+        reach = protection.reach(reference)
+        if side == "SELL":
+            return replace(self, lowest=max(self.lowest, reference - reach))
+        return replace(self, highest=min(self.highest, reference + reach))
 
 
 @dataclass(frozen=True, slots=True)

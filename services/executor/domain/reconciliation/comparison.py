@@ -83,9 +83,13 @@ class _Comparing:
         )
 
     def _found(self, attribution: Attribution) -> tuple[Difference, ...]:
+        if self._contract.has_expired:
+            # The account shows what was settled for a while longer.
+            is_settled = not self._contract.held
+            left = self._settled(attribution)
+            return () if is_settled else (*attribution.corrections, *left)
         unexplained = self._unexplained(attribution)
-        corrections, settled = attribution.corrections, self._settled(attribution)
-        return (*unexplained, *corrections, *(settled or self._oversold(attribution)))
+        return (*unexplained, *attribution.corrections, *self._oversold(attribution))
 
     def _attributed(self) -> Attribution:
         """Attribute the day's trades, from what was there when the day began."""
@@ -111,8 +115,8 @@ class _Comparing:
         return sum(max(0, one.filled - self._traded(one)) for one in today)
 
     def _traded(self, order: OurOrder) -> int:
-        ids = {order.broker_order_id} - {""}
-        ids = ids or {one.broker_order_id for one in self._own if one.tag == order.tag}
+        under_tag = (one for one in self._own if self._is_same(order, one))
+        ids = {order.broker_order_id, *(one.broker_order_id for one in under_tag)}
         return sum(one.fill.quantity for one in self._rows.trades if one.broker_order_id in ids)
 
     def _traded_units(self) -> tuple[int, int]:
@@ -128,13 +132,25 @@ class _Comparing:
         return adopted
 
     def _is_news(self, update: OrderUpdate) -> bool:
-        known = [
-            one for one in self._contract.orders if one.broker_order_id == update.broker_order_id
-        ]
-        if not known:
+        """Whether it may still do something that we do not know of, or has filled more.
+
+        Fills are counted by tag: a second order of one tag is in our books of the first.
+        """
+        ours = [one for one in self._contract.orders if self._is_same(one, update)]
+        under_tag = [one for one in self._own if any(self._is_same(our, one) for our in ours)]
+        filled = sum(sum(fill.quantity for fill in self._rows.fills_of(one)) for one in under_tag)
+        if filled > sum(one.filled for one in ours):
             return True
-        is_over = update.status != "OPEN" and not known[0].has_ended
-        return update.filled_quantity > known[0].filled or is_over
+        known = [one for one in ours if one.broker_order_id == update.broker_order_id]
+        if not known and update.status == "OPEN":
+            return True
+        awaited = known or [one for one in ours if not one.broker_order_id]
+        return update.status != "OPEN" and any(not one.has_ended for one in awaited)
+
+    @staticmethod
+    def _is_same(ours: OurOrder, update: OrderUpdate) -> bool:
+        is_of_id = bool(ours.broker_order_id) and ours.broker_order_id == update.broker_order_id
+        return is_of_id or (bool(update.tag) and ours.tag == update.tag)
 
     def _unreadable(self) -> list[Quarantine]:
         rows = [one for one in self._snapshot.unreadable if one.concerns(self._contract)]
@@ -184,7 +200,7 @@ class _Comparing:
 
     def _settled(self, attribution: Attribution) -> list[Correct]:
         """Return the settlement of what is still held when the contract is not traded any more."""
-        if not self._contract.has_expired or not attribution.held:
+        if not attribution.held:
             return []
         side, quantity = ("SELL" if attribution.held > 0 else "BUY"), abs(attribution.held)
         return [Correct(self._contract.key, side, quantity, "expiry")]  # type: ignore[arg-type]
@@ -192,9 +208,7 @@ class _Comparing:
     def _oversold(self, attribution: Attribution) -> list[Oversold]:
         known = self._contract.covering + attribution.covered_before
         quantity = -attribution.held - known
-        if self._contract.has_expired or quantity <= 0:
-            return []
-        return [Oversold(self._contract.key, quantity)]
+        return [Oversold(self._contract.key, quantity)] if quantity > 0 else []
 
     def _quarantine(self, why: str) -> Quarantine:
         return Quarantine(self._contract.key, self._contract.underlying, why)

@@ -13,7 +13,7 @@ MINUTE_MS = 60_000
 
 @dataclass(frozen=True, slots=True, config=STRICT)
 class RestingStopRules:
-    """How the stop at the exchange is kept.
+    """How the stop at the exchange is kept, where the venue keeps stops and it `is_on`.
 
     `gap` is the part of the trigger by which the limit lies below it; the exchange's bound holds
     besides. A trailing stop is moved from `step` (a part of the trigger) on, at most each
@@ -22,6 +22,7 @@ class RestingStopRules:
     `missing_ms` is said. A refused one is placed again after `again_ms`.
     """
 
+    is_on: bool = True
     gap: Annotated[Decimal, Fraction("0.01", 1)] = Decimal("0.2")
     step: Annotated[Decimal, Fraction(0, "0.2")] = Decimal("0.01")
     move_ms: Annotated[int, Milliseconds(1000, MINUTE_MS)] = 1000

@@ -1,6 +1,8 @@
 """The parts of an account that everything done for it needs."""
 
 from dataclasses import dataclass
+from datetime import date
+from functools import cache
 
 from libs.market.calendar import load_calendar
 from libs.market.instruments import Instrument
@@ -65,8 +67,7 @@ class AccountParts:
 
     def closes_ms(self, exchange: str) -> int | None:
         """Close of the day's last session in epoch ms, or None on a closed day."""
-        sessions = load_calendar().sessions(exchange, self.market.trading_day)
-        return sessions[-1].close_ms if sessions else None
+        return _closes_ms(exchange, self.market.trading_day)
 
     def square_off_ms(self, exchange: str) -> int | None:
         """When the broker closes intraday positions, in epoch ms, or None if never."""
@@ -110,6 +111,12 @@ class AccountParts:
         if terms.quantity - order.filled_quantity <= free:
             return None
         return f"Insufficient stock holding. Free quantity is {max(free, 0)}."
+
+
+@cache
+def _closes_ms(exchange: str, on: date) -> int | None:
+    sessions = load_calendar().sessions(exchange, on)
+    return sessions[-1].close_ms if sessions else None
 
 
 def _same(one: Order, other: Order) -> bool:

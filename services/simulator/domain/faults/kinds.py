@@ -5,6 +5,7 @@ Fault
 ├── UpdateFault    repeat_update, delay_update, lose_update
 ├── UpgradeFault   refuse
 ├── SocketFault    silence, close, garbage
+├── RowFault       hide_rows, spoil_rows
 ├── OrderFault     reject_order, cancel_order, late_fill
 ├── PlacingFault   refuse_slice, early_update
 ├── AccountFault   trade_by_hand, cancel_by_hand, square_off, set_funds, trade_ids, end_session
@@ -21,6 +22,7 @@ from services.simulator.domain.errors import InputError
 from services.simulator.domain.faults.account_kinds import AccountFault
 from services.simulator.domain.faults.base import AnyFault, Counted, Seconds, Side
 from services.simulator.domain.faults.order_kinds import AnyOrderFault, PlacingFault
+from services.simulator.domain.faults.row_kinds import AnyRowFault
 
 
 class RequestFault(Counted):
@@ -163,7 +165,7 @@ AnyRequestFault = LoseReply | LoseRequest | Hang | Delay | Status | Token | Limi
 UpdateFault = RepeatUpdate | DelayUpdate | LoseUpdate
 AnySocketFault = Silence | Close | Garbage
 MarketFault = Jump | Halt
-CountedFault = AnyRequestFault | UpdateFault | Refuse | AnyOrderFault | PlacingFault
+CountedFault = AnyRequestFault | UpdateFault | Refuse | AnyRowFault | AnyOrderFault | PlacingFault
 Fault = CountedFault | AnySocketFault | MarketFault | AccountFault
 
 KINDS = tuple(get_args(kind.model_fields["kind"].annotation)[0] for kind in get_args(Fault))

@@ -23,6 +23,7 @@ from services.simulator.domain.faults.order_kinds import (
     PlacingFault,
     RejectOrder,
 )
+from services.simulator.domain.faults.row_kinds import AnyRowFault
 from services.simulator.domain.india_time import at_time
 
 P = TypeVar("P", bound=PlacingFault)
@@ -141,6 +142,16 @@ class FaultBook:
             if not (fault.matches(order, order.terms.has_trigger) and _is_time(fault, order)):
                 continue
             booked.passed.add(order.order_id)
+            if not booked.lets_pass(fault):
+                return fault
+        return None
+
+    def for_rows(self, path: str, now_ms: int) -> AnyRowFault | None:
+        """Return the fault that hits the rows of a reply, and count it."""
+        for booked in self._pending(now_ms):
+            fault = booked.fault
+            if not isinstance(fault, AnyRowFault) or not path.startswith(fault.path):
+                continue
             if not booked.lets_pass(fault):
                 return fault
         return None

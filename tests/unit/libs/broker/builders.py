@@ -44,13 +44,27 @@ def quotes(
 ) -> QuoteBook:
     """The contract's quote so long after the placing."""
     book = QuoteBook([token])
-    book.update(
-        [token],
-        [PLACED_MS + after_ms],
-        last_price=[last_price],
-        bid_price=[bid],
-        bid_quantity=[bid_quantity],
-        ask_price=[ask],
-        ask_quantity=[ask_quantity],
-    )
+    row = quoted(after_ms, bid, ask, last_price, bid_quantity, ask_quantity, token)
+    book.update(**{name: [value] for name, value in row.items()})
     return book
+
+
+def quoted(
+    after_ms: int,
+    bid: float = 99.5,
+    ask: float = 100.5,
+    last_price: float = 100.0,
+    bid_quantity: int = 1000,
+    ask_quantity: int = 1000,
+    token: int = TOKEN,
+) -> dict[str, Any]:
+    """The columns of that quote."""
+    return {
+        "instrument_token": token,
+        "at_ms": PLACED_MS + after_ms,
+        "last_price": last_price,
+        "bid_price": bid,
+        "bid_quantity": bid_quantity,
+        "ask_price": ask,
+        "ask_quantity": ask_quantity,
+    }

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from libs.broker.errors import OrderRefused
 from libs.broker.paper import PaperBroker, PaperRules
 from libs.broker.port import OrderRequest, OrderUpdate
-from tests.unit.libs.broker.builders import PLACED_MS, quotes, request, sale
+from libs.market.quotes import QuoteBook
+from tests.unit.libs.broker.builders import PLACED_MS, quoted, quotes, request, sale
 
 NAN = float("nan")
 
@@ -19,6 +20,11 @@ def broker_with(*requests: OrderRequest, slippage: float = 0.001) -> PaperBroker
     for one in requests:
         asyncio.run(broker.place(one))
     return broker
+
+
+def quote_again(seen: QuoteBook, after_ms: int, ask: float = 100.5) -> None:
+    """Let the same book of quotes have a later one."""
+    seen.update(**{name: [value] for name, value in quoted(after_ms, ask=ask).items()})
 
 
 def book(broker: PaperBroker) -> Sequence[OrderUpdate]:
@@ -55,11 +61,11 @@ def test_the_first_quote_that_counts_gives_the_price() -> None:
     assert fills(broker) == [(150, Decimal(99))]
 
 
-@pytest.mark.parametrize(("bid", "ask"), [(0.0, 100.5), (99.5, 0.0), (NAN, NAN), (101.0, 100.0)])
+@pytest.mark.parametrize(("bid", "ask"), [(0.0, 0.0), (NAN, NAN), (101.0, 100.0)])
 @pytest.mark.parametrize(
     ("order", "price"), [(request(), Decimal("100.10")), (sale(), Decimal("99.90"))]
 )
-def test_without_a_two_sided_quote_the_last_price_counts_with_slippage_against_us(
+def test_without_any_side_or_with_crossed_ones_the_last_price_counts_with_slippage_against_us(
     order: OrderRequest, price: Decimal, bid: float, ask: float
 ) -> None:
     broker = broker_with(order)
@@ -67,25 +73,42 @@ def test_without_a_two_sided_quote_the_last_price_counts_with_slippage_against_u
     assert fills(broker) == [(150, price)]
 
 
+@pytest.mark.parametrize("bid", [0.0, NAN])
+def test_a_sale_without_a_bid_fills_nothing_whatever_the_last_price_says(bid: float) -> None:
+    broker = broker_with(sale(), request(price=Decimal(30)))
+    broker.on_quotes(quotes(500, bid=bid, ask=12.0, last_price=40.0))
+    sold, bought = book(broker)
+    assert sold.fills == ()
+    assert [(fill.quantity, fill.price) for fill in bought.fills] == [(150, Decimal(12))]
+
+
+def test_a_purchase_without_an_ask_fills_nothing_and_a_sale_meets_the_bid() -> None:
+    broker = broker_with(sale(), request(price=Decimal(300)))
+    broker.on_quotes(quotes(500, bid=39.0, ask=0.0, bid_quantity=100, last_price=40.0))
+    sold, bought = book(broker)
+    assert [(fill.quantity, fill.price) for fill in sold.fills] == [(100, Decimal(39))]
+    assert bought.fills == ()
+
+
 @pytest.mark.parametrize(
     ("order", "price"), [(request(), Decimal("100.20")), (sale(), Decimal("99.90"))]
 )
 def test_slippage_is_rounded_to_the_tick_against_us(order: OrderRequest, price: Decimal) -> None:
     broker = broker_with(order)
-    broker.on_quotes(quotes(500, bid=0.0, last_price=100.05))  # 100.15005 and 99.94995
+    broker.on_quotes(quotes(500, bid=0.0, ask=0.0, last_price=100.05))  # 100.15005 and 99.94995
     assert fills(broker) == [(150, price)]
 
 
 def test_a_sale_brings_at_least_one_tick() -> None:
     broker = broker_with(sale())
-    broker.on_quotes(quotes(500, bid=0.0, last_price=0.05))
+    broker.on_quotes(quotes(500, bid=0.0, ask=0.0, last_price=0.05))
     assert fills(broker) == [(150, Decimal("0.05"))]
 
 
 @pytest.mark.parametrize("last_price", [0.0, NAN])
 def test_without_any_price_nothing_fills(last_price: float) -> None:
     broker = broker_with(request())
-    broker.on_quotes(quotes(500, bid=0.0, last_price=last_price))
+    broker.on_quotes(quotes(500, bid=0.0, ask=0.0, last_price=last_price))
     assert fills(broker) == []
 
 
@@ -105,7 +128,7 @@ def test_a_sale_never_takes_less_than_its_limit(bid: float, is_filled: bool) -> 
 
 def test_a_limit_holds_for_the_last_price_too_and_the_order_waits() -> None:
     broker = broker_with(request())
-    broker.on_quotes(quotes(500, bid=0.0, last_price=101.0))
+    broker.on_quotes(quotes(500, bid=0.0, ask=0.0, last_price=101.0))
     assert fills(broker) == []
     broker.on_quotes(quotes(600, ask=100.0))
     assert fills(broker) == [(150, Decimal(100))]
@@ -145,6 +168,40 @@ def test_a_cancelled_order_keeps_its_fills_and_fills_no_more() -> None:
     assert [fill.quantity for fill in update.fills] == [75]
     broker.on_quotes(quotes(600))
     assert broker.take_updates() == []
+
+
+def test_a_cancellation_comes_after_the_quotes_that_came_before_it() -> None:
+    """With 65 s between two quotes the order's timeout is over when the second one comes."""
+    broker, seen = broker_with(request()), quotes(0)
+    broker.on_quotes(seen)
+    quote_again(seen, 65_000)
+    asyncio.run(broker.cancel(book(broker)[0].broker_order_id))
+    (update,) = broker.take_updates()
+    assert (update.status, update.filled_quantity) == ("COMPLETE", 150)
+
+
+def test_an_order_that_the_last_quotes_do_not_fill_times_out_by_them() -> None:
+    broker, seen = broker_with(request()), quotes(0)
+    broker.on_quotes(seen)
+    quote_again(seen, 65_000, ask=102.0)
+    asyncio.run(broker.cancel(book(broker)[0].broker_order_id))
+    (update,) = broker.take_updates()
+    assert (update.status, update.filled_quantity) == ("CANCELLED", 0)
+
+
+def test_without_newer_quotes_a_cancellation_fills_nothing() -> None:
+    broker = broker_with(request())
+    broker.on_quotes(quotes(499))
+    asyncio.run(broker.cancel(book(broker)[0].broker_order_id))
+    assert [update.status for update in broker.take_updates()] == ["CANCELLED"]
+
+
+def test_an_order_that_rests_lapses_at_the_end_of_its_day() -> None:
+    broker = broker_with(request(price=Decimal(90)))
+    broker.on_quotes(quotes(500))
+    broker.on_quotes(quotes(24 * 3_600_000, ask=80.0))
+    (update,) = broker.take_updates()
+    assert (update.status, update.reason) == ("CANCELLED", "lapsed at the end of the day")
 
 
 def test_cancelling_twice_or_what_is_complete_or_unknown_does_nothing() -> None:
@@ -187,6 +244,17 @@ def test_only_an_open_limit_order_can_be_modified_and_never_below_what_is_filled
     assert [update.status for update in book(broker)] == ["COMPLETE", "COMPLETE", "OPEN"]
 
 
+def test_an_order_can_be_modified_25_times() -> None:
+    broker = broker_with(request(price=Decimal(90)))
+    broker_order_id = book(broker)[0].broker_order_id
+    for left in range(25, 0, -1):
+        assert broker.modifications_left(broker_order_id) == left
+        asyncio.run(broker.modify(broker_order_id, 150, Decimal(90)))
+    with pytest.raises(OrderRefused, match="modified too often"):
+        asyncio.run(broker.modify(broker_order_id, 150, Decimal(90)))
+    assert broker.modifications_left("paper-unknown") == 0
+
+
 def test_trades_are_the_fills_and_positions_what_they_add_up_to() -> None:
     broker = broker_with(request(), sale(quantity=50), request("C" * 20, tradingsymbol="OTHER"))
     broker.on_quotes(quotes(500, ask_quantity=200))
@@ -196,6 +264,7 @@ def test_trades_are_the_fills_and_positions_what_they_add_up_to() -> None:
         (f"paper-{'B' * 20}", "SELL", 50),
         (f"paper-{'C' * 20}", "BUY", 50),
     ]
+    assert {(one.exchange, one.product) for one in trades} == {("NFO", "NRML")}
     held = asyncio.run(broker.positions())
     assert [(one.tradingsymbol, one.quantity) for one in held] == [
         ("NIFTY2661625000CE", 100),

@@ -202,19 +202,25 @@ def test_a_cancellation_is_requested_again_only_after_a_while() -> None:
     assert asked == [NOW + 60_001, NOW + 65_001]
 
 
-def test_an_exit_that_does_not_fill_is_cancelled_and_sent_again() -> None:
+def test_an_exit_that_does_not_fill_is_repriced_step_by_step_and_then_sent_at_market() -> None:
     trading = with_entry()
     (entry,) = trading.plans("entry")
     trading.fill(entry.tag, entry.quantity)
     trading.hear(exit_requested(entry.position_id))
     (first,) = trading.plans("exit")
-    pass_time(trading, 15_000)
-    assert not trading.venue.orders[first.tag].is_cancel_asked
-    pass_time(trading, 1)
-    assert trading.venue.orders[first.tag].is_cancel_asked
+    prices = [first.price]
+    for lower in range(1, 5):
+        rows = [replace(row, bid_price=row.bid_price - lower) for row in chain_rows()]
+        trading.now_ms += 3000
+        trading.hear(ticks(rows, at_ms=trading.now_ms))
+        prices.append(trading.venue.orders[first.tag].request.price)
+    assert prices == [first.price - lower for lower in range(5)]
     assert len(trading.plans("exit")) == 1
+    pass_time(trading, 3000)
+    assert trading.venue.orders[first.tag].is_cancel_asked
     trading.confirm_cancel(first.tag)
-    assert [one.quantity for one in trading.plans("exit")] == [entry.quantity] * 2
+    _, at_market = trading.plans("exit")
+    assert (at_market.order_type, at_market.quantity) == ("MARKET", entry.quantity)
 
 
 def test_an_entry_partly_filled_keeps_its_position_after_the_timeout() -> None:

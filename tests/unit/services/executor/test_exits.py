@@ -15,6 +15,7 @@ from tests.unit.services.executor.builders import (
     NEXT_DAY,
     NOW,
     at,
+    chain_rows,
     exit_requested,
     list_chain,
     make_executor,
@@ -52,15 +53,21 @@ def tick(trading: Trading, seconds: int = 0) -> None:
     trading.hear(ticks([], at_ms=trading.now_ms))
 
 
+def token(plan: OrderPlanned) -> int:
+    return plan.contract.instrument_token
+
+
 def entry_of(trading: Trading) -> OrderPlanned:
     return trading.plans("entry")[0]
 
 
-def test_an_exit_of_all_sells_what_is_held_at_market() -> None:
+def test_an_exit_of_all_sells_what_is_held_at_the_bid() -> None:
     trading = holding()
     leave(trading)
     (sale,) = trading.plans("exit")
-    assert (sale.transaction_type, sale.order_type) == ("SELL", "MARKET")
+    bid = next(one.bid_price for one in chain_rows() if one.instrument_token == token(sale))
+    assert (sale.transaction_type, sale.order_type) == ("SELL", "LIMIT")
+    assert sale.price == Decimal(str(bid))
     assert sale.quantity == entry_of(trading).quantity
     assert sale.reason == "stop_loss"
 
@@ -174,9 +181,11 @@ def test_a_refused_exit_is_sent_again_after_a_pause_under_another_tag() -> None:
     trading = holding()
     trading.refuse_next = 1
     leave(trading)
-    tick(trading, 4)
+    trading.now_ms += 999
+    tick(trading)
     assert len(trading.plans("exit")) == 1
-    tick(trading, 1)
+    trading.now_ms += 1
+    tick(trading)
     first, second = trading.plans("exit")
     assert first.quantity == second.quantity
     assert first.tag != second.tag
@@ -192,11 +201,11 @@ def test_an_exit_that_keeps_being_refused_is_not_sent_in_a_loop() -> None:
         before = len(trading.plans("exit"))
         tick(trading, 1)
         sent_after += [second] * (len(trading.plans("exit")) - before)
-    assert sent_after == [5, 15, 35, 75, 155, 235]
-    alerts = [one for one in trading.all(OrderUnresolved) if "were refused" in one.reason]
-    assert [one.reason for one in alerts] == [
-        "alert: 3 exits in a row were refused",
-        "alert: 6 exits in a row were refused",
+    assert sent_after == [1, 3, 7, 15, 31, 63, 123, 183, 243]
+    alerts = [one.reason for one in trading.all(OrderUnresolved) if "refused" in one.reason]
+    assert [reason.split(":")[1] for reason in alerts[:2]] == [
+        " an exit was refused 3 times",
+        " an exit was refused 7 times",
     ]
 
 

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.executor.domain.decision import Trade
+from services.executor.domain.ladder import LadderStep
 from services.executor.domain.plans import entry_plans, exit_plans, position_id_of
 from services.executor.domain.policy import OrderRules
 from services.executor.domain.sizing import Levels
@@ -45,6 +46,9 @@ def test_an_entry_within_the_freeze_quantity_is_one_limit_order() -> None:
     )
 
 
+LIMIT = LadderStep("LIMIT", Decimal("95.05"), wait_ms=1000)
+
+
 @pytest.mark.parametrize(
     ("lots", "freeze", "sizes"),
     [
@@ -69,7 +73,7 @@ def test_slices_add_up_and_none_is_above_the_freeze_quantity(
     one_trade, rules = trade(lots, lot_size), OrderRules()
     entries = entry_plans(signal(), one_trade, "paper", rules, freeze, NOW)
     request = exit_requested(entries[0].position_id)
-    exits = exit_plans(entries[0], request, 3, one_trade.quantity, freeze, NOW)
+    exits = exit_plans(entries[0], request, LIMIT, 3, one_trade.quantity, freeze, NOW)
     for plans in (entries, exits):
         assert sum(one.quantity for one in plans) == lots * lot_size
         assert all(one.quantity % lot_size == 0 for one in plans)
@@ -86,11 +90,11 @@ def test_the_same_signal_gives_the_same_orders_and_another_gives_others() -> Non
     assert {one.order_id for one in first}.isdisjoint(one.order_id for one in other)
 
 
-def test_an_exit_sells_at_market_for_the_reason_of_its_request() -> None:
+def test_an_exit_sells_by_the_step_of_its_ladder_for_the_reason_of_its_request() -> None:
     entry, request = plan(150), exit_requested(plan().position_id)
-    (sale,) = exit_plans(entry, request, 0, 150, 1800, NOW + 5)
+    (sale,) = exit_plans(entry, request, LIMIT, 0, 150, 1800, NOW + 5)
     assert (sale.leg, sale.transaction_type, sale.quantity) == ("exit", "SELL", 150)
-    assert (sale.order_type, sale.price) == ("MARKET", Decimal(0))
+    assert (sale.order_type, sale.price) == ("LIMIT", Decimal("95.05"))
     assert (sale.reason, sale.causation_id) == ("stop_loss", request.event_id)
     assert (sale.position_id, sale.contract) == (entry.position_id, entry.contract)
     assert sale.order_id != entry.order_id
@@ -98,7 +102,7 @@ def test_an_exit_sells_at_market_for_the_reason_of_its_request() -> None:
 
 def test_later_exits_of_a_position_are_other_orders() -> None:
     entry, request = plan(150), exit_requested(plan().position_id)
-    first, second = (exit_plans(entry, request, n, 150, 1800, NOW)[0] for n in (0, 1))
+    first, second = (exit_plans(entry, request, LIMIT, n, 150, 1800, NOW)[0] for n in (0, 1))
     assert first.tag != second.tag
     assert first.event_id != second.event_id
 
@@ -106,5 +110,5 @@ def test_later_exits_of_a_position_are_other_orders() -> None:
 def test_an_exit_belongs_to_the_day_on_which_it_is_sent() -> None:
     entry, request = plan(150), exit_requested(plan().position_id)
     assert entry.trading_day == DAY
-    (overnight,) = exit_plans(entry, request, 0, 150, 1800, at(9, 15, day=NEXT_DAY))
+    (overnight,) = exit_plans(entry, request, LIMIT, 0, 150, 1800, at(9, 15, day=NEXT_DAY))
     assert overnight.trading_day == NEXT_DAY

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from libs.events.control import TradingHalted, TradingResumed
+from libs.events.control import RiskLimitReached, TradingHalted, TradingResumed
 from libs.events.event import Event, identity, utc_from_ms
 from libs.events.positions import PositionClosed, PositionOpened, PositionUpdated
 from services.executor.domain.plans import position_id_of
@@ -301,3 +301,61 @@ def test_what_is_at_risk_is_never_negative_and_what_is_left_is_the_rest(
         take(risk, step, minute)
         assert risk.at_risk >= 0
         assert risk.at_risk + risk.risk_left == 150_000
+
+
+def marked(number: int, unrealised: str, **changes: Any) -> PositionUpdated:
+    event = position(number, PositionUpdated, unrealised=Decimal(unrealised), **changes)
+    assert isinstance(event, PositionUpdated)
+    return event
+
+
+def test_the_loss_of_the_day_counts_open_positions_at_their_marks() -> None:
+    risk = book(**ROOMY)
+    close(risk, 1, "-30000")
+    assert risk.on_mark(marked(2, "-19999")) is None
+    assert risk.breach("SBIN") is None
+    reached = risk.on_mark(marked(2, "-20000", at_ms=NOW + 2000))
+    assert reached == Breach("daily_loss", 50_000.0, 50_000.0)
+    assert risk.breach("SBIN") == reached
+    assert risk.result_of(DAY).loss == 50_000
+    assert risk.result_of(DAY).open_net == -20_000
+
+
+def test_the_limit_of_the_day_is_told_once_and_stays_reached_when_prices_come_back() -> None:
+    risk = book(**ROOMY)
+    assert risk.on_mark(marked(1, "-60000")) is not None
+    assert risk.on_time(DAY) is None
+    assert risk.on_mark(marked(1, "90000", at_ms=NOW + 2000)) is None
+    assert risk.day_loss == 0
+    assert risk.breach("SBIN") == Breach("daily_loss", 50_000.0, 50_000.0)
+    assert risk.on_time(NEXT_DAY) is None
+    assert risk.breach("SBIN") is None
+
+
+@pytest.mark.parametrize("closes", [True, False])
+def test_a_lost_day_closes_everything_only_if_so_set(closes: bool) -> None:
+    risk = book(close_at_daily_loss=closes)
+    assert not risk.closes_everything
+    risk.on_mark(marked(1, "-60000"))
+    assert risk.closes_everything == closes
+
+
+def test_a_lost_day_stays_lost_after_a_restart() -> None:
+    risk = book(**ROOMY)
+    fields = {"limit": "daily_loss", "value": 50_000.0, "maximum": 50_000.0}
+    base = control(TradingHalted).model_dump(exclude={"type"})
+    risk.on_event(RiskLimitReached(**base | fields))
+    assert risk.breach("SBIN") == Breach("daily_loss", 50_000.0, 50_000.0)
+    assert risk.on_time(DAY) is None
+    risk.start_day(NEXT_DAY)
+    assert risk.breach("SBIN") is None
+
+
+def test_what_a_position_lost_on_an_earlier_day_is_no_loss_of_today() -> None:
+    risk = book(**ROOMY)
+    risk.on_mark(marked(1, "-40000"))
+    morning = at(9, 20, day=NEXT_DAY)
+    assert risk.on_mark(marked(1, "-45000", at_ms=morning)) is None
+    assert risk.day_loss == 5000
+    close(risk, 1, "-47000", at_ms=morning + 60_000)
+    assert risk.day_loss == 7000

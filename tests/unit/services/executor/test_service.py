@@ -47,6 +47,7 @@ def test_an_exit_is_acknowledged_before_the_broker_is_called_too() -> None:
     harness = ready()
     harness.hear(signal())
     harness.tick(500)
+    harness.tick(60_000)
     harness.log.clear()
     harness.hear(exit_requested(POSITION))
     assert harness.log == ["OrderPlanned", "flush", "place SELL", "OrderPlaced"]
@@ -89,6 +90,7 @@ def test_an_exit_that_cannot_be_found_is_sent_again_only_when_it_can_no_longer_a
     harness.hear(signal())
     harness.tick(500)
     harness.broker.reply = "is lost with the order"
+    harness.tick(60_000)
     harness.hear(exit_requested(POSITION))
     harness.broker.reply = "arrives"
     harness.tick(60_000 + 14_999)  # the exit is asked for after a minute
@@ -135,6 +137,7 @@ def test_an_entry_partly_filled_is_cancelled_then_left_and_sold_by_its_fills() -
     harness = ready()
     harness.hear(signal())
     harness.tick(500, ask_quantity=LOT)
+    harness.tick(59_000, ask_quantity=0)
     harness.hear(exit_requested(POSITION))
     kinds = [event.type for event in harness.events]
     assert kinds[-3:] == ["OrderCancelled", "OrderPlanned", "OrderPlaced"]
@@ -291,6 +294,7 @@ def test_on_the_bus_a_signal_is_decided_ordered_and_filled_and_a_restart_repeats
             await second.publish(signal(), ticks(chain_rows(), at_ms=NOW + 1000))
             assert await kinds(second, "orders") == ordered
             assert await kinds(second, "decisions") == ["ExecutionDecided"]
+            await second.publish(ticks(chain_rows(), at_ms=NOW + 60_000))
             await second.publish(exit_requested(POSITION))
             await second.publish(ticks(chain_rows(), at_ms=NOW + 61_000))
             assert (await kinds(second, "orders"))[len(ordered) :] == [

@@ -20,6 +20,7 @@ from libs.broker.port import (
     OrderUpdate,
     QuoteSource,
     Trade,
+    Unreadable,
     always,
 )
 from libs.events.control import TradingHalted
@@ -82,6 +83,12 @@ class DistantVenue:
         trigger_price: Decimal = Decimal(0),
     ) -> None:
         raise OrderRefused(f"{broker_order_id} stays at {quantity} for {price}")
+
+    def modifications_left(self, broker_order_id: str) -> int:
+        return 25
+
+    def unreadable(self) -> Sequence[Unreadable]:
+        return ()
 
     async def cancel(self, broker_order_id: str) -> None:
         self._trouble("cancel")

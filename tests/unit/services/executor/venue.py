@@ -1,9 +1,9 @@
 """A venue under the test's control, and an executor whose effects are carried out there at once."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from libs.broker.port import (
     ContractState,
@@ -24,11 +24,13 @@ from services.executor.domain.broker_replies import (
     NotSent,
     Refused,
     Reply,
+    Unchanged,
 )
 from services.executor.domain.commands import (
     CancelOrder,
     Effect,
     LookUp,
+    ModifyOrder,
     PlaceOrder,
     ReadAccount,
     ReadContract,
@@ -49,6 +51,8 @@ class VenueOrder:
     status: OrderStatus = "OPEN"
     fills: list[Fill] = field(default_factory=list)
     is_cancel_asked: bool = False
+    modifications: int = 0
+    is_triggered: bool = False
 
     @property
     def left(self) -> int:
@@ -59,8 +63,14 @@ class VenueOrder:
         return f"broker-{self.request.tag}"
 
     def update(self, at_ms: int) -> OrderUpdate:
-        fills = tuple(self.fills)
-        return OrderUpdate(self.broker_order_id, self.request.tag, self.status, at_ms, fills)
+        return OrderUpdate(
+            broker_order_id=self.broker_order_id,
+            tag=self.request.tag,
+            status=self.status,
+            at_ms=at_ms,
+            fills=tuple(self.fills),
+            awaits_trigger=self.request.order_type == "SL" and not self.is_triggered,
+        )
 
 
 @dataclass(slots=True)
@@ -109,6 +119,7 @@ class Trading:
     is_book_readable: bool = True
     unsent_because: str = ""
     unread_because: str = ""
+    refuses_changes: bool = False
     needs_login: bool = False
     by_hand: int = 0
     hand_trades: list[Trade] = field(default_factory=list)
@@ -128,6 +139,8 @@ class Trading:
                 self._place(effect.order)
             elif isinstance(effect, CancelOrder):
                 self._cancel(effect)
+            elif isinstance(effect, ModifyOrder):
+                self._modify(effect)
             elif isinstance(effect, LookUp):
                 self._let_book_decide(effect)
             elif isinstance(effect, ReadContract):
@@ -242,6 +255,17 @@ class Trading:
         for known in self.venue.orders.values():
             if known.broker_order_id == asked.broker_order_id:
                 known.is_cancel_asked = True
+
+    def _modify(self, asked: ModifyOrder) -> None:
+        order = self.venue.orders[asked.order.plan.tag]
+        if self.refuses_changes:
+            self._answer(Unchanged(asked.order, "no more changes"))
+            return
+        changes: dict[str, Any] = {"price": asked.price, "trigger_price": asked.trigger_price}
+        if asked.quantity is not None:
+            changes["quantity"] = asked.quantity
+        order.request = replace(order.request, **changes)
+        order.modifications += 1
 
     def _let_book_decide(self, asked: LookUp) -> None:
         book = self.venue.book(self.now_ms) if self.is_book_readable else None

@@ -18,7 +18,7 @@ from libs.runtime.testing import ServiceHarness
 from services.ingest.feed import Backfill, Frame
 from services.ingest.service import make_service
 from services.simulator.domain.market.underlyings import DEFAULT_UNIVERSE
-from tests.unit.services.position.builders import TOKEN, closed, fill, hear, make_positions
+from tests.unit.services.position.builders import EXPIRY, TOKEN, closed, fill, hear, make_positions
 
 DAY = date(2026, 6, 10)
 OPEN_MS = load_calendar().sessions("NSE", DAY)[0].open_ms
@@ -157,6 +157,23 @@ def test_the_contracts_of_open_positions_are_followed_also_after_a_restart() -> 
             assert later.followed == [TOKEN]
             await second.publish(closed("100"))
             assert later.followed == []
+
+    asyncio.run(story())
+
+
+def test_the_token_of_an_expired_contract_is_not_followed_since_it_may_be_anothers() -> None:
+    (*_, opened) = hear(make_positions(), fill())
+
+    async def story() -> None:
+        feed = FewFrames()
+        feed.trading_day = EXPIRY + timedelta(days=1)
+        async with harness_of(feed) as harness:
+            await harness.publish(opened)
+            assert feed.followed == []
+        later = FewFrames()
+        later.trading_day = EXPIRY
+        async with harness_of(later, bus=harness.bus):
+            assert later.followed == [TOKEN]
 
     asyncio.run(story())
 

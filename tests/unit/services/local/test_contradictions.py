@@ -36,7 +36,7 @@ def settings(executor: dict[str, Any], **sections: Any) -> LocalSettings:
                 {"orders": {"product": "MIS"}},
                 position={"exits": {"square_off": "15:25", "before_close_ms": 900_000}},
             ),
-            "position.exits.square_off: 15:25 is not before 15:25, when the broker closes",
+            "position.exits.square_off: 15:25 is not before 15:10, when the broker closes",
         ),
         (
             settings(

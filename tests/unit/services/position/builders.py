@@ -13,7 +13,7 @@ from libs.events.event import Event, identity, ms_from_utc, utc_from_ms
 from libs.events.instruments import Contract
 from libs.events.orders import OrderFilled
 from libs.events.positions import ExitRequested, PositionClosed
-from libs.events.ticks import TickBatch, TickColumns
+from libs.events.ticks import COLUMN_TYPES, TickBatch, TickColumns
 from libs.events.topics import TOPIC_OF
 from libs.market.calendar import IST, load_calendar
 from libs.market.rulebook import load_rulebook
@@ -117,6 +117,26 @@ def ticks(last_price: float | None, at_ms: int, token: int = TOKEN) -> TickBatch
         received_ms=at_ms,
         columns=columns,
     )
+
+
+def updates(*rows: dict[str, float], day: date | None = None) -> TickBatch:
+    """A frame of updates of TOKEN in their order; a column that none of them has is left out.
+
+    `at_ms` is the exchange's stamp, `price` the last price; other keys are columns by name.
+    """
+    names = {"at_ms": "exchange_timestamp", "price": "last_price"}
+    told = [{names.get(name, name): value for name, value in row.items()} for row in rows]
+    carried = {name for row in told for name in row} | {"instrument_token"}
+    columns = {
+        name: np.array(
+            [row.get(name, TOKEN if name == "instrument_token" else 0) for row in told], kind
+        )
+        for name, kind in COLUMN_TYPES.items()
+        if name in carried
+    }
+    frame = ticks(None, int(max(row["at_ms"] for row in rows)))
+    changes = {"columns": TickColumns(**columns), "event_id": identity("updates", str(rows))}
+    return frame.model_copy(update=changes | ({"trading_day": day} if day else {}))
 
 
 def exit_requested(of: int = 1, reason: str = "manual", lots: int | None = None) -> ExitRequested:

@@ -146,8 +146,13 @@ def test_a_sale_without_a_position_is_refused_and_counts_when_it_is_tried_after_
 def test_a_sale_of_more_than_is_held_leaves_a_short_position_open_until_it_is_bought_back() -> None:
     held = opened()
     state = only(PositionUpdated, hear(held, fill("SELL", quantity=100, price="130")))
-    assert (state.quantity, state.realised) == (-25, Decimal(1000))
-    assert only(PositionClosed, hear(held, fill(quantity=25, number=2))).quantity == 0
+    assert (state.quantity, state.realised) == (-25, Decimal(750))
+    assert (state.unrealised, state.entry_price) == (ZERO, Decimal(120))
+    assert asked(hear(held, ticks(80.0, NOW + 1000), ticks(None, at(15, 15)))) == []
+    cover = fill(quantity=25, number=2, price="100", leg="exit", at_ms=NOW + 2000)
+    closed = only(PositionClosed, hear(held, cover))
+    assert (closed.quantity, closed.realised) == (0, Decimal(1500)), "750, and 25 x 30 of the cover"
+    assert (closed.stop_loss, closed.target) == (state.stop_loss, state.target)
 
 
 def test_a_fill_whose_charges_cannot_be_reckoned_changes_nothing_and_counts_when_tried_again() -> (
@@ -226,14 +231,37 @@ def test_ticks_of_other_contracts_and_of_before_the_fill_move_nothing() -> None:
 
 def test_a_mark_shows_profit_and_excursions_at_the_latest_price() -> None:
     held = opened()
-    quiet = [ticks(150.0, NOW + 10_000), ticks(90.0, NOW + 20_000), ticks(130.0, NOW + 59_999)]
+    quiet = [ticks(122.0, NOW + 10_000), ticks(118.0, NOW + 20_000), ticks(121.0, NOW + 59_999)]
     assert hear(held, *quiet) == []
-    mark = only(PositionUpdated, hear(held, ticks(125.5, NOW + 60_000)))
-    assert (mark.last_price, mark.unrealised) == (Decimal("125.5"), Decimal("412.50"))
-    assert (mark.highest_price, mark.lowest_price) == (Decimal(150), Decimal(90))
+    mark = only(PositionUpdated, hear(held, ticks(121.5, NOW + 60_000)))
+    assert (mark.last_price, mark.unrealised) == (Decimal("121.5"), Decimal("112.50"))
+    assert (mark.highest_price, mark.lowest_price) == (Decimal(122), Decimal(118))
     assert (mark.quantity, mark.realised, mark.charges) == (75, ZERO, Decimal("27.66"))
-    assert hear(held, ticks(126.0, NOW + 119_999)) == []
-    assert types(hear(held, ticks(126.0, NOW + 120_000))) == ["PositionUpdated"]
+    assert hear(held, ticks(121.0, NOW + 119_999)) == []
+    assert types(hear(held, ticks(121.0, NOW + 120_000))) == ["PositionUpdated"]
+
+
+@pytest.mark.parametrize("price", [122.4, 117.6])
+def test_an_extreme_two_percent_beyond_the_marked_one_is_marked_at_once_and_survives_a_restart(
+    price: float,
+) -> None:
+    held = make_positions()
+    written = hear(held, fill(), ticks(price, NOW + 1000), ticks(120.0, NOW + 2000))
+    assert types(written)[2:] == ["PositionUpdated"]
+    extremes = [
+        (closed.highest_price, closed.lowest_price)
+        for desk in (held, restarted(*written))
+        for closed in hear(desk, fill("SELL", price="120", at_ms=NOW + 3000))
+        if isinstance(closed, PositionClosed)
+    ]
+    assert len(set(extremes)) == 1
+    assert Decimal(str(price)) in extremes[0]
+
+
+def test_extremes_are_marked_at_most_once_a_second() -> None:
+    held = opened()
+    prices = [ticks(120.0 + 3 * n, NOW + 1000 + n) for n in range(10)]
+    assert types(hear(held, *prices)) == ["PositionUpdated"]
 
 
 def test_excursions_last_to_the_closing_and_contain_the_exit() -> None:

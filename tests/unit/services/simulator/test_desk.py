@@ -257,3 +257,35 @@ def test_what_happens_to_the_account_can_be_set_for_a_time_of_the_day() -> None:
         assert funds["available"]["cash"] == float(Decimal("12.5"))
 
     trading(play)
+
+
+@pytest.mark.parametrize("value", [None, "0000-01-01 09:35:36", 0])
+def test_a_row_of_a_book_makes_no_sense_and_the_others_do(value: Any) -> None:
+    async def play(trader: Trader) -> None:
+        first = (await trader.buy()).data["order_id"]
+        await trader.buy()
+        trader.go()
+        spoilt = {"field": "order_timestamp", "value": value, "order_id": first}
+        trader.exchange.add_fault({"kind": "spoil_rows", "path": "/trades", **spoilt})
+        one, other = (await trader.call("GET", "/trades")).data
+        assert (one["order_timestamp"], other["order_timestamp"]) == (value, "10:00:01")
+        assert [row["order_timestamp"] for row in (await trader.call("GET", "/trades")).data] == [
+            "10:00:01",
+            "10:00:01",
+        ]
+
+    trading(play)
+
+
+def test_a_book_lags_behind_what_was_done() -> None:
+    async def play(trader: Trader) -> None:
+        await trader.buy()
+        trader.go()
+        trader.exchange.add_fault({"kind": "hide_rows", "path": "/trades", "times": 2})
+        trader.exchange.add_fault({"kind": "hide_rows", "path": "/portfolio/positions"})
+        trades = [len((await trader.call("GET", "/trades")).data) for _ in range(3)]
+        assert trades == [0, 0, 1]
+        assert [await net(trader) for _ in range(2)] == [0, 65]
+        assert len(await trader.orders()) == 1
+
+    trading(play)

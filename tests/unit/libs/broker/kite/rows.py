@@ -7,9 +7,9 @@ from libs.broker.port import OrderRequest
 
 
 def order(
-    order_id: str = "1", status: str = "OPEN", filled: int = 0, **more: Any
+    order_id: Any = "1", status: Any = "OPEN", filled: Any = 0, **more: Any
 ) -> dict[str, Any]:
-    """Return a row of the order book; an update has the same fields."""
+    """Return a row of the order book, with anything in its fields; an update has the same ones."""
     return {
         "order_id": order_id,
         "status": status,

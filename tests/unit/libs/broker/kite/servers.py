@@ -83,6 +83,7 @@ class HttpKite:
     answers: dict[str, list[Answer]] = field(default_factory=dict)
     asked: list[Asked] = field(default_factory=list)
     port: int = 0
+    connections: int = 0
     timeout_seconds: float = 10.0  # a busy machine must not fail a test
 
     def on(self, request: str, *answers: Answer) -> None:
@@ -129,6 +130,10 @@ def http_kite() -> Iterator[HttpKite]:
 def _handler_of(kite: HttpKite) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+
+        def setup(self) -> None:
+            kite.connections += 1
+            super().setup()
 
         def _serve(self) -> None:
             parts = urlsplit(self.path)

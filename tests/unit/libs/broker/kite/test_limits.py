@@ -1,3 +1,4 @@
+from collections import Counter
 from datetime import date
 
 import pytest
@@ -13,6 +14,7 @@ RATES = st.lists(st.builds(Rate, st.integers(1, 5), st.integers(1, 3_000)), min_
 def test_the_limits_are_those_of_the_file() -> None:
     assert LIMITS.rates["quote"] == (Rate(1, 1_000),)
     assert LIMITS.rates["orders"] == (Rate(10, 1_000), Rate(400, 60_000), Rate(5_000, 86_400_000))
+    assert LIMITS.kept == {"orders": (Rate(3, 1_000), Rate(100, 60_000), Rate(1_000, 86_400_000))}
     assert LIMITS.instruments_a_call == {"quote": 500, "ohlc": 1_000, "ltp": 1_000}
     assert (LIMITS.history_days["minute"], LIMITS.history_days["day"]) == (60, 2_000)
     assert (LIMITS.modifications, LIMITS.connections, LIMITS.tag_length) == (25, 3, 20)
@@ -91,6 +93,32 @@ def test_no_span_ever_holds_more_than_its_rate(rates: list[Rate], steps: list[in
         for first in taken:
             within = [at_ms for at_ms in taken if first <= at_ms < first + rate.per_ms]
             assert len(within) <= rate.count
+
+
+@given(st.lists(st.integers(0, 300), max_size=60), st.integers(0, 999))
+def test_no_second_of_the_exchanges_clock_holds_more_than_its_rate(
+    steps: list[int], offset_ms: int
+) -> None:
+    windows, now_ms = SlidingWindows([Rate(10, 1_000)]), 0
+    seconds: Counter[int] = Counter()
+    for step in steps:
+        now_ms += step
+        now_ms += windows.wait_ms(now_ms)
+        windows.take(now_ms)
+        seconds[(now_ms + offset_ms) // 1_000] += 1
+    assert max(seconds.values(), default=0) <= 10
+
+
+@given(st.lists(st.tuples(st.integers(0, 400), st.booleans()), max_size=60))
+def test_what_keeps_a_share_never_takes_the_last_of_a_rate(asked: list[tuple[int, bool]]) -> None:
+    windows, now_ms = SlidingWindows([Rate(5, 1_000)], {1_000: 2}), 0
+    for step, keeps in asked:
+        now_ms += step
+        if windows.wait_ms(now_ms, keeps=keeps) == 0:
+            assert windows.free(now_ms) > (2 if keeps else 0)
+            windows.take(now_ms)
+        else:
+            assert windows.free(now_ms) <= (2 if keeps else 0)
 
 
 @given(RATES, st.lists(st.integers(0, 1_000), max_size=40))

@@ -27,7 +27,7 @@ from libs.broker.kite.ticker import Ticker
 from libs.broker.kite.venue import SimulatorVenue
 from libs.broker.port import HistoricalCandle, LastQuote, Margin, NetPosition
 from libs.market.calendar import IST
-from tests.unit.libs.broker.kite.rows import request, trade
+from tests.unit.libs.broker.kite.rows import order, request, trade
 from tests.unit.libs.broker.kite.servers import (
     FAST,
     HttpKite,
@@ -109,10 +109,9 @@ def test_the_account_holds_trades_net_positions_and_funds() -> None:
 @pytest.mark.parametrize(
     ("line", "content", "ask"),
     [
-        ("GET /trades", [trade()], lambda rest: KiteAccount(rest).trades()),
+        ("GET /trades", {}, lambda rest: KiteAccount(rest).trades()),
         ("GET /portfolio/positions", {}, lambda rest: KiteAccount(rest).positions()),
-        ("GET /portfolio/positions", {"net": [{}]}, lambda rest: KiteAccount(rest).positions()),
-        ("GET /user/margins", {"equity": {}}, lambda rest: KiteAccount(rest).margins()),
+        ("GET /user/margins", [], lambda rest: KiteAccount(rest).margins()),
     ],
 )
 def test_a_book_that_lacks_something_cannot_be_read(
@@ -120,6 +119,110 @@ def test_a_book_that_lacks_something_cannot_be_read(
 ) -> None:
     with pytest.raises(ReplyUnreadable):
         asked_of({line: content}, ask)
+
+
+TRADE = {**trade(), "exchange": "NFO", "tradingsymbol": "X", "transaction_type": "BUY"}
+FUNDS = {"net": 1.5, "utilised": {"debits": 2.5}}
+
+
+@pytest.mark.parametrize(
+    ("line", "content", "ask", "named"),
+    [
+        ("GET /trades", [trade("12"), TRADE], lambda one: one.trades(), ("trade", "")),
+        ("GET /trades", [TRADE, None], lambda one: one.trades(), ("trade", "")),
+        (
+            "GET /trades",
+            [TRADE, {**TRADE, "quantity": None}],
+            lambda one: one.trades(),
+            ("trade", "X"),
+        ),
+        (
+            "GET /portfolio/positions",
+            {"net": [POSITION, {**POSITION, "quantity": None}]},
+            lambda one: one.positions(),
+            ("position", "X"),
+        ),
+        (
+            "GET /user/margins",
+            {"equity": FUNDS, "commodity": {"net": None}},
+            lambda one: one.margins(),
+            ("margin", ""),
+        ),
+    ],
+)
+def test_a_row_that_cannot_be_read_is_left_out_and_named(
+    line: str,
+    content: Any,
+    ask: Callable[[KiteAccount], Awaitable[Any]],
+    named: tuple[str, str],
+) -> None:
+    async def read(rest: KiteRest) -> Any:
+        account = KiteAccount(rest)
+        found = await ask(account)
+        await ask(account)
+        return found, account.unreadable()
+
+    found, unreadable = asked_of({line: content}, read)
+    assert len(found) == 1
+    assert [(one.what, one.tradingsymbol) for one in unreadable] == [named]
+
+
+def test_a_trade_names_its_exchange_and_product() -> None:
+    (made,) = asked_of(
+        {"GET /trades": [{**TRADE, "product": "MIS"}]}, lambda rest: KiteAccount(rest).trades()
+    )
+    assert (made.exchange, made.product) == ("NFO", "MIS")
+
+
+CONTRACT = {"exchange": "NFO", "tradingsymbol": "X", "product": "NRML"}
+
+
+def contract_of(positions: list[Any], orders: list[Any]) -> Any:
+    """Return what the account has of contract X, by these rows."""
+    books = {"GET /portfolio/positions": {"net": positions}, "GET /orders": orders}
+    return asked_of(books, lambda rest: KiteAccount(rest).contract("NFO", "X"))
+
+
+def test_of_a_contract_its_position_and_its_open_orders_are_read_and_nothing_else() -> None:
+    sale = {"transaction_type": "SELL", **CONTRACT}
+    stop = order("2", "TRIGGER PENDING", order_type="SL", **sale)
+    other = order("4", **{**sale, "tradingsymbol": "Y"})
+    rows = [order("1", filled=25, **sale), stop, order("3", "COMPLETE", 75, **sale), other]
+    state = contract_of([POSITION, {**POSITION, "tradingsymbol": "Y"}], rows)
+    assert (state.net("NRML"), len(state.positions)) == (-75, 1)
+    first, second = state.working
+    assert (first.broker_order_id, first.working_quantity, first.awaits_trigger) == ("1", 50, False)
+    assert (second.broker_order_id, second.working_quantity, second.awaits_trigger) == (
+        "2",
+        75,
+        True,
+    )
+    assert {one.transaction_type for one in state.working} == {"SELL"}
+
+
+@pytest.mark.parametrize(
+    ("positions", "orders"),
+    [
+        ([POSITION, None], []),
+        ([POSITION, {}], []),
+        ([POSITION, {**POSITION, "tradingsymbol": "Y", "quantity": None}], []),
+        ([POSITION], [None, {}, "garbage", order(status=None, **CONTRACT)]),
+        ([POSITION], [order(filled_quantity="x", **CONTRACT)]),
+    ],
+)
+def test_a_row_of_somebody_else_that_cannot_be_read_blocks_no_sale(
+    positions: list[Any], orders: list[Any]
+) -> None:
+    state = contract_of(positions, orders)
+    assert (state.net("NRML"), state.working) == (-75, ())
+
+
+@pytest.mark.parametrize("positions", [[{**POSITION, "quantity": None}], [{}], [None]])
+def test_a_contract_whose_own_position_cannot_be_read_is_not_taken_for_sold(
+    positions: list[Any],
+) -> None:
+    with pytest.raises(ReplyUnreadable, match="what is held of X"):
+        contract_of(positions, [])
 
 
 def guarded(profile: Any, play: Callable[[SimulatorVenue, HttpKite], Awaitable[None]]) -> None:

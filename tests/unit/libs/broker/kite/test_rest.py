@@ -1,7 +1,9 @@
 import asyncio
 import logging
 import threading
+import time
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -13,6 +15,7 @@ from libs.broker.errors import (
     BrokerError,
     BrokerUnavailable,
     LoginRefused,
+    OrderNotSent,
     RateLimited,
     ReplyUnreadable,
     RequestRefused,
@@ -20,9 +23,10 @@ from libs.broker.errors import (
     SessionMissing,
 )
 from libs.broker.kite.address import KiteAddress
-from libs.broker.kite.lanes import _THREADS as THREADS
+from libs.broker.kite.lanes import READING_THREADS
 from libs.broker.kite.limits import KiteLimits
 from libs.broker.kite.mapping import order_fields
+from libs.broker.kite.replies import Placed
 from libs.broker.kite.rest import KiteRest, open_session
 from libs.broker.kite.session import KiteSession
 from tests.unit.libs.broker.kite.rows import order, request, trade
@@ -125,6 +129,74 @@ def test_what_never_left_says_so() -> None:
         assert caught.value.was_sent
 
 
+def test_a_request_whose_connection_cannot_be_secured_was_never_sent() -> None:
+    with http_kite() as kite:
+        secure = KiteAddress("key", root=kite.address.root.replace("http:", "https:"))
+        with pytest.raises(BrokerUnavailable) as caught:
+            asking(kite, lambda rest: rest.place_order(**order_fields(request())), address=secure)
+        assert not caught.value.was_sent
+        assert kite.asked == []
+
+
+def test_whether_an_order_may_be_sent_is_asked_after_connecting_and_before_sending() -> None:
+    asked: list[str] = []
+
+    def may_send() -> bool:
+        while not kite.connections:
+            time.sleep(0.005)  # the other end has not heard of it yet
+        asked.append("connected")
+        return False
+
+    with http_kite() as kite:
+        kite.on("POST /orders/regular", success({"order_id": "1"}))
+        with pytest.raises(OrderNotSent):
+            asking(kite, lambda rest: rest.place_order(may_send, **order_fields(request())))
+        assert kite.asked == []
+        assert asked[-1:] == ["connected"]
+        placed = asking(kite, lambda rest: rest.place_order(**order_fields(request())))
+        assert placed == Placed("1")
+
+
+@pytest.mark.parametrize("is_urgent", [True, False])
+def test_an_order_that_is_in_time_no_more_after_a_429_is_not_sent(is_urgent: bool) -> None:
+    async def play(rest: KiteRest) -> None:
+        with pytest.raises(RateLimited):
+            await rest.cancel_order("1")
+        until = time.monotonic() + 0.1
+        with pytest.raises(RateLimited) as caught:
+            await rest.place_order(
+                lambda: time.monotonic() < until, is_urgent=is_urgent, **order_fields(request())
+            )
+        assert 0 < caught.value.retry_after_ms <= 2_000
+
+    with http_kite() as kite:
+        kite.on("DELETE /orders/regular/1", failure(429, "NetworkException"))
+        asking(kite, play, limits=limits(cool_down_ms=2_000))
+        assert kite.count("POST /orders/regular") == 0
+
+
+def test_what_is_urgent_does_not_wait_behind_entries_whose_replies_do_not_come() -> None:
+    released = threading.Event()
+
+    async def play(rest: KiteRest) -> None:
+        fields = order_fields(request())
+        entries = [asyncio.create_task(rest.place_order(**fields)) for _ in range(3)]
+        while kite.count("POST /orders/regular") < 3:  # noqa: ASYNC110  all of them wait
+            await asyncio.sleep(0.005)
+        await rest.cancel_order("1")
+        await rest.modify_order(variety="regular", order_id="1", price="110.05")
+        assert await rest.profile() == {}
+        released.set()
+        await asyncio.gather(*entries)
+
+    with http_kite() as kite:
+        kite.on("POST /orders/regular", replace(success({"order_id": "1"}), after=released))
+        kite.on("DELETE /orders/regular/1", success({"order_id": "1"}))
+        kite.on("PUT /orders/regular/1", success({"order_id": "1"}))
+        kite.on("GET /user/profile", success({}))
+        asking(kite, play)
+
+
 def test_a_refused_token_is_not_sent_again_but_a_newer_one_is() -> None:
     tokens = ["first"]
 
@@ -212,7 +284,8 @@ def test_instruments_have_exact_tick_sizes(kite_mocks: Path) -> None:
 
 def test_an_order_is_placed_modified_and_cancelled_with_kites_fields() -> None:
     async def play(rest: KiteRest) -> None:
-        assert await rest.place_order(**order_fields(request())) == "151220000000000"
+        placed = await rest.place_order(**order_fields(request()))
+        assert placed == Placed("151220000000000")
         await rest.modify_order(variety="regular", order_id="1", price="110.05")
         await rest.cancel_order("1")
 
@@ -226,6 +299,25 @@ def test_an_order_is_placed_modified_and_cancelled_with_kites_fields() -> None:
         assert placed["tag"] == ["tag1"]
         assert placed["validity"] == ["DAY"]
         assert "market_protection" not in placed
+
+
+REFUSED = {"error": {"code": 400, "error_type": "MarginException", "message": "no funds"}}
+
+
+def test_of_an_order_in_slices_each_one_has_an_id_or_a_reason() -> None:
+    sliced = {"order_id": "9", "children": [{"order_id": "1"}, REFUSED, {"order_id": "2"}]}
+    with http_kite() as kite:
+        kite.on("POST /orders/regular", success(sliced))
+        placed = asking(kite, lambda rest: rest.place_order(**order_fields(request())))
+        assert placed == Placed("9", ("1", "2"), ("no funds",))
+
+
+def test_an_order_whose_slices_are_all_refused_is_refused() -> None:
+    with http_kite() as kite:
+        kite.on("POST /orders/regular", success({"order_id": "9", "children": [REFUSED, REFUSED]}))
+        with pytest.raises(RequestRefused, match="no funds") as caught:
+            asking(kite, lambda rest: rest.place_order(**order_fields(request())))
+        assert caught.value.error_type == "MarginException"
 
 
 @pytest.mark.parametrize("content", [None, {}, {"order_id": None}, {"order_id": ""}, []])
@@ -259,8 +351,8 @@ def test_orders_do_not_wait_behind_reads() -> None:
     released = threading.Event()
 
     async def play(rest: KiteRest) -> None:
-        reads = asyncio.gather(*(rest.profile() for _ in range(8)))
-        while kite.count("GET /user/profile") < THREADS:  # noqa: ASYNC110  all of them wait
+        reads = asyncio.gather(*(rest.profile() for _ in range(2 * READING_THREADS)))
+        while kite.count("GET /user/profile") < READING_THREADS:  # noqa: ASYNC110  all of them wait
             await asyncio.sleep(0.005)
         await rest.cancel_order("1")
         released.set()

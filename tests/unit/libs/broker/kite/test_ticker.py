@@ -239,6 +239,36 @@ def test_a_newer_token_is_tried_at_once() -> None:
     )
 
 
+def test_an_open_connection_outlives_its_session_and_only_a_new_one_needs_another() -> None:
+    is_over, end = [False], asyncio.Event()
+    frames: list[DecodedFrame] = []
+
+    def current() -> KiteSession:
+        if is_over[0]:
+            raise SessionExpired("the session is over")
+        return session()
+
+    async def beat(connection: ServerConnection, _: int) -> None:
+        while not end.is_set():
+            await connection.send(HEARTBEAT)
+            await asyncio.sleep(0.01)
+
+    async def read(ticker: Ticker) -> None:
+        async for frame in ticker.frames():
+            frames.append(frame)
+            is_over[0] = True
+            if len(frames) == 10:
+                end.set()
+
+    async def play(ticker: Ticker, kite: SocketKite) -> None:
+        with pytest.raises(SessionExpired):
+            await read(ticker)
+        assert len(frames) >= 10
+        assert len(kite.asked) == 1
+
+    playing(play, beat, session=current)
+
+
 def test_no_session_is_said_by_the_session() -> None:
     def nobody() -> KiteSession:
         raise SessionMissing("log in")

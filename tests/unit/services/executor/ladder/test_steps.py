@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from libs.broker.port import Side
+from libs.market.price_limits import PriceReach
 from services.executor.domain.ladder import (
     Exhausted,
     ExitView,
@@ -90,6 +91,25 @@ def test_where_no_market_order_is_taken_the_last_step_is_a_limit_too() -> None:
     step = step_of(5, "SELL", replace(VIEW, may_use_market=False), RULES)
     assert isinstance(step, LadderStep)
     assert step.order_type == "LIMIT"
+
+
+@pytest.mark.parametrize(
+    ("side", "reference", "lowest", "highest"),
+    [
+        ("SELL", "100", "60", "500"),
+        ("BUY", "100", "1", "140"),
+        ("SELL", "30", "10", "500"),
+        ("SELL", "15", "1", "500"),
+        ("BUY", "400", "1", "500"),
+    ],
+)
+def test_limit_price_protection_narrows_the_side_that_goes_against_us(
+    side: Side, reference: str, lowest: str, highest: str
+) -> None:
+    band = PriceRange(Decimal(1), Decimal(500))
+    protection = PriceReach(Decimal(50), Decimal(20), Decimal(40))
+    allowed = band.protected(side, Decimal(reference), protection)
+    assert allowed == PriceRange(Decimal(lowest), Decimal(highest))
 
 
 def test_a_range_without_a_tick_in_it_gives_no_limit() -> None:

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from libs.broker.port import Margin, NetPosition, Trade
+from libs.broker.port import Margin, NetPosition, OrderStatus, Trade
 from services.executor.domain.reconciliation import (
     AccountSnapshot,
     Adopt,
@@ -391,6 +391,55 @@ def test_an_order_of_our_tag_under_another_id_is_adopted() -> None:
     world.account.rest("BUY", LOT, "entry")
     found, _ = world.look(), None
     assert [type(one) for one in found] == [Adopt]
+
+
+def strayed(filled: int, status: OrderStatus) -> World:
+    """A purchase of ours stands under two ids; our books count the fills of both by its tag."""
+    world = bought()
+    world.account.rest("BUY", LOT, "entry")
+    world.account.orders[-1] = replace(world.account.orders[-1], status=status)
+    if filled:
+        world.account.orders.pop()
+        world.account.trade("BUY", filled, "entry")
+    (order,) = world.books.contract.orders
+    order = replace(order, filled=LOT + filled)
+    world.books.contract = replace(world.books.contract, bought=LOT + filled, orders=(order,))
+    return world
+
+
+@pytest.mark.parametrize(("filled", "status"), [(LOT, "COMPLETE"), (0, "CANCELLED")])
+def test_a_second_order_of_our_tag_that_is_over_and_booked_agrees(
+    filled: int, status: OrderStatus
+) -> None:
+    assert strayed(filled, status).look() == (Agree(KEY),)
+
+
+def test_a_second_order_of_our_tag_that_works_is_adopted_each_time() -> None:
+    world = strayed(0, "OPEN")
+    for _ in range(2):
+        assert [type(one) for one in world.look()] == [Adopt]
+
+
+def test_an_order_in_doubt_that_ended_at_the_broker_is_adopted() -> None:
+    world = World()
+    world.books.send("BUY", LOT, "entry")
+    world.account.rest("BUY", LOT, "entry")
+    world.account.orders[-1] = replace(world.account.orders[-1], status="REJECTED")
+    assert [type(one) for one in world.look()] == [Adopt]
+
+
+@pytest.mark.parametrize("carried", [0, LOT])
+def test_what_was_settled_agrees_while_the_account_still_shows_it(carried: int) -> None:
+    bought_before = OurContract(KEY, "NIFTY", LOT, carried, 0)
+    world = World(Account(carried=carried), Books(bought_before))
+    if not carried:
+        world.trade("BUY", LOT, "entry")
+    world.books.contract = replace(world.books.contract, has_expired=True)
+    assert Correct(KEY, "SELL", LOT, "expiry") in world.settle()
+    for _ in range(3):
+        found = world.look()
+        assert found[0] == Agree(KEY)
+        assert not [one for one in found if isinstance(one, Quarantine | Correct | Oversold)]
 
 
 def test_owed_funds_are_found() -> None:

@@ -22,6 +22,7 @@ NEEDED: dict[str, dict[str, Any]] = {
     "halt": {"seconds": 60},
     "trade_by_hand": {"tradingsymbol": "INFY", "transaction_type": "BUY", "quantity": 1},
     "set_funds": {"rupees": 1000},
+    "spoil_rows": {"field": "quantity"},
 }
 
 

@@ -1,0 +1,180 @@
+"""The stop orders that rest at the exchange, and guard positions while nothing of ours runs.
+
+Each slice of a position has a stop of its own. While a position is being left there is none: it is
+cancelled and awaited first. What a stop has filled needs no request of ours.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from uuid import UUID
+
+from libs.events.event import utc_from_ms
+from libs.events.orders import OrderPlanned
+from libs.events.positions import ExitRequested
+from libs.market.calendar import IST
+from libs.market.price_limits import option_price_limits
+from services.executor.domain.blotter import Blotter
+from services.executor.domain.closing import Closing, Freeze
+from services.executor.domain.commands import Effect, ModifyOrder, PlaceOrder
+from services.executor.domain.option_market import OptionMarket
+from services.executor.domain.order import Order
+from services.executor.domain.plans import slices, stop_plan
+from services.executor.domain.resting_stop import (
+    CancelStop,
+    HandOver,
+    ModifyStop,
+    PlaceStop,
+    RestingStop,
+    RestingStopRules,
+    StopMissing,
+    StopMove,
+    StopOrder,
+    Wanted,
+)
+from services.executor.domain.risk import RiskBook
+
+Slice = tuple[UUID, int]
+
+
+@dataclass(slots=True)
+class Guarding:
+    """The resting stops of all positions. `is_on`: the venue keeps stops, and they are wanted."""
+
+    blotter: Blotter
+    closing: Closing
+    market: OptionMarket
+    risk: RiskBook
+    freeze: Freeze
+    rules: RestingStopRules
+    modifications: int
+    is_on: bool = False
+    _stops: dict[Slice, RestingStop] = field(default_factory=dict)
+
+    def on_time(self, now_ms: int) -> tuple[Effect, ...]:
+        """Place, move, cancel and replace stops; it is asked on each tick and each second."""
+        if not self.is_on:
+            return ()
+        guarded = [
+            orders
+            for orders in self.blotter.positions()
+            if self._held(orders) > 0 or _stops_of(orders)
+        ]
+        return tuple(effect for orders in guarded for effect in self._guard(orders, now_ms))
+
+    def on_ended(self, order: Order, now_ms: int) -> None:
+        """Note that a stop is over; one that ended against our wish is placed again a bit later."""
+        is_at_our_wish = order.cancel_asked_ms is not None or order.is_given_up
+        if order.state == "filled" or (order.state == "cancelled" and is_at_our_wish):
+            return
+        reason = order.reason or "the exchange has ended it"
+        for key, stop in self._stops.items():
+            if key[0] == order.plan.position_id:
+                stop.on_refused(reason, now_ms)
+
+    def on_unchanged(self, order: Order, reason: str, now_ms: int) -> None:
+        """Note that a change of a stop was refused."""
+        for key, stop in self._stops.items():
+            if key[0] == order.plan.position_id:
+                stop.on_refused(reason, now_ms)
+
+    def _held(self, orders: Sequence[Order]) -> int:
+        holding = self.blotter.holding(orders[0].plan.position_id)
+        return holding.bought - holding.sold
+
+    def _guard(self, orders: Sequence[Order], now_ms: int) -> list[Effect]:
+        """Compare what each slice wants with the stop that stands for it."""
+        entry, standing = orders[0].plan, _stops_of(orders)
+        sizes = self._sizes(entry, now_ms)
+        effects: list[Effect] = []
+        for number in range(max(len(sizes), len(standing))):
+            quantity = sizes[number] if number < len(sizes) else 0
+            order = standing[number] if number < len(standing) else None
+            key = entry.position_id, number
+            stop = self._stops.setdefault(key, RestingStop(self.rules))
+            wanted = self._wanted(entry, quantity, now_ms)
+            shown = None if order is None else self._shown(order)
+            for move in stop.on_time(wanted, shown, now_ms):
+                effects += self._moved(entry, order, move, now_ms)
+        return effects
+
+    def _sizes(self, entry: OrderPlanned, now_ms: int) -> tuple[int, ...]:
+        """Return the units of each stop; none while the position is being left."""
+        holding = self.blotter.holding(entry.position_id)
+        units = holding.bought - holding.sold - holding.selling
+        if units <= 0 or self.closing.is_leaving(entry.position_id):
+            return ()
+        day = utc_from_ms(now_ms).astimezone(IST).date()
+        return slices(units, entry.contract.lot_size, self.freeze(entry.contract, day))
+
+    def _wanted(self, entry: OrderPlanned, quantity: int, now_ms: int) -> Wanted:
+        contract = entry.contract
+        quote = self.market.quotes.quote(contract.instrument_token)
+        last = quote.last_price if quote is not None else 0.0
+        gap = option_price_limits(utc_from_ms(now_ms).astimezone(IST).date()).stop_gap
+        return Wanted(
+            quantity=quantity,
+            stop=self.risk.stop_loss_of(entry.position_id) or entry.stop_loss,
+            tick_size=contract.tick_size,
+            gap=gap,
+            last_price=Decimal(str(round(last, 2))) if last > 0 else None,
+            may_rest=self.market.is_open(now_ms),
+        )
+
+    def _shown(self, order: Order) -> StopOrder:
+        is_known = bool(order.broker_order_id) and order.state != "unresolved"
+        return StopOrder(
+            quantity=order.working_quantity,
+            trigger_price=order.trigger_price,
+            price=order.price,
+            modifications_left=max(0, self.modifications - order.modifications),
+            is_changing=not is_known or order.cancel_asked_ms is not None,
+            is_confirmed=order.awaits_trigger is not None,
+            is_triggered=order.awaits_trigger is False,
+        )
+
+    def _moved(
+        self, entry: OrderPlanned, order: Order | None, move: StopMove, now_ms: int
+    ) -> tuple[Effect, ...]:
+        if isinstance(move, PlaceStop):
+            number = sum(one.is_stop for one in self.blotter.of_position(entry.position_id))
+            plan = stop_plan(entry, number, move.quantity, move.levels, now_ms)
+            return plan, PlaceOrder(self.blotter.add(plan))
+        if isinstance(move, StopMissing):
+            reason = f"no stop rests at the exchange for {move.quantity} units: {move.why}"
+            return (Order(entry).alert(reason, now_ms, "no stop", now_ms),)
+        if isinstance(move, HandOver):
+            return (_exit_request(entry, now_ms),)
+        return () if order is None else self._changed(order, move, now_ms)
+
+    def _changed(
+        self, order: Order, move: ModifyStop | CancelStop, now_ms: int
+    ) -> tuple[Effect, ...]:
+        if isinstance(move, CancelStop):
+            return self.closing.cancel(order, now_ms)
+        levels, quantity = move.levels, order.filled_quantity + move.quantity
+        order.reprice(levels.price, levels.trigger_price, quantity)
+        its_id = order.broker_order_id
+        return (ModifyOrder(order, its_id, levels.price, levels.trigger_price, quantity),)
+
+
+def _stops_of(orders: Sequence[Order]) -> list[Order]:
+    return [one for one in orders if one.is_stop and one.working_quantity]
+
+
+def _exit_request(entry: OrderPlanned, now_ms: int) -> ExitRequested:
+    """Return the request by which the ladder takes over from a stop."""
+    envelope = ExitRequested.after(
+        entry,
+        entry.position_id,
+        "resting stop",
+        occurred_at=utc_from_ms(now_ms),
+        trading_day=utc_from_ms(now_ms).astimezone(IST).date(),
+        correlation_id=entry.correlation_id,
+    )
+    return ExitRequested(
+        **envelope,
+        position_id=entry.position_id,
+        signal_id=entry.signal_id,
+        reason="stop_loss",
+    )

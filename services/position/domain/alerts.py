@@ -1,0 +1,112 @@
+"""What a person must know of a position: it is unguarded, expired, oversold, or out of calendar."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from uuid import UUID
+
+from libs.events.event import utc_from_ms
+from libs.events.positions import Alert, PositionAlerted, PositionEvent
+from libs.market.calendar import IST, Calendar, load_calendar
+from services.position.domain.exit_rules.closing_times import last_close_ms
+from services.position.domain.watch import Watch
+
+CALENDAR_ENDS_WITHIN = timedelta(weeks=6)
+"""The calendar's end is said so long before: longer than the life of a near contract."""
+
+
+@dataclass(slots=True)
+class Alerts:
+    """Alerts that were raised: one for each cause in its words, and again each day while it lasts.
+
+    At a start a contract has a minute to be quoted before it is called unguarded.
+    """
+
+    calendar: Calendar = field(default_factory=load_calendar)
+    _raised: set[UUID] = field(default_factory=set)
+    _since_ms: int = 0
+
+    def of(self, watch: Watch, now_ms: int) -> Iterator[PositionAlerted]:
+        """Yield what is wrong with a position at `now_ms` (epoch ms) and was not said today."""
+        self._since_ms = self._since_ms or now_ms
+        state = watch.state
+        for alert, reason in self._causes(watch, now_ms):
+            event = _alerted(state, alert, reason, now_ms)
+            if event.event_id not in self._raised:
+                self._raised.add(event.event_id)
+                yield event
+
+    def is_expired(self, state: PositionEvent, now_ms: int) -> bool:
+        """Return whether the contract's last session is over."""
+        contract = state.contract
+        close_ms = last_close_ms(self.calendar, contract.exchange, contract.expiry)
+        if close_ms is not None:
+            return now_ms >= close_ms
+        return contract.expiry < _day_of(now_ms)
+
+    def warnings(self, now_ms: int) -> tuple[str, ...]:
+        """Return what is wrong with the calendar: that it ends soon, or has ended."""
+        day = _day_of(now_ms)
+        if now_ms <= 0 or self.calendar.covers(day + CALENDAR_ENDS_WITHIN):
+            return ()
+        left = self.days_left(day)
+        when = f"ends in {left} days" if left else "has ended"
+        return (f"the calendar of trading days {when}: expiries beyond it are not known",)
+
+    def days_left(self, day: date) -> int:
+        """Return for how many days from this one on the calendar holds, at most its warning."""
+        span = range(CALENDAR_ENDS_WITHIN.days, 0, -1)
+        return next((n for n in span if self.calendar.covers(day + timedelta(days=n - 1))), 0)
+
+    def _causes(self, watch: Watch, now_ms: int) -> Iterator[tuple[Alert, str]]:
+        state = watch.state
+        if state.quantity < 0:
+            yield "oversold", f"{-state.quantity} units more were sold than held"
+        if self.is_expired(state, now_ms):
+            yield "expired", f"{state.quantity} units are held after the expiry: not settled yet"
+            return
+        if not self.calendar.covers(state.contract.expiry):
+            yield "calendar_ends", f"no sessions are known on its expiry {state.contract.expiry}"
+        opened_ms = self._opened_ms(state.contract.exchange, now_ms)
+        if state.quantity > 0 and opened_ms is not None:
+            since_ms = max(opened_ms, self._since_ms)
+            if not watch.is_guarded(now_ms, since_ms):
+                yield "unguarded", _unguarded(watch)
+
+    def _opened_ms(self, exchange: str, now_ms: int) -> int | None:
+        """Return the open of the session that runs (epoch ms), None outside of sessions."""
+        day = _day_of(now_ms)
+        if not self.calendar.covers(day) or not self.calendar.knows(exchange):
+            return None
+        sessions = self.calendar.sessions(exchange, day)
+        running = (one.open_ms for one in sessions if one.open_ms <= now_ms < one.close_ms)
+        return next(running, None)
+
+
+def _unguarded(watch: Watch) -> str:
+    if watch.state.stop_loss <= 0:
+        return "it has no stop loss"
+    seen = utc_from_ms(watch.seen_ms).astimezone(IST).strftime("%H:%M:%S")
+    last = f"since {seen}" if watch.seen_ms else "yet"
+    return f"no price {last}: only exits by time act"
+
+
+def _alerted(state: PositionEvent, alert: Alert, reason: str, now_ms: int) -> PositionAlerted:
+    day = _day_of(now_ms)
+    envelope = PositionAlerted.after(
+        state,
+        *(state.position_id, alert, day, reason),
+        occurred_at=utc_from_ms(now_ms),
+        trading_day=day,
+    )
+    return PositionAlerted(
+        **envelope,
+        position_id=state.position_id,
+        contract=state.contract.tradingsymbol,
+        alert=alert,
+        reason=reason,
+    )
+
+
+def _day_of(now_ms: int) -> date:
+    return utc_from_ms(now_ms).astimezone(IST).date()

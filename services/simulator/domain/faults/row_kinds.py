@@ -1,0 +1,49 @@
+"""Faults of the rows in replies: the books of a broker lag, and have rows that make no sense."""
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from pydantic import Field
+
+from services.simulator.domain.faults.base import Counted
+
+Row = Mapping[str, Any]
+
+
+class RowFault(Counted):
+    """Hits replies to paths that begin with `path`, and in them the rows with these values."""
+
+    path: str = Field("/orders", pattern="^/")
+    order_id: str | None = None
+    tradingsymbol: str | None = None
+    transaction_type: Literal["BUY", "SELL"] | None = None
+
+    def matches(self, row: Row) -> bool:
+        """Whether it hits a row."""
+        asked = ("order_id", "tradingsymbol", "transaction_type")
+        return all(getattr(self, name) in (None, row.get(name)) for name in asked)
+
+
+class HideRows(RowFault):
+    """Leave the rows out, as a book that lags does."""
+
+    kind: Literal["hide_rows"]
+
+    def applied(self, row: Row) -> list[Row]:
+        """Return what is shown of a row that it hits."""
+        return []
+
+
+class SpoilRows(RowFault):
+    """Show another value in a field of the rows, or none."""
+
+    kind: Literal["spoil_rows"]
+    field: str = Field(min_length=1)
+    value: str | int | float | None = None
+
+    def applied(self, row: Row) -> list[Row]:
+        """Return what is shown of a row that it hits."""
+        return [{**row, self.field: self.value}]
+
+
+AnyRowFault = HideRows | SpoilRows
