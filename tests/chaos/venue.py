@@ -1,6 +1,7 @@
 """The venue of one process over the simulated exchange, with a fault point before and after all."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from decimal import Decimal
 from random import Random
@@ -33,6 +34,7 @@ from libs.broker.port import (
     OrderRequest,
     OrderUpdate,
     Trade,
+    Unreadable,
     always,
 )
 from libs.broker.port.venue import QuoteSource
@@ -69,6 +71,7 @@ class ExchangeVenue:
 
     def __init__(self, exchange: Exchange, gates: Gates, random: Random) -> None:
         self._exchange, self._gates, self._random = exchange, gates, random
+        self._modified = Counter[str]()
         self._updates: list[OrderUpdate] = []
         self._has_updates = asyncio.Event()
         self._handed_on: dict[str, tuple[str, int]] = {}
@@ -104,6 +107,7 @@ class ExchangeVenue:
         trigger_price: Decimal = Decimal(0),
     ) -> None:
         """Change an order; see the port."""
+        self._modified[broker_order_id] += 1
         changed = changed_fields(broker_order_id, quantity, price, trigger_price)
         fields = {name: str(value) for name, value in changed.items()}
         try:
@@ -131,6 +135,14 @@ class ExchangeVenue:
         """Return the trade book."""
         rows = await self._read("trades", self._exchange.trades)
         return [trade_of(row) for row in rows]
+
+    def modifications_left(self, broker_order_id: str) -> int:
+        """Return how often the exchange still takes a change of an order."""
+        return max(0, 25 - self._modified[broker_order_id])
+
+    def unreadable(self) -> Sequence[Unreadable]:
+        """Return nothing: the exchange's rows are whole."""
+        return ()
 
     async def positions(self) -> Sequence[NetPosition]:
         """Return the net positions."""
