@@ -246,8 +246,8 @@ class Order:
         Fills of a stray are counted; its end does not end the order.
         """
         is_stray, news = self.is_stray(update), list[OrderEvent]()
-        if self.is_stop and not is_stray:
-            self.awaits_trigger = update.awaits_trigger
+        if not is_stray:
+            self._learn(update)
         if not self.broker_order_id and self.working_quantity and update.status != "REJECTED":
             self._add(self.placed(update.broker_order_id, update.at_ms), news)
         for fill in unbooked(self._fills_of(update.broker_order_id), update.fills):
@@ -256,6 +256,15 @@ class Order:
         if ending is not None:
             self._add(ending, news)
         return tuple(news)
+
+    def _learn(self, update: OrderUpdate) -> None:
+        """Take the quantity that the broker has: a change that we asked for may have been lost."""
+        if self.is_stop:
+            self.awaits_trigger = update.awaits_trigger
+        is_complete = update.status == "COMPLETE"
+        self.quantity = update.filled_quantity if is_complete else update.quantity or self.quantity
+        if is_complete and self.fills and not self.working_quantity:
+            self._move("filled")
 
     def _fills_of(self, broker_order_id: str) -> list[Fill]:
         """Return what is booked of one order at the broker: a stray's fills are apart."""

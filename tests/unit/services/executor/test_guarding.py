@@ -201,3 +201,22 @@ def test_what_a_stop_sold_while_everything_was_down_is_booked_at_the_restart() -
     holding = executor.blotter.holding(POSITION)
     assert holding.bought == holding.sold
     assert again.venue.open_orders("SELL") == []
+
+
+def test_a_stop_whose_change_was_lost_and_that_filled_before_is_over_and_the_rest_guarded() -> None:
+    trading = Trading(list_chain(make_executor()))
+    trading.executor.guarding.is_on = True
+    trading.hear(signal())
+    (entry,) = trading.plans("entry")
+    trading.fill(entry.tag, 2 * LOT)
+    trading.pass_time(1)
+    confirm(trading)
+    (stop,) = stops(trading)
+    before = stop.request
+    trading.fill(entry.tag, LOT)
+    trading.pass_time(3)
+    stop.request = before  # the change to three lots has never reached the exchange
+    trading.fill(stop.request.tag, 2 * LOT, "108.00")
+    trading.pass_time(3)
+    (again,) = stops(trading)
+    assert again.request.quantity == LOT
