@@ -88,6 +88,8 @@ class Exchange:
         self.no_session_until_ms = 0
         self.is_silent = False
         """Whether the websockets say nothing."""
+        self.is_polled = True
+        """Whether the clients ask for the order book from time to time."""
         self.under_way = 0
         """How many requests have not arrived yet."""
         self.numbers_by_order = False

@@ -68,7 +68,15 @@ class Market:
         self.quantity = quantity
         self.factor = 1.0
         self.at_ms = start_ms
+        self.averages = 1
+        """Over how many seconds the exchange averages; it does so over 30."""
+        self._shown: list[float] = []
         self._index_of = {int(token): row for row, token in enumerate(self.listing.tokens)}
+
+    def move(self, at_ms: int, factor: float, quantity: int) -> None:
+        """Quote all options anew."""
+        self.at_ms, self.factor, self.quantity = at_ms, factor, quantity
+        self._shown = [*self._shown, factor][-self.averages :]
 
     def find(self, exchange: str, tradingsymbol: str) -> Instrument | None:
         """Return an instrument by its symbol."""
@@ -89,6 +97,11 @@ class Market:
     def previous_close(self, instrument_token: int) -> float:
         """Return 0: not known."""
         return 0.0
+
+    def reference_price(self, instrument_token: int) -> float:
+        """Return the average price of the last seconds by which limit prices are judged."""
+        row, shown = self._index_of[instrument_token], self._shown or [self.factor]
+        return float(self.listing.premiums[row]) * sum(shown) / len(shown)
 
     def circuit_limits(self, instrument_token: int) -> tuple[float, float]:
         """Return that there are none."""

@@ -25,7 +25,7 @@ def broken(outcome: Outcome) -> set[str]:
 
 
 SCHEDULES = {
-    "the reply to an exit is lost, the websocket is silent, and nobody buys": (
+    "the reply to an exit is lost, no update comes, and nobody buys": (
         without_the_look_up,
         Directed(
             "place.after:timeout", Story(move_second=9, dry_seconds=6, is_deaf=True), visit=EXIT

@@ -180,7 +180,7 @@ class ExchangeVenue:
         """Poll the order book, since updates may be lost."""
         while True:
             await asyncio.sleep(POLL_SECONDS)
-            if not self._exchange.seen.orders_of:
+            if not (self._exchange.is_polled and self._exchange.seen.orders_of):
                 continue
             try:
                 book = await self.orders()
@@ -206,7 +206,7 @@ class ExchangeVenue:
         """Return nothing."""
         return {}
 
-    def begin_with(self, held: Sequence[NetPosition]) -> None:
+    def begin_with(self, held: Sequence[NetPosition], past: Sequence[OrderUpdate]) -> None:
         """Do nothing: the exchange knows what the account has."""
 
     def on_quotes(self, quotes: QuoteSource) -> None:

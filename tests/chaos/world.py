@@ -49,7 +49,8 @@ class Story:
     """What the seed decides besides the fault.
 
     From `move_second` on the market moves; nobody trades in the first `dry_seconds` after it.
-    `is_deaf`: the websockets say nothing.
+    `is_deaf`: from then on the websockets say nothing, and nobody polls. `is_strict`: limit prices
+    are judged by the average of 30 seconds, so that a sale after a fall is refused at first.
     """
 
     move: str = "stop"
@@ -58,6 +59,7 @@ class Story:
     is_large: bool = False
     dry_seconds: int = 0
     is_deaf: bool = False
+    is_strict: bool = False
 
     @classmethod
     def of(cls, random: Random, fault: Fault) -> "Story":
@@ -69,7 +71,8 @@ class Story:
             is_thin = True
         offered = (1_050 if is_large else 150) if is_thin else 10_000
         dry = random.choice((0, 0, 0, 2, 6))
-        return cls(move, second, offered, is_large, dry)
+        is_strict = random.random() < 0.15
+        return cls(move, second, offered, is_large, dry, is_strict=is_strict)
 
 
 @dataclass(slots=True)
@@ -108,6 +111,7 @@ class World:
         self.cluster = Cluster()
         self.market = Market(DAY, NOW, self.story.quantity)
         self.clock = WallClock()
+        self.market.averages = 30 if self.story.is_strict else 1
         self.exchange = Exchange(self.market, self.clock.now_ms)
         self.house = House(
             self.cluster, self.exchange, self.plan, f"{fault.name}{seed}", SERVICES, RefusingStore()
@@ -119,7 +123,7 @@ class World:
         self.is_halted = False
         self.begun = 0.0
         self.exchange.numbers_by_order = fault.point == "trade_ids"
-        self.exchange.is_silent = self.story.is_deaf or fault.point == "websocket"
+        self.exchange.is_silent = fault.point == "websocket"
         self.plan.happened = int(fault.point in ("trade_ids", "nothing", "websocket"))
         self._asked: set[str] = set()
 
@@ -188,10 +192,14 @@ class World:
         is_early = story.move in ("falls_at_once", "runs_away") and second > SIGNAL_SECOND
         if second >= story.move_second or is_early:
             factor = FACTORS[story.move]
+        if story.is_deaf and second >= story.move_second:
+            self.exchange.is_silent, self.exchange.is_polled = True, False
         is_dry = 0 <= second - story.move_second < story.dry_seconds
-        self.market.quantity = 0 if is_dry else story.quantity
-        self.market.factor = factor * (1 + 0.004 * self.random.randrange(-2, 3))
-        self.market.at_ms = NOW + round((self.begun + second) * 1000)
+        self.market.move(
+            NOW + round((self.begun + second) * 1000),
+            factor * (1 + 0.004 * self.random.randrange(-2, 3)),
+            0 if is_dry else story.quantity,
+        )
 
     def _feed(self, second: int) -> None:
         """Send the second's ticks, unless the feed is silent."""
