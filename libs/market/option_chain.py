@@ -205,7 +205,7 @@ def strikes_from_atm(strikes: ArrayLike, spot: float) -> IntArray:
     ordered, rank = np.unique(np.asarray(strikes, np.float64), return_inverse=True)
     if not ordered.size:
         return np.empty(0, np.int64)
-    at_the_money = np.searchsorted(ordered, atm_strike(ordered, spot))
+    at_the_money = np.argmin(np.abs(ordered - spot))
     return np.asarray(rank - at_the_money, np.int64)
 
 
