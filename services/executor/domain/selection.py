@@ -8,12 +8,19 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from libs.market.arrays import IntArray
 from libs.market.instruments import Instrument
 from libs.market.option_chain import ChainView, strikes_from_atm
 from services.executor.domain.policy import ChainFilter, Numbers, Refusal, ScoreWeights
 
 _DIGITS = 9
+_MAY_BE_UNKNOWN = (
+    "last_price",
+    "bid_price",
+    "ask_price",
+    "implied_volatility",
+    "delta",
+    "spread_fraction",
+)
 
 
 class Candidate(NamedTuple):
@@ -46,7 +53,11 @@ class Candidate(NamedTuple):
 
     def row(self) -> dict[str, int | float | str | None]:
         """Return the row of the decision's table; unknown values are None."""
-        return {name: _known(of) for name, of in zip(self._fields, self, strict=True)}
+        row: dict[str, int | float | str | None] = self._asdict()
+        for name in _MAY_BE_UNKNOWN:
+            if isnan(getattr(self, name)):
+                row[name] = None
+        return row
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +78,14 @@ def select(
     weights: ScoreWeights,
 ) -> Selection:
     """Choose a call for BUY or a put for SELL within the filter's distance of the money."""
-    steps = strikes_from_atm(view.strike, view.spot)
-    is_wanted = view.is_call == (action == "BUY")
-    near = np.flatnonzero(is_wanted & (np.abs(steps) <= chain.strikes_from_atm))
+    steps = strikes_from_atm(view.strike, view.spot).tolist()
+    is_wanted, widest = action == "BUY", chain.strikes_from_atm
+    sides = zip(view.is_call.tolist(), steps, strict=True)
+    near = [
+        at
+        for at, (is_call, away) in enumerate(sides)
+        if is_call == is_wanted and abs(away) <= widest
+    ]
     seen = _candidates(view, near, steps, contracts, now_ms, chain)
     eligible = [candidate for candidate in seen if not candidate.refusal]
     scored = {one.instrument_token: one for one in _score(eligible, weights)}
@@ -82,8 +98,8 @@ def select(
 
 def _candidates(
     view: ChainView,
-    near: IntArray,
-    steps: IntArray,
+    near: Sequence[int],
+    steps: Sequence[int],
     contracts: Sequence[Instrument],
     now_ms: int,
     chain: ChainFilter,
@@ -92,23 +108,22 @@ def _candidates(
 
     What was computed is rounded, so that it is the same on every kind of processor.
     """
-    columns = {name: getattr(view, name)[near].tolist() for name in _QUOTED}
-    columns |= {name: np.round(getattr(view, name)[near], _DIGITS).tolist() for name in _COMPUTED}
-    quoted = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
-    ages_ms = (now_ms - view.quoted_at_ms[near]).tolist()
-    has_mid = (~np.isnan(view.mid[near])).tolist()
-    return [
-        Candidate(
+    columns = {name: getattr(view, name).tolist() for name in _QUOTED}
+    columns |= {name: np.round(getattr(view, name), _DIGITS).tolist() for name in _COMPUTED}
+    quoted_at_ms, mid = view.quoted_at_ms.tolist(), view.mid.tolist()
+    made = []
+    for at in near:
+        row = {name: column[at] for name, column in columns.items()}
+        at_ms = quoted_at_ms[at]
+        candidate = Candidate(
             tradingsymbol=contracts[at].tradingsymbol,
-            strikes_from_atm=away,
-            quote_age_seconds=age_ms / 1000,
-            refusal=_refusal(row, age_ms, age_ms == now_ms, is_two_sided, chain),
+            strikes_from_atm=steps[at],
+            quote_age_seconds=(now_ms - at_ms) / 1000,
+            refusal=_refusal(row, now_ms, at_ms, mid[at], chain),
             **row,
         )
-        for at, away, row, age_ms, is_two_sided in zip(
-            near.tolist(), steps[near].tolist(), quoted, ages_ms, has_mid, strict=True
-        )
-    ]
+        made.append(candidate)
+    return made
 
 
 _QUOTED = (
@@ -125,15 +140,11 @@ _COMPUTED = ("implied_volatility", "delta", "spread_fraction")
 
 
 def _refusal(
-    row: Mapping[str, Any],
-    age_ms: int,
-    is_unquoted: bool,
-    is_two_sided: bool,
-    chain: ChainFilter,
+    row: Mapping[str, Any], now_ms: int, at_ms: int, mid: float, chain: ChainFilter
 ) -> str:
-    if age_ms > chain.quote_budget_ms and not is_unquoted:
+    if at_ms and now_ms - at_ms > chain.quote_budget_ms:
         return "old_quote"
-    if not is_two_sided:
+    if isnan(mid):
         return "no_two_sided_quote"
     if row["volume"] < chain.min_volume:
         return "low_volume"
@@ -215,7 +226,3 @@ def _liquidity(candidates: list[Candidate]) -> list[float]:
     volume = max(1.0, *(one.volume for one in candidates))
     oi = max(1.0, *(one.oi for one in candidates))
     return [(one.volume / volume + one.oi / oi) / 2 for one in candidates]
-
-
-def _known(value: float | str) -> float | str | None:
-    return None if isinstance(value, float) and isnan(value) else value
