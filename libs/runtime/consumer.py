@@ -23,7 +23,7 @@ from libs.runtime.health import Health
 from libs.runtime.metrics import Metrics
 from libs.runtime.partition_state import StateRestorer
 from libs.runtime.restored_partitions import RestoredPartitions
-from libs.runtime.retry import RetryUntilWell, is_retriable
+from libs.runtime.retry import Call, RetryUntilWell, is_retriable
 from libs.runtime.stamping import CurrentStamps, Stamping, hop_of
 from libs.runtime.subscription import CheckpointPolicy, Every, Subscription, Timed
 
@@ -118,7 +118,8 @@ class ConsumerLoop:
             await self._partitions.restore(self._joined(), self._assigned)
         else:
             await self._delivery.restore()
-        await self._retried(lambda: self.subscription.handler.begin(self.emit))
+        begin = self.subscription.handler.begin
+        await self._delivery.unasked(lambda: begin(self.emit), "at its start")
 
     async def run(self) -> None:
         """Handle messages until `stop`, then commit and leave the group.
@@ -231,7 +232,7 @@ class ConsumerLoop:
         if not offsets:
             return
         with self._metrics.checkpoint_seconds.labels(self.group).time():
-            await self._retried(self.subscription.handler.flush)
+            await self._unasked(self.subscription.handler.flush)
             await self._retried(self._bus.flush)
             await self._retried(lambda: self._joined().commit(offsets))
         self._emitter.has_emitted = False
@@ -256,7 +257,7 @@ class ConsumerLoop:
         async with self._handling:
             finish = self.subscription.finish
             if finish is not None:
-                await self._retried(lambda: finish(self.emit))
+                await self._unasked(lambda: finish(self.emit))
             if self.subscription.is_atomic and self._emitter.has_emitted:
                 await self._retried(self._bus.flush)
                 self._emitter.has_emitted = False
@@ -272,7 +273,7 @@ class ConsumerLoop:
         """Do what is due, unless messages may be on their way."""
         if timed.is_due() and await self._caught_up.is_sure():
             async with self._handling:
-                await self._retried(lambda: timed.act(self.emit))
+                await self._unasked(lambda: timed.act(self.emit))
                 await self._retried(self._bus.flush)
 
     def _drives_time(self, message: Message) -> bool:
@@ -296,10 +297,13 @@ class ConsumerLoop:
     async def _act_now(self, every: Every, now_ms: int) -> None:
         emitter = self._emitter
         has_emitted, emitter.has_emitted = emitter.has_emitted, False
-        await self._retried(lambda: every.act(now_ms, self.emit))
+        await self._unasked(lambda: every.act(now_ms, self.emit))
         if emitter.has_emitted:
             await self._retried(self._bus.flush)
         emitter.has_emitted = has_emitted and not emitter.has_emitted
+
+    async def _unasked(self, call: Call) -> None:
+        await self._delivery.unasked(call, "between two messages")
 
     def _pause(self) -> None:
         if self._consumer is not None:

@@ -9,7 +9,8 @@
 
 Errors of external systems (bus, database, broker) and of settings are not about the message:
 retriable ones are retried, the others end the group. In a group that handles money a business
-message that is skipped halts new entries, with the reason, until a person resumes trading.
+message that is skipped halts new entries, with the reason, until a person resumes trading. So does
+a defect in what no message asks for (`unasked`): the service ends, and begins with the halt.
 """
 
 import time
@@ -23,17 +24,17 @@ from libs.events.bus import Bus, Message
 from libs.events.codec import Decoder
 from libs.events.control import TradingHalted
 from libs.events.errors import EventError, PoisonMessage, RecordTooLarge
-from libs.events.event import Event, utc_from_ms
+from libs.events.event import Event
 from libs.events.ticks import TickBatch
 from libs.events.topics import is_business
-from libs.market.calendar import IST
 from libs.runtime.clock import Clock
 from libs.runtime.dead_letters import DeadLetters, FailedBefore, Verdict, origin_of, shortened
 from libs.runtime.emitter import Emitter
+from libs.runtime.halts import halt, halt_after, tell
 from libs.runtime.metrics import Metrics
 from libs.runtime.past import past_messages
 from libs.runtime.restored_partitions import RestoredPartitions
-from libs.runtime.retry import RetryUntilWell
+from libs.runtime.retry import Call, RetryUntilWell
 from libs.runtime.settings import SettingsError
 from libs.runtime.stamping import CurrentStamps, stamps_of
 from libs.runtime.subscription import Runs, Subscription
@@ -187,16 +188,32 @@ class Delivery:
         self.log.error("dead letter", origin=origin_of(message), reason=reason, verdict=verdict)
         is_money = self.subscription.handles_money and is_business(message.topic)
         if is_money and verdict != "failed":
-            await self.emitter.emit(self._halt(message, reason))
+            await self.emitter.emit(self._halt_for(message, reason))
             await self.retried(self.bus.flush)  # no dead letter without its halt
         await self.retried(lambda: self.dead_letters.write(message, reason, verdict))
 
-    def _halt(self, message: Message, reason: str) -> TradingHalted:
-        at, group = utc_from_ms(self.clock.now_ms()), self.subscription.group
-        origin, day = origin_of(message), at.astimezone(IST).date()
-        parts = (group, origin, message.value.hex())
-        envelope = TradingHalted.without_cause(*parts, occurred_at=at, trading_day=day)
-        return TradingHalted(**envelope, reason=f"{group} skipped {origin}: {reason}")
+    def _halt_for(self, message: Message, reason: str) -> TradingHalted:
+        group, origin = self.subscription.group, origin_of(message)
+        why = f"{group} skipped {origin}: {reason}"
+        return halt(self.clock, why, group, origin, message.value.hex())
+
+    async def unasked(self, call: Call, moment: str) -> None:
+        """Do what no message asks for; after a defect in it, money opens nothing new."""
+        try:
+            await self.retried(call)
+        except Exception as error:
+            if self.subscription.handles_money and is_defect(error):
+                await self._halt_after(error, moment)
+            raise
+
+    async def _halt_after(self, error: Exception, moment: str) -> None:
+        async def telling() -> None:
+            await self.emitter.emit(halted)
+            await self.retried(self.bus.flush)
+
+        self.log.error("failed outside of a message", exc_info=error)
+        halted = halt_after(self.clock, f"{self.subscription.group} {moment}", error)
+        await tell(telling, self.log)
 
     def _caused_by(self, message: Message, event: Event, count: int) -> "_Handling":
         self._observe(message, event)

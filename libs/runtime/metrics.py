@@ -133,6 +133,10 @@ class PositionMetrics(_Definitions):
             "realised_pnl_rupees", "Net result of today's closed positions."
         )
         self.unrealised = self._gauge("unrealised_pnl_rupees", "Result of open positions at marks.")
+        # Days for which the calendar of trading days still holds, at most 42.
+        self.calendar_days_left = self._gauge(
+            "calendar_days_left", "Days for which the calendar holds, at most 42."
+        )
         # Positions closed, by outcome (win or loss, after charges): the win rate.
         self.closed = self._counter("positions_closed", "Positions closed.", "outcome")
 

@@ -12,23 +12,25 @@ from libs.events.bus import Bus
 from libs.events.codec import Decoder
 from libs.events.control import ServiceFailed
 from libs.events.errors import BusFailed, Fenced
-from libs.events.event import utc_from_ms
+from libs.events.event import Event, utc_from_ms
 from libs.market.calendar import IST
 from libs.runtime.clock import Clock
 from libs.runtime.consumer import ConsumerLoop
 from libs.runtime.dead_letters import DeadLetters
+from libs.runtime.delivery import is_defect
 from libs.runtime.emitter import Emitter
 from libs.runtime.error_line import note_interruption
 from libs.runtime.group import Group
+from libs.runtime.halts import halt_after, tell
 from libs.runtime.health import Health
 from libs.runtime.http import HttpServer, make_app
 from libs.runtime.logs import logger_of
 from libs.runtime.metrics import Metrics
 from libs.runtime.outage import Outage, after, until_answered
 from libs.runtime.retry import RetryUntilWell, is_retriable
-from libs.runtime.service import Service
+from libs.runtime.service import Service, Task
 from libs.runtime.stamping import Stamping
-from libs.runtime.subscription import CheckpointPolicy, Subscription
+from libs.runtime.subscription import CheckpointPolicy, Emit, Subscription
 
 WATCH_SECONDS = 5.0
 
@@ -106,12 +108,31 @@ class ServiceRunner:
 
     def start_tasks(self) -> None:
         """Start the service's own tasks; to be called when every service has started."""
-        emit = self._outlet.emit
-        self._own_tasks = [asyncio.ensure_future(task(emit)) for task in self.service.tasks]
+        service = self.service
+        self._own_tasks = [asyncio.create_task(self._guarded(task)) for task in service.tasks]
         self._background = [
-            asyncio.ensure_future(self.watch_bus()),
-            *(asyncio.ensure_future(task(emit)) for task in self.service.background),
+            asyncio.create_task(self.watch_bus()),
+            *(asyncio.create_task(self._guarded(_endless(task))) for task in service.background),
         ]
+
+    async def _guarded(self, task: Task) -> None:
+        """Run a task; after a defect in it, a service that handles money opens nothing new."""
+        try:
+            await task(self._outlet.emit)
+        except Exception as error:
+            is_money = any(one.handles_money for one in self.service.subscriptions)
+            if is_money and is_defect(error):
+                self._log.error("failed outside of a message", exc_info=error)
+                where = f"a task of {self.service.name}"
+                await self._tell(halt_after(self._around.clock, where, error))
+            raise
+
+    async def _tell(self, event: Event) -> None:
+        async def telling() -> None:
+            await self._outlet.emit(event)
+            await self._retried(self._around.bus.flush)
+
+        await tell(telling, self._log)
 
     @property
     def running(self) -> Sequence[asyncio.Task[None]]:
@@ -190,7 +211,18 @@ class ServiceRunner:
         envelope = ServiceFailed.without_cause(
             *(name, now_ms, error), occurred_at=at, trading_day=at.astimezone(IST).date()
         )
-        await self._outlet.emit(ServiceFailed(**envelope, service=name, reason=reason))
+        await self._tell(ServiceFailed(**envelope, service=name, reason=reason))
+
+
+def _endless(task: Task) -> Task:
+    """Return a task that has failed when it ends: nothing is done by it any more."""
+
+    async def run(emit: Emit) -> None:
+        await task(emit)
+        name = getattr(task, "__name__", type(task).__name__)
+        raise RuntimeError(f"a background task has ended by itself: {name}")
+
+    return run
 
 
 async def watch(runners: Sequence[ServiceRunner], until: asyncio.Event) -> None:

@@ -28,11 +28,10 @@ from libs.runtime.subscription import Emit
 from services.executor.domain.commands import Effect, PlaceOrder, Request
 from services.executor.domain.executor import OptionsExecutor
 from services.executor.domain.order import Order
+from services.executor.domain.policy import CALL_WITHIN_MS
 from services.executor.order_desk import OrderDesk
 
 SESSION_SECONDS = 1.0
-CALL_WITHIN_MS = 2000
-"""How long after an acknowledgement the broker may be called; a newer executor waits longer."""
 
 
 class Lease:

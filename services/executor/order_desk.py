@@ -10,7 +10,7 @@ import asyncio
 from collections import deque
 
 from libs.broker.errors import BrokerError, OrderNotSent, OrderRefused, SessionError
-from libs.broker.port import MaySend, Venue, always
+from libs.broker.port import MaySend, Unreadable, Venue, always
 from libs.runtime.health import LOGIN, Waiting
 from libs.runtime.logs import logger_of
 from services.executor.domain.broker_replies import (
@@ -32,7 +32,7 @@ from services.executor.domain.commands import (
     ReadContract,
     Request,
 )
-from services.executor.domain.reconciliation import AccountSnapshot
+from services.executor.domain.reconciliation import AccountSnapshot, UnreadableRow
 
 READ_SECONDS = 1.0
 """How long a sale waits for what the account holds of its contract."""
@@ -181,6 +181,7 @@ class OrderDesk:
                 trades=await venue.trades(),
                 positions=await venue.positions(),
                 margins=await venue.margins(),
+                unreadable=[_row(one) for one in venue.unreadable()],
             )
         except BrokerError as error:
             return AccountRead(None, str(error))
@@ -193,3 +194,14 @@ class OrderDesk:
         if reason and not self._waiting.reason:
             self._log.error("waiting for a broker session", reason=reason)
         self._waiting.reason = f"{LOGIN} ({reason})" if reason else ""
+
+
+def _row(one: Unreadable) -> UnreadableRow:
+    kind = one.what if one.what in {"order", "trade", "position"} else "position"
+    return UnreadableRow(
+        kind=kind,  # type: ignore[arg-type]  # one of three literals
+        name=one.broker_order_id or one.tradingsymbol,
+        exchange=one.exchange,
+        tradingsymbol=one.tradingsymbol,
+        tag=one.tag,
+    )

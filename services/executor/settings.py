@@ -16,6 +16,7 @@ from libs.runtime.process import ServiceProcess
 from libs.runtime.settings import KiteSettings, Section
 from services.executor.domain.ladder import LadderRules
 from services.executor.domain.policy import (
+    CALL_WITHIN_MS,
     ChainFilter,
     EntryFilter,
     LevelRules,
@@ -94,11 +95,12 @@ class ExecutorSettings(Section):
 
 def short_doubt(executor: ExecutorSettings, kite: KiteSettings) -> Iterator[str]:
     """Yield why `orders.doubt_ms` is too short, if a request may take longer than it."""
-    doubt_ms, request_ms = executor.orders.doubt_ms, 1000 * kite.timeout_seconds
+    request_ms = CALL_WITHIN_MS + 1000 * kite.timeout_seconds
+    doubt_ms = executor.orders.doubt_ms
     if executor.venue != "paper" and doubt_ms <= request_ms:
         yield (
-            f"{doubt_ms} ends before a request does, which may take "
-            f"kite.timeout_seconds: write more than {request_ms:.0f}"
+            f"{doubt_ms} ends before a request does, which may begin {CALL_WITHIN_MS} ms after its "
+            f"acknowledgement and take kite.timeout_seconds: write more than {request_ms:.0f}"
         )
 
 

@@ -4,12 +4,14 @@ from libs.events.event import Event, utc_from_ms
 from libs.events.positions import PositionClosed
 from libs.market.calendar import IST, load_calendar
 from libs.market.rulebook import load_rulebook
+from libs.runtime.logs import logger_of
 from libs.runtime.metrics import Metrics
 from libs.runtime.service import Parts, Service
 from libs.runtime.subscription import Every, Reaction, Subscription
 from services.position.domain.exit_rules.settings import exit_rules
 from services.position.domain.open_positions import OpenPositions
 from services.position.domain.rows import performance_metrics, positions
+from services.position.domain.seen_prices import PriceRules
 from services.position.settings import PositionSettings
 
 SWEEP_MS = 1000
@@ -22,7 +24,9 @@ def make_service(settings: PositionSettings, parts: Parts) -> Service:
         rulebook=load_rulebook(),
         rules=exit_rules(settings.exits, load_calendar()),
         mark_every_ms=settings.mark_every_ms,
+        prices=PriceRules(settings.prices.traded_within_ms, settings.prices.updated_within_ms),
     )
+    warned = _Warned(held)
     fills = Subscription(
         group="position",
         topics=("orders", "ticks"),
@@ -31,7 +35,7 @@ def make_service(settings: PositionSettings, parts: Parts) -> Service:
             held.restore,
         ),
         restore_topics=("positions", "exit_requests"),
-        timed=Every.reacting(SWEEP_MS, held.on_time),
+        timed=Every.reacting(SWEEP_MS, warned.on_time),
         is_atomic=True,
         handles_money=True,
     )
@@ -43,9 +47,28 @@ def make_service(settings: PositionSettings, parts: Parts) -> Service:
         name="position",
         stamps=parts.stamps,
         subscriptions=(fills, *parts.writers("position", tables)),
-        describe=lambda: {"open_positions": len(held.open_tokens)},
+        describe=lambda: {
+            "open_positions": len(held.open_tokens),
+            "warnings": list(held.warnings(parts.clock.now_ms())),
+        },
         measure=lambda: _measure(held, parts),
     )
+
+
+class _Warned:
+    """Checks the positions each second, and logs each warning once."""
+
+    def __init__(self, held: OpenPositions) -> None:
+        self._held = held
+        self._said: set[str] = set()
+
+    def on_time(self, now_ms: int) -> tuple[Event, ...]:
+        """Return what time alone asks for."""
+        for warning in self._held.warnings(now_ms):
+            if warning not in self._said:
+                self._said.add(warning)
+                logger_of("position").warning(warning)
+        return self._held.on_time(now_ms)
 
 
 def _counted(events: tuple[Event, ...], metrics: Metrics) -> tuple[Event, ...]:
@@ -62,5 +85,6 @@ def _measure(held: OpenPositions, parts: Parts) -> None:
     realised, unrealised = held.results(today)
     measured.open.set(len(held.open_tokens))
     measured.unguarded.set(held.unguarded(now_ms))
+    measured.calendar_days_left.set(held.calendar_days_left(now_ms))
     measured.realised.set(float(realised))
     measured.unrealised.set(float(unrealised))

@@ -4,15 +4,17 @@ State only grows: filled quantities rise, a final status stays, trades are count
 repeated or lost updates do not change the result.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal
 
 from libs.broker.errors import ReplyUnreadable
-from libs.broker.kite.known import Known, known_of
+from libs.broker.kite.known import Known, State, known_of
 from libs.broker.kite.mapping import Row, fill_of
 from libs.broker.port.fills import fill_of_order, is_from_order, unbooked
 from libs.broker.port.orders import Fill, OrderRequest, OrderStatus, OrderUpdate, is_own_tag
+
+_NOT_LISTED = "its validity is over: the next day does not list it"
 
 
 @dataclass(slots=True)
@@ -63,6 +65,20 @@ class OrderBook:
             if not order_id:
                 raise ReplyUnreadable(f"trade {fill.fill_id} of Kite names no order")
             self._trades.setdefault(str(order_id), {})[fill.fill_id] = fill
+
+    def end_days_before(self, day_ms: int, listed: Collection[str]) -> None:
+        """End what is of an earlier day (before `day_ms`) and not `listed` any more.
+
+        An order that was open has lapsed, which is news; one that has ended is forgotten.
+        """
+        for order_id, order in list(self._orders.items()):
+            if order_id in listed or not 0 < order.at_ms < day_ms:
+                continue
+            if self._status(order) == "OPEN":
+                order.status, order.reason = "CANCELLED", _NOT_LISTED
+            elif order.handed_on == self._state(order):
+                del self._orders[order_id]
+                self._trades.pop(order_id, None)
 
     def fill_up(self, broker_order_id: str) -> Fill | None:
         """Tell from an order itself what its trades do not show; None if there is nothing."""
@@ -138,11 +154,14 @@ class OrderBook:
         return self._is_own(order.tag)
 
     def _is_news(self, order: Known) -> bool:
-        state = (self._status(order), self._filled(order), order.awaits_trigger)
+        state = self._state(order)
         if state == order.handed_on or (self._is_ours(order) and not self._adds_up(order)):
             return False
         order.handed_on = state
         return True
+
+    def _state(self, order: Known) -> State:
+        return self._status(order), self._filled(order), order.awaits_trigger
 
     def _adds_up(self, order: Known) -> bool:
         return self._filled(order) >= order.filled_quantity

@@ -23,6 +23,8 @@ from libs.market.calendar import IST, load_calendar
 
 _STOPS = ("SL", "SL-M")
 _AWAITING = "TRIGGER PENDING"
+State = tuple[OrderStatus, int, bool]
+"""Status, units filled, whether it awaits its trigger."""
 
 
 @dataclass(slots=True)
@@ -49,7 +51,7 @@ class Known:
     is_modified: bool = False
     is_cancel_asked: bool = False
     fills: list[Fill] = field(default_factory=list)
-    handed_on: tuple[OrderStatus, int, bool] | None = None
+    handed_on: State | None = None
 
     @classmethod
     def placed(cls, broker_order_id: str, request: OrderRequest) -> "Known":

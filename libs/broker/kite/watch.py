@@ -16,6 +16,8 @@ from libs.broker.kite.unreadable import UnreadableRows, as_row
 from libs.broker.kite.usage import Usage
 from libs.broker.port.account import Unreadable
 from libs.broker.port.orders import OrderRequest, OrderUpdate
+from libs.events.event import utc_from_ms
+from libs.market.calendar import IST, midnight_ms
 
 _SESSION_SECONDS = 1.0
 _FIRST_TRADES_SECONDS = 0.1
@@ -222,19 +224,36 @@ class OrderWatch:
         self._polled_at = _now()
         try:
             # Trades after orders: then they include all fills that the orders show.
-            rows, trades = await self._rest.orders(), await self._rest.trades()
+            rows, trades = await self._rest.orders(), await self._trades()
         except BaseException:
             self._is_poll_due = True
             raise
-        for what in ("order", "trade"):
-            self._rows.begin(what)
+        self._rows.begin("order")
         self._take_trades(trades)
         left_out = [one for one in map(self._take_order, rows) if one is not None]
         self._counts["polls"] += 1
         self._on_session("requests", None)
         self._doubtful_tags = {tag for tag in self._doubtful_tags if not self._book.has_tag(tag)}
+        self._book.end_days_before(*self._day_of(rows))
         await self._usage.count(rows)
         return left_out
+
+    def _day_of(self, rows: Iterable[object]) -> tuple[int, set[str]]:
+        """Return when the day began (epoch ms), and the ids of the orders that its book lists."""
+        day = utc_from_ms(self._now_ms()).astimezone(IST).date()
+        listed = {str(row.get("order_id")) for row in rows if isinstance(row, dict)}
+        return midnight_ms(day), listed
+
+    async def _trades(self) -> list[Any]:
+        """Return the day's trades; none if the reply cannot be read: orders tell their fills."""
+        try:
+            trades = await self._rest.trades()
+        except ReplyUnreadable as error:
+            self._rows.begin("trade")
+            self._rows.note("trade", None, error)
+            return []
+        self._rows.begin("trade")
+        return trades
 
     async def _read_missing_trades(self) -> None:
         for order_id in self._book.lacking():

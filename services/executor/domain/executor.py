@@ -1,7 +1,7 @@
 """EventDrivenOptionsExecutor: signals and exit requests in, decisions and orders out."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from uuid import UUID
 
@@ -19,6 +19,7 @@ from libs.events.signals import (
     SignalRejected,
 )
 from libs.events.ticks import TickBatch
+from libs.market.calendar import IST
 from libs.market.rulebook import Rulebook, RulebookError
 from services.executor.domain.account_truth import AccountTruth
 from services.executor.domain.blotter import Blotter
@@ -37,8 +38,9 @@ from services.executor.domain.climbing import Climbing
 from services.executor.domain.closing import Closing
 from services.executor.domain.commands import CancelOrder, Effect, LookUp, PlaceOrder
 from services.executor.domain.day_loss import exits_of_all, loss_reached
-from services.executor.domain.decision import Decision, Trade, decide, decided, refused
+from services.executor.domain.decision import Decision, decide, decided, refused
 from services.executor.domain.doubts import Doubts, missing
+from services.executor.domain.entering import EntryChecks
 from services.executor.domain.exit_view import ExitViews
 from services.executor.domain.guarding import Guarding
 from services.executor.domain.option_market import OptionMarket
@@ -71,11 +73,13 @@ class OptionsExecutor:
     closing: Closing = field(init=False)
     truth: AccountTruth = field(init=False)
     guarding: Guarding = field(init=False)
+    entering: EntryChecks = field(init=False)
 
     def __post_init__(self) -> None:
         self.settings_mode = self.mode
         climbing = Climbing(self.policy.ladder, ExitViews(self.market), MODIFICATIONS)
         self.closing = Closing(self.blotter, self.policy.orders, self._freeze, climbing)
+        self.entering = EntryChecks(self.policy, self.market, self.risk, self.rulebook)
         self.guarding = Guarding(
             self.blotter,
             self.closing,
@@ -295,24 +299,48 @@ class OptionsExecutor:
             return ()
         self.risk.start_day(signal.trading_day)
         decision = decide(signal, now_ms, self.mode, self.policy, self.market, self.risk)
+        plans = self._plans(signal, decision, now_ms)
+        decision = self._checked(decision, plans, now_ms)
         outcome = decided(signal, decision, self.mode, now_ms)
-        effects = self._decision_effects(signal, decision, now_ms)
+        effects = self._decision_effects(signal, decision, plans, now_ms)
         self._decided.add(signal.signal_id)
         return (*effects, outcome)
 
     def _decision_effects(
-        self, signal: SignalGenerated, decision: Decision, now_ms: int
+        self,
+        signal: SignalGenerated,
+        decision: Decision,
+        plans: tuple[OrderPlanned, ...],
+        now_ms: int,
     ) -> tuple[Effect, ...]:
         if decision.trade is None:
             return refused(signal, decision, now_ms)
         if self.mode == "logging_only":
             at = utc_from_ms(now_ms)
             return (SignalLogged.of(signal, at, signal.trading_day, "logging_only"),)
-        return self._enter(signal, decision.trade, now_ms)
+        return self._send(plans)
 
-    def _enter(self, signal: SignalGenerated, trade: Trade, now_ms: int) -> tuple[Effect, ...]:
-        freeze, rules = self._freeze(trade.contract, signal.trading_day), self.policy.orders
-        return self._send(entry_plans(signal, trade, self.mode, rules, freeze, now_ms))
+    def _plans(
+        self, signal: SignalGenerated, decision: Decision, now_ms: int
+    ) -> tuple[OrderPlanned, ...]:
+        """Return the orders of a trade, none without one."""
+        trade, rules = decision.trade, self.policy.orders
+        if trade is None:
+            return ()
+        freeze = self._freeze(trade.contract, signal.trading_day)
+        return entry_plans(signal, trade, self.mode, rules, freeze, now_ms)
+
+    def _checked(
+        self, decision: Decision, plans: tuple[OrderPlanned, ...], now_ms: int
+    ) -> Decision:
+        """Return a decision to trade as a refusal, if a check speaks against its orders."""
+        if not plans:
+            return decision
+        day = utc_from_ms(now_ms).astimezone(IST).date()
+        freeze = self._freeze(plans[0].contract, day)
+        funds = self.truth.watch.reconciler.margins
+        refusal = self.entering.refusal(plans, freeze, funds, now_ms)
+        return decision if refusal is None else replace(decision, trade=None, refusal=refusal)
 
     def _freeze(self, contract: Contract, day: date) -> int:
         try:

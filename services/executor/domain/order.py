@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Literal
 from uuid import UUID
 
-from libs.broker.port import Fill, OrderRequest, OrderUpdate
+from libs.broker.port import Fill, OrderRequest, OrderUpdate, unbooked
 from libs.events.event import Envelope, utc_from_ms
 from libs.events.orders import (
     OrderCancelled,
@@ -250,13 +250,16 @@ class Order:
             self.awaits_trigger = update.awaits_trigger
         if not self.broker_order_id and self.working_quantity and update.status != "REJECTED":
             self._add(self.placed(update.broker_order_id, update.at_ms), news)
-        for fill in update.fills:
-            if fill.fill_id not in self.fills:
-                self._add(self._filled(update, fill), news)
+        for fill in unbooked(self._fills_of(update.broker_order_id), update.fills):
+            self._add(self._filled(update, fill), news)
         ending = None if is_stray else self._ending(update)
         if ending is not None:
             self._add(ending, news)
         return tuple(news)
+
+    def _fills_of(self, broker_order_id: str) -> list[Fill]:
+        """Return what is booked of one order at the broker: a stray's fills are apart."""
+        return [self.fills[key] for key, by in self._filled_by.items() if by == broker_order_id]
 
     def _add(self, event: OrderEvent, news: list[OrderEvent]) -> None:
         self.apply(event)

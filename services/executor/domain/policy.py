@@ -26,6 +26,10 @@ def _unless(default: object) -> Any:
     return Field(exclude_if=lambda value: value == default)
 
 
+CALL_WITHIN_MS = 2000
+"""How long after an acknowledgement the broker may be called; a newer executor waits longer."""
+
+
 @dataclass(frozen=True, slots=True, config=STRICT)
 class EntryFilter:
     """Which signals may trade. `expected_move` in percent; no underlyings: all of them.

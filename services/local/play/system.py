@@ -13,6 +13,7 @@ from libs.events.codec import Decoder
 from libs.events.embedded.bus import LocalBus
 from libs.runtime.clock import Clock, FeedClock
 from libs.runtime.consumer import FETCH_SECONDS
+from libs.runtime.delivery import is_defect
 from libs.runtime.metrics import Metrics
 from libs.runtime.process import checkpoint_policy
 from libs.runtime.runner import ServiceRunner, Surroundings, watch
@@ -147,7 +148,12 @@ class System:
         around = Surroundings(self.bus, clock, policy, self._decoder, writers_may_fail=lasts)
         runner = ServiceRunner(service, metrics, around)
         self.runners.append(runner)
-        await runner.start()
+        try:
+            await runner.start()
+        except Exception as error:
+            if is_defect(error):
+                await runner.report_failure(error)
+            raise
 
     async def _played(self, until: asyncio.Event) -> None:
         try:

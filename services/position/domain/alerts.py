@@ -49,13 +49,16 @@ class Alerts:
         day = _day_of(now_ms)
         if now_ms <= 0 or self.calendar.covers(day + CALENDAR_ENDS_WITHIN):
             return ()
-        left = self.days_left(day)
+        left = self.days_left(now_ms)
         when = f"ends in {left} days" if left else "has ended"
         return (f"the calendar of trading days {when}: expiries beyond it are not known",)
 
-    def days_left(self, day: date) -> int:
-        """Return for how many days from this one on the calendar holds, at most its warning."""
-        span = range(CALENDAR_ENDS_WITHIN.days, 0, -1)
+    def days_left(self, now_ms: int) -> int:
+        """Return for how many days from `now_ms` (epoch ms) on the calendar holds, at most 42."""
+        day, most = _day_of(now_ms), CALENDAR_ENDS_WITHIN.days
+        if now_ms <= 0:  # a feed's clock before its first stamp
+            return most
+        span = range(most, 0, -1)
         return next((n for n in span if self.calendar.covers(day + timedelta(days=n - 1))), 0)
 
     def _causes(self, watch: Watch, now_ms: int) -> Iterator[tuple[Alert, str]]:
@@ -67,11 +70,14 @@ class Alerts:
             return
         if not self.calendar.covers(state.contract.expiry):
             yield "calendar_ends", f"no sessions are known on its expiry {state.contract.expiry}"
-        opened_ms = self._opened_ms(state.contract.exchange, now_ms)
-        if state.quantity > 0 and opened_ms is not None:
-            since_ms = max(opened_ms, self._since_ms)
-            if not watch.is_guarded(now_ms, since_ms):
-                yield "unguarded", _unguarded(watch)
+        if state.quantity > 0 and self._is_unguarded(watch, now_ms):
+            yield "unguarded", _unguarded(watch)
+
+    def _is_unguarded(self, watch: Watch, now_ms: int) -> bool:
+        if watch.is_guarded(now_ms, self._since_ms):
+            return False
+        opened_ms = self._opened_ms(watch.state.contract.exchange, now_ms)
+        return opened_ms is not None and not watch.is_guarded(now_ms, opened_ms)
 
     def _opened_ms(self, exchange: str, now_ms: int) -> int | None:
         """Return the open of the session that runs (epoch ms), None outside of sessions."""

@@ -28,7 +28,7 @@ from services.position.domain.performance import Performance
 from services.position.domain.seen_prices import PriceRules
 from services.position.domain.states import after_fill, marked
 from services.position.domain.updates import updates_of
-from services.position.domain.watch import Watch
+from services.position.domain.watch import Watch, Watched
 
 _REASONS: frozenset[str] = frozenset(get_args(ExitReason))
 
@@ -57,6 +57,7 @@ class OpenPositions:
     _fills: set[str] = field(default_factory=set)
     _performance: Performance = field(default_factory=Performance)
     _swept_second: int = -1
+    _index: Watched | None = None
 
     def on_event(self, event: Event, now_ms: int) -> tuple[Event, ...]:
         """React to a fill or to ticks; raise SaleWithoutPosition for one of what was never held."""
@@ -80,6 +81,7 @@ class OpenPositions:
         """Apply a position event or an exit request; ignore other events."""
         if isinstance(event, PositionClosed):
             self._open.pop(event.position_id, None)
+            self._index = None
             self._closed[event.position_id] = event
             self._requests.forget(event.position_id)
             self._fills |= set(event.fill_ids)
@@ -103,6 +105,10 @@ class OpenPositions:
         """Return what a person must know before it matters, one line each."""
         return self.alerts.warnings(now_ms)
 
+    def calendar_days_left(self, now_ms: int) -> int:
+        """Return for how many days the calendar of trading days still holds, at most 42."""
+        return self.alerts.days_left(now_ms)
+
     @property
     def open_tokens(self) -> tuple[int, ...]:
         """Contracts of the open positions."""
@@ -117,6 +123,7 @@ class OpenPositions:
         watch = self._open.get(event.position_id)
         if watch is None or watch.state.openings != event.openings:
             self._open[event.position_id] = Watch.of(event, self.prices)
+            self._index = None
         else:
             watch.follow(event)
 
@@ -160,24 +167,23 @@ class OpenPositions:
         )
 
     def _shown(self, batch: TickBatch, now_ms: int) -> dict[UUID, list[Exit]]:
-        """Return the exits that are wanted by each position of which the batch shows updates."""
-        watches = self._watches(batch.trading_day)
+        """Return the exits that are wanted by each position to which the batch shows a price."""
+        watched = self._watched(batch.trading_day)
         wanted: dict[UUID, list[Exit]] = {}
         within_ms = self.prices.updated_within_ms
-        for token, update in updates_of(batch, watches, within_ms):
-            for watch in watches[token]:
-                exits = wanted.setdefault(watch.state.position_id, [])
+        for token, update in updates_of(batch, watched.tokens, within_ms):
+            for watch in watched.by_token[token]:
                 if now_ms - update.at_ms <= within_ms and watch.see(update):
+                    exits = wanted.setdefault(watch.state.position_id, [])
                     exits += self._due(watch, now_ms, exits)
         return wanted
 
-    def _watches(self, day: date) -> dict[int, list[Watch]]:
-        """Return the positions by token; after its expiry a contract's token may be another's."""
-        watches: dict[int, list[Watch]] = {}
-        for watch in self._open.values():
-            if watch.state.contract.expiry >= day:
-                watches.setdefault(watch.instrument_token, []).append(watch)
-        return watches
+    def _watched(self, day: date) -> Watched:
+        """Return what is watched on a day; after its expiry a contract's token may be another's."""
+        if self._index is None or self._index.day != day:
+            held = [one for one in self._open.values() if one.state.contract.expiry >= day]
+            self._index = Watched.of(held, day)
+        return self._index
 
     def _swept(
         self, now_ms: int, wanted: Mapping[UUID, Sequence[Exit]] = MappingProxyType({})
@@ -185,7 +191,7 @@ class OpenPositions:
         """Check all positions, and say what is wrong with them."""
         made: list[Event] = []
         for position_id, watch in self._open.items():
-            made += self._check(watch, now_ms, wanted.get(position_id, ()))
+            made += self._check(watch, now_ms, wanted.get(position_id))
             made += self.alerts.of(watch, now_ms)
         return tuple(made)
 
@@ -194,16 +200,18 @@ class OpenPositions:
         self._swept_second = max(second, before)
         return second > before
 
-    def _check(self, watch: Watch, now_ms: int, wanted: Sequence[Exit] = ()) -> Iterator[Event]:
-        """Yield the exits that updates have asked for, those that are due now, and a mark."""
+    def _check(
+        self, watch: Watch, now_ms: int, wanted: Sequence[Exit] | None = None
+    ) -> Iterator[Event]:
+        """Yield the exits that updates have asked for, else those that are due now, and a mark."""
         if self.alerts.is_expired(watch.state, now_ms):
             return
-        for one in (*wanted, *self._due(watch, now_ms, wanted)):
+        for one in self._due(watch, now_ms) if wanted is None else wanted:
             yield _exit_requested(watch.state, one, now_ms)
         if watch.is_due(now_ms, self.mark_every_ms):
             yield marked(watch, now_ms)
 
-    def _due(self, watch: Watch, now_ms: int, wanted: Sequence[Exit]) -> list[Exit]:
+    def _due(self, watch: Watch, now_ms: int, wanted: Sequence[Exit] = ()) -> list[Exit]:
         """Return the exits that the rules want now; what is oversold cannot be sold."""
         if watch.state.quantity <= 0:
             return []

@@ -1,11 +1,16 @@
 """An open position and its prices since its last event."""
 
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from decimal import Decimal
 from typing import Self
 
+import numpy as np
+
 from libs.events.event import ms_from_utc
 from libs.events.positions import PositionEvent
+from libs.market.arrays import IntArray
 from services.position.domain.exit_rules.rule import Mark
 from services.position.domain.ledger import TradeLedger
 from services.position.domain.seen_prices import PriceRules, PriceTape, Update
@@ -99,6 +104,23 @@ class Watch:
         quiet_ms = max(ms_from_utc(self.state.opened_at), self.seen_ms, since_ms)
         is_stopped = self.state.stop_loss > 0 and self.state.quantity > 0
         return is_stopped and now_ms - quiet_ms <= QUOTED_WITHIN_MS
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """The positions that a day's ticks may move, by token; `tokens` ascend."""
+
+    day: date
+    tokens: IntArray
+    by_token: Mapping[int, Sequence[Watch]]
+
+    @classmethod
+    def of(cls, held: Iterable[Watch], day: date) -> Self:
+        """Return the index of these positions."""
+        by_token: dict[int, list[Watch]] = {}
+        for watch in held:
+            by_token.setdefault(watch.instrument_token, []).append(watch)
+        return cls(day, np.array(sorted(by_token), np.int64), by_token)
 
 
 def money(price: float) -> Decimal:

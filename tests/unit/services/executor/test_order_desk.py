@@ -111,11 +111,20 @@ def test_an_exit_whose_time_is_over_is_sent_once_the_fence_is_confirmed(
             await kinds(harness)
             assert [one.transaction_type for one in venue.requests] == ["BUY"]
             await harness.publish(ticks([], at_ms=NOW + 62_000))
-            await kinds(harness)
+            await settled(harness)
             assert [one.transaction_type for one in venue.requests] == ["BUY", "SELL"]
             assert confirmed == [1]
 
     asyncio.run(story())
+
+
+async def settled(harness: ServiceHarness) -> None:
+    """Wait until no request is under way, and what followed from the replies is handled."""
+    async with asyncio.timeout(5):
+        for _ in range(3):
+            while harness.runner.service.describe()["is_busy"]:
+                await asyncio.sleep(0.001)
+            await kinds(harness)
 
 
 def confirmations(harness: ServiceHarness) -> list[int]:

@@ -1,16 +1,17 @@
 """The position service in its shell: opened, left and closed, also across a restart."""
 
 import asyncio
+from datetime import date
 from decimal import Decimal
 
-from libs.events.positions import ExitRequested, PositionClosed, PositionEvent
+from libs.events.positions import ExitRequested, PositionAlerted, PositionClosed, PositionEvent
 from libs.runtime.clock import FeedClock
 from libs.runtime.service import Parts, Service
 from libs.runtime.testing import ServiceHarness
 from services.position.service import make_service
-from services.position.settings import PositionSettings
+from services.position.settings import PositionSettings, PriceSettings
 from tests import skipping
-from tests.unit.services.position.builders import NOW, TOKEN, at, fill, position_id, ticks
+from tests.unit.services.position.builders import NOW, TOKEN, at, fill, position_id, ticks, updates
 
 TOPICS = ("positions", "signal_updates", "exit_requests", "performance")
 
@@ -49,14 +50,14 @@ def test_after_a_restart_the_position_is_restored_and_nothing_is_published_twice
             await first.publish(fill(), ticks(83.0, NOW + 1000))
             before = await kinds(first)
         async with ServiceHarness(make, bus=first.bus) as second:
-            assert second.runner.service.describe() == {"open_positions": 1}
+            assert second.runner.service.describe() == {"open_positions": 1, "warnings": []}
             await second.publish(fill(), ticks(82.0, NOW + 2000))
             assert await kinds(second) == before
             await second.publish(fill("SELL", price="82.00", at_ms=NOW + 3000))
             closed = (await second.published("positions"))[-1]
             assert isinstance(closed, PositionClosed)
             assert closed.exit_reason == "stop_loss"
-            assert second.runner.service.describe() == {"open_positions": 0}
+            assert second.runner.service.describe()["open_positions"] == 0
 
     asyncio.run(story())
 
@@ -174,5 +175,47 @@ def test_in_lockstep_an_order_ahead_of_its_tick_marks_nothing_at_the_price_befor
                 if one.type == "PositionUpdated" and isinstance(one, PositionEvent)
             ]
             assert marked.last_price == Decimal(125)
+
+    asyncio.run(story())
+
+
+def test_the_end_of_the_calendar_is_shown_and_measured_weeks_ahead() -> None:
+    async def story() -> None:
+        async with ServiceHarness(make) as harness:
+            assert harness.measured("calendar_days_left") == 42, "before there is a time"
+            await harness.publish(ticks(None, at(10, 0, day=date(2026, 12, 2))))
+            assert harness.measured("calendar_days_left") == 30
+            assert harness.runner.service.describe()["warnings"] == [
+                "the calendar of trading days ends in 30 days: expiries beyond it are not known"
+            ]
+
+    asyncio.run(story())
+
+
+def test_what_is_wrong_with_a_position_is_published_on_control() -> None:
+    async def story() -> None:
+        async with ServiceHarness(make) as harness:
+            await harness.publish(fill(), ticks(121.0, NOW + 1000))
+            await harness.publish(ticks(100.0, NOW + 62_000, token=TOKEN + 256))
+            (alert,) = await harness.published("control")
+            assert isinstance(alert, PositionAlerted)
+            assert (alert.alert, alert.position_id) == ("unguarded", position_id())
+            assert alert.reason == "no price since 10:30:01: only exits by time act"
+
+    asyncio.run(story())
+
+
+def test_a_price_is_as_old_as_the_settings_allow() -> None:
+    def shorter(parts: Parts) -> Service:
+        prices = PriceSettings(traded_within_ms=1000, updated_within_ms=2000)
+        return make_service(PositionSettings(prices=prices), parts)
+
+    async def story() -> None:
+        async with ServiceHarness(shorter) as harness:
+            old = {"price": 120.0, "at_ms": NOW + 3000, "last_trade_time": NOW + 1000}
+            await harness.publish(fill(), updates({**old, "bid_price": 83.0, "ask_price": 130.0}))
+            assert [one.type for one in await harness.published("exit_requests")] == [
+                "ExitRequested"
+            ]
 
     asyncio.run(story())

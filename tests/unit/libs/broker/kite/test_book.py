@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from datetime import date
 from decimal import Decimal
 from itertools import pairwise
 
@@ -8,6 +9,7 @@ from hypothesis import strategies as st
 
 from libs.broker.errors import ReplyUnreadable
 from libs.broker.kite.book import OrderBook
+from libs.market.calendar import midnight_ms
 from tests.unit.libs.broker.kite.rows import order, request, trade
 
 Lesson = Callable[[OrderBook], None]
@@ -185,6 +187,27 @@ def test_a_cancellation_says_who_made_it(message: str | None, who: str) -> None:
     book = our_book()
     book.take_order(order(status="CANCELLED", status_message=message), 0)
     assert book.updates()[0].reason.startswith(who)
+
+
+def test_what_was_open_and_is_not_listed_the_next_day_has_lapsed_and_what_ended_is_forgotten() -> (
+    None
+):
+    book = our_book()
+    book.take_order(order("1", status="OPEN"), 0)
+    book.take_order(order("2", "COMPLETE", 75), 0)
+    book.take_trades([trade(order_id="2")])
+    book.take_order(order("3", status="TRIGGER PENDING", order_type="SL"), 0)
+    book.expect("4", request())
+    book.news()
+    book.end_days_before(midnight_ms(date(2021, 5, 31)), ["3"])
+    assert book.news() == []
+    book.end_days_before(midnight_ms(date(2021, 6, 1)), ["3"])
+    (update,) = book.news()
+    assert (update.broker_order_id, update.status) == ("1", "CANCELLED")
+    assert update.reason.startswith("lapsed")
+    assert [one.broker_order_id for one in book.updates()] == ["1", "3", "4"]
+    book.end_days_before(midnight_ms(date(2021, 6, 1)), ["3"])
+    assert [one.broker_order_id for one in book.updates()] == ["3", "4"]
 
 
 @pytest.mark.parametrize(

@@ -705,3 +705,15 @@ def test_slices_are_followed_under_the_tag_of_their_order_and_a_refused_one_is_s
     with capture_logs() as logs:
         playing(play, poll_seconds=60)
     assert [log["reason"] for log in logs if log["event"] == "a slice is refused"] == ["no funds"]
+
+
+def test_a_trade_book_that_cannot_be_read_at_all_keeps_nobody_waiting() -> None:
+    async def play(stage: Stage) -> None:
+        stage.book(order(status="COMPLETE", filled=75, tag=OURS))
+        stage.kite.on("GET /trades", success(None))
+        stage.kite.on("GET /orders/1/trades", success([trade()]))
+        (update,) = await stage.client.orders()
+        assert [fill.fill_id for fill in update.fills] == ["11"]
+        assert [one.what for one in stage.client.rows.current()] == ["trade"]
+
+    playing(play, poll_seconds=60)

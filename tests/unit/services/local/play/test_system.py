@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 
 from libs.events.bus import started_bus
+from libs.events.codec import event_of
+from libs.events.control import ServiceFailed
 from libs.events.embedded.bus import LocalBus
-from libs.events.event import utc_from_ms
+from libs.events.event import Event, utc_from_ms
 from libs.events.positions import PositionUpdated
 from libs.market.calendar import load_calendar
 from libs.market.rulebook import load_rulebook
@@ -181,3 +183,27 @@ def test_a_table_that_refuses_its_rows_ends_the_run_with_the_reason() -> None:
 
     with pytest.raises(StoreRejected, match="historical_data: no such table"):
         asyncio.run(asyncio.wait_for(story(), 30))
+
+
+def test_a_service_that_a_defect_keeps_from_starting_is_told_on_the_bus() -> None:
+    async def story() -> list[Event]:
+        bus = LocalBus()
+        system = system_on(bus, MemoryStore(), Unreadable())
+        async with started_bus(bus):
+            with pytest.raises(ZeroDivisionError):
+                await system.start()
+            told = [event_of(message) async for message in bus.read(["control"])]
+            await system.stop()
+        return told
+
+    told = asyncio.run(asyncio.wait_for(story(), 30))
+    assert [(one.service, one.reason) for one in told if isinstance(one, ServiceFailed)] == [
+        ("ingest", "ZeroDivisionError: a defect")
+    ]
+
+
+class Unreadable(EmptyFeed):
+    """A feed whose instruments a defect keeps from being read."""
+
+    async def instruments(self) -> Any:
+        raise ZeroDivisionError("a defect")
