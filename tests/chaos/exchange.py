@@ -17,6 +17,7 @@ T = TypeVar("T")
 Row = dict[str, Any]
 RULES = AccountRules(funds=Decimal(1_000_000_000))
 """Funds for any short position: the broker's refusal must not hide that we wanted one."""
+FIRST_TRADE = 10_000_000
 RACE_MS = 1_500
 """A sale by hand so shortly before ours arrives that no read could have seen it in time."""
 
@@ -173,13 +174,12 @@ class Exchange:
         return [(row, trades[row["order_id"]]) for row in self.account.orders()]
 
     def trades(self) -> list[Row]:
-        """Return the day's trade book."""
-        rows = self.account.trades()
-        if self.numbers_by_order:
-            count = Counter[str]()
-            for row in rows:
-                count[row["order_id"]] += 1
-                row["trade_id"] = str(10_000_000 + count[row["order_id"]])
+        """Return the day's trade book; its numbers begin anew each day, or with each order."""
+        rows, count = self.account.trades(), Counter[str]()
+        for row in rows:
+            place = row["order_id"] if self.numbers_by_order else ""
+            count[place] += 1
+            row["trade_id"] = str(FIRST_TRADE + count[place])
         return rows
 
     def begin_day(self, day: date) -> None:

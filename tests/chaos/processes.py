@@ -190,7 +190,7 @@ class House:
         store: Store | None = None,
     ) -> None:
         self.cluster, self.exchange, self.plan, self.seed = cluster, exchange, plan, seed
-        self.store, self.is_large = store, False
+        self.store, self.is_large, self.has_stops = store, False, True
         self._services = services
         self.current: dict[str, Process] = {}
         self.count = 0

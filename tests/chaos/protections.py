@@ -2,17 +2,22 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from types import ModuleType
 from typing import Any
+from uuid import UUID
 
 from libs.broker.errors import BrokerError, OrderNotSent, OrderRefused
 from libs.broker.port import ContractState, MaySend
-from libs.events.orders import OrderPlanned
+from libs.events.orders import OrderFilled, OrderPlanned
+from services.executor.domain.blotter import Blotter, Holding
 from services.executor.domain.broker_replies import Accepted, NotSent, Refused, Reply
 from services.executor.domain.closing import Closing
-from services.executor.domain.commands import PlaceOrder
+from services.executor.domain.commands import CancelOrder, PlaceOrder
 from services.executor.domain.order import Order
 from services.executor.handler import ExecutorHandler, Lease
 from services.executor.order_desk import OrderDesk
+from services.position.domain import open_positions, states
 
 PLENTY = 10**9
 
@@ -87,7 +92,33 @@ def without_the_net_quantity() -> Iterator[None]:
 
 
 @contextmanager
-def _replaced(owner: type, name: str, by: Callable[..., Any]) -> Iterator[None]:
+def without_the_cancel_before_the_exit() -> Iterator[None]:
+    """Sell beside a stop that rests at the exchange."""
+    real_holding, real_cancel = Blotter.holding, Closing.cancel
+
+    def holding(blotter: Blotter, position_id: UUID) -> Holding:
+        return replace(real_holding(blotter, position_id), guarding=0)
+
+    def cancel(closing: Closing, order: Order, now_ms: int) -> tuple[CancelOrder, ...]:
+        return () if order.is_stop else real_cancel(closing, order, now_ms)
+
+    with _replaced(Blotter, "holding", holding), _replaced(Closing, "cancel", cancel):
+        yield
+
+
+@contextmanager
+def without_the_day_in_ids() -> Iterator[None]:
+    """Know a fill by the exchange's trade id alone."""
+
+    def fill_key(fill: OrderFilled) -> str:
+        return fill.fill_id
+
+    with _replaced(open_positions, "fill_key", fill_key), _replaced(states, "fill_key", fill_key):
+        yield
+
+
+@contextmanager
+def _replaced(owner: type | ModuleType, name: str, by: Callable[..., Any]) -> Iterator[None]:
     real = getattr(owner, name)
     setattr(owner, name, by)
     try:

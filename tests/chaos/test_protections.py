@@ -6,6 +6,8 @@ from contextlib import AbstractContextManager
 import pytest
 
 from tests.chaos.protections import (
+    without_the_cancel_before_the_exit,
+    without_the_day_in_ids,
     without_the_fence_at_the_call,
     without_the_look_up,
     without_the_net_quantity,
@@ -28,13 +30,15 @@ SCHEDULES = {
     "the reply to an exit is lost, no update comes, and nobody buys": (
         without_the_look_up,
         Directed(
-            "place.after:timeout", Story(move_second=9, dry_seconds=6, is_deaf=True), visit=EXIT
+            "place.after:timeout",
+            Story(move_second=9, dry_seconds=6, is_deaf=True, has_stops=False),
+            visit=EXIT,
         ),
         "one_order_a_plan",
     ),
     "an executor wakes with an exit in its hand after its successor has sold": (
         without_the_fence_at_the_call,
-        Directed("place.before:pause", Story(), visit=EXIT, seconds=14.0),
+        Directed("place.before:pause", Story(has_stops=False), visit=EXIT, seconds=14.0),
         "never_short",
     ),
     "each acknowledgement of the bus takes a second": (
@@ -44,8 +48,18 @@ SCHEDULES = {
     ),
     "a position is closed by hand before its stop is met": (
         without_the_net_quantity,
-        Directed("sale_by_hand:early", Story(move_second=9)),
+        Directed("sale_by_hand:early", Story(move_second=9, has_stops=False)),
         "never_short",
+    ),
+    "the account cannot be read while a stop rests at the exchange": (
+        without_the_cancel_before_the_exit,
+        Directed("contract.before:server_error", Story("left_then_falls"), times=100),
+        "never_short",
+    ),
+    "trade ids begin anew on the day on which the position is left": (
+        without_the_day_in_ids,
+        Directed("night:early", Story(has_stops=False)),
+        "book_agrees",
     ),
 }
 

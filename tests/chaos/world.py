@@ -16,6 +16,7 @@ from libs.runtime.service import Parts, Service
 from libs.store.errors import StoreUnavailable
 from services.executor import service as executor_service
 from services.executor.domain.policy import OrderRules, RiskLimits, Sizing
+from services.executor.domain.resting_stop import RestingStopRules
 from services.executor.settings import ExecutorSettings
 from services.position import service as position_service
 from services.position.settings import PositionSettings
@@ -33,14 +34,18 @@ from tests.unit.services.executor.builders import DAY, NEXT_DAY, NOW, signal
 LAST_SECOND = 150
 CALM_SECONDS = 3
 SIGNAL_SECOND = 2
-MOVES = ("stop", "stop", "target", "by_hand", "falls_at_once", "runs_away")
+MOVES = ("stop", "stop", "target", "by_hand", "left_then_falls", "falls_at_once", "runs_away")
 FACTORS = {
     "stop": 0.6,
     "target": 1.75,
     "by_hand": 1.0,
+    "left_then_falls": 0.6,
     "falls_at_once": 0.62,
     "runs_away": 1.2,
 }
+NOISE = 2
+FALL_SECONDS = 5
+"""How long after an exit by hand the market falls."""
 NIGHT_SECONDS = 24 * 3600.0
 
 
@@ -51,6 +56,7 @@ class Story:
     From `move_second` on the market moves; nobody trades in the first `dry_seconds` after it.
     `is_deaf`: from then on the websockets say nothing, and nobody polls. `is_strict`: limit prices
     are judged by the average of 30 seconds, so that a sale after a fall is refused at first.
+    `has_stops`: a stop rests at the exchange. Prices jump by up to `noise` times 0.4 %.
     """
 
     move: str = "stop"
@@ -60,6 +66,8 @@ class Story:
     dry_seconds: int = 0
     is_deaf: bool = False
     is_strict: bool = False
+    has_stops: bool = True
+    noise: int = 0
 
     @classmethod
     def of(cls, random: Random, fault: Fault) -> "Story":
@@ -72,7 +80,8 @@ class Story:
         offered = (1_050 if is_large else 150) if is_thin else 10_000
         dry = random.choice((0, 0, 0, 2, 6))
         is_strict = random.random() < 0.15
-        return cls(move, second, offered, is_large, dry, is_strict=is_strict)
+        has_stops = random.random() < 0.7
+        return cls(move, second, offered, is_large, dry, False, is_strict, has_stops, NOISE)
 
 
 @dataclass(slots=True)
@@ -116,7 +125,7 @@ class World:
         self.house = House(
             self.cluster, self.exchange, self.plan, f"{fault.name}{seed}", SERVICES, RefusingStore()
         )
-        self.house.is_large = self.story.is_large
+        self.house.is_large, self.house.has_stops = self.story.is_large, self.story.has_stops
         self._planned: set[str] = set()
         self._read = 0
         self.exchange.is_planned = self._is_planned
@@ -190,14 +199,15 @@ class World:
         """Move the market: quiet, then to the stop or the target, and a little all the time."""
         story, factor = self.story, 1.0
         is_early = story.move in ("falls_at_once", "runs_away") and second > SIGNAL_SECOND
-        if second >= story.move_second or is_early:
+        is_late = story.move == "left_then_falls" and second < story.move_second + FALL_SECONDS
+        if (second >= story.move_second and not is_late) or is_early:
             factor = FACTORS[story.move]
         if story.is_deaf and second >= story.move_second:
             self.exchange.is_silent, self.exchange.is_polled = True, False
         is_dry = 0 <= second - story.move_second < story.dry_seconds
         self.market.move(
             NOW + round((self.begun + second) * 1000),
-            factor * (1 + 0.004 * self.random.randrange(-2, 3)),
+            factor * (1 + 0.004 * self.random.randint(-story.noise, story.noise)),
             0 if is_dry else story.quantity,
         )
 
@@ -215,7 +225,7 @@ class World:
         if second == SIGNAL_SECOND:
             self.cluster.publish(signal(1, self.clock.now_ms()))
         if second >= self.story.move_second + 8 or (
-            self.story.move == "by_hand" and second >= self.story.move_second
+            self.story.move in ("by_hand", "left_then_falls") and second >= self.story.move_second
         ):
             self._ask_for_exits("exit")
         self._act_as_planned(second)
@@ -339,7 +349,7 @@ async def _played(fault: Fault, seed: int, directed: Directed | None) -> Outcome
 
 
 @cache
-def _settings(is_large: bool) -> ExecutorSettings:
+def _settings(is_large: bool, has_stops: bool) -> ExecutorSettings:
     sizing, limits = Sizing(), RiskLimits()
     if is_large:
         sizing = Sizing(capital=Decimal(20_000_000))
@@ -347,13 +357,21 @@ def _settings(is_large: bool) -> ExecutorSettings:
     orders = OrderRules(
         entry_timeout_ms=8_000, exit_timeout_ms=4_000, exit_retry_ms=1_000, doubt_ms=5_000
     )
-    return ExecutorSettings(mode="paper", sizing=sizing, limits=limits, orders=orders)
+    return ExecutorSettings(
+        mode="paper",
+        sizing=sizing,
+        limits=limits,
+        orders=orders,
+        resting_stop=RestingStopRules(is_on=has_stops),
+    )
 
 
 def _executor(parts: Parts, process: Process) -> Service:
     house = process.house
     venue = process.venue = ExchangeVenue(house.exchange, process, process.random)
-    return executor_service.make_service(_settings(house.is_large), parts, venue, waits=True)
+    return executor_service.make_service(
+        _settings(house.is_large, house.has_stops), parts, venue, waits=True
+    )
 
 
 def _position(parts: Parts, _process: Process) -> Service:
