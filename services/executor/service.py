@@ -7,6 +7,7 @@ from typing import get_args
 
 from libs.broker.port import Venue
 from libs.events.orders import Mode
+from libs.events.stamps import oldest
 from libs.market.calendar import load_calendar
 from libs.market.rulebook import load_rulebook
 from libs.runtime.access import Access
@@ -25,7 +26,7 @@ from services.executor.domain.reconciliation import ReconciliationView, view_of
 from services.executor.domain.risk import RiskBook
 from services.executor.domain.stakes import stakes_of
 from services.executor.handler import ExecutorHandler
-from services.executor.settings import ExecutorSettings
+from services.executor.settings import AGED_HOPS, ExecutorSettings
 
 _CONTROLLED = (
     "Control: alphastocks state, halt, resume, exit and mode use the endpoints under /control, "
@@ -141,6 +142,10 @@ def make_service(
         market=OptionMarket(load_calendar(), policy.chain.rate),
         rulebook=load_rulebook(),
         risk=RiskBook(policy.limits, policy.sizing.capital),
+    )
+    budgets = {hop: getattr(settings.ages, hop) for hop in AGED_HOPS}
+    executor.too_old = lambda now_ms: oldest(
+        parts.stamps.of_current(), now_ms, budgets, parts.clock.pace
     )
     executor.guarding.is_on = policy.resting_stop.is_on and venue.may_lose_replies
     handler = ExecutorHandler(

@@ -38,6 +38,7 @@ from libs.broker.port import (
     always,
 )
 from libs.broker.port.venue import QuoteSource
+from libs.market.instruments import Instrument
 from services.simulator.domain.errors import KiteError
 from tests.chaos.exchange import Exchange, Row
 
@@ -220,6 +221,9 @@ class ExchangeVenue:
 
     def begin_with(self, held: Sequence[NetPosition], past: Sequence[OrderUpdate]) -> None:
         """Do nothing: the exchange knows what the account has."""
+
+    def list_instrument(self, instrument: Instrument) -> None:
+        """Do nothing: the exchange knows its instruments."""
 
     def on_quotes(self, quotes: QuoteSource) -> None:
         """Do nothing: the exchange has its own."""

@@ -1,6 +1,6 @@
 """EventDrivenOptionsExecutor: signals and exit requests in, decisions and orders out."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from uuid import UUID
@@ -47,6 +47,7 @@ from services.executor.domain.option_market import OptionMarket
 from services.executor.domain.order import GIVEN_UP, Order
 from services.executor.domain.plans import entry_plans
 from services.executor.domain.policy import Policy
+from services.executor.domain.pretrade.order import TooOld
 from services.executor.domain.risk import Breach, RiskBook
 
 MODIFICATIONS = 25
@@ -57,7 +58,8 @@ MODIFICATIONS = 25
 class OptionsExecutor:
     """The executor's state and reactions; a plan comes before the command to send its order.
 
-    `mode` is that of the settings until a ModeChanged.
+    `mode` is that of the settings until a ModeChanged. `too_old` says at a time (epoch ms) whether
+    what the event in hand stands on is older than its budget.
     """
 
     mode: Mode
@@ -69,6 +71,7 @@ class OptionsExecutor:
     doubts: Doubts = field(default_factory=Doubts)
     _decided: set[UUID] = field(default_factory=set)
     _restored_ms: int = 0
+    too_old: Callable[[int], TooOld | None] = lambda _: None
     settings_mode: Mode = field(init=False)
     closing: Closing = field(init=False)
     truth: AccountTruth = field(init=False)
@@ -89,7 +92,9 @@ class OptionsExecutor:
             self.policy.resting_stop,
             MODIFICATIONS,
         )
-        self.truth = AccountTruth(self.blotter, self.market, self.risk, self.policy.orders)
+        self.truth = AccountTruth(
+            self.blotter, self.market, self.risk, self.policy.orders, self.rulebook
+        )
 
     def on_event(self, event: Event, now_ms: int) -> tuple[Effect, ...]:
         """React to one event; effects are to be carried out in order."""
@@ -339,7 +344,7 @@ class OptionsExecutor:
         day = utc_from_ms(now_ms).astimezone(IST).date()
         freeze = self._freeze(plans[0].contract, day)
         funds = self.truth.watch.reconciler.margins
-        refusal = self.entering.refusal(plans, freeze, funds, now_ms)
+        refusal = self.entering.refusal(plans, freeze, funds, self.too_old(now_ms), now_ms)
         return decision if refusal is None else replace(decision, trade=None, refusal=refusal)
 
     def _freeze(self, contract: Contract, day: date) -> int:
