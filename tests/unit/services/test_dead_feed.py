@@ -29,17 +29,16 @@ def test_a_feed_that_dies_at_15_14_does_not_keep_a_position_from_being_sold_at_1
     machine = [0]
     clock = FeedClock(1.0, lambda: machine[0])
 
-    async def passes(seconds: int) -> None:
+    async def passes(traders: ServiceHarness, seconds: int) -> None:
         machine[0] += seconds * 1000
         await skip(0.1, times=4)
         await traders.bus.idle()
 
-    async def exits() -> list[OrderPlanned]:
+    async def exits(traders: ServiceHarness) -> list[OrderPlanned]:
         orders = await traders.published("orders")
         return [one for one in orders if isinstance(one, OrderPlanned) and one.leg == "exit"]
 
     async def story() -> None:
-        nonlocal traders
         async with (
             ServiceHarness(executor, clock=clock) as traders,
             ServiceHarness(position, clock=clock, bus=traders.bus),
@@ -49,14 +48,14 @@ def test_a_feed_that_dies_at_15_14_does_not_keep_a_position_from_being_sold_at_1
                 await traders.publish(ticks(chain_rows(), at_ms=at_ms))
             filled = [e for e in await traders.published("orders") if isinstance(e, OrderFilled)]
             assert filled
-            await passes(59)
-            assert await exits() == []
-            await passes(2)
+            await passes(traders, 59)
+            assert await exits(traders) == []
+            await passes(traders, 2)
             asked = [
                 e for e in await traders.published("exit_requests") if isinstance(e, ExitRequested)
             ]
             assert [one.reason for one in asked] == ["square_off"]
-            (sale,) = await exits()
+            (sale,) = await exits(traders)
             assert sale.position_id == filled[0].position_id
             assert sale.quantity == sum(one.fill_quantity for one in filled)
             assert at(15, 15) <= sale.occurred_ms <= at(15, 15, 2)
