@@ -3,12 +3,14 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import date
 from typing import get_args
 
 from libs.broker.port import Venue
+from libs.events.event import utc_from_ms
 from libs.events.orders import Mode
 from libs.events.stamps import oldest
-from libs.market.calendar import load_calendar
+from libs.market.calendar import IST, load_calendar
 from libs.market.rulebook import load_rulebook
 from libs.runtime.access import Access
 from libs.runtime.logs import logger_of
@@ -76,6 +78,10 @@ class _Watch:
     async def _handle(self, emit: Emit, is_stopping: Callable[[], bool]) -> None:
         """Handle updates; retry during an outage of the bus, as the venue gives them only once."""
         await retrying(lambda: self.handler.on_updates(emit), _log_outage, is_stopping)
+
+
+def _today(now_ms: int) -> date:
+    return utc_from_ms(now_ms).astimezone(IST).date()
 
 
 def _log_outage(error: Exception) -> None:
@@ -186,7 +192,13 @@ def make_service(
         _log_stakes(executor)
 
     def describe() -> dict[str, object]:
-        return {"mode": executor.mode, "is_busy": handler.is_busy, "venue": venue.describe()}
+        warning = executor.market.calendar_warning(_today(parts.clock.now_ms()))
+        return {
+            "mode": executor.mode,
+            "is_busy": handler.is_busy,
+            "venue": venue.describe(),
+            "warnings": [] if warning is None else [warning],
+        }
 
     def now() -> Overview:
         return overview(executor, parts.clock.now_ms())

@@ -138,15 +138,14 @@ class OptionsExecutor:
 
     def _on_loss(self, breach: Breach | None, now_ms: int) -> tuple[Effect, ...]:
         """Say once that the day's loss has reached its limit; close everything if so set."""
-        if breach is None:
-            return ()
-        reached = loss_reached(breach, now_ms)
-        to_close = self.blotter.to_close() if self.risk.closes_everything else ()
-        return (
-            reached,
-            *self._stop_entries(now_ms),
-            *exits_of_all(reached, to_close, now_ms),
-        )
+        effects: list[Effect] = []
+        if breach is not None:
+            effects += [loss_reached(breach, now_ms), *self._stop_entries(now_ms)]
+        if self.risk.closes_everything:
+            to_close = self.blotter.to_close()
+            unasked = [one for one in to_close if not self.closing.is_asked(one.position_id)]
+            effects += exits_of_all(unasked, now_ms)
+        return tuple(effects)
 
     def _drive(self, now_ms: int) -> tuple[Effect, ...]:
         """Go on with timeouts, orders in doubt, and exits that are not done."""

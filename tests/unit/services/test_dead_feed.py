@@ -25,7 +25,6 @@ def position(parts: Parts) -> Service:
 
 
 def test_a_feed_that_dies_at_15_14_does_not_keep_a_position_from_being_sold_at_15_15() -> None:
-    traders: ServiceHarness
     machine = [0]
     clock = FeedClock(1.0, lambda: machine[0])
 
