@@ -28,6 +28,7 @@ from services.executor.domain.broker_replies import (
     AccountRead,
     BookRead,
     ContractRead,
+    NotCancelled,
     NotSent,
     Refused,
     Reply,
@@ -172,14 +173,19 @@ class OptionsExecutor:
         return effects
 
     def _on_reply_of_order(
-        self, reply: Accepted | Refused | Unchanged | NotSent | ReplyLost, now_ms: int
+        self,
+        reply: Accepted | Refused | Unchanged | NotCancelled | NotSent | ReplyLost,
+        now_ms: int,
     ) -> tuple[Effect, ...]:
         order = reply.order
         if isinstance(reply, ReplyLost):
             return (LookUp((order,), reply.reason),)
         if isinstance(reply, Accepted):
             return self._on_accepted(order, reply.broker_order_id, now_ms)
+        if isinstance(reply, NotCancelled):
+            return (LookUp((order,)),)
         if isinstance(reply, Unchanged):
+            order.keep()
             order.modifications = MODIFICATIONS  # the next step cancels it, and sends another one
             self.guarding.on_unchanged(order, reply.reason, now_ms)
             return ()

@@ -81,6 +81,7 @@ class Order:
     trigger_price: Decimal = field(init=False)
     quantity: int = field(init=False)
     """The units of the order at the broker: the plan's until a stop is changed."""
+    _before_change: tuple[Decimal, Decimal, int] | None = None
     awaits_trigger: bool | None = None
     """Of a stop at the broker: whether its trigger was not reached; None: not told yet."""
 
@@ -93,6 +94,12 @@ class Order:
         """Whether it is a stop order that rests at the exchange."""
         return self.plan.order_type == "SL"
 
+    def keep(self) -> None:
+        """Note that the last change was refused: the order works as before."""
+        if self._before_change is not None:
+            self.price, self.trigger_price, self.quantity = self._before_change
+            self._before_change = None
+
     @property
     def closes_unasked(self) -> bool:
         """Whether its fills close units without a request: a stop, or a booking."""
@@ -102,6 +109,7 @@ class Order:
         self, price: Decimal, trigger_price: Decimal = Decimal(0), quantity: int | None = None
     ) -> None:
         """Note that a change of prices (rupees) and of the total quantity is requested."""
+        self._before_change = self.price, self.trigger_price, self.quantity
         self.price, self.trigger_price = price, trigger_price
         self.quantity = self.quantity if quantity is None else quantity
         self.modifications += 1
