@@ -233,7 +233,7 @@ def test_a_stop_whose_change_is_refused_is_as_before_and_is_replaced() -> None:
     (stop,) = stops(trading)
     trading.refuses_changes = True
     trading.fill(entry.tag, LOT)
-    trading.pass_time(3)
+    trading.pass_time(6)
     assert trading.executor.blotter.holding(POSITION).guarding == 2 * LOT
     assert stop.is_cancel_asked
     trading.confirm_cancel(stop.request.tag)
