@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from random import Random
 from typing import Any, Protocol, TypeVar
@@ -27,13 +28,16 @@ from libs.broker.kite.mapping import (
 )
 from libs.broker.port import (
     ContractState,
+    Fill,
     Margin,
     MaySend,
     NetPosition,
     OrderRequest,
     OrderUpdate,
     Trade,
+    Unreadable,
     always,
+    fill_of_order,
 )
 from libs.broker.port.venue import QuoteSource
 from services.simulator.domain.errors import KiteError
@@ -45,6 +49,7 @@ REQUEST_SECONDS = 3.0
 COOL_DOWN_SECONDS = 5.0
 """How long a lane rests after Kite has said that there are too many requests."""
 POLL_SECONDS = 3.0
+MODIFICATIONS = 25
 
 
 class Gates(Protocol):
@@ -72,6 +77,7 @@ class ExchangeVenue:
         self._updates: list[OrderUpdate] = []
         self._has_updates = asyncio.Event()
         self._handed_on: dict[str, tuple[str, int]] = {}
+        self._fills: dict[str, tuple[Fill, ...]] = {}
         self._rests_until = {True: 0.0, False: 0.0}
         self.is_closed = False
         exchange.listeners.append(self)
@@ -122,6 +128,10 @@ class ExchangeVenue:
         await self._leave("cancel")
         await self._ask("cancel", lambda: self._exchange.cancel(broker_order_id))
 
+    def modifications_left(self, broker_order_id: str) -> int:
+        """Return how often an order may still be modified."""
+        return max(0, MODIFICATIONS - self._exchange.seen.modified[broker_order_id])
+
     async def orders(self) -> Sequence[OrderUpdate]:
         """Return the order book."""
         book = await self._read("orders", self._exchange.orders)
@@ -152,6 +162,10 @@ class ExchangeVenue:
                 if one.status == "OPEN" and one.tradingsymbol == tradingsymbol
             ),
         )
+
+    def unreadable(self) -> Sequence[Unreadable]:
+        """Return nothing: all rows can be read."""
+        return ()
 
     async def required_margin(self, request: OrderRequest) -> Decimal | None:
         """Return None: there is no calculator."""
@@ -214,7 +228,7 @@ class ExchangeVenue:
 
     def hear(self, row: Row, trades: list[Row]) -> None:
         """Take an update off the websocket: soon, late, twice or never."""
-        update, effect = update_of(row, trades), self._gates.takes("update")
+        update, effect = self._read_update(row, trades), self._gates.takes("update")
         if effect == "lost":
             return
         soon = 0.02 + self._random.random() * 0.1
@@ -224,11 +238,24 @@ class ExchangeVenue:
         after = soon + self._gates.seconds if effect == "late" else soon
         loop.call_later(after, self._take, [update])
 
+    def _read_update(self, row: Row, trades: list[Row]) -> OrderUpdate:
+        """Return an update with the order's trades; with what it shows itself if there are none."""
+        update = update_of(row, trades)
+        if self._exchange.now_ms() >= self._exchange.no_rest_until_ms:
+            return update
+        booked = self._fills.get(update.broker_order_id, ())
+        average = Decimal(str(row["average_price"]))
+        told = fill_of_order(
+            update.broker_order_id, booked, row["filled_quantity"], average, update.at_ms
+        )
+        return replace(update, fills=(*booked, told) if told else tuple(booked))
+
     def _take(self, updates: Sequence[OrderUpdate]) -> None:
         if self.is_closed:
             return
         self._updates += updates
         for one in updates:
+            self._fills[one.broker_order_id] = one.fills
             self._handed_on[one.broker_order_id] = (one.status, one.filled_quantity)
         if updates:
             self._has_updates.set()
@@ -249,6 +276,8 @@ class ExchangeVenue:
     async def _leave(self, call: str) -> None:
         """Pass the point before a request is sent; raise what then certainly was not sent."""
         await self._gates.at(f"{call}.before")
+        if self._exchange.now_ms() < self._exchange.no_rest_until_ms:
+            raise BrokerUnavailable("no connection", was_sent=False)
         if self._exchange.now_ms() < self._exchange.no_session_until_ms:
             raise SessionExpired("Incorrect `api_key` or `access_token`.")
 
