@@ -32,13 +32,15 @@ class OrderDetails(TypedDict):
     tradingsymbol: str
     stop_loss: Decimal
     target: Decimal
+    premium: Decimal | None
 
 
 class OrderEvent(Event):
     """The fields of all order events.
 
     `quantity` is in units, a multiple of the lot. `action` and `tradingsymbol` are the signal's.
-    `stop_loss` and `target` are premiums in rupees, which an entry passes on to its position.
+    `stop_loss` and `target` are premiums in rupees, which an entry passes on to its position;
+    they were set at `premium`.
     """
 
     order_id: UUID
@@ -55,6 +57,7 @@ class OrderEvent(Event):
     tradingsymbol: str
     stop_loss: Decimal
     target: Decimal
+    premium: Decimal | None = None
     reason: str = ""
 
     @property
@@ -93,6 +96,7 @@ class OrderEvent(Event):
             tradingsymbol=self.tradingsymbol,
             stop_loss=self.stop_loss,
             target=self.target,
+            premium=self.premium,
         )
 
 

@@ -117,7 +117,10 @@ def forward_by_parity(
     near = np.argsort(np.abs(k - spot), kind="stable")[:NEAR_ATM_STRIKES]
     implied = (k + (call - put) * math.exp(rate * years))[near]
     usable = implied[np.asarray(is_tight, np.bool_)[near] & np.isfinite(implied)]
-    return float(np.median(usable)) if usable.size else None
+    if not usable.size:
+        return None
+    ordered = np.sort(usable)
+    return float(ordered[(usable.size - 1) // 2] + ordered[usable.size // 2]) / 2
 
 
 def forward_or_spot(

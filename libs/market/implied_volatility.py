@@ -46,8 +46,12 @@ def implied_volatility(
         target = time_value / np.sqrt(f * k)
         moneyness = -np.abs(np.log(f / k))
         solvable = (target > 0) & (target < np.exp(moneyness / 2)) & (t > 0)
+        targets, moneynesses = target, moneyness
+        if target.shape != moneyness.shape:
+            targets, moneynesses = np.broadcast_arrays(target, moneyness)
+        if solvable.ndim and solvable.all():
+            return np.asarray(_solve(targets, moneynesses) / np.sqrt(t), np.float64)
         deviation = np.full(solvable.shape, np.nan)
-        targets, moneynesses = np.broadcast_arrays(target, moneyness)
         deviation[solvable] = _solve(targets[solvable], moneynesses[solvable])
         return np.asarray(deviation / np.sqrt(t), np.float64)
 
@@ -55,7 +59,7 @@ def implied_volatility(
 def _solve(target: FloatArray, x: FloatArray) -> FloatArray:
     """Total deviation at which the scaled call of log moneyness `x <= 0` is worth `target`."""
     half, log_target = np.exp(x / 2), np.log(target)
-    s, is_settled = _guess(target, x), np.zeros(target.shape, np.bool_)
+    s = _guess(target, x)
     for _ in range(_STEPS):
         step = _fourth_order_step(s, x, half, log_target)
         s += step

@@ -202,10 +202,15 @@ def atm_strike(strikes: ArrayLike, spot: float) -> float:
 
 def strikes_from_atm(strikes: ArrayLike, spot: float) -> IntArray:
     """How many listed strikes each one lies above (+) or below (-) the one at the money."""
-    ordered, rank = np.unique(np.asarray(strikes, np.float64), return_inverse=True)
-    if not ordered.size:
+    column = np.asarray(strikes, np.float64)
+    if not column.size:
         return np.empty(0, np.int64)
-    at_the_money = np.searchsorted(ordered, atm_strike(ordered, spot))
+    steps = np.diff(column)
+    if (steps >= 0).all():  # by strike, as chains are: no need to sort
+        rank = np.concatenate([[0], np.cumsum(steps > 0)])
+        return np.asarray(rank - rank[np.argmin(np.abs(column - spot))], np.int64)
+    ordered, rank = np.unique(column, return_inverse=True)
+    at_the_money = np.argmin(np.abs(ordered - spot))
     return np.asarray(rank - at_the_money, np.int64)
 
 

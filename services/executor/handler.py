@@ -18,6 +18,7 @@ from libs.broker.port import MaySend, OrderUpdate, Venue
 from libs.events.bus import Bus
 from libs.events.control import TradingHalted
 from libs.events.event import Event
+from libs.events.instruments import InstrumentListed
 from libs.events.orders import OrderUnresolved
 from libs.events.ticks import TickBatch
 from libs.runtime.clock import Clock, monotonic_ms
@@ -89,6 +90,8 @@ class ExecutorHandler:
             if isinstance(event, TickBatch):
                 await self._place_planned(emit)
             await self._carry_out(self._executor.on_event(event, self._clock.now_ms()), emit)
+            if isinstance(event, InstrumentListed):
+                self._venue.list_instrument(event.instrument())
             if isinstance(event, TickBatch):
                 self._venue.on_quotes(self._executor.market.quotes)
             await self._take_news(emit)
@@ -120,7 +123,9 @@ class ExecutorHandler:
         """Do nothing: `finish` has sent what was planned."""
 
     def restore(self, event: Event) -> None:
-        """Pass a published event to the domain."""
+        """Pass a published event to the domain, and an instrument to the venue too."""
+        if isinstance(event, InstrumentListed):
+            self._venue.list_instrument(event.instrument())
         self._executor.restore(event)
 
     async def begin(self, emit: Emit) -> None:

@@ -18,6 +18,7 @@ from services.executor.domain.broker_replies import (
     AccountRead,
     BookRead,
     ContractRead,
+    NotCancelled,
     NotSent,
     Refused,
     Reply,
@@ -138,6 +139,7 @@ class OrderDesk:
         except BrokerError as error:
             tag = asked.order.plan.tag
             self._log.warning("a cancellation failed", tag=tag, reason=str(error))
+            self._keep(NotCancelled(asked.order, str(error)))
 
     async def _modify(self, asked: ModifyOrder) -> None:
         """Request a change; one that was refused is told."""

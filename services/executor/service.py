@@ -3,11 +3,14 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import date
 from typing import get_args
 
 from libs.broker.port import Venue
+from libs.events.event import utc_from_ms
 from libs.events.orders import Mode
-from libs.market.calendar import load_calendar
+from libs.events.stamps import oldest
+from libs.market.calendar import IST, load_calendar
 from libs.market.rulebook import load_rulebook
 from libs.runtime.access import Access
 from libs.runtime.logs import logger_of
@@ -25,7 +28,7 @@ from services.executor.domain.reconciliation import ReconciliationView, view_of
 from services.executor.domain.risk import RiskBook
 from services.executor.domain.stakes import stakes_of
 from services.executor.handler import ExecutorHandler
-from services.executor.settings import ExecutorSettings
+from services.executor.settings import AGED_HOPS, ExecutorSettings
 
 _CONTROLLED = (
     "Control: alphastocks state, halt, resume, exit and mode use the endpoints under /control, "
@@ -75,6 +78,10 @@ class _Watch:
     async def _handle(self, emit: Emit, is_stopping: Callable[[], bool]) -> None:
         """Handle updates; retry during an outage of the bus, as the venue gives them only once."""
         await retrying(lambda: self.handler.on_updates(emit), _log_outage, is_stopping)
+
+
+def _today(now_ms: int) -> date:
+    return utc_from_ms(now_ms).astimezone(IST).date()
 
 
 def _log_outage(error: Exception) -> None:
@@ -142,6 +149,10 @@ def make_service(
         rulebook=load_rulebook(),
         risk=RiskBook(policy.limits, policy.sizing.capital),
     )
+    budgets = {hop: getattr(settings.ages, hop) for hop in AGED_HOPS}
+    executor.too_old = lambda now_ms: oldest(
+        parts.stamps.of_current(), now_ms, budgets, parts.clock.pace
+    )
     executor.guarding.is_on = policy.resting_stop.is_on and venue.may_lose_replies
     handler = ExecutorHandler(
         executor, venue, parts.bus, parts.clock, parts.waiting if waits else None, in_turn=in_turn
@@ -181,7 +192,13 @@ def make_service(
         _log_stakes(executor)
 
     def describe() -> dict[str, object]:
-        return {"mode": executor.mode, "is_busy": handler.is_busy, "venue": venue.describe()}
+        warning = executor.market.calendar_warning(_today(parts.clock.now_ms()))
+        return {
+            "mode": executor.mode,
+            "is_busy": handler.is_busy,
+            "venue": venue.describe(),
+            "warnings": [] if warning is None else [warning],
+        }
 
     def now() -> Overview:
         return overview(executor, parts.clock.now_ms())

@@ -9,7 +9,7 @@ from libs.broker.paper import PaperRules
 from libs.events.orders import Mode
 from libs.market.bounds import refuse
 from libs.market.names import OneOf
-from libs.market.units import Count
+from libs.market.units import Count, Milliseconds
 from libs.runtime.access import AccessToken
 from libs.runtime.brokers.registry import BrokerName
 from libs.runtime.process import ServiceProcess
@@ -28,6 +28,8 @@ from services.executor.domain.policy import (
 )
 from services.executor.domain.resting_stop import RestingStopRules
 
+HOUR_MS = 3_600_000
+
 
 class ControlSettings(Section):
     """The control endpoints; without tokens they do not exist. `up` adds one of its own."""
@@ -35,6 +37,33 @@ class ControlSettings(Section):
     tokens: tuple[AccessToken, ...] = Field((), description="access tokens, by hash")
     per_minute: Annotated[int, Count(1, 1_000_000, of="requests")] = Field(
         30, description="requests per token and minute at most"
+    )
+
+
+AGED_HOPS = ("exchange", "ingest", "candle", "strategy", "signal")
+"""The hops from the tick to the signal, each with a budget of age."""
+
+
+class AgeSettings(Section):
+    """How old what an entry stands on may be at each hop, when the executor decides (ms).
+
+    At a market that is played faster than the machine's time the budgets grow by the pace.
+    """
+
+    exchange: Annotated[int, Milliseconds(1000, HOUR_MS)] = Field(
+        90_000, description="since the newest tick behind the signal was traded"
+    )
+    ingest: Annotated[int, Milliseconds(1000, HOUR_MS)] = Field(
+        90_000, description="since that tick arrived"
+    )
+    candle: Annotated[int, Milliseconds(1000, HOUR_MS)] = Field(
+        60_000, description="since the candle was closed"
+    )
+    strategy: Annotated[int, Milliseconds(1000, HOUR_MS)] = Field(
+        60_000, description="since the strategy gave its signal"
+    )
+    signal: Annotated[int, Milliseconds(1000, HOUR_MS)] = Field(
+        60_000, description="since the signal was validated"
     )
 
 
@@ -54,6 +83,7 @@ class ExecutorSettings(Section):
     levels: LevelRules = Field(default_factory=LevelRules, description="stop and target")
     limits: RiskLimits = Field(default_factory=RiskLimits, description="risk limits")
     orders: OrderRules = Field(default_factory=OrderRules, description="how orders are sent")
+    ages: AgeSettings = Field(default_factory=AgeSettings, description="ages of the data")
     ladder: LadderRules = Field(
         default_factory=LadderRules, description="how an exit is repriced until it fills"
     )

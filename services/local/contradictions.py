@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from datetime import date
 
 from libs.market.instruments import underlying_name
+from libs.market.physical_settlement import load_physical_settlement
 from libs.market.rulebook import load_rulebook
 from libs.market.units import span_text
 from libs.runtime.settings import SettingsError
@@ -38,6 +39,14 @@ def between_entry_and_exit(executor: ExecutorSettings, exits: ExitSettings) -> I
             f"executor.entry.before_expiry_ms: {entry.before_expiry_ms} "
             f"({span_text(entry.before_expiry_ms)}) is not more than "
             f"position.exits.before_expiry_ms, {exits.before_expiry_ms}: {at_once}"
+        )
+    margin = load_physical_settlement().margin_days.at(date.max).value
+    bought = margin if entry.before_settlement_days is None else entry.before_settlement_days
+    held = margin if exits.before_settlement_days is None else exits.before_settlement_days
+    if bought < held:
+        yield (
+            f"executor.entry.before_settlement_days: {bought} is less than "
+            f"position.exits.before_settlement_days, {held}: {at_once}"
         )
     product = executor.orders.product
     broker = load_rulebook().broker_square_off(product, date.max)

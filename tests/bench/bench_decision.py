@@ -22,7 +22,7 @@ from libs.market.instruments import Instrument
 from libs.market.rulebook import load_rulebook
 from services.executor.domain.executor import OptionsExecutor
 from services.executor.domain.option_market import OptionMarket
-from services.executor.domain.policy import Policy, RiskLimits
+from services.executor.domain.policy import Policy
 from services.executor.domain.risk import RiskBook
 
 DAY, EXPIRY = date(2026, 6, 10), date(2026, 6, 16)
@@ -51,12 +51,12 @@ def _chain_us() -> float:
 
 
 def _decision_ms() -> float:
-    executor = _executor()
-    took = []
+    executor, took = _executor(), []
+    limits, capital = executor.policy.limits, executor.policy.sizing.capital
     for number in range(SIGNALS):
         at_ms = AT_MS + 1000 * number
         _quote(executor.market, at_ms)
-        signal = _signal(number, at_ms)
+        signal, executor.risk = _signal(number, at_ms), RiskBook(limits, capital)
         began = time.perf_counter()
         effects = executor.on_event(signal, at_ms)
         took.append(time.perf_counter() - began)
@@ -66,17 +66,9 @@ def _decision_ms() -> float:
 
 
 def _executor() -> OptionsExecutor:
-    many, none = 10_000, Decimal("0.999")
-    limits = RiskLimits(
-        positions=many,
-        positions_per_underlying=many,
-        trades_a_day=many,
-        capital_at_risk=none,
-        lots_a_trade=1,
-    )
-    policy = Policy(limits=limits)
+    policy = Policy()
     market = OptionMarket(load_calendar(), policy.chain.rate)
-    risk = RiskBook(policy.limits, policy.sizing.capital * 100)
+    risk = RiskBook(policy.limits, policy.sizing.capital)
     executor = OptionsExecutor("paper", policy, market, load_rulebook(), risk)
     executor.market.list_all(_listed())
     return executor

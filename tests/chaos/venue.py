@@ -1,6 +1,7 @@
 """The venue of one process over the simulated exchange, with a fault point before and after all."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
@@ -40,6 +41,7 @@ from libs.broker.port import (
     fill_of_order,
 )
 from libs.broker.port.venue import QuoteSource
+from libs.market.instruments import Instrument
 from services.simulator.domain.errors import KiteError
 from tests.chaos.exchange import Exchange, Row
 
@@ -74,6 +76,7 @@ class ExchangeVenue:
 
     def __init__(self, exchange: Exchange, gates: Gates, random: Random) -> None:
         self._exchange, self._gates, self._random = exchange, gates, random
+        self._modified = Counter[str]()
         self._updates: list[OrderUpdate] = []
         self._has_updates = asyncio.Event()
         self._handed_on: dict[str, tuple[str, int]] = {}
@@ -110,6 +113,7 @@ class ExchangeVenue:
         trigger_price: Decimal = Decimal(0),
     ) -> None:
         """Change an order; see the port."""
+        self._modified[broker_order_id] += 1
         changed = changed_fields(broker_order_id, quantity, price, trigger_price)
         fields = {name: str(value) for name, value in changed.items()}
         try:
@@ -141,6 +145,14 @@ class ExchangeVenue:
         """Return the trade book."""
         rows = await self._read("trades", self._exchange.trades)
         return [trade_of(row) for row in rows]
+
+    def modifications_left(self, broker_order_id: str) -> int:
+        """Return how often the exchange still takes a change of an order."""
+        return max(0, 25 - self._modified[broker_order_id])
+
+    def unreadable(self) -> Sequence[Unreadable]:
+        """Return nothing: the exchange's rows are whole."""
+        return ()
 
     async def positions(self) -> Sequence[NetPosition]:
         """Return the net positions."""
@@ -222,6 +234,9 @@ class ExchangeVenue:
 
     def begin_with(self, held: Sequence[NetPosition], past: Sequence[OrderUpdate]) -> None:
         """Do nothing: the exchange knows what the account has."""
+
+    def list_instrument(self, instrument: Instrument) -> None:
+        """Do nothing: the exchange knows its instruments."""
 
     def on_quotes(self, quotes: QuoteSource) -> None:
         """Do nothing: the exchange has its own."""

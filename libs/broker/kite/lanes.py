@@ -91,9 +91,10 @@ class Lane:
                     wait_ms = self._wait_ms(asyncio.get_running_loop())
                     raise RateLimited("there is no room for it in time", wait_ms)
             return turn.result()
-        finally:
-            if not turn.done():
-                turn.cancel()
+        except BaseException:
+            if not turn.cancel() and not turn.cancelled() and turn.exception() is None:
+                self._free_threads.release()  # it came a moment too late
+            raise
 
     async def _take_turn(self) -> int:
         async with self._turn:

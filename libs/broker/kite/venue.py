@@ -12,6 +12,7 @@ from libs.broker.kite.ticker import Ticker
 from libs.broker.port.account import ContractState, Margin, NetPosition, Trade, Unreadable
 from libs.broker.port.orders import MaySend, OrderRequest, OrderUpdate, always
 from libs.broker.port.venue import QuoteSource
+from libs.market.instruments import Instrument
 
 SIMULATOR = "SIMULATOR"
 
@@ -84,6 +85,9 @@ class KiteVenue:
 
     def begin_with(self, held: Sequence[NetPosition], past: Sequence[OrderUpdate]) -> None:
         """Ignore the books: the broker knows what the account has."""
+
+    def list_instrument(self, instrument: Instrument) -> None:
+        """Do nothing: the exchange knows its instruments."""
 
     def on_quotes(self, quotes: QuoteSource) -> None:
         """Ignore quotes: the exchange fills."""

@@ -5,6 +5,7 @@ from typing import Any, Protocol
 
 from libs.broker.port.account import Account, NetPosition
 from libs.broker.port.orders import OrderClient, OrderUpdate
+from libs.market.instruments import Instrument
 from libs.market.quotes import Quote
 
 
@@ -34,6 +35,9 @@ class Venue(OrderClient, Account, Protocol):
 
         Only a venue whose account ends with the process does; a broker knows what it has.
         """
+
+    def list_instrument(self, instrument: Instrument) -> None:
+        """Note an instrument of the day; a paper venue holds orders to its lot, tick and freeze."""
 
     def on_quotes(self, quotes: QuoteSource) -> None:
         """Note the quotes after each batch of ticks; a paper venue fills its orders now."""

@@ -12,14 +12,16 @@ What the owner does by hand is left alone.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Protocol
 
 from libs.broker.port import OrderUpdate
 from libs.events.control import TradingHalted
-from libs.events.event import utc_from_ms
+from libs.events.event import ms_from_utc, utc_from_ms
 from libs.events.orders import OrderPlanned
 from libs.market.calendar import IST
+from libs.market.rulebook import Rulebook
 from services.executor.domain.account_watch import AccountWatch
 from services.executor.domain.blotter import Blotter
 from services.executor.domain.bookings import Closed, booked, booking_plan
@@ -61,6 +63,7 @@ class AccountTruth:
     market: OptionMarket
     risk: RiskBook
     rules: OrderRules
+    rulebook: Rulebook
     watch: AccountWatch = field(default_factory=AccountWatch)
     _told: set[Finding] = field(default_factory=set)
 
@@ -70,7 +73,9 @@ class AccountTruth:
             self.watch.on_unread(now_ms)
             return ()
         today = utc_from_ms(now_ms).astimezone(IST).date()
-        ours = our_contracts(self.blotter, today, now_ms, self.market.closes_ms)
+        ours = our_contracts(
+            self.blotter, today, now_ms, self.market.closes_ms, self._square_off_ms
+        )
         found = self.watch.on_snapshot(reply.snapshot, ours, now_ms)
         self.risk.quarantined = dict(_quarantined(found))
         effects: list[Effect] = []
@@ -183,6 +188,10 @@ class AccountTruth:
             return self._intrinsic(entry)
         quote = self.market.quotes.quote(entry.contract.instrument_token)
         return None if quote is None else Decimal(str(round(quote.last_price, 2)))
+
+    def _square_off_ms(self, product: str, exchange: str, day: date) -> int | None:
+        at = self.rulebook.broker_square_off(product, day, exchange)
+        return None if at is None else ms_from_utc(datetime.combine(day, at, IST))
 
     def _intrinsic(self, entry: OrderPlanned) -> Decimal | None:
         """Return what an expired option is worth by the underlying's last price of that day."""

@@ -34,6 +34,14 @@ class Unchanged:
 
 
 @dataclass(frozen=True, slots=True)
+class NotCancelled:
+    """A cancellation was refused: the order may be over, as no update has told."""
+
+    order: Order
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class NotSent:
     """An order was certainly not sent; it may be sent after `retry_after_ms`."""
 
@@ -79,4 +87,6 @@ class AccountRead:
     reason: str = ""
 
 
-Reply = Accepted | Refused | Unchanged | NotSent | ReplyLost | BookRead | ContractRead | AccountRead
+ReplyOfOrder = Accepted | Refused | Unchanged | NotCancelled | NotSent | ReplyLost
+"""What comes back for a request about one order."""
+Reply = ReplyOfOrder | BookRead | ContractRead | AccountRead

@@ -65,6 +65,10 @@ class Closing:
         if position_id in self._requests:
             self._requests[position_id].is_done = True
 
+    def is_asked(self, position_id: UUID) -> bool:
+        """Whether an exit of a position was asked for."""
+        return position_id in self._requests
+
     def is_leaving(self, position_id: UUID) -> bool:
         """Whether units of a position are asked to be sold that are still held."""
         requests, orders = self._requests.get(position_id), self.blotter.of_position(position_id)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from libs.events.control import RiskLimitReached
-from libs.events.event import Event, utc_from_ms
+from libs.events.event import utc_from_ms
 from libs.events.orders import OrderPlanned
 from libs.events.positions import ExitRequested
 from libs.market.calendar import IST
@@ -26,17 +26,17 @@ def loss_reached(breach: Breach, now_ms: int) -> RiskLimitReached:
     )
 
 
-def exits_of_all(
-    cause: Event, to_close: Iterable[OrderPlanned], now_ms: int
-) -> tuple[ExitRequested, ...]:
+def exits_of_all(to_close: Iterable[OrderPlanned], now_ms: int) -> tuple[ExitRequested, ...]:
     """Return an exit of each position that is open, or whose entry may still fill."""
     at = utc_from_ms(now_ms)
     return tuple(
         ExitRequested(
             **ExitRequested.after(
-                cause,
+                plan,
                 plan.position_id,
+                "daily loss",
                 occurred_at=at,
+                trading_day=at.astimezone(IST).date(),
                 correlation_id=plan.correlation_id,
             ),
             position_id=plan.position_id,

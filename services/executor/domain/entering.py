@@ -1,7 +1,7 @@
 """The checks of an entry before it is planned: the exchange's rules, the account, the limits."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from libs.broker.port import Margin
@@ -10,7 +10,7 @@ from libs.market.rulebook import Rulebook
 from services.executor.domain.option_market import OptionMarket
 from services.executor.domain.policy import Policy, Refusal
 from services.executor.domain.pretrade.checks import check
-from services.executor.domain.pretrade.order import Circumstances, OrderToCheck
+from services.executor.domain.pretrade.order import Circumstances, OrderToCheck, TooOld
 from services.executor.domain.risk import RiskBook
 
 SEGMENT = "equity"
@@ -31,11 +31,12 @@ class EntryChecks:
         plans: tuple[OrderPlanned, ...],
         freeze: int,
         funds: Mapping[str, Margin],
+        too_old: TooOld | None,
         now_ms: int,
     ) -> Refusal | None:
         """Return the first reason against the slices of an entry, None if they may be planned."""
         cost = sum((plan.price * plan.quantity for plan in plans), Decimal(0))
-        known = self._known(plans[0], freeze, funds, cost, now_ms)
+        known = replace(self._known(plans[0], freeze, funds, cost, now_ms), too_old=too_old)
         said = (check(_to_check(plan), known) for plan in plans)
         return next((refusal for refusal in said if refusal is not None), None)
 

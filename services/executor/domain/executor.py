@@ -1,6 +1,6 @@
 """EventDrivenOptionsExecutor: signals and exit requests in, decisions and orders out."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from uuid import UUID
@@ -28,6 +28,7 @@ from services.executor.domain.broker_replies import (
     AccountRead,
     BookRead,
     ContractRead,
+    NotCancelled,
     NotSent,
     Refused,
     Reply,
@@ -47,6 +48,7 @@ from services.executor.domain.option_market import OptionMarket
 from services.executor.domain.order import GIVEN_UP, Order
 from services.executor.domain.plans import entry_plans
 from services.executor.domain.policy import Policy
+from services.executor.domain.pretrade.order import TooOld
 from services.executor.domain.risk import Breach, RiskBook
 
 MODIFICATIONS = 25
@@ -57,7 +59,8 @@ MODIFICATIONS = 25
 class OptionsExecutor:
     """The executor's state and reactions; a plan comes before the command to send its order.
 
-    `mode` is that of the settings until a ModeChanged.
+    `mode` is that of the settings until a ModeChanged. `too_old` says at a time (epoch ms) whether
+    what the event in hand stands on is older than its budget.
     """
 
     mode: Mode
@@ -69,6 +72,7 @@ class OptionsExecutor:
     doubts: Doubts = field(default_factory=Doubts)
     _decided: set[UUID] = field(default_factory=set)
     _restored_ms: int = 0
+    too_old: Callable[[int], TooOld | None] = lambda _: None
     settings_mode: Mode = field(init=False)
     closing: Closing = field(init=False)
     truth: AccountTruth = field(init=False)
@@ -89,7 +93,9 @@ class OptionsExecutor:
             self.policy.resting_stop,
             MODIFICATIONS,
         )
-        self.truth = AccountTruth(self.blotter, self.market, self.risk, self.policy.orders)
+        self.truth = AccountTruth(
+            self.blotter, self.market, self.risk, self.policy.orders, self.rulebook
+        )
 
     def on_event(self, event: Event, now_ms: int) -> tuple[Effect, ...]:
         """React to one event; effects are to be carried out in order."""
@@ -133,15 +139,14 @@ class OptionsExecutor:
 
     def _on_loss(self, breach: Breach | None, now_ms: int) -> tuple[Effect, ...]:
         """Say once that the day's loss has reached its limit; close everything if so set."""
-        if breach is None:
-            return ()
-        reached = loss_reached(breach, now_ms)
-        to_close = self.blotter.to_close() if self.risk.closes_everything else ()
-        return (
-            reached,
-            *self._stop_entries(now_ms),
-            *exits_of_all(reached, to_close, now_ms),
-        )
+        effects: list[Effect] = []
+        if breach is not None:
+            effects += [loss_reached(breach, now_ms), *self._stop_entries(now_ms)]
+        if self.risk.closes_everything:
+            to_close = self.blotter.to_close()
+            unasked = [one for one in to_close if not self.closing.is_asked(one.position_id)]
+            effects += exits_of_all(unasked, now_ms)
+        return tuple(effects)
 
     def _drive(self, now_ms: int) -> tuple[Effect, ...]:
         """Go on with timeouts, orders in doubt, and exits that are not done."""
@@ -168,14 +173,19 @@ class OptionsExecutor:
         return effects
 
     def _on_reply_of_order(
-        self, reply: Accepted | Refused | Unchanged | NotSent | ReplyLost, now_ms: int
+        self,
+        reply: Accepted | Refused | Unchanged | NotCancelled | NotSent | ReplyLost,
+        now_ms: int,
     ) -> tuple[Effect, ...]:
         order = reply.order
         if isinstance(reply, ReplyLost):
             return (LookUp((order,), reply.reason),)
         if isinstance(reply, Accepted):
             return self._on_accepted(order, reply.broker_order_id, now_ms)
+        if isinstance(reply, NotCancelled):
+            return (LookUp((order,)),)
         if isinstance(reply, Unchanged):
+            order.keep()
             order.modifications = MODIFICATIONS  # the next step cancels it, and sends another one
             self.guarding.on_unchanged(order, reply.reason, now_ms)
             return ()
@@ -339,7 +349,7 @@ class OptionsExecutor:
         day = utc_from_ms(now_ms).astimezone(IST).date()
         freeze = self._freeze(plans[0].contract, day)
         funds = self.truth.watch.reconciler.margins
-        refusal = self.entering.refusal(plans, freeze, funds, now_ms)
+        refusal = self.entering.refusal(plans, freeze, funds, self.too_old(now_ms), now_ms)
         return decision if refusal is None else replace(decision, trade=None, refusal=refusal)
 
     def _freeze(self, contract: Contract, day: date) -> int:

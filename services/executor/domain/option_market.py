@@ -17,6 +17,7 @@ from libs.market.option_chain import Chain, ChainView
 from libs.market.quotes import QuoteBook
 
 MINUTE_MS = 60_000
+_WARNED_DAYS = 42
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +177,14 @@ class OptionMarket:
         }
         self._spots = {name: one for name, one in named.items() if name in optioned}
         self._listed, self._chains = [], {}
+
+    def calendar_warning(self, day: date) -> str | None:
+        """Return that the calendar ends soon, from six weeks ahead on, or None."""
+        last = self.calendar.last_day
+        left = (last - day).days
+        if left >= _WARNED_DAYS:
+            return None
+        return f"the calendar ends on {last}, {left} days from now: later expiries are not traded"
 
     def closes_ms(self, day: date) -> int | None:
         """Return when options close on a day (epoch ms), None if they do not trade on it."""

@@ -81,6 +81,7 @@ class Order:
     trigger_price: Decimal = field(init=False)
     quantity: int = field(init=False)
     """The units of the order at the broker: the plan's until a stop is changed."""
+    _before_change: tuple[Decimal, Decimal, int] | None = None
     awaits_trigger: bool | None = None
     """Of a stop at the broker: whether its trigger was not reached; None: not told yet."""
 
@@ -93,6 +94,12 @@ class Order:
         """Whether it is a stop order that rests at the exchange."""
         return self.plan.order_type == "SL"
 
+    def keep(self) -> None:
+        """Note that the last change was refused: the order works as before."""
+        if self._before_change is not None:
+            self.price, self.trigger_price, self.quantity = self._before_change
+            self._before_change = None
+
     @property
     def closes_unasked(self) -> bool:
         """Whether its fills close units without a request: a stop, or a booking."""
@@ -102,6 +109,7 @@ class Order:
         self, price: Decimal, trigger_price: Decimal = Decimal(0), quantity: int | None = None
     ) -> None:
         """Note that a change of prices (rupees) and of the total quantity is requested."""
+        self._before_change = self.price, self.trigger_price, self.quantity
         self.price, self.trigger_price = price, trigger_price
         self.quantity = self.quantity if quantity is None else quantity
         self.modifications += 1
@@ -246,8 +254,8 @@ class Order:
         Fills of a stray are counted; its end does not end the order.
         """
         is_stray, news = self.is_stray(update), list[OrderEvent]()
-        if self.is_stop and not is_stray:
-            self.awaits_trigger = update.awaits_trigger
+        if not is_stray:
+            self._learn(update)
         if not self.broker_order_id and self.working_quantity and update.status != "REJECTED":
             self._add(self.placed(update.broker_order_id, update.at_ms), news)
         for fill in unbooked(self._fills_of(update.broker_order_id), update.fills):
@@ -256,6 +264,15 @@ class Order:
         if ending is not None:
             self._add(ending, news)
         return tuple(news)
+
+    def _learn(self, update: OrderUpdate) -> None:
+        """Take the quantity that the broker has: a change that we asked for may have been lost."""
+        if self.is_stop:
+            self.awaits_trigger = update.awaits_trigger
+        is_complete = update.status == "COMPLETE"
+        self.quantity = update.filled_quantity if is_complete else update.quantity or self.quantity
+        if is_complete and self.fills and not self.working_quantity:
+            self._move("filled")
 
     def _fills_of(self, broker_order_id: str) -> list[Fill]:
         """Return what is booked of one order at the broker: a stray's fills are apart."""

@@ -1,6 +1,7 @@
 """Our books by contract and product, as they are compared with the account."""
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from datetime import date
 from itertools import groupby
 
@@ -11,6 +12,8 @@ from services.executor.domain.reconciliation import ContractKey, OurContract, Ou
 
 ClosesMs = Callable[[date], int | None]
 """Returns when options close on a day (epoch ms), None where no session is known."""
+SquareOffMs = Callable[[str, str, date], int | None]
+"""Returns when the broker closes a product of an exchange on a day (epoch ms), None for never."""
 
 
 def key_of(plan: OrderPlanned) -> ContractKey:
@@ -19,14 +22,18 @@ def key_of(plan: OrderPlanned) -> ContractKey:
 
 
 def our_contracts(
-    blotter: Blotter, today: date, now_ms: int, closes_ms: ClosesMs
+    blotter: Blotter, today: date, now_ms: int, closes_ms: ClosesMs, square_off_ms: SquareOffMs
 ) -> tuple[OurContract, ...]:
     """Return each contract that our books hold, or in which an order was sent today."""
     wanted = [orders for orders in blotter.positions() if _counts(orders, blotter, today)]
     ordered = sorted(wanted, key=lambda orders: key_of(orders[0].plan))
     grouped = groupby(ordered, key=lambda orders: key_of(orders[0].plan))
     return tuple(
-        _contract(key, list(orders), blotter, today, now_ms, closes_ms) for key, orders in grouped
+        replace(
+            _contract(key, list(orders), blotter, today, now_ms, closes_ms),
+            square_off_ms=square_off_ms(key.product, key.exchange, today),
+        )
+        for key, orders in grouped
     )
 
 

@@ -58,6 +58,7 @@ def _entry_plan(
         tradingsymbol=signal.tradingsymbol,
         stop_loss=trade.levels.stop_loss,
         target=trade.levels.target,
+        premium=trade.premium,
         order_type="LIMIT",
         price=trade.limit,
         product=rules.product,

@@ -2,24 +2,28 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from math import isnan
-from typing import Any, Literal
+from dataclasses import dataclass
+from math import isfinite, isnan
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from libs.market.arrays import IntArray
 from libs.market.instruments import Instrument
 from libs.market.option_chain import ChainView, strikes_from_atm
 from services.executor.domain.policy import ChainFilter, Numbers, Refusal, ScoreWeights
 
-Floats = NDArray[np.float64]
 _DIGITS = 9
+_MAY_BE_UNKNOWN = (
+    "last_price",
+    "bid_price",
+    "ask_price",
+    "implied_volatility",
+    "delta",
+    "spread_fraction",
+)
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(NamedTuple):
     """A contract of the right type near the money: its quote, and its score.
 
     `refusal` is empty for one that may be traded; terms and score are 0..1.
@@ -48,11 +52,12 @@ class Candidate:
     score: float = 0.0
 
     def row(self) -> dict[str, int | float | str | None]:
-        """Return the row of the decision's table; unknown values are None.
-
-        What was computed is rounded, so that it is the same on every kind of processor.
-        """
-        return {name: _known(getattr(self, name)) for name in self.__slots__}
+        """Return the row of the decision's table; unknown values are None."""
+        row: dict[str, int | float | str | None] = self._asdict()
+        for name in _MAY_BE_UNKNOWN:
+            if isnan(getattr(self, name)):
+                row[name] = None
+        return row
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +78,14 @@ def select(
     weights: ScoreWeights,
 ) -> Selection:
     """Choose a call for BUY or a put for SELL within the filter's distance of the money."""
-    steps = strikes_from_atm(view.strike, view.spot)
-    is_wanted = view.is_call == (action == "BUY")
-    near = np.flatnonzero(is_wanted & (np.abs(steps) <= chain.strikes_from_atm))
+    steps = strikes_from_atm(view.strike, view.spot).tolist()
+    is_wanted, widest = action == "BUY", chain.strikes_from_atm
+    sides = zip(view.is_call.tolist(), steps, strict=True)
+    near = [
+        at
+        for at, (is_call, away) in enumerate(sides)
+        if is_call == is_wanted and abs(away) <= widest
+    ]
     seen = _candidates(view, near, steps, contracts, now_ms, chain)
     eligible = [candidate for candidate in seen if not candidate.refusal]
     scored = {one.instrument_token: one for one in _score(eligible, weights)}
@@ -88,29 +98,32 @@ def select(
 
 def _candidates(
     view: ChainView,
-    near: IntArray,
-    steps: IntArray,
+    near: Sequence[int],
+    steps: Sequence[int],
     contracts: Sequence[Instrument],
     now_ms: int,
     chain: ChainFilter,
 ) -> list[Candidate]:
-    """Return the contracts of these rows as they are quoted."""
-    columns = {name: getattr(view, name)[near].tolist() for name in _QUOTED}
-    quoted = [dict(zip(_QUOTED, row, strict=True)) for row in zip(*columns.values(), strict=True)]
-    ages_ms = (now_ms - view.quoted_at_ms[near]).tolist()
-    has_mid = (~np.isnan(view.mid[near])).tolist()
-    return [
-        Candidate(
+    """Return the contracts of these rows as they are quoted.
+
+    What was computed is rounded, so that it is the same on every kind of processor.
+    """
+    columns = {name: getattr(view, name).tolist() for name in _QUOTED}
+    columns |= {name: np.round(getattr(view, name), _DIGITS).tolist() for name in _COMPUTED}
+    quoted_at_ms, mid = view.quoted_at_ms.tolist(), view.mid.tolist()
+    made = []
+    for at in near:
+        row = {name: column[at] for name, column in columns.items()}
+        at_ms = quoted_at_ms[at]
+        candidate = Candidate(
             tradingsymbol=contracts[at].tradingsymbol,
-            strikes_from_atm=away,
-            quote_age_seconds=age_ms / 1000,
-            refusal=_refusal(row, age_ms, age_ms == now_ms, is_two_sided, chain),
+            strikes_from_atm=steps[at],
+            quote_age_seconds=(now_ms - at_ms) / 1000,
+            refusal=_refusal(row, now_ms, at_ms, mid[at], chain),
             **row,
         )
-        for at, away, row, age_ms, is_two_sided in zip(
-            near.tolist(), steps[near].tolist(), quoted, ages_ms, has_mid, strict=True
-        )
-    ]
+        made.append(candidate)
+    return made
 
 
 _QUOTED = (
@@ -122,22 +135,16 @@ _QUOTED = (
     "ask_quantity",
     "volume",
     "oi",
-    "implied_volatility",
-    "delta",
-    "spread_fraction",
 )
+_COMPUTED = ("implied_volatility", "delta", "spread_fraction")
 
 
 def _refusal(
-    row: Mapping[str, Any],
-    age_ms: int,
-    is_unquoted: bool,
-    is_two_sided: bool,
-    chain: ChainFilter,
+    row: Mapping[str, Any], now_ms: int, at_ms: int, mid: float, chain: ChainFilter
 ) -> str:
-    if age_ms > chain.quote_budget_ms and not is_unquoted:
+    if at_ms and now_ms - at_ms > chain.quote_budget_ms:
         return "old_quote"
-    if not is_two_sided:
+    if isnan(mid):
         return "no_two_sided_quote"
     if row["volume"] < chain.min_volume:
         return "low_volume"
@@ -166,48 +173,56 @@ def old_quote(name: str, age_ms: int, budget_ms: int) -> Numbers:
 def _score(candidates: list[Candidate], weights: ScoreWeights) -> list[Candidate]:
     if not candidates:
         return []
-    terms = {
-        "distance_term": _less_is_better([abs(c.strikes_from_atm) for c in candidates], floor=0.0),
-        "delta_term": _less_is_better([abs(abs(c.delta) - 0.5) for c in candidates], floor=0.0),
-        "volatility_term": _less_is_better([c.implied_volatility for c in candidates]),
-        "liquidity_term": _liquidity(candidates),
-        "spread_term": _less_is_better([c.spread_fraction for c in candidates]),
-    }
-    terms["score"] = (
-        weights.distance * terms["distance_term"]
-        + weights.delta * terms["delta_term"]
-        + weights.volatility * terms["volatility_term"]
-        + weights.liquidity * terms["liquidity_term"]
-        + weights.spread * terms["spread_term"]
+    terms = zip(
+        _less_is_better([abs(c.strikes_from_atm) for c in candidates], floor=0.0),
+        _less_is_better([abs(abs(c.delta) - 0.5) for c in candidates], floor=0.0),
+        _less_is_better([c.implied_volatility for c in candidates]),
+        _liquidity(candidates),
+        _less_is_better([c.spread_fraction for c in candidates]),
+        strict=True,
     )
-    return [_with_scores(one, at, terms) for at, one in enumerate(candidates)]
+    return [_scored(one, *of, weights) for one, of in zip(candidates, terms, strict=True)]
 
 
-def _with_scores(one: Candidate, at: int, terms: Mapping[str, Floats]) -> Candidate:
-    values: dict[str, Any] = {name: float(column[at]) for name, column in terms.items()}
-    return replace(one, **values)
+def _scored(
+    one: Candidate,
+    distance: float,
+    delta: float,
+    volatility: float,
+    liquidity: float,
+    spread: float,
+    weights: ScoreWeights,
+) -> Candidate:
+    score = (
+        weights.distance * distance
+        + weights.delta * delta
+        + weights.volatility * volatility
+        + weights.liquidity * liquidity
+        + weights.spread * spread
+    )
+    return one._replace(
+        distance_term=distance,
+        delta_term=round(delta, _DIGITS),
+        volatility_term=round(volatility, _DIGITS),
+        liquidity_term=liquidity,
+        spread_term=round(spread, _DIGITS),
+        score=round(score, _DIGITS),
+    )
 
 
-def _less_is_better(values: list[float], floor: float | None = None) -> Floats:
+def _less_is_better(values: Sequence[float], floor: float | None = None) -> list[float]:
     """Scale to 1 for the least (or `floor`) and 0 for the most; unknown values score 0."""
-    array = np.array(values, np.float64)
-    known = np.isfinite(array)
-    if not known.any():
-        return np.zeros(len(array))
-    least = array[known].min() if floor is None else floor
-    span = array[known].max() - least
-    scaled = np.ones(len(array)) if span <= 0 else 1.0 - (array - least) / span
-    return np.where(known, scaled, 0.0)
+    known = [value for value in values if isfinite(value)]
+    if not known:
+        return [0.0] * len(values)
+    least = min(known) if floor is None else floor
+    span = max(known) - least
+    if span <= 0:
+        return [1.0 if isfinite(value) else 0.0 for value in values]
+    return [1.0 - (value - least) / span if isfinite(value) else 0.0 for value in values]
 
 
-def _liquidity(candidates: list[Candidate]) -> Floats:
-    volume = np.array([one.volume for one in candidates], np.float64)
-    oi = np.array([one.oi for one in candidates], np.float64)
-    result: Floats = (volume / max(volume.max(), 1.0) + oi / max(oi.max(), 1.0)) / 2
-    return result
-
-
-def _known(value: float | str) -> float | str | None:
-    if not isinstance(value, float):
-        return value
-    return None if isnan(value) else round(value, _DIGITS)
+def _liquidity(candidates: list[Candidate]) -> list[float]:
+    volume = max(1.0, *(one.volume for one in candidates))
+    oi = max(1.0, *(one.oi for one in candidates))
+    return [(one.volume / volume + one.oi / oi) / 2 for one in candidates]

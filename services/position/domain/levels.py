@@ -22,18 +22,12 @@ def levels_after(before: PositionEvent | None, fill: OrderFilled, paid: Decimal)
     """
     if fill.leg == "exit" and before is not None:
         return Levels(before.stop_loss, before.target)
-    premium = planned_premium(fill) or _supposed_premium(fill, paid)
+    premium = fill.premium or _supposed_premium(fill, paid)
     tick_size = fill.contract.tick_size
     return Levels(
         _moved(fill.stop_loss, paid / premium, tick_size),
         _moved(fill.target, paid / premium, tick_size),
     )
-
-
-def planned_premium(fill: OrderFilled) -> Decimal | None:
-    """Return the price at which the plan set stop and target, rupees; None if it does not say."""
-    premium: Decimal | None = getattr(fill, "premium", None)
-    return premium
 
 
 def _supposed_premium(fill: OrderFilled, paid: Decimal) -> Decimal:

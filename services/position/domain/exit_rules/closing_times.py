@@ -4,6 +4,7 @@ from datetime import date
 from functools import lru_cache
 
 from libs.market.calendar import Calendar, CalendarError
+from libs.market.physical_settlement import load_physical_settlement
 
 
 @lru_cache(maxsize=256)
@@ -17,3 +18,9 @@ def last_close_ms(calendar: Calendar, exchange: str, day: date) -> int | None:
     except CalendarError:
         return None
     return sessions[-1].close_ms if sessions else None
+
+
+@lru_cache(maxsize=1024)
+def last_day(calendar: Calendar, underlying: str, expiry: date, days: int | None) -> date:
+    """Return the last day on which an option may be held: its expiry day, or before it."""
+    return load_physical_settlement().last_day(underlying, expiry, calendar, days) or expiry

@@ -8,7 +8,7 @@ from pydantic.dataclasses import dataclass
 from libs.market.bounds import STRICT
 from libs.market.calendar import Calendar
 from libs.market.time_of_day import TimeOfDay, refuse_unreached
-from libs.market.units import Milliseconds
+from libs.market.units import Count, Milliseconds
 from services.position.domain.exit_rules.expiry import BeforeExpiry
 from services.position.domain.exit_rules.holding_time import HoldingTime
 from services.position.domain.exit_rules.levels import StopLoss, Target
@@ -25,7 +25,9 @@ class ExitSettings:
     """`square_off` is the time in India at which every position is exited.
 
     On a day that closes earlier (Muhurat trading, say) it is `before_close_ms` before the close.
-    `before_expiry_ms`: a contract is exited so long before the close of its expiry day.
+    `before_expiry_ms`: a contract is exited so long before the close of its expiry day. An option
+    that is settled in shares is exited `before_settlement_days` trading days earlier; None means
+    those in which the exchange asks for the shares' margin.
     `holding_ms`: the longest holding time; None for no limit. `trailing_stop`: none by default;
     `{ gain = "0.20", fall = "0.10" }`, for example, exits a position that has been 20 % above its
     entry price when it falls 10 % below its highest price.
@@ -34,6 +36,7 @@ class ExitSettings:
     square_off: Annotated[time, TimeOfDay()] = SQUARE_OFF
     before_close_ms: Annotated[int, Milliseconds(MINUTE_MS, 6 * HOUR_MS)] = HOUR_MS // 4
     before_expiry_ms: Annotated[int, Milliseconds(MINUTE_MS, 6 * HOUR_MS)] = HOUR_MS
+    before_settlement_days: Annotated[int, Count(0, 20, of="trading days")] | None = None
     holding_ms: Annotated[int, Milliseconds(MINUTE_MS, 24 * HOUR_MS)] | None = None
     trailing_stop: TrailingStopSettings | None = None
 
@@ -52,6 +55,6 @@ def exit_rules(settings: ExitSettings, calendar: Calendar) -> tuple[ExitRule, ..
         Target(),
         TrailingStop(settings.trailing_stop),
         SquareOff(settings.square_off, settings.before_close_ms, calendar),
-        BeforeExpiry(settings.before_expiry_ms, calendar),
+        BeforeExpiry(settings.before_expiry_ms, calendar, settings.before_settlement_days),
         HoldingTime(settings.holding_ms),
     )

@@ -201,3 +201,41 @@ def test_what_a_stop_sold_while_everything_was_down_is_booked_at_the_restart() -
     holding = executor.blotter.holding(POSITION)
     assert holding.bought == holding.sold
     assert again.venue.open_orders("SELL") == []
+
+
+def test_a_stop_whose_change_was_lost_and_that_filled_before_is_over_and_the_rest_guarded() -> None:
+    trading = Trading(list_chain(make_executor()))
+    trading.executor.guarding.is_on = True
+    trading.hear(signal())
+    (entry,) = trading.plans("entry")
+    trading.fill(entry.tag, 2 * LOT)
+    trading.pass_time(1)
+    confirm(trading)
+    (stop,) = stops(trading)
+    before = stop.request
+    trading.fill(entry.tag, LOT)
+    trading.pass_time(3)
+    stop.request = before  # the change to three lots has never reached the exchange
+    trading.fill(stop.request.tag, 2 * LOT, "108.00")
+    trading.pass_time(3)
+    (again,) = stops(trading)
+    assert again.request.quantity == LOT
+
+
+def test_a_stop_whose_change_is_refused_is_as_before_and_is_replaced() -> None:
+    trading = Trading(list_chain(make_executor()))
+    trading.executor.guarding.is_on = True
+    trading.hear(signal())
+    (entry,) = trading.plans("entry")
+    trading.fill(entry.tag, 2 * LOT)
+    trading.pass_time(1)
+    confirm(trading)
+    (stop,) = stops(trading)
+    trading.refuses_changes = True
+    trading.fill(entry.tag, LOT)
+    trading.pass_time(6)
+    assert trading.executor.blotter.holding(POSITION).guarding == 2 * LOT
+    assert stop.is_cancel_asked
+    trading.confirm_cancel(stop.request.tag)
+    trading.pass_time(3)
+    assert [one.request.quantity for one in stops(trading)] == [3 * LOT]

@@ -178,3 +178,11 @@ def test_a_snapshot_with_gaps_reads_back_as_it_was_written() -> None:
 def test_tokens_of_one_chain_differ() -> None:
     tokens = {token_of(k, kind) for k in STRIKES for kind in ("CE", "PE")}
     assert len(tokens) == 2 * len(STRIKES)
+
+
+def test_the_end_of_the_calendar_is_told_weeks_ahead() -> None:
+    made = market()
+    assert made.calendar_warning(date(2026, 11, 19)) is None
+    warning = made.calendar_warning(date(2026, 11, 20))
+    assert warning is not None
+    assert "ends on 2026-12-31, 41 days from now" in warning

@@ -38,7 +38,7 @@ def test_an_entry_within_the_freeze_quantity_is_one_limit_order() -> None:
     (entry,) = entry_plans(signal(), trade(5), "paper", OrderRules(), 1800, NOW)
     assert (entry.leg, entry.transaction_type, entry.quantity) == ("entry", "BUY", 375)
     assert (entry.order_type, entry.price, entry.product) == ("LIMIT", Decimal(101), "NRML")
-    assert (entry.stop_loss, entry.target) == (Decimal(70), Decimal(160))
+    assert [entry.stop_loss, entry.target, entry.premium] == [70, 160, 100]
     assert entry.position_id == position_id_of(signal().signal_id)
     assert (entry.causation_id, entry.correlation_id) == (
         signal().event_id,

@@ -247,6 +247,7 @@ def test_live_mode_refuses_to_start_and_says_why() -> None:
         "mode": "logging_only",
         "is_busy": False,
         "venue": {"orders": 0, "working": 0},
+        "warnings": [],
     }
 
 

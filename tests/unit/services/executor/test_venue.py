@@ -26,6 +26,7 @@ from libs.broker.port import (
 from libs.events.control import TradingHalted
 from libs.events.event import identity, utc_from_ms
 from libs.events.orders import Mode, OrderPlanned
+from libs.market.instruments import Instrument
 from libs.runtime.service import Parts, Service
 from libs.runtime.settings import SettingsError
 from libs.runtime.testing import ServiceHarness
@@ -117,6 +118,9 @@ class DistantVenue:
 
     async def margins(self) -> Mapping[str, Margin]:
         return {}
+
+    def list_instrument(self, instrument: Instrument) -> None:
+        """Do nothing."""
 
     def on_quotes(self, quotes: QuoteSource) -> None:
         """Fill nothing by quotes."""

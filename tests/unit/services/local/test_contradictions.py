@@ -32,6 +32,11 @@ def settings(executor: dict[str, Any], **sections: Any) -> LocalSettings:
             "position.exits.before_expiry_ms, 3600000",
         ),
         (
+            settings({"entry": {"before_settlement_days": 1}}),
+            "executor.entry.before_settlement_days: 1 is less than "
+            "position.exits.before_settlement_days, 4",
+        ),
+        (
             settings(
                 {"orders": {"product": "MIS"}},
                 position={"exits": {"square_off": "15:25", "before_close_ms": 900_000}},

@@ -3,10 +3,12 @@
 from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
 from libs.events.event import Event
+from libs.events.orders import OrderFilled
 from libs.events.positions import (
     ExitRequested,
     PerformanceMeasured,
@@ -160,15 +162,9 @@ def test_a_booking_closes_for_its_own_reason(reason: str) -> None:
     assert (closed.exit_reason, closed.exit_price) == (reason, Decimal("12.30"))
 
 
-class Planned(type(fill())):  # type: ignore[misc]
+def planned(premium: str, **changes: Any) -> OrderFilled:
     """A fill whose plan tells the premium of its levels."""
-
-    premium: Decimal | None = None
-
-
-def planned(premium: str, **changes: object) -> Event:
-    told = fill(**changes)  # type: ignore[arg-type]
-    return Planned(**dict(told), premium=Decimal(premium))
+    return fill(**changes, premium=Decimal(premium))
 
 
 @pytest.mark.parametrize(

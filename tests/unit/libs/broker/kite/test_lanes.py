@@ -151,6 +151,21 @@ def test_an_order_that_is_cancelled_while_it_waits_leaves_the_lane_as_it_was() -
     skipping.run(play())
 
 
+def test_whenever_an_order_is_cancelled_its_thread_is_free_again() -> None:
+    async def play() -> None:
+        lane = Lane("orders", Budget(rates(Rate(1_000, 1)), "orders"), 1)
+        for steps in range(8):
+            sending = asyncio.create_task(lane.run(leaves, lambda: True))
+            for _ in range(steps):
+                await asyncio.sleep(0)
+            sending.cancel()
+            await asyncio.gather(sending, return_exceptions=True)
+        await asyncio.wait_for(lane.run(leaves), 5)
+        await lane.close()
+
+    asyncio.run(play())
+
+
 def test_whether_an_order_may_be_sent_is_asked_when_its_connection_is_open() -> None:
     may, begun, opened = [True], threading.Event(), threading.Event()
 

@@ -32,5 +32,15 @@ def test_an_expiry_day_without_a_session_or_beyond_the_calendar_gives_no_time(
     assert RULE.check(mark(now_ms=NOW), position) is None
 
 
+@pytest.mark.parametrize(("days", "last"), [(None, 22), (1, 25), (0, 29)])
+def test_an_option_settled_in_shares_is_exited_before_its_settlement_days(
+    days: int | None, last: int
+) -> None:
+    # it expires on Tuesday 2026-06-30; Friday the 26th is a holiday
+    position = opened(expiry=date(2026, 6, 30), underlying="RELIANCE")
+    rule = BeforeExpiry(3600 * 1000, load_calendar(), days)
+    assert rule.at_ms(position) == at(14, 30, day=date(2026, 6, last))
+
+
 def test_an_exchange_that_the_calendar_does_not_know_gives_no_time() -> None:
     assert RULE.at_ms(opened(exchange="XYZ")) is None
