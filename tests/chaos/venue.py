@@ -1,7 +1,6 @@
 """The venue of one process over the simulated exchange, with a fault point before and after all."""
 
 import asyncio
-from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
@@ -76,7 +75,6 @@ class ExchangeVenue:
 
     def __init__(self, exchange: Exchange, gates: Gates, random: Random) -> None:
         self._exchange, self._gates, self._random = exchange, gates, random
-        self._modified = Counter[str]()
         self._updates: list[OrderUpdate] = []
         self._has_updates = asyncio.Event()
         self._handed_on: dict[str, tuple[str, int]] = {}
@@ -113,7 +111,6 @@ class ExchangeVenue:
         trigger_price: Decimal = Decimal(0),
     ) -> None:
         """Change an order; see the port."""
-        self._modified[broker_order_id] += 1
         changed = changed_fields(broker_order_id, quantity, price, trigger_price)
         fields = {name: str(value) for name, value in changed.items()}
         try:
@@ -145,14 +142,6 @@ class ExchangeVenue:
         """Return the trade book."""
         rows = await self._read("trades", self._exchange.trades)
         return [trade_of(row) for row in rows]
-
-    def modifications_left(self, broker_order_id: str) -> int:
-        """Return how often the exchange still takes a change of an order."""
-        return max(0, 25 - self._modified[broker_order_id])
-
-    def unreadable(self) -> Sequence[Unreadable]:
-        """Return nothing: the exchange's rows are whole."""
-        return ()
 
     async def positions(self) -> Sequence[NetPosition]:
         """Return the net positions."""
