@@ -77,6 +77,7 @@ class Seen:
     wrong: list[tuple[str, str]] = field(default_factory=list)
     fills: int = 0
     filled: Counter[str] = field(default_factory=Counter)
+    modified: Counter[str] = field(default_factory=Counter)
 
 
 class Exchange:
@@ -88,7 +89,7 @@ class Exchange:
         self.listeners: list[Listener] = []
         self.seen = Seen()
         self.is_planned: Callable[[str], bool] = lambda _: True
-        self.no_session_until_ms = 0
+        self.no_session_until_ms = self.no_rest_until_ms = 0
         self.is_silent = False
         """Whether the websockets say nothing."""
         self.is_polled = True
@@ -136,6 +137,7 @@ class Exchange:
     def modify(self, order_id: str, fields: dict[str, str]) -> None:
         """Change an order."""
         self.seen.requests.append((self.now_ms(), "modify"))
+        self.seen.modified[order_id] += 1
         self.account.modify("regular", order_id, fields, self.now_ms())
 
     def cancel(self, order_id: str) -> None:

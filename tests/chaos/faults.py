@@ -69,7 +69,15 @@ def _bus() -> _Made:
 
 def _surroundings() -> _Made:
     """What the world does, early or late in the run."""
-    points = ("feed", "sale_by_hand", "purchase_by_hand", "resting_by_hand", "halt", "exit_at_once")
+    points = (
+        "feed",
+        "rest",
+        "sale_by_hand",
+        "purchase_by_hand",
+        "resting_by_hand",
+        "halt",
+        "exit_at_once",
+    )
     for point in points:
         yield from _many(point, ("early", "late"))
     yield from _many("websocket", ("lost",))

@@ -1,8 +1,8 @@
 """The venue of one process over the simulated exchange, with a fault point before and after all."""
 
 import asyncio
-from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from random import Random
 from typing import Any, Protocol, TypeVar
@@ -28,6 +28,7 @@ from libs.broker.kite.mapping import (
 )
 from libs.broker.port import (
     ContractState,
+    Fill,
     Margin,
     MaySend,
     NetPosition,
@@ -36,6 +37,7 @@ from libs.broker.port import (
     Trade,
     Unreadable,
     always,
+    fill_of_order,
 )
 from libs.broker.port.venue import QuoteSource
 from libs.market.instruments import Instrument
@@ -48,6 +50,7 @@ REQUEST_SECONDS = 3.0
 COOL_DOWN_SECONDS = 5.0
 """How long a lane rests after Kite has said that there are too many requests."""
 POLL_SECONDS = 3.0
+MODIFICATIONS = 25
 
 
 class Gates(Protocol):
@@ -72,10 +75,10 @@ class ExchangeVenue:
 
     def __init__(self, exchange: Exchange, gates: Gates, random: Random) -> None:
         self._exchange, self._gates, self._random = exchange, gates, random
-        self._modified = Counter[str]()
         self._updates: list[OrderUpdate] = []
         self._has_updates = asyncio.Event()
         self._handed_on: dict[str, tuple[str, int]] = {}
+        self._fills: dict[str, tuple[Fill, ...]] = {}
         self._rests_until = {True: 0.0, False: 0.0}
         self.is_closed = False
         exchange.listeners.append(self)
@@ -108,7 +111,6 @@ class ExchangeVenue:
         trigger_price: Decimal = Decimal(0),
     ) -> None:
         """Change an order; see the port."""
-        self._modified[broker_order_id] += 1
         changed = changed_fields(broker_order_id, quantity, price, trigger_price)
         fields = {name: str(value) for name, value in changed.items()}
         try:
@@ -127,6 +129,10 @@ class ExchangeVenue:
         await self._leave("cancel")
         await self._ask("cancel", lambda: self._exchange.cancel(broker_order_id))
 
+    def modifications_left(self, broker_order_id: str) -> int:
+        """Return how often an order may still be modified."""
+        return max(0, MODIFICATIONS - self._exchange.seen.modified[broker_order_id])
+
     async def orders(self) -> Sequence[OrderUpdate]:
         """Return the order book."""
         book = await self._read("orders", self._exchange.orders)
@@ -136,14 +142,6 @@ class ExchangeVenue:
         """Return the trade book."""
         rows = await self._read("trades", self._exchange.trades)
         return [trade_of(row) for row in rows]
-
-    def modifications_left(self, broker_order_id: str) -> int:
-        """Return how often the exchange still takes a change of an order."""
-        return max(0, 25 - self._modified[broker_order_id])
-
-    def unreadable(self) -> Sequence[Unreadable]:
-        """Return nothing: the exchange's rows are whole."""
-        return ()
 
     async def positions(self) -> Sequence[NetPosition]:
         """Return the net positions."""
@@ -165,6 +163,10 @@ class ExchangeVenue:
                 if one.status == "OPEN" and one.tradingsymbol == tradingsymbol
             ),
         )
+
+    def unreadable(self) -> Sequence[Unreadable]:
+        """Return nothing: all rows can be read."""
+        return ()
 
     async def required_margin(self, request: OrderRequest) -> Decimal | None:
         """Return None: there is no calculator."""
@@ -230,7 +232,7 @@ class ExchangeVenue:
 
     def hear(self, row: Row, trades: list[Row]) -> None:
         """Take an update off the websocket: soon, late, twice or never."""
-        update, effect = update_of(row, trades), self._gates.takes("update")
+        update, effect = self._read_update(row, trades), self._gates.takes("update")
         if effect == "lost":
             return
         soon = 0.02 + self._random.random() * 0.1
@@ -240,11 +242,24 @@ class ExchangeVenue:
         after = soon + self._gates.seconds if effect == "late" else soon
         loop.call_later(after, self._take, [update])
 
+    def _read_update(self, row: Row, trades: list[Row]) -> OrderUpdate:
+        """Return an update with the order's trades; with what it shows itself if there are none."""
+        update = update_of(row, trades)
+        if self._exchange.now_ms() >= self._exchange.no_rest_until_ms:
+            return update
+        booked = self._fills.get(update.broker_order_id, ())
+        average = Decimal(str(row["average_price"]))
+        told = fill_of_order(
+            update.broker_order_id, booked, row["filled_quantity"], average, update.at_ms
+        )
+        return replace(update, fills=(*booked, told) if told else tuple(booked))
+
     def _take(self, updates: Sequence[OrderUpdate]) -> None:
         if self.is_closed:
             return
         self._updates += updates
         for one in updates:
+            self._fills[one.broker_order_id] = one.fills
             self._handed_on[one.broker_order_id] = (one.status, one.filled_quantity)
         if updates:
             self._has_updates.set()
@@ -265,6 +280,8 @@ class ExchangeVenue:
     async def _leave(self, call: str) -> None:
         """Pass the point before a request is sent; raise what then certainly was not sent."""
         await self._gates.at(f"{call}.before")
+        if self._exchange.now_ms() < self._exchange.no_rest_until_ms:
+            raise BrokerUnavailable("no connection", was_sent=False)
         if self._exchange.now_ms() < self._exchange.no_session_until_ms:
             raise SessionExpired("Incorrect `api_key` or `access_token`.")
 

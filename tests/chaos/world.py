@@ -46,6 +46,8 @@ FACTORS = {
 NOISE = 2
 FALL_SECONDS = 5
 """How long after an exit by hand the market falls."""
+MOST_ENDS = 8
+"""A day on which processes end more often is over."""
 NIGHT_SECONDS = 24 * 3600.0
 
 
@@ -146,11 +148,12 @@ class World:
                 await self._night(second)
             await self._second(second)
             calm = calm + 1 if self._is_done(second) else 0
-            if calm > CALM_SECONDS:
+            if calm > CALM_SECONDS or len(self.house.ended) > MOST_ENDS:
                 break
         self.house.stop()
 
     async def _second(self, second: int) -> None:
+        self._disconnect(second)
         self._move(second)
         self.exchange.second()
         await asyncio.sleep(0.03)
@@ -195,6 +198,14 @@ class World:
         self._read = len(log)
         return tag in self._planned
 
+    def _disconnect(self, second: int) -> None:
+        """Let no request reach the broker for a while, just before an order fills."""
+        moments = {"early": SIGNAL_SECOND + 1, "late": self.story.move_second + 1}
+        if self.fault.point == "rest" and second == moments[self.fault.effect]:
+            self.plan.happened = 1
+            self.house.note("nothing but the websocket connects to the broker")
+            self.exchange.no_rest_until_ms = self.clock.now_ms() + round(self.plan.seconds * 2000)
+
     def _move(self, second: int) -> None:
         """Move the market: quiet, then to the stop or the target, and a little all the time."""
         story, factor = self.story, 1.0
@@ -234,7 +245,7 @@ class World:
         moments = {"early": 4, "late": self.story.move_second + 1}
         is_at = moments.get(self.fault.effect) == second
         point = self.fault.point
-        if not is_at or point in ("feed", "update") or not self.entries():
+        if not is_at or point in ("feed", "rest", "update") or not self.entries():
             return
         symbol, held = self.contract(), self.exchange.seen.sides[self.contract()].ours
         match point:
