@@ -26,13 +26,15 @@ from services.executor.domain.account_watch import AccountWatch
 from services.executor.domain.blotter import Blotter
 from services.executor.domain.bookings import Closed, booked, booking_plan
 from services.executor.domain.broker_replies import AccountRead
+from services.executor.domain.closing import Freeze
 from services.executor.domain.commands import Effect, PlaceOrder
 from services.executor.domain.option_market import OptionMarket
 from services.executor.domain.order import Order
 from services.executor.domain.our_contracts import key_of, our_contracts
-from services.executor.domain.plans import cover_plan
+from services.executor.domain.plans import cover_plan, slices
 from services.executor.domain.policy import OrderRules
 from services.executor.domain.reconciliation import (
+    AccountSnapshot,
     Adopt,
     ContractKey,
     Correct,
@@ -64,6 +66,7 @@ class AccountTruth:
     risk: RiskBook
     rules: OrderRules
     rulebook: Rulebook
+    freeze: Freeze
     watch: AccountWatch = field(default_factory=AccountWatch)
     _told: set[Finding] = field(default_factory=set)
 
@@ -73,16 +76,31 @@ class AccountTruth:
             self.watch.on_unread(now_ms)
             return ()
         today = utc_from_ms(now_ms).astimezone(IST).date()
+        lapsed = self._lapsed(reply.snapshot, today, now_ms, reactions)
         ours = our_contracts(
             self.blotter, today, now_ms, self.market.closes_ms, self._square_off_ms
         )
         found = self.watch.on_snapshot(reply.snapshot, ours, now_ms)
         self.risk.quarantined = dict(_quarantined(found))
-        effects: list[Effect] = []
+        effects: list[Effect] = [*lapsed]
         for one in found:
             effects += self._act(one, now_ms, reactions)
         self._told &= set(found)
         return tuple(effects)
+
+    def _lapsed(
+        self, snapshot: AccountSnapshot, today: date, now_ms: int, reactions: Reactions
+    ) -> list[Effect]:
+        """End the orders of an earlier day that are not in the book: none outlives its day."""
+        known = {one.broker_order_id for one in snapshot.orders}
+        effects: list[Effect] = []
+        for order in self.blotter.working():
+            its_id, is_earlier = order.broker_order_id, order.plan.trading_day < today
+            if is_earlier and its_id and its_id not in known:
+                event = order.cancelled("it has lapsed at the end of its day", now_ms)
+                order.apply(event)
+                effects += [event, *reactions.after(order, now_ms)]
+        return effects
 
     def _act(self, found: Finding, now_ms: int, reactions: Reactions) -> Iterable[Effect]:
         if isinstance(found, Adopt):
@@ -144,9 +162,19 @@ class AccountTruth:
         limit = self._cover_limit(entry)
         if limit is None or self._is_covering(entry):
             return effects
-        number = len(self.blotter.of_position(entry.position_id))
-        order = self.blotter.add(cover_plan(entry, number, found.quantity, limit, now_ms))
-        return [*effects, order.plan, PlaceOrder(order)]
+        return [*effects, *self._cover(entry, found.quantity, limit, now_ms)]
+
+    def _cover(
+        self, entry: OrderPlanned, quantity: int, limit: Decimal, now_ms: int
+    ) -> list[Effect]:
+        """Plan purchases within the freeze quantity."""
+        contract, first = entry.contract, len(self.blotter.of_position(entry.position_id))
+        freeze = self.freeze(contract, utc_from_ms(now_ms).astimezone(IST).date())
+        orders = [
+            self.blotter.add(cover_plan(entry, number, units, limit, now_ms))
+            for number, units in enumerate(slices(quantity, contract.lot_size, freeze), first)
+        ]
+        return [made for one in orders for made in (one.plan, PlaceOrder(one))]
 
     def _halt(self, entry: OrderPlanned, reason: str, now_ms: int) -> list[Effect]:
         if self.risk.halted_because is not None:

@@ -67,6 +67,10 @@ class Blotter:
         self._by_position.setdefault(plan.position_id, []).append(order)
         return order
 
+    def watch(self, order: Order) -> None:
+        """Count an order as one that may still fill, also if it was taken for filled before."""
+        self._unfinished.setdefault(order.plan.order_id, order)
+
     def with_tag(self, tag: str) -> Order | None:
         """Return the order of a tag."""
         return self._by_tag.get(tag)

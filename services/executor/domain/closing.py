@@ -12,7 +12,7 @@ from uuid import UUID
 
 from libs.broker.port import ContractState
 from libs.events.instruments import Contract
-from libs.events.orders import OrderPlanned
+from libs.events.orders import OrderCancelled, OrderPlanned
 from libs.events.positions import ExitRequested
 from services.executor.domain.blotter import Blotter
 from services.executor.domain.broker_replies import ContractRead, NotSent
@@ -65,9 +65,15 @@ class Closing:
         if position_id in self._requests:
             self._requests[position_id].is_done = True
 
+    def resume(self) -> None:
+        """After a restart: go on with closed positions of which a late fill is still held."""
+        for position_id, requests in self._requests.items():
+            requests.is_done &= not self.is_leaving(position_id)
+
     def is_asked(self, position_id: UUID) -> bool:
-        """Whether an exit of a position was asked for."""
-        return position_id in self._requests
+        """Whether an exit of all of a position was asked for."""
+        requests = self._requests.get(position_id)
+        return requests is not None and requests.leading.lots is None
 
     def is_leaving(self, position_id: UUID) -> bool:
         """Whether units of a position are asked to be sold that are still held."""
@@ -80,11 +86,12 @@ class Closing:
         return is_wanted or holding.selling > 0
 
     def due(self, now_ms: int) -> tuple[Effect, ...]:
-        """Go on with every exit that is not done."""
-        effects: list[Effect] = []
-        for position_id, requests in list(self._requests.items()):
-            if not requests.is_done:
-                effects += self.go_on(position_id, now_ms)
+        """Go on with every exit that is not done, and send the stops that could not be sent."""
+        going = [key for key, requests in self._requests.items() if not requests.is_done]
+        effects = [made for key in going for made in self.go_on(key, now_ms)]
+        waiting = dict.fromkeys(order.plan.position_id for order, _ in self._waiting.values())
+        for position_id in waiting:
+            effects += self._send_waiting(position_id, now_ms)
         return tuple(effects)
 
     def go_on(self, position_id: UUID, now_ms: int) -> tuple[Effect, ...]:
@@ -96,16 +103,21 @@ class Closing:
         """
         if position_id not in self._requests:
             return ()
+        is_leaving = self.is_leaving(position_id)
+        effects: list[Effect] = []
+        if is_leaving:
+            effects += self._drop_unsent_stops(position_id, now_ms)
         orders, holding = self.blotter.of_position(position_id), self.blotter.holding(position_id)
         is_overselling = holding.sold + holding.selling > holding.bought
-        is_leaving = self.is_leaving(position_id)
         ending = [
             one
             for one in orders
-            if _may_go(one, is_overselling=is_overselling) or (one.is_stop and is_leaving)
+            if _may_go(one, is_overselling=is_overselling)
+            or (one.is_stop and is_leaving)
+            or one.cancel_asked_ms is not None  # again, if that request was lost
         ]
         working = [one for one in ending if one.working_quantity]
-        effects: list[Effect] = [made for one in working for made in self.cancel(one, now_ms)]
+        effects += [made for one in working for made in self.cancel(one, now_ms)]
         sales = [
             one for one in self._exits_of(position_id) if one.working_quantity and not one.is_stop
         ]
@@ -152,6 +164,7 @@ class Closing:
         if is_soon or self.climbing.is_waiting(position_id, now_ms):
             return ()
         self._reading[position_id] = now_ms
+        self._requests[position_id].is_done = False
         return (ReadContract(entry),)
 
     def _wanted(self, entry: OrderPlanned) -> int:
@@ -234,15 +247,33 @@ class Closing:
         """Send a sale that waited; if the account holds less by now, plan it anew."""
         if order.state != "planned":
             return ()
+        if order.is_stop and self.is_leaving(order.plan.position_id):
+            ended = self._never_sent(order, "the position is being left", now_ms)
+            return (ended, *self.go_on(order.plan.position_id, now_ms))
         if reply.state is None and reply.needs_login:
             self.on_not_sent(NotSent(order, reply.reason), now_ms)
             return ()
         held = None if reply.state is None else self._held(reply.asked.entry, reply.state, order)
         if held is None or held >= order.plan.quantity:
             return (PlaceOrder(order, is_again=True),)
-        event = order.cancelled(f"never sent: the account holds {held} units", now_ms)
-        order.apply(event)
+        event = self._never_sent(order, f"the account holds {held} units", now_ms)
         return (event, *self.go_on(order.plan.position_id, now_ms))
+
+    def _drop_unsent_stops(self, position_id: UUID, now_ms: int) -> list[Effect]:
+        """End the stops that wait to be sent: they would only be cancelled again."""
+        stops = [
+            (key, order)
+            for key, (order, _) in self._waiting.items()
+            if order.is_stop and order.plan.position_id == position_id
+        ]
+        for key, _ in stops:
+            del self._waiting[key]
+        return [self._never_sent(one, "the position is being left", now_ms) for _, one in stops]
+
+    def _never_sent(self, order: Order, why: str, now_ms: int) -> OrderCancelled:
+        event = order.cancelled(f"never sent: {why}", now_ms)
+        order.apply(event)
+        return event
 
     def on_ended(self, order: Order, now_ms: int) -> tuple[Effect, ...]:
         """Note the end of a sale; one that was refused lets the ladder wait, and call a person."""

@@ -95,7 +95,12 @@ class OptionsExecutor:
             MODIFICATIONS,
         )
         self.truth = AccountTruth(
-            self.blotter, self.market, self.risk, self.policy.orders, self.rulebook
+            self.blotter,
+            self.market,
+            self.risk,
+            self.policy.orders,
+            self.rulebook,
+            self._freeze,
         )
 
     def on_event(self, event: Event, now_ms: int) -> tuple[Effect, ...]:
@@ -126,6 +131,8 @@ class OptionsExecutor:
         is_stray = order.is_stray(update)
         has_changed = is_stray and order.note_stray(update)
         news = order.on_update(update)
+        if not order.has_ended:
+            self.blotter.watch(order)
         effects: list[Effect] = [*news]
         if is_stray:
             effects += self._stop_stray(order, update, now_ms)
@@ -191,7 +198,8 @@ class OptionsExecutor:
             order.modifications = MODIFICATIONS  # the next step cancels it, and sends another one
             self.guarding.on_unchanged(order, reply.reason, now_ms)
             return ()
-        if isinstance(reply, NotSent) and order.plan.leg == "exit":
+        is_sale = order.plan.leg == "exit" and order.plan.transaction_type == "SELL"
+        if isinstance(reply, NotSent) and is_sale:
             self.closing.on_not_sent(reply, now_ms)
             return ()
         return self.on_event_of_order(order, order.rejected(reply.reason, now_ms), now_ms)
@@ -277,6 +285,7 @@ class OptionsExecutor:
         known = {update.tag for update in book}
         lost = [order for order in self.blotter.working() if order.plan.tag not in known]
         effects = [*self.on_updates(book, now_ms)]
+        self.closing.resume()
         for order in lost:
             effects += self._doubt_lost(order, now_ms)
         return tuple(effects)

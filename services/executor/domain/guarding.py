@@ -10,6 +10,7 @@ from decimal import Decimal
 from uuid import UUID
 
 from libs.events.event import utc_from_ms
+from libs.events.instruments import Contract
 from libs.events.orders import OrderPlanned
 from libs.events.positions import ExitRequested
 from libs.market.calendar import IST
@@ -54,7 +55,7 @@ class Guarding:
 
     def on_time(self, now_ms: int) -> tuple[Effect, ...]:
         """Place, move, cancel and replace stops, once in each second."""
-        if not self.is_on or now_ms // 1000 <= self._looked_s:
+        if not self.is_on or now_ms // 1000 == self._looked_s:
             return ()
         self._looked_s = now_ms // 1000
         guarded = [
@@ -89,15 +90,18 @@ class Guarding:
         entry, standing = orders[0].plan, _stops_of(orders)
         sizes = self._sizes(entry, now_ms)
         effects: list[Effect] = []
+        for order in standing:
+            if order.cancel_asked_ms is not None:  # again, if that request was lost
+                effects += self.closing.cancel(order, now_ms)
         for number in range(max(len(sizes), len(standing))):
             quantity = sizes[number] if number < len(sizes) else 0
-            order = standing[number] if number < len(standing) else None
+            stands = standing[number] if number < len(standing) else None
             key = entry.position_id, number
             stop = self._stops.setdefault(key, RestingStop(self.rules))
             wanted = self._wanted(entry, quantity, now_ms)
-            shown = None if order is None else self._shown(order)
+            shown = None if stands is None else self._shown(stands)
             for move in stop.on_time(wanted, shown, now_ms):
-                effects += self._moved(entry, order, move, now_ms)
+                effects += self._moved(entry, stands, move, now_ms)
         return effects
 
     def _sizes(self, entry: OrderPlanned, now_ms: int) -> tuple[int, ...]:
@@ -111,17 +115,21 @@ class Guarding:
 
     def _wanted(self, entry: OrderPlanned, quantity: int, now_ms: int) -> Wanted:
         contract = entry.contract
-        quote = self.market.quotes.quote(contract.instrument_token)
-        last = quote.last_price if quote is not None else 0.0
         gap = option_price_limits(utc_from_ms(now_ms).astimezone(IST).date()).stop_gap
         return Wanted(
             quantity=quantity,
             stop=self.risk.stop_loss_of(entry.position_id) or entry.stop_loss,
             tick_size=contract.tick_size,
             gap=gap,
-            last_price=Decimal(str(round(last, 2))) if last > 0 else None,
+            last_price=self._price(contract, now_ms),
             may_rest=self.market.is_open(now_ms),
         )
+
+    def _price(self, contract: Contract, now_ms: int) -> Decimal | None:
+        """Return the last price, or the bid where that is higher: the last trade may be old."""
+        view = self.closing.climbing.views.sale(contract, now_ms)
+        known = [one for one in (view.last_known, view.touch) if one is not None]
+        return max(known, default=None)
 
     def _shown(self, order: Order) -> StopOrder:
         is_known = bool(order.broker_order_id) and order.state != "unresolved"

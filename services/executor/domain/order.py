@@ -273,6 +273,13 @@ class Order:
         self.quantity = update.filled_quantity if is_complete else update.quantity or self.quantity
         if is_complete and self.fills and not self.working_quantity:
             self._move("filled")
+        if self.is_stop and update.status == "OPEN":
+            self._work_on()
+
+    def _work_on(self) -> None:
+        """Take back an end by the plan's quantity: before a restart the stop was enlarged."""
+        if self.state == "filled" and self._own_quantity < self.quantity:
+            self.state = "placed"
 
     def _fills_of(self, broker_order_id: str) -> list[Fill]:
         """Return what is booked of one order at the broker: a stray's fills are apart."""

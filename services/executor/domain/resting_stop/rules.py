@@ -19,7 +19,8 @@ class RestingStopRules:
     besides. A trailing stop is moved from `step` (a part of the trigger) on, at most each
     `move_ms`; `spare_modifications` are kept for changes of the quantity. One that was triggered
     and has not filled after `triggered_ms` is handed to the ladder; one that does not stand for
-    `missing_ms` is said. A refused one is placed again after `again_ms`.
+    `missing_ms` is said. A refused one is placed again after `again_ms`,
+    then after twice as long each time, at most half a minute: each one counts as an order.
     """
 
     is_on: bool = True
@@ -30,3 +31,8 @@ class RestingStopRules:
     triggered_ms: Annotated[int, Milliseconds(200, MINUTE_MS)] = 1000
     missing_ms: Annotated[int, Milliseconds(1000, MINUTE_MS)] = 5000
     again_ms: Annotated[int, Milliseconds(500, MINUTE_MS)] = 2000
+
+    def back_off_ms(self, refusals: int) -> int:
+        """Return how long to wait after so many refusals in a row, at least one."""
+        longest_ms = max(self.again_ms, MINUTE_MS // 2)
+        return int(min(longest_ms, self.again_ms * 2 ** min(refusals - 1, 20)))

@@ -97,6 +97,8 @@ class RestingStop:
     _triggered_ms: int | None = None
     _not_before_ms: int = 0
     _is_refused: bool = False
+    _refusals: int = 0
+    _none_before_ms: int = 0
     _why: str = "it vanished"
 
     def on_time(
@@ -118,6 +120,11 @@ class RestingStop:
         """Note that the stop, or a change of it, was refused or ended by the exchange."""
         self._why, self._is_refused = why, True
         self._not_before_ms = now_ms + self.rules.again_ms
+        if now_ms < self._none_before_ms:  # that of another slice, planned together with this one
+            return
+        is_in_a_row = now_ms - self._none_before_ms <= self.rules.missing_ms
+        self._refusals = self._refusals + 1 if is_in_a_row else 1
+        self._none_before_ms = now_ms + self.rules.back_off_ms(self._refusals)
 
     def _guarded(
         self, wanted: Wanted, standing: StopOrder | None, now_ms: int
@@ -142,6 +149,8 @@ class RestingStop:
         self._not_before_ms = now_ms + self.rules.again_ms
         if levels is None:
             return (HandOver("the price is at the stop"),)
+        if now_ms < self._none_before_ms:
+            return ()
         self._moved_ms = now_ms
         return (PlaceStop(wanted.quantity, levels),)
 

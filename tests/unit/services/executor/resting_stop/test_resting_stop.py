@@ -235,7 +235,7 @@ def test_whatever_happens_no_stop_stays_for_more_than_is_held_and_none_is_missin
             exchange.refuses = what == "refuse"
         exchange.run(number * 25)
     exchange.refuses = False
-    exchange.run(8000)
+    exchange.run(32_000)
     since = len(exchange.said)
     exchange.run(8000)
     if exchange.standing is not None and not exchange.standing.is_triggered:
