@@ -140,19 +140,20 @@ class World:
 
     async def run(self) -> None:
         """Play the day until nothing is left to be done, or for LAST_SECOND seconds."""
-        self._begin_day()
+        self.begin_day()
         calm = 0
         for second in range(1, LAST_SECOND):
             await _until(self.begun + second)
             if self.fault.point == "night" and second == self.story.move_second - 1:
                 await self._night(second)
-            await self._second(second)
-            calm = calm + 1 if self._is_done(second) else 0
+            await self.play_second(second)
+            calm = calm + 1 if self.is_done(second) else 0
             if calm > CALM_SECONDS or len(self.house.ended) > MOST_ENDS:
                 break
         self.house.stop()
 
-    async def _second(self, second: int) -> None:
+    async def play_second(self, second: int) -> None:
+        """Play a second: the market, the broker, the feed, and what people do."""
         self._disconnect(second)
         self._move(second)
         self.exchange.second()
@@ -161,7 +162,8 @@ class World:
         await asyncio.sleep(0.02)
         self._act(second)
 
-    def _begin_day(self) -> None:
+    def begin_day(self) -> None:
+        """Announce what is listed, and start the services."""
         for event in self.market.listed():
             self.cluster.publish(event)
         self.house.start(EXECUTOR)
@@ -174,7 +176,7 @@ class World:
         self.begun += NIGHT_SECONDS
         await _until(self.begun + second - 0.5)
         self.exchange.begin_day(NEXT_DAY)
-        self._begin_day()
+        self.begin_day()
         await _until(self.begun + second)
 
     def contract(self) -> str:
@@ -238,7 +240,7 @@ class World:
         if second >= self.story.move_second + 8 or (
             self.story.move in ("by_hand", "left_then_falls") and second >= self.story.move_second
         ):
-            self._ask_for_exits("exit")
+            self.ask_for_exits("exit")
         self._act_as_planned(second)
 
     def _act_as_planned(self, second: int) -> None:
@@ -259,7 +261,7 @@ class World:
                 self.halt()
             case "exit_at_once":
                 self.halt()
-                self._ask_for_exits("at once")
+                self.ask_for_exits("at once")
             case _:
                 return
         self.plan.happened = 1
@@ -282,7 +284,7 @@ class World:
         envelope = TradingHalted.without_cause(*parts, occurred_at=at, trading_day=DAY)
         self.cluster.publish(TradingHalted(**envelope, reason="halted by the trader"))
 
-    def _ask_for_exits(self, why: str) -> None:
+    def ask_for_exits(self, why: str) -> None:
         """Ask to leave every position, as the endpoint does; once for each reason."""
         for plan in self.entries():
             key = f"{plan.position_id}{why}"
@@ -306,7 +308,7 @@ class World:
             )
         )
 
-    def _is_done(self, second: int) -> bool:
+    def is_done(self, second: int) -> bool:
         """Return whether nothing is under way any more."""
         house = self.house
         if second <= self.story.move_second or house.starting or house.paused:
