@@ -28,7 +28,7 @@ from libs.runtime.retry import is_retriable, retrying
 from libs.runtime.subscription import Emit
 from services.executor.domain.commands import Effect, PlaceOrder, Request
 from services.executor.domain.executor import OptionsExecutor
-from services.executor.domain.order import Order
+from services.executor.domain.order import ALERT, Order
 from services.executor.domain.policy import CALL_WITHIN_MS
 from services.executor.order_desk import OrderDesk
 
@@ -224,7 +224,9 @@ class ExecutorHandler:
     def _log_doubts(self, events: Iterable[Event]) -> None:
         for event in events:
             if isinstance(event, OrderUnresolved):
-                self._log.error("an order is in doubt", tag=event.tag, reason=event.reason)
+                is_alert = event.reason.startswith(ALERT)
+                what = "look at an order" if is_alert else "an order is in doubt"
+                self._log.error(what, tag=event.tag, reason=event.reason.removeprefix(ALERT))
 
     async def _place_planned(self, emit: Emit) -> None:
         """Wait until all plans are acknowledged, then send their orders one by one."""

@@ -18,6 +18,7 @@ from tests.bench import (
     bench_boundary,
     bench_candle,
     bench_decision,
+    bench_exit,
     bench_frames,
     bench_kafka,
     bench_libraries,
@@ -31,6 +32,7 @@ BENCHES: Mapping[str, Callable[[], Mapping[str, float]]] = {
     "candle": bench_candle.measure,
     "boundary": bench_boundary.measure,
     "decision": bench_decision.measure,
+    "exit": bench_exit.measure,
     "backtest": bench_backtest.measure,
     "libraries": bench_libraries.measure,
     "kafka": bench_kafka.measure,
@@ -52,6 +54,7 @@ MOST = {
     "recovery_s": 10.0,
     "minute_boundary_ms": 300.0,
     "decision_ms": 0.5,
+    "exit_ms": 5.0,
     "chain_iv_greeks_us_per_option": 1.0,
 }
 """What a figure must not exceed."""

@@ -38,6 +38,7 @@ class Side:
     sold_by_hand_ms: int = 0
     short_ms: int | None = None
     is_race: bool = False
+    was_race: bool = False
 
     def take(self, quantity: int, *, is_ours: bool, at_ms: int, arrived_ms: int) -> bool:
         """Count a fill, negative for a sale; return whether it is a short of our own making."""
@@ -60,6 +61,7 @@ class Side:
             return False
         self.short_ms = self.short_ms or at_ms
         self.is_race = bool(self.sold_by_hand_ms) and self.sold_by_hand_ms >= arrived_ms - RACE_MS
+        self.was_race |= self.is_race
         return quantity < 0 and not self.is_race
 
 

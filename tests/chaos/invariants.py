@@ -188,8 +188,15 @@ def _ended(world: "World") -> Found:
         if not is_pause:
             yield "stays_up", f"{name} ended: {type(error).__name__}: {error}"
     halts = [one for one in world.cluster.events("control") if isinstance(one, TradingHalted)]
-    if halts and not world.is_halted:
-        yield "stays_up", f"trading was halted: {halts[0].reason}"
+    for halt in halts[:1]:
+        if not (world.is_halted or _is_right_to_halt(world, halt)):
+            yield "stays_up", f"trading was halted: {halt.reason}"
+
+
+def _is_right_to_halt(world: "World", halt: TradingHalted) -> bool:
+    """Whether a sale by hand and one of ours have met at the exchange: too much was sold."""
+    has_raced = any(side.was_race for side in world.exchange.seen.sides.values())
+    return has_raced and "sold that were not held" in halt.reason
 
 
 def _orders(world: "World") -> list[OrderEvent]:

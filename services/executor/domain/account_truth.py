@@ -96,20 +96,34 @@ class AccountTruth:
         return ()
 
     def _book(self, found: Correct, now_ms: int, reactions: Reactions) -> list[Effect]:
-        """Book units of ours that were closed, the oldest position first."""
+        """Book units of ours that were closed, the oldest position first.
+
+        What was sold by hand before a sale of ours that has closed the position already is booked
+        to it all the same: it was oversold by that, and is bought back.
+        """
         price = found.price if found.price is not None else self._last_price(found)
         if price is None:
             return self._tell(found, found.key, "its price is not known", now_ms)
         effects: list[Effect] = []
-        left = found.quantity
+        for entry, units in self._shares(found):
+            effects += self._booking(entry, _closed(found, units, price, now_ms))
+            order = self.blotter.of_position(entry.position_id)[-1]
+            effects += reactions.after(order, now_ms)
+        return effects
+
+    def _shares(self, found: Correct) -> list[tuple[OrderPlanned, int]]:
+        """Return how many units of what was closed are those of each position."""
+        shares, left = list[tuple[OrderPlanned, int]](), found.quantity
         for entry in self._open(found.key, is_short=found.transaction_type == "BUY"):
             units = min(left, abs(self._held(entry)))
             left -= units
-            if units:
-                effects += self._booking(entry, _closed(found, units, price, now_ms))
-                order = self.blotter.of_position(entry.position_id)[-1]
-                effects += reactions.after(order, now_ms)
-        return effects
+            shares += [(entry, units)] if units else []
+        latest = self._latest(found.key)
+        return [*shares, (latest, left)] if left and latest is not None else shares
+
+    def _latest(self, key: ContractKey) -> OrderPlanned | None:
+        of_key = [one[0].plan for one in self.blotter.positions() if key_of(one[0].plan) == key]
+        return of_key[-1] if of_key else None
 
     def _booking(self, entry: OrderPlanned, closed: Closed) -> list[Effect]:
         number = sum(one.plan.is_booking for one in self.blotter.of_position(entry.position_id))
@@ -165,8 +179,8 @@ class AccountTruth:
         if found in self._told:
             return []
         self._told.add(found)
-        positions = [one for one in self.blotter.positions() if key_of(one[0].plan) == key]
-        return [positions[-1][0].alert(reason, now_ms, "account", now_ms)] if positions else []
+        latest = self._latest(key)
+        return [] if latest is None else [Order(latest).alert(reason, now_ms, "account", now_ms)]
 
     def _open(self, key: ContractKey, *, is_short: bool) -> Iterable[OrderPlanned]:
         for orders in self.blotter.positions():

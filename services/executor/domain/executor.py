@@ -72,6 +72,7 @@ class OptionsExecutor:
     doubts: Doubts = field(default_factory=Doubts)
     _decided: set[UUID] = field(default_factory=set)
     _restored_ms: int = 0
+    _driven_s: int = -1
     too_old: Callable[[int], TooOld | None] = lambda _: None
     settings_mode: Mode = field(init=False)
     closing: Closing = field(init=False)
@@ -149,7 +150,8 @@ class OptionsExecutor:
         return tuple(effects)
 
     def _drive(self, now_ms: int) -> tuple[Effect, ...]:
-        """Go on with timeouts, orders in doubt, and exits that are not done."""
+        """Go on with timeouts, orders in doubt, and exits that are not done; once a second."""
+        self._driven_s = now_ms // 1000
         effects: list[Effect] = [*self._time_out(now_ms), *self._look_up(now_ms)]
         if self.risk.halted_because is not None:
             effects += self._stop_entries(now_ms)
@@ -301,7 +303,10 @@ class OptionsExecutor:
 
     def _on_ticks(self, batch: TickBatch, now_ms: int) -> tuple[Effect, ...]:
         self.market.on_ticks(batch)
-        return (*self.market.snapshots(now_ms, batch.trading_day), *self._drive(now_ms))
+        snapshots = self.market.snapshots(now_ms, batch.trading_day)
+        if now_ms // 1000 <= self._driven_s:
+            return snapshots
+        return (*snapshots, *self._drive(now_ms))
 
     def _on_signal(self, signal: SignalGenerated, now_ms: int) -> tuple[Effect, ...]:
         """Decide once; the decision comes last, since it marks the signal as decided."""

@@ -50,11 +50,13 @@ class Guarding:
     modifications: int
     is_on: bool = False
     _stops: dict[Slice, RestingStop] = field(default_factory=dict)
+    _looked_s: int = -1
 
     def on_time(self, now_ms: int) -> tuple[Effect, ...]:
-        """Place, move, cancel and replace stops; it is asked on each tick and each second."""
-        if not self.is_on:
+        """Place, move, cancel and replace stops, once in each second."""
+        if not self.is_on or now_ms // 1000 <= self._looked_s:
             return ()
+        self._looked_s = now_ms // 1000
         guarded = [
             orders
             for orders in self.blotter.positions()

@@ -49,7 +49,7 @@ def tag_of(order_id: UUID) -> str:
 
 
 GIVEN_UP = "not at the broker: given up"
-_ALERT = "alert: "
+ALERT = "alert: "
 
 
 @dataclass(slots=True)
@@ -158,7 +158,7 @@ class Order:
             self.broker_order_id = broker_order_id_of(event)
         if isinstance(event, OrderFilled):
             self._add_fill(event)
-        elif not event.reason.startswith(_ALERT):
+        elif not event.reason.startswith(ALERT):
             is_unknown = event.reason == GIVEN_UP or not self.broker_order_id
             self.is_given_up |= isinstance(event, OrderCancelled) and is_unknown
             self.reason = event.reason or self.reason
@@ -233,7 +233,7 @@ class Order:
         `parts` make its id differ from that of other alerts of the order.
         """
         envelope = self._envelope(OrderUnresolved, at_ms, *parts)
-        return OrderUnresolved(**envelope, **self.plan.details, reason=f"{_ALERT}{reason}")
+        return OrderUnresolved(**envelope, **self.plan.details, reason=f"{ALERT}{reason}")
 
     def is_stray(self, update: OrderUpdate) -> bool:
         """Whether an update is of a stray: a second order of the tag, or one that was given up."""

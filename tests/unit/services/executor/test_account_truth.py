@@ -174,3 +174,19 @@ def test_paper_trading_agrees_with_itself_after_a_restart_on_the_same_day() -> N
             assert told == []
 
     asyncio.run(story())
+
+
+def test_a_sale_by_hand_just_before_ours_is_booked_and_what_ours_oversold_is_bought_back() -> None:
+    trading = holding()
+    trading.pass_time(2)
+    leave(trading)  # our sale is under way, and so is the owner's
+    (sale,) = trading.venue.open_orders("SELL")
+    trading.sell_by_hand(quantity_of(trading), "131.50")
+    trading.now_ms += 1000
+    trading.fill(sale.request.tag, quantity_of(trading), "131.00")
+    assert held(trading) == 0
+    trading.pass_time(70)
+    assert held(trading) == -quantity_of(trading)
+    (cover,) = trading.venue.open_orders("BUY")
+    trading.fill(cover.request.tag, quantity_of(trading))
+    assert (held(trading), trading.venue.net + trading.by_hand) == (0, 0)

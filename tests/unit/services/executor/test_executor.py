@@ -185,7 +185,7 @@ def test_an_entry_without_a_fill_is_cancelled_after_its_timeout_and_the_signal_e
     (entry,) = trading.plans("entry")
     pass_time(trading, 60_000)
     assert not trading.venue.orders[entry.tag].is_cancel_asked
-    pass_time(trading, 1)
+    pass_time(trading, 1000)
     assert trading.venue.orders[entry.tag].is_cancel_asked
     assert not trading.all(SignalExpired)
     trading.confirm_cancel(entry.tag)
@@ -196,10 +196,10 @@ def test_an_entry_without_a_fill_is_cancelled_after_its_timeout_and_the_signal_e
 def test_a_cancellation_is_requested_again_only_after_a_while() -> None:
     trading = with_entry()
     asked = []
-    for now_ms in (NOW + 60_001, NOW + 60_500, NOW + 65_000, NOW + 65_001, NOW + 66_000):
+    for now_ms in (NOW + 61_000, NOW + 61_500, NOW + 65_999, NOW + 66_000, NOW + 67_000):
         effects = trading.executor.on_event(ticks([], at_ms=now_ms), now_ms)
         asked += [now_ms for one in effects if isinstance(one, CancelOrder)]
-    assert asked == [NOW + 60_001, NOW + 65_001]
+    assert asked == [NOW + 61_000, NOW + 66_000]
 
 
 def test_an_exit_that_does_not_fill_is_repriced_step_by_step_and_then_sent_at_market() -> None:
