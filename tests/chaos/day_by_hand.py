@@ -15,6 +15,7 @@ from tests.unit.services.executor.builders import DAY, NOW, signal
 
 LATE_SECONDS = 2.5
 PATIENCE = 120
+MINUTE_SECONDS = 62
 _LATE_UPDATES = Directed("update:late", Story(quantity=150), 0, 10**6, LATE_SECONDS)
 
 
@@ -46,6 +47,7 @@ class DayByHand:
         self._open.enter_context(clocks_of(loop, NOW))
         self._runner = runner
         self._signals = self._requests = 0
+        self._is_sold_by_hand = False
         random.seed(0)
         self.world = runner.run(self._begin())
         self.play(2)
@@ -74,7 +76,14 @@ class DayByHand:
         self._do(_resume)
 
     def trade_by_hand(self, side: str, lots: int) -> None:
-        """Trade the contract of the latest entry by hand, never more than is held."""
+        """Trade the contract of the latest entry by hand, never more than is held.
+
+        Between a sale and a purchase the account is compared with the books, as it is each minute:
+        before that nobody can tell whose units are sold next.
+        """
+        if side == "BUY" and self._is_sold_by_hand:
+            self.play(MINUTE_SECONDS)
+        self._is_sold_by_hand = side == "SELL"
         self._do(lambda world: _trade(world, side, lots))
 
     def move_market(self, factor: float) -> None:
