@@ -107,8 +107,14 @@ class TradingMetrics(_Definitions):
         self.working = self._gauge("orders_working", "Orders that may still fill.")
         # Orders that may or may not have reached the broker: look at the order book.
         self.unresolved = self._gauge("orders_unresolved", "Orders that are in doubt.")
-        # Net loss of the positions closed today (0 in profit), and the loss that ends the day.
-        self.day_loss = self._gauge("day_loss_rupees", "Net loss of the day's closed positions.")
+        # Seconds since our books and the account agreed last; 0 before the first comparison.
+        self.reconciliation_age = self._gauge(
+            "reconciliation_age_seconds", "Since books and account agreed last."
+        )
+        # Underlyings in which nothing is bought, since the account differs from our books.
+        self.quarantined = self._gauge("underlyings_quarantined", "Underlyings without entries.")
+        # Net loss today (0 in profit), open positions at marks; and the loss that ends the day.
+        self.day_loss = self._gauge("day_loss_rupees", "Net loss of the day, open ones at marks.")
         self.day_loss_limit = self._gauge("day_loss_limit_rupees", "Loss that ends the day.")
         # Rupees lost if every stop of positions and working entries is hit, and the limit.
         self.at_risk = self._gauge("at_risk_rupees", "Rupees lost if every stop is hit.")

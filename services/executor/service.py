@@ -101,13 +101,18 @@ def _log_stakes(executor: OptionsExecutor) -> None:
     )
 
 
-def _measure(executor: OptionsExecutor, venue: Venue, measured: TradingMetrics) -> None:
+def _measure(
+    executor: OptionsExecutor, venue: Venue, measured: TradingMetrics, now_ms: int
+) -> None:
     risk, working = executor.risk, executor.blotter.working()
     measured.is_halted.set(risk.halted_because is not None)
     for mode in get_args(Mode):
         measured.mode.labels(mode).set(mode == executor.mode)
     measured.working.set(len(working))
     measured.unresolved.set(sum(order.state == "unresolved" for order in working))
+    age_ms = executor.truth.watch.reconciler.age_ms(now_ms)
+    measured.reconciliation_age.set(0 if age_ms is None else age_ms / 1000)
+    measured.quarantined.set(len(risk.quarantined))
     measured.day_loss.set(float(risk.day_loss))
     measured.day_loss_limit.set(float(risk.capital * risk.limits.daily_loss))
     measured.at_risk.set(float(risk.at_risk))
@@ -218,7 +223,7 @@ def make_service(
         background=(watch, commands.run) if access.tokens else (watch,),
         close=handler.close,
         describe=describe,
-        measure=lambda: _measure(executor, venue, parts.metrics.trading),
+        measure=lambda: _measure(executor, venue, parts.metrics.trading, parts.clock.now_ms()),
         router=control_router(access, commands, now, reconciled) if access.tokens else None,
         note=_CONTROLLED if access.tokens else _NOT_CONTROLLED,
     )

@@ -43,7 +43,7 @@ NOW = Row(
             look=Look(
                 names={"0": ("allowed", GREEN), "1": ("halted", RED)},
                 steps=NONE_IS_GOOD,
-                alerts=["TradingHalted"],
+                alerts=["TradingHalted", "AccountDiffers"],
             ),
         ).span(3),
         stat(
