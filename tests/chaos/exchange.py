@@ -94,6 +94,8 @@ class Exchange:
         """Whether the websockets say nothing."""
         self.is_polled = True
         """Whether the clients ask for the order book from time to time."""
+        self.mischief: Callable[[str], bool] = lambda _: False
+        """Whether the exchange does something of its own to the order at hand, by its name."""
         self.under_way = 0
         """How many requests have not arrived yet."""
         self.numbers_by_order = False
@@ -144,6 +146,11 @@ class Exchange:
         """Cancel an order."""
         self.seen.requests.append((self.now_ms(), "cancel"))
         self.account.cancel("regular", order_id, self.now_ms())
+        if self.mischief("fill_while_cancelled"):
+            order = next(
+                one for one in self.account.acts.due(self.now_ms()) if one.order_id == order_id
+            )
+            self.account.acts.fill(order, None, self.now_ms())
 
     def by_hand(self, side: str, tradingsymbol: str, quantity: int, price: str = "") -> str:
         """Trade by hand: at the market, or with an order that rests at a price."""
@@ -159,8 +166,17 @@ class Exchange:
         fields |= {"price": price} if price else {"market_protection": "-1"}
         return self.place(fields)
 
+    def square_off(self) -> None:
+        """Close what is intraday, as the broker does; orders that are on their way are refused."""
+        acts, now_ms = self.account.acts, self.now_ms()
+        for order in self.account._parts.book.working():
+            if order.is_waiting:
+                acts.reject(order, "Intraday orders are not allowed any more.", now_ms)
+        acts.square_off("NFO", now_ms)
+
     def second(self) -> None:
         """Match the orders with the market's new quotes, and tell the clients."""
+        self._meddle()
         self.account.match(self.now_ms())
         updates = self.account.take_updates()
         if updates:
@@ -176,6 +192,17 @@ class Exchange:
         for trade in self.trades():
             trades[trade["order_id"]].append(trade)
         return [(row, trades[row["order_id"]]) for row in self.account.orders()]
+
+    def _meddle(self) -> None:
+        """Accept an order of ours, and then reject or cancel it all the same."""
+        acts, now_ms = self.account.acts, self.now_ms()
+        for order in acts.due(now_ms):
+            if not order.tag or not order.is_waiting:
+                continue
+            if self.mischief("rejected_in_book") and acts.accept(order, now_ms):
+                acts.reject(order, "rejected by the exchange", now_ms)
+            elif self.mischief("cancelled_in_book") and acts.accept(order, now_ms):
+                acts.cancel(order, "cancelled by the exchange", now_ms)
 
     def trades(self) -> list[Row]:
         """Return the day's trade book; its numbers begin anew each day, or with each order."""

@@ -80,6 +80,11 @@ def _surroundings() -> _Made:
     )
     for point in points:
         yield from _many(point, ("early", "late"))
+    yield from _many("power", ("early", "late"))
+    yield from _many("square_off", ("early", "late"))
+    yield from _many("rejected_in_book", ("wrong",), among=3)
+    yield from _many("cancelled_in_book", ("wrong",), among=3)
+    yield from _many("fill_while_cancelled", ("wrong",))
     yield from _many("websocket", ("lost",))
     yield from _many("store", ("unavailable",))
     yield from _many("trade_ids", ("again",))

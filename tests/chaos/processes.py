@@ -190,7 +190,7 @@ class House:
         store: Store | None = None,
     ) -> None:
         self.cluster, self.exchange, self.plan, self.seed = cluster, exchange, plan, seed
-        self.store, self.is_large, self.has_stops = store, False, True
+        self.store, self.is_large, self.has_stops, self.product = store, False, True, "NRML"
         self._services = services
         self.current: dict[str, Process] = {}
         self.count = 0
@@ -238,6 +238,14 @@ class House:
     def replace(self, process: Process) -> None:
         """Start a successor while a process is paused, as an orchestrator would."""
         self._start_soon(process.name)
+
+    def cut_power(self, seconds: float) -> None:
+        """Kill everything at once, and start it again after a while."""
+        self.note(f"the power is gone for {seconds:g} s")
+        self.stop()
+        for name in list(self.current):
+            self.starting += 1
+            asyncio.get_running_loop().call_later(seconds, self._start_now, name)
 
     def stop(self) -> None:
         """Kill everything."""

@@ -65,12 +65,12 @@ def play(story: Coroutine[Any, Any, T], start_ms: int) -> T:
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:
         loop = runner.get_loop()
         assert isinstance(loop, VirtualLoop)
-        with _clocks_of(loop, start_ms):
+        with clocks_of(loop, start_ms):
             return runner.run(story)
 
 
 @contextmanager
-def _clocks_of(loop: VirtualLoop, start_ms: int) -> Iterator[None]:
+def clocks_of(loop: VirtualLoop, start_ms: int) -> Iterator[None]:
     """Let the clocks of the program follow a loop."""
     real = vars(clock)["time"]
     vars(clock)["time"] = _VirtualTime(loop, start_ms)

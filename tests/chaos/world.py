@@ -76,7 +76,7 @@ class Story:
         """Draw a story; one in which something is cancelled for faults of that."""
         is_large, is_thin = random.random() < 0.2, random.random() < 0.33
         move, second = random.choice(MOVES), random.randrange(6, 11)
-        if fault.point.startswith("cancel"):
+        if fault.point.startswith("cancel.") or fault.point == "fill_while_cancelled":
             move = random.choice(("runs_away", "falls_at_once", "by_hand"))
             is_thin = True
         offered = (1_050 if is_large else 150) if is_thin else 10_000
@@ -137,22 +137,26 @@ class World:
         self.exchange.is_silent = fault.point == "websocket"
         self.plan.happened = int(fault.point in ("trade_ids", "nothing", "websocket"))
         self._asked: set[str] = set()
+        self.exchange.mischief = self._mischief
+        if fault.point == "square_off":
+            self.house.product = "MIS"
 
     async def run(self) -> None:
         """Play the day until nothing is left to be done, or for LAST_SECOND seconds."""
-        self._begin_day()
+        self.begin_day()
         calm = 0
         for second in range(1, LAST_SECOND):
             await _until(self.begun + second)
             if self.fault.point == "night" and second == self.story.move_second - 1:
                 await self._night(second)
-            await self._second(second)
-            calm = calm + 1 if self._is_done(second) else 0
+            await self.play_second(second)
+            calm = calm + 1 if self.is_done(second) else 0
             if calm > CALM_SECONDS or len(self.house.ended) > MOST_ENDS:
                 break
         self.house.stop()
 
-    async def _second(self, second: int) -> None:
+    async def play_second(self, second: int) -> None:
+        """Play a second: the market, the broker, the feed, and what people do."""
         self._disconnect(second)
         self._move(second)
         self.exchange.second()
@@ -161,7 +165,8 @@ class World:
         await asyncio.sleep(0.02)
         self._act(second)
 
-    def _begin_day(self) -> None:
+    def begin_day(self) -> None:
+        """Announce what is listed, and start the services."""
         for event in self.market.listed():
             self.cluster.publish(event)
         self.house.start(EXECUTOR)
@@ -174,8 +179,11 @@ class World:
         self.begun += NIGHT_SECONDS
         await _until(self.begun + second - 0.5)
         self.exchange.begin_day(NEXT_DAY)
-        self._begin_day()
+        self.begin_day()
         await _until(self.begun + second)
+
+    def _mischief(self, name: str) -> bool:
+        return self.fault.point == name and self.plan.takes(self.fault.process, name) is not None
 
     def contract(self) -> str:
         """Return the contract of the latest entry."""
@@ -238,11 +246,13 @@ class World:
         if second >= self.story.move_second + 8 or (
             self.story.move in ("by_hand", "left_then_falls") and second >= self.story.move_second
         ):
-            self._ask_for_exits("exit")
+            self.ask_for_exits("exit")
         self._act_as_planned(second)
 
     def _act_as_planned(self, second: int) -> None:
         moments = {"early": 4, "late": self.story.move_second + 1}
+        if self.fault.point == "power":  # so that the stop fills while nothing of ours runs
+            moments["late"] = self.story.move_second - 1
         is_at = moments.get(self.fault.effect) == second
         point = self.fault.point
         if not is_at or point in ("feed", "rest", "update") or not self.entries():
@@ -255,11 +265,16 @@ class World:
                 self._trade("BUY", symbol, 75)
             case "resting_by_hand":
                 self._rest(symbol, held)
+            case "square_off":
+                self.house.note("the broker closes what is intraday")
+                self.exchange.square_off()
+            case "power":
+                self.house.cut_power(self.plan.seconds)
             case "halt":
                 self.halt()
             case "exit_at_once":
                 self.halt()
-                self._ask_for_exits("at once")
+                self.ask_for_exits("at once")
             case _:
                 return
         self.plan.happened = 1
@@ -282,7 +297,7 @@ class World:
         envelope = TradingHalted.without_cause(*parts, occurred_at=at, trading_day=DAY)
         self.cluster.publish(TradingHalted(**envelope, reason="halted by the trader"))
 
-    def _ask_for_exits(self, why: str) -> None:
+    def ask_for_exits(self, why: str) -> None:
         """Ask to leave every position, as the endpoint does; once for each reason."""
         for plan in self.entries():
             key = f"{plan.position_id}{why}"
@@ -306,7 +321,7 @@ class World:
             )
         )
 
-    def _is_done(self, second: int) -> bool:
+    def is_done(self, second: int) -> bool:
         """Return whether nothing is under way any more."""
         house = self.house
         if second <= self.story.move_second or house.starting or house.paused:
@@ -360,13 +375,17 @@ async def _played(fault: Fault, seed: int, directed: Directed | None) -> Outcome
 
 
 @cache
-def _settings(is_large: bool, has_stops: bool) -> ExecutorSettings:
+def _settings(is_large: bool, has_stops: bool, product: str) -> ExecutorSettings:
     sizing, limits = Sizing(), RiskLimits()
     if is_large:
         sizing = Sizing(capital=Decimal(20_000_000))
         limits = RiskLimits(lots_a_trade=50)
     orders = OrderRules(
-        entry_timeout_ms=8_000, exit_timeout_ms=4_000, exit_retry_ms=1_000, doubt_ms=5_000
+        product="MIS" if product == "MIS" else "NRML",
+        entry_timeout_ms=8_000,
+        exit_timeout_ms=4_000,
+        exit_retry_ms=1_000,
+        doubt_ms=5_000,
     )
     return ExecutorSettings(
         mode="paper",
@@ -381,7 +400,7 @@ def _executor(parts: Parts, process: Process) -> Service:
     house = process.house
     venue = process.venue = ExchangeVenue(house.exchange, process, process.random)
     return executor_service.make_service(
-        _settings(house.is_large, house.has_stops), parts, venue, waits=True
+        _settings(house.is_large, house.has_stops, house.product), parts, venue, waits=True
     )
 
 
