@@ -176,7 +176,9 @@ class Closing:
         wanted = self._wanted(entry)
         if not wanted or reply.needs_login:
             return ()
-        quantity = wanted if reply.state is None else min(wanted, self._held(entry, reply.state))
+        quantity = (
+            wanted if reply.state is None else min(wanted, self.free_units(entry, reply.state))
+        )
         lead = self._alerts(entry, quantity, wanted, reply, now_ms)
         if not quantity:
             return lead
@@ -208,7 +210,9 @@ class Closing:
         reason = f"the account holds {quantity} of the {wanted} units that are to be sold"
         return (first.alert(reason, now_ms, "not held", quantity, wanted),)
 
-    def _held(self, entry: OrderPlanned, state: ContractState, unsent: Order | None = None) -> int:
+    def free_units(
+        self, entry: OrderPlanned, state: ContractState, unsent: Order | None = None
+    ) -> int:
         """Return the account's net units of the product, less what other sales may take."""
         others = sum(
             one.working_quantity
@@ -253,7 +257,9 @@ class Closing:
         if reply.state is None and reply.needs_login:
             self.on_not_sent(NotSent(order, reply.reason), now_ms)
             return ()
-        held = None if reply.state is None else self._held(reply.asked.entry, reply.state, order)
+        held = (
+            None if reply.state is None else self.free_units(reply.asked.entry, reply.state, order)
+        )
         if held is None or held >= order.plan.quantity:
             return (PlaceOrder(order, is_again=True),)
         event = self._never_sent(order, f"the account holds {held} units", now_ms)

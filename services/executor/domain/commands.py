@@ -7,6 +7,7 @@ from uuid import UUID
 from libs.events.event import Event
 from libs.events.orders import OrderPlanned
 from services.executor.domain.order import Order
+from services.executor.domain.resting_stop import PlaceStop
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +56,13 @@ class LookUp:
 class ReadContract:
     """Read what the account holds of a position's contract, before units of it are sold.
 
-    `entry` is the plan of the position's first order; `unsent` an exit that waits to be sent.
+    `entry`: the plan of the position's first order. `unsent`: an exit that waits to be sent. `stop`:
+    a stop that is to rest at the exchange.
     """
 
     entry: OrderPlanned
     unsent: Order | None = None
+    stop: PlaceStop | None = None
 
     @property
     def position_id(self) -> UUID:

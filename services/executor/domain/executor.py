@@ -176,6 +176,12 @@ class OptionsExecutor:
 
     def _on_contract(self, reply: ContractRead, now_ms: int) -> tuple[Effect, ...]:
         """Sell; where the account lacks units, find out soon what became of them."""
+        asked = reply.asked
+        if asked.stop is not None:
+            effects = self.guarding.on_contract(asked.entry, asked.stop, reply, now_ms)
+            if not effects:
+                self.truth.watch.soon(now_ms)
+            return effects
         effects = self.closing.on_contract(reply, now_ms)
         if reply.asked.position_id in self.closing.lacking:
             self.truth.watch.soon(now_ms)

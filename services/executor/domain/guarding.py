@@ -16,8 +16,9 @@ from libs.events.positions import ExitRequested
 from libs.market.calendar import IST
 from libs.market.price_limits import option_price_limits
 from services.executor.domain.blotter import Blotter
+from services.executor.domain.broker_replies import ContractRead
 from services.executor.domain.closing import Closing, Freeze
-from services.executor.domain.commands import Effect, ModifyOrder, PlaceOrder
+from services.executor.domain.commands import Effect, ModifyOrder, PlaceOrder, ReadContract
 from services.executor.domain.option_market import OptionMarket
 from services.executor.domain.order import Order
 from services.executor.domain.plans import slices, stop_plan
@@ -64,6 +65,26 @@ class Guarding:
             if self._held(orders) > 0 or _stops_of(orders)
         ]
         return tuple(effect for orders in guarded for effect in self._guard(orders, now_ms))
+
+    def on_contract(
+        self, entry: OrderPlanned, stop: PlaceStop, reply: ContractRead, now_ms: int
+    ) -> tuple[Effect, ...]:
+        """Plan a stop for what the account holds; where that is not known, for what we have filled.
+
+        Nothing is planned for a position that is being left by now, or that is guarded already.
+        """
+        if reply.needs_login:
+            return ()
+        wanted = sum(self._sizes(entry, now_ms)) - self.blotter.holding(entry.position_id).guarding
+        quantity = min(stop.quantity, wanted)
+        if reply.state is not None:
+            quantity = min(quantity, self.closing.free_units(entry, reply.state))
+        quantity -= quantity % entry.contract.lot_size
+        if quantity <= 0:
+            return ()
+        number = sum(one.is_stop for one in self.blotter.of_position(entry.position_id))
+        plan = stop_plan(entry, number, quantity, stop.levels, now_ms)
+        return plan, PlaceOrder(self.blotter.add(plan))
 
     def on_ended(self, order: Order, now_ms: int) -> None:
         """Note that a stop is over; one that ended against our wish is placed again a bit later."""
@@ -147,9 +168,7 @@ class Guarding:
         self, entry: OrderPlanned, order: Order | None, move: StopMove, now_ms: int
     ) -> tuple[Effect, ...]:
         if isinstance(move, PlaceStop):
-            number = sum(one.is_stop for one in self.blotter.of_position(entry.position_id))
-            plan = stop_plan(entry, number, move.quantity, move.levels, now_ms)
-            return plan, PlaceOrder(self.blotter.add(plan))
+            return (ReadContract(entry, stop=move),)
         if isinstance(move, StopMissing):
             reason = f"no stop rests at the exchange for {move.quantity} units: {move.why}"
             return (Order(entry).alert(reason, now_ms, "no stop", now_ms),)

@@ -239,3 +239,26 @@ def test_a_stop_whose_change_is_refused_is_as_before_and_is_replaced() -> None:
     trading.confirm_cancel(stop.request.tag)
     trading.pass_time(3)
     assert [one.request.quantity for one in stops(trading)] == [3 * LOT]
+
+
+def test_no_stop_is_placed_for_units_that_the_account_does_not_hold_any_more() -> None:
+    trading = guarded()
+    (first,) = stops(trading)
+    quantity = first.request.quantity
+    trading.sell_by_hand(quantity, "131.00")
+    trading.confirm_cancel(first.request.tag)
+    trading.pass_time(4)
+    assert stops(trading) == []
+    trading.pass_time(60)
+    assert stops(trading) == []
+    holding = trading.executor.blotter.holding(POSITION)
+    assert holding.bought == holding.sold
+
+
+def test_a_stop_is_placed_by_our_own_fills_where_the_account_cannot_be_read() -> None:
+    trading = guarded()
+    (first,) = stops(trading)
+    trading.unread_because = "no answer"
+    trading.confirm_cancel(first.request.tag)
+    trading.pass_time(5)
+    assert [one.request.quantity for one in stops(trading)] == [first.request.quantity]
