@@ -56,8 +56,8 @@ class LookUp:
 class ReadContract:
     """Read what the account holds of a position's contract, before units of it are sold.
 
-    `entry`: the plan of the position's first order. `unsent`: an exit that waits to be sent. `stop`:
-    a stop that is to rest at the exchange.
+    `entry`: the plan of the position's first order. `unsent`: an exit that waits to be sent.
+    `stop`: a stop that is to rest at the exchange.
     """
 
     entry: OrderPlanned
