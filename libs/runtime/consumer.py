@@ -29,6 +29,8 @@ from libs.runtime.subscription import CheckpointPolicy, Every, Subscription, Tim
 
 FETCH_SECONDS = 0.1
 REVOKE_SECONDS = 10.0
+FAST_PACE, FAST_TURN_MS = 10.0, 100
+"""From this pace of the market on, turns are so many milliseconds of the machine apart."""
 UNCOMMITTED_OUTPUT_MS = 1000
 """How long an atomic group's output may wait for its transaction to end."""
 
@@ -76,6 +78,7 @@ class ConsumerLoop:
             stamping.current,
         )
         self._handling = asyncio.Lock()
+        self._turned_ms = 0
         self._caught_up = CaughtUp(bus)
         self._is_stopping = False
         self._consumer: Consumer | None = None
@@ -290,9 +293,17 @@ class ConsumerLoop:
         every = self.subscription.timed
         if isinstance(every, Every) and not self._is_stopping:
             now_ms = self._clock.now_ms()
-            if every.is_due(now_ms):
+            if every.is_due(now_ms) and not self._is_turn_too_soon():
                 async with self._handling:
                     await self._act_now(every, now_ms)
+
+    def _is_turn_too_soon(self) -> bool:
+        """Return whether a market that is played very fast would take up all of the machine."""
+        now_ms = monotonic_ms()
+        if self._clock.pace > FAST_PACE and now_ms - self._turned_ms < FAST_TURN_MS:
+            return True
+        self._turned_ms = now_ms
+        return False
 
     async def _act_now(self, every: Every, now_ms: int) -> None:
         emitter = self._emitter

@@ -24,9 +24,14 @@ OVERDUE_MS = 30_000
 
 @dataclass(slots=True)
 class AccountWatch:
-    """When the account is read; `reconciler` has what was found."""
+    """When the account is read; `reconciler` has what was found.
+
+    Where the market is played faster than the machine's time, `pace` is how much: the times between
+    two reads are the machine's, since the broker limits requests by it.
+    """
 
     reconciler: Reconciler = field(default_factory=Reconciler)
+    pace: float = 1.0
     _due_ms: int = 0
     _asked_ms: int | None = None
     _reconnects: int = 0
@@ -36,7 +41,7 @@ class AccountWatch:
         """Return a read of the account if one is due; `reconnects` counts those of the venue."""
         if reconnects != self._reconnects:
             self._reconnects, self._due_ms = reconnects, now_ms
-        is_asked = self._asked_ms is not None and now_ms - self._asked_ms < OVERDUE_MS
+        is_asked = self._asked_ms is not None and now_ms - self._asked_ms < self._scaled(OVERDUE_MS)
         if is_asked or now_ms < self._due_ms:
             return ()
         self._asked_ms = now_ms
@@ -50,7 +55,7 @@ class AccountWatch:
         """Note that the account could not be read; it is tried again, less and less often."""
         self._fails += 1
         self._asked_ms = None
-        self._due_ms = now_ms + min(EVERY_MS, AGAIN_MS << min(self._fails - 1, 6))
+        self._due_ms = now_ms + self._scaled(min(EVERY_MS, AGAIN_MS << min(self._fails - 1, 6)))
 
     def on_snapshot(
         self, snapshot: AccountSnapshot, ours: tuple[OurContract, ...], now_ms: int
@@ -59,5 +64,8 @@ class AccountWatch:
         self._asked_ms, self._fails = None, 0
         found = self.reconciler.on_snapshot(snapshot, ours, now_ms)
         is_open = any(isinstance(one, Unconfirmed) for one in found)
-        self._due_ms = now_ms + (AGAIN_MS if is_open else EVERY_MS)
+        self._due_ms = now_ms + self._scaled(AGAIN_MS if is_open else EVERY_MS)
         return found
+
+    def _scaled(self, span_ms: int) -> int:
+        return round(span_ms * max(1.0, self.pace))
