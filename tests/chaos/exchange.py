@@ -90,6 +90,8 @@ class Exchange:
         self.seen = Seen()
         self.is_planned: Callable[[str], bool] = lambda _: True
         self.no_session_until_ms = self.no_rest_until_ms = 0
+        self.lost_sales = 0
+        """How many sales do not leave for want of a connection."""
         self.is_silent = False
         """Whether the websockets say nothing."""
         self.is_polled = True

@@ -63,8 +63,8 @@ def _bus() -> _Made:
         yield from _many("fetch.before", ("crash", "stop", "pause"), process, 20)
         yield from _many("flush.before", ("late", "slow"), process, 8)
         yield from _many("read.before", ("crash",), process, 5)
-    yield from _many("confirm.before", ("unavailable", "crash"), among=2)
-    yield from _many("confirm.after", ("unavailable", "crash", "pause"), among=2)
+    yield from _many("confirm.before", ("unavailable", "crash"))
+    yield from _many("confirm.after", ("unavailable", "crash", "pause"))
 
 
 def _surroundings() -> _Made:

@@ -35,7 +35,7 @@ class Report:
     """What came of all runs."""
 
     runs: int = 0
-    hit: int = 0
+    hit: Counter[str] = field(default_factory=Counter)
     traded: int = 0
     faults: set[str] = field(default_factory=set)
     violations: int = 0
@@ -46,7 +46,7 @@ class Report:
     def add(self, outcome: Outcome) -> None:
         """Count a run."""
         self.runs += 1
-        self.hit += bool(outcome.happened)
+        self.hit[outcome.fault] += bool(outcome.happened)
         self.traded += outcome.traded
         self.faults.add(outcome.fault)
         for violation in outcome.violations:
@@ -68,7 +68,8 @@ class Report:
             "runs": self.runs,
             "fault_points": len(self.faults),
             "violations": self.violations,
-            "runs_with_the_fault": self.hit,
+            "runs_with_the_fault": self.hit.total(),
+            "faults_that_never_happened": sorted(self.faults - set(+self.hit)),
             "runs_with_orders": self.traded,
             "invariants": {name: self.by_invariant[name] for name in INVARIANTS},
             "first": self.first[:_SHOWN],

@@ -95,6 +95,9 @@ class ExchangeVenue:
             raise OrderNotSent(str(error), needs_login=True) from error
         except BrokerUnavailable as error:
             raise OrderNotSent(str(error)) from error
+        if request.transaction_type == "SELL" and self._exchange.lost_sales:
+            self._exchange.lost_sales -= 1
+            raise OrderNotSent("no connection")
         if not may_send():
             raise OrderNotSent("the order waited too long before it could be sent")
         fields = {name: str(value) for name, value in order_fields(request).items()}

@@ -82,6 +82,8 @@ class Story:
         offered = (1_050 if is_large else 150) if is_thin else 10_000
         dry = random.choice((0, 0, 0, 2, 6))
         is_strict = random.random() < 0.15
+        if fault.point.startswith(("modify.", "confirm.")):
+            move, dry = random.choice(("stop", "by_hand")), 6
         has_stops = random.random() < 0.7
         return cls(move, second, offered, is_large, dry, False, is_strict, has_stops, NOISE)
 
@@ -102,8 +104,12 @@ class Outcome:
 class RefusingStore(ForgetfulStore):
     """A database that takes nothing."""
 
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+
     async def insert(self, table: str, columns: object) -> int:
         """Refuse."""
+        self._plan.happened += 1
         raise StoreUnavailable("no database answers")
 
 
@@ -125,7 +131,12 @@ class World:
         self.market.averages = 30 if self.story.is_strict else 1
         self.exchange = Exchange(self.market, self.clock.now_ms)
         self.house = House(
-            self.cluster, self.exchange, self.plan, f"{fault.name}{seed}", SERVICES, RefusingStore()
+            self.cluster,
+            self.exchange,
+            self.plan,
+            f"{fault.name}{seed}",
+            SERVICES,
+            RefusingStore(self.plan),
         )
         self.house.is_large, self.house.has_stops = self.story.is_large, self.story.has_stops
         self._planned: set[str] = set()
@@ -207,7 +218,12 @@ class World:
         return tag in self._planned
 
     def _disconnect(self, second: int) -> None:
-        """Let no request reach the broker for a while, just before an order fills."""
+        """Let no request reach the broker for a while, just before an order fills.
+
+        For faults of the fence's confirmation an exit is first not sent, and sent again.
+        """
+        if self.fault.point.startswith("confirm.") and second == self.story.move_second:
+            self.exchange.lost_sales = 1
         moments = {"early": SIGNAL_SECOND + 1, "late": self.story.move_second + 1}
         if self.fault.point == "rest" and second == moments[self.fault.effect]:
             self.plan.happened = 1
