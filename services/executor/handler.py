@@ -243,11 +243,11 @@ class ExecutorHandler:
                 await self._carry_on(emit)
 
     def _may_send(self, order: Order, lease: Lease) -> MaySend:
-        """Return what is asked in the moment of the call: the fence, and for an entry no halt."""
+        """Return what is asked in the moment of the call: the fence, and for an entry the risk."""
         if order.plan.leg == "exit":
             return lease.holds
         risk = self._executor.risk
-        return lambda: lease.holds() and risk.halted_because is None
+        return lambda: lease.holds() and not risk.stops_entries
 
     async def _book_at_start(self) -> Sequence[OrderUpdate]:
         """Return the order book; without a session wait for a login, or raise SessionError."""

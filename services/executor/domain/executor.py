@@ -160,7 +160,7 @@ class OptionsExecutor:
         """Go on with timeouts, orders in doubt, and exits that are not done; once a second."""
         self._driven_s = now_ms // 1000
         effects: list[Effect] = [*self._time_out(now_ms), *self._look_up(now_ms)]
-        if self.risk.halted_because is not None:
+        if self.risk.stops_entries:
             effects += self._stop_entries(now_ms)
         return (*effects, *self.closing.due(now_ms), *self.guarding.on_time(now_ms))
 
@@ -216,7 +216,7 @@ class OptionsExecutor:
         if not order.broker_order_id:
             placed = order.placed(broker_order_id, now_ms)
             effects = self.on_event_of_order(order, placed, now_ms)
-        is_unwanted = order.plan.leg == "entry" and self.risk.halted_because is not None
+        is_unwanted = order.plan.leg == "entry" and self.risk.stops_entries
         return (*effects, *self.closing.cancel(order, now_ms)) if is_unwanted else effects
 
     def _on_book_read(self, reply: BookRead, now_ms: int) -> tuple[Effect, ...]:
@@ -445,6 +445,8 @@ class OptionsExecutor:
             self.guarding.on_ended(order, now_ms)
         elif order.has_ended and plan.leg == "exit" and plan.transaction_type == "SELL":
             effects += self.closing.on_ended(order, now_ms)
+        elif order.state == "cancelled" and plan.leg == "exit":  # what it covers is short still
+            self.truth.watch.soon(now_ms)
         effects += self.closing.go_on(plan.position_id, now_ms)
         if plan.leg == "entry" and not self._may_still_hold(plan.position_id):
             kind = SignalRejected if order.state == "rejected" else SignalExpired

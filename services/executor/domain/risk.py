@@ -208,6 +208,11 @@ class RiskBook:
         """Why no new position may be opened; None while trading is not halted."""
         return self._halted_because
 
+    @property
+    def stops_entries(self) -> bool:
+        """Whether entries under way are ended: trading is halted, or the day is lost."""
+        return self._halted_because is not None or self._is_lost
+
     def on_mark(self, event: PositionEvent) -> Breach | None:
         """Note a position; return the limit that the day's loss has reached by it, once a day."""
         self.on_event(event)

@@ -6,6 +6,7 @@ from decimal import Decimal
 from libs.broker.port import Fill
 from libs.events.control import RiskLimitReached
 from libs.events.positions import ExitRequested, PositionClosed, PositionUpdated
+from services.executor.domain.broker_replies import Accepted, ReplyLost
 from services.executor.domain.commands import CancelOrder
 from services.executor.domain.policy import Policy, RiskLimits
 from tests.unit.services.executor.builders import (
@@ -20,6 +21,7 @@ from tests.unit.services.executor.builders import (
     signal,
     ticks,
 )
+from tests.unit.services.executor.test_closing import forget
 from tests.unit.services.executor.test_exits import BIG, POSITION, holding, leave
 from tests.unit.services.executor.test_guarding import confirm, guarded, stops, tick
 from tests.unit.services.executor.venue import Trading
@@ -257,3 +259,40 @@ def test_a_clock_that_jumped_ahead_and_back_does_not_stop_the_guarding() -> None
     trading.fill(entry.tag, entry.quantity)
     trading.pass_time(5)
     assert len(stops(trading)) == 1
+
+
+def test_a_slice_in_doubt_does_not_keep_the_others_from_being_repriced() -> None:
+    trading = holding(BIG)
+    leave(trading)
+    first, second = trading.venue.open_orders("SELL")
+    trading.is_book_readable = False
+    del trading.venue.orders[second.request.tag]
+    lost = forget(trading, second.request.tag)
+    trading.carry(trading.executor.on_reply(ReplyLost(lost, "timeout"), trading.now_ms))
+    assert lost.state == "unresolved"
+    for _ in range(5):
+        trading.now_ms += 1000
+        tick(trading, fall=5)
+        trading.pass_time(1)
+    assert first.modifications + first.is_cancel_asked > 0
+
+
+def test_an_entry_that_is_accepted_after_the_day_was_lost_is_cancelled_at_once() -> None:
+    trading = Trading(list_chain(make_executor()))
+    trading.executor.on_event(signal(), trading.now_ms)  # its request is under way
+    (order,) = trading.executor.blotter.working()
+    trading.hear(position(2, PositionUpdated, unrealised="-60000", net="-500"))
+    effects = trading.executor.on_reply(Accepted(order, "kite-1"), trading.now_ms)
+    assert any(isinstance(one, CancelOrder) for one in effects)
+
+
+def test_a_purchase_that_covers_and_did_not_fill_is_sent_again_soon() -> None:
+    trading = oversold()
+    trading.pass_time(5)
+    (cover,) = trading.venue.open_orders("BUY")
+    trading.pass_time(16)
+    assert cover.is_cancel_asked
+    trading.confirm_cancel(cover.request.tag)
+    trading.pass_time(6)
+    (again,) = trading.venue.open_orders("BUY")
+    assert again.request.quantity == -held(trading)
