@@ -91,5 +91,8 @@ def test_every_endpoint_is_described(executor: Served) -> None:
     api = schemathesis.openapi.from_url(f"{executor.url}/openapi.json")
     assert set(api.raw_schema["paths"]) == {
         *("/health/live", "/health/ready", "/metrics", "/info"),
-        *(f"/control/{name}" for name in ("state", "halt", "resume", "mode", "exit")),
+        *(
+            f"/control/{name}"
+            for name in ("state", "reconciliation", "halt", "resume", "mode", "exit")
+        ),
     }
