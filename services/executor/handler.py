@@ -11,7 +11,7 @@ next event, `finish` or reply of the broker continues with the rest.
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 from libs.broker.errors import SessionError
 from libs.broker.port import MaySend, OrderUpdate, Venue
@@ -36,10 +36,14 @@ SESSION_SECONDS = 1.0
 
 
 class Lease:
-    """Until when this executor may call the broker, having just heard that it holds the fence."""
+    """Until when this executor may call the broker, having heard that it holds the fence.
 
-    def __init__(self) -> None:
-        self._begun_ms = monotonic_ms()
+    It begins when that was asked, not when it was heard: a process that was paused in between must
+    not take an old answer for a new one.
+    """
+
+    def __init__(self, asked_ms: int) -> None:
+        self._begun_ms = asked_ms
 
     def holds(self) -> bool:
         """Return whether the broker may be called now; from any thread."""
@@ -231,16 +235,20 @@ class ExecutorHandler:
     async def _place_planned(self, emit: Emit) -> None:
         """Wait until all plans are acknowledged, then send their orders one by one."""
         while acknowledged := len(self._planned):
-            await self._bus.flush()
-            lease = Lease()
+            lease = await self._leased(self._bus.flush)
             for _ in range(acknowledged):
                 if self._planned[0].is_again or not lease.holds():
-                    await self._bus.confirm()
-                    lease = Lease()
+                    lease = await self._leased(self._bus.confirm)
                 request = self._planned.popleft()
                 await self._desk.submit(request, self._may_send(request.order, lease))
                 self._note_replies()
                 await self._carry_on(emit)
+
+    async def _leased(self, ask: Callable[[], Awaitable[None]]) -> Lease:
+        """Ask the bus for an acknowledgement that shows who holds the fence."""
+        asked_ms = monotonic_ms()
+        await ask()
+        return Lease(asked_ms)
 
     def _may_send(self, order: Order, lease: Lease) -> MaySend:
         """Return what is asked in the moment of the call: the fence, and for an entry the risk."""

@@ -70,6 +70,19 @@ def booked(order: Order, closed: Closed) -> tuple[OrderEvent, ...]:
         tag=order.plan.tag,
         status="COMPLETE",
         at_ms=closed.at_ms,
-        fills=(Fill(closed.fill_id, closed.quantity, closed.price, closed.at_ms),),
+        fills=(Fill(_part_of(closed.fill_id, order), closed.quantity, closed.price, closed.at_ms),),
     )
     return order.on_update(update)
+
+
+_PART = "#"
+
+
+def _part_of(fill_id: str, order: Order) -> str:
+    """Return the id of a part of a trade: one trade may close units of several positions."""
+    return f"{fill_id}{_PART}{order.plan.tag}"
+
+
+def trade_of(fill_id: str) -> str:
+    """Return the id of the trade of which a booked fill is a part."""
+    return fill_id.partition(_PART)[0]

@@ -7,6 +7,7 @@ from itertools import groupby
 
 from libs.events.orders import OrderPlanned
 from services.executor.domain.blotter import Blotter
+from services.executor.domain.bookings import trade_of
 from services.executor.domain.order import Order
 from services.executor.domain.reconciliation import ContractKey, OurContract, OurOrder, TradeId
 
@@ -93,6 +94,6 @@ def _booked(orders: Iterable[Order]) -> dict[TradeId, int]:
     for order in orders:
         if order.plan.is_booking:
             for fill in order.fills.values():
-                trade = order.broker_order_id, fill.fill_id
+                trade = order.broker_order_id, trade_of(fill.fill_id)
                 booked[trade] = booked.get(trade, 0) + fill.quantity
     return booked

@@ -10,14 +10,25 @@ from libs.events.signals import ExecutionDecided as Decided
 from libs.events.signals import SignalRejected
 from libs.runtime.testing import ServiceHarness
 from services.executor.domain.plans import position_id_of
+from services.executor.domain.policy import Policy, RiskLimits
 from services.executor.domain.reconciliation import Agree
-from tests.unit.services.executor.builders import LOT, NOW, chain_listed, chain_rows, signal, ticks
+from tests.unit.services.executor.builders import (
+    LOT,
+    NOW,
+    chain_listed,
+    chain_rows,
+    list_chain,
+    make_executor,
+    signal,
+    ticks,
+)
 from tests.unit.services.executor.test_closing import alerts
 from tests.unit.services.executor.test_exits import entered, holding, leave
 from tests.unit.services.executor.test_service import in_paper
 from tests.unit.services.executor.venue import Trading
 
 POSITION = position_id_of(signal().signal_id)
+TWO_AT_ONCE = Policy(limits=RiskLimits(positions_per_underlying=2))
 
 
 def held(trading: Trading) -> int:
@@ -59,7 +70,8 @@ def test_a_position_that_was_closed_by_hand_is_booked_from_the_brokers_trade_onc
     assert len(bookings(trading)) == 1
     (sale,) = [one for one in trading.all(OrderFilled) if one.leg == "exit"]
     assert (sale.fill_price, sale.fill_quantity) == (Decimal("131.50"), quantity_of(trading))
-    assert (sale.fill_id, sale.broker_order_id) == ("hand-1", "order-by-hand-1")
+    assert sale.fill_id.startswith("hand-1#")
+    assert sale.broker_order_id == "order-by-hand-1"
     assert (plan.reason, held(trading)) == ("manual", 0)
     assert trading.venue.open_orders("SELL") == [], "a booking is never sent"
 
@@ -190,3 +202,22 @@ def test_a_sale_by_hand_just_before_ours_is_booked_and_what_ours_oversold_is_bou
     (cover,) = trading.venue.open_orders("BUY")
     trading.fill(cover.request.tag, quantity_of(trading))
     assert (held(trading), trading.venue.net + trading.by_hand) == (0, 0)
+
+
+def test_a_sale_by_hand_that_closes_two_positions_is_booked_to_each_under_an_id_of_its_own() -> (
+    None
+):
+    trading = Trading(list_chain(make_executor(policy=TWO_AT_ONCE)))
+    for number in (1, 2):
+        trading.hear(signal(number))
+    entries = trading.plans("entry")
+    assert len({one.contract for one in entries}) == 1
+    for one in entries:
+        trading.fill(one.tag, one.quantity)
+    trading.sell_by_hand(sum(one.quantity for one in entries), "131.50")
+    trading.pass_time(70)
+    sales = [one for one in trading.all(OrderFilled) if one.leg == "exit"]
+    assert {one.position_id for one in sales} == {one.position_id for one in entries}
+    assert len({one.fill_id for one in sales}) == 2
+    trading.pass_time(70)
+    assert len([one for one in trading.all(OrderFilled) if one.leg == "exit"]) == 2
