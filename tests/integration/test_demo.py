@@ -14,6 +14,11 @@ from libs.store.store import StoreAddress
 from tests.integration.commands import alphastocks, events_of, settings_file, summary_of
 
 MUHURAT = "2025-10-21"
+NEAR_EXPIRY = {
+    f"ALPHASTOCKS_{section}__BEFORE_SETTLEMENT_DAYS": "0"
+    for section in ("EXECUTOR__ENTRY", "POSITION__EXITS")
+}
+"""Options on shares trade too, although they are settled in shares a week later."""
 FIGURES = (
     "ticks",
     "ticks_rejected",
@@ -40,7 +45,14 @@ def played(
     """Run `alphastocks demo` in a folder of its own and return the folder and what it said."""
     folder = tmp_path_factory.mktemp("demo")
     command = [str(Path(sys.executable).with_name("alphastocks")), "demo", "--date", MUHURAT]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command,
+        cwd=folder,
+        env=os.environ | NEAR_EXPIRY,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     return folder, done
 
 
