@@ -17,7 +17,8 @@ class Holding:
 
     `guarding` are those in stops that rest at the exchange. `sold` is less what was bought back of
     an oversold position. `doubtful` is the part of `buying` whose orders are in doubt: whether they
-    are at the broker is not known.
+    are at the broker is not known. `sold_unasked` is the part of `sold` that no exit request asked
+    for: by a stop at the exchange, by hand, by the broker.
     """
 
     bought: int
@@ -26,6 +27,7 @@ class Holding:
     buying: int
     doubtful: int = 0
     guarding: int = 0
+    sold_unasked: int = 0
 
     @property
     def buying_surely(self) -> int:
@@ -130,6 +132,7 @@ class Blotter:
             ),
             guarding=sum(o.working_quantity + o.stray_quantity for o in exits if o.is_stop),
             buying=sum(order.working_quantity + order.stray_quantity for order in entries),
+            sold_unasked=sum(o.filled_quantity for o in exits if o.closes_unasked),
             doubtful=sum(o.working_quantity for o in entries if o.state == "unresolved"),
         )
 

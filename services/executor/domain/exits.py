@@ -32,5 +32,6 @@ class ExitRequests:
         if self.leading.lots is None:
             return holding.sellable
         lots = sum(one.lots or 0 for one in self._requests.values())
-        wanted = lots * lot_size - holding.sold - holding.selling
+        asked_for = holding.sold - holding.sold_unasked + holding.selling
+        wanted = lots * lot_size - asked_for
         return max(0, min(wanted, holding.sellable))

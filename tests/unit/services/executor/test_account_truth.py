@@ -221,3 +221,12 @@ def test_a_sale_by_hand_that_closes_two_positions_is_booked_to_each_under_an_id_
     assert len({one.fill_id for one in sales}) == 2
     trading.pass_time(70)
     assert len([one for one in trading.all(OrderFilled) if one.leg == "exit"]) == 2
+
+
+def test_an_exit_of_some_lots_sells_them_beside_what_was_sold_by_hand_before() -> None:
+    trading = holding()
+    trading.sell_by_hand(LOT, "90.00")
+    trading.pass_time(70)
+    leave(trading, lots=1)
+    (sale,) = trading.venue.open_orders("SELL")
+    assert sale.request.quantity == LOT
