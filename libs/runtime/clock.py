@@ -58,13 +58,18 @@ class WallClock:
         """Ignore the past."""
 
 
+OWN_PACE = 60.0
+"""How many times the machine's time a feed's clock goes by itself at most."""
+
+
 class FeedClock:
     """The highest exchange time seen, plus the machine's time since then × `pace`; never goes back.
 
     By itself it goes on until AFTER_CLOSE_MS after the last close of the stamp's day, so a dead
     feed stops neither square-off nor timeouts, and the night does not pass in between. On a day
     without a known session, and with pace 0 (replay, demo, backtest), the stamps alone are the
-    time. It is 0 before the first stamp.
+    time. It is 0 before the first stamp. A market that is played very fast moves it by its stamps:
+    by itself it goes at most OWN_PACE times the machine's time, or what is on its way would be old.
     """
 
     def __init__(self, pace: float = 0.0, monotonic: Callable[[], int] = monotonic_ms) -> None:
@@ -83,7 +88,7 @@ class FeedClock:
     def now_ms(self) -> int:
         """Return the feed's time."""
         if self._stamp_ms < self._ends_ms:
-            passed_ms = int((self._monotonic() - self._stamped_at) * self.pace)
+            passed_ms = int((self._monotonic() - self._stamped_at) * min(self.pace, OWN_PACE))
             self._shown_ms = max(self._shown_ms, min(self._stamp_ms + passed_ms, self._ends_ms))
         return self._shown_ms
 

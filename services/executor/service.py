@@ -158,7 +158,7 @@ def make_service(
     executor.too_old = lambda now_ms: oldest(
         parts.stamps.of_current(), now_ms, budgets, parts.clock.pace
     )
-    executor.truth.watch.pace = parts.clock.pace
+    executor.truth.watch.pace = executor.guarding.pace = parts.clock.pace
     executor.guarding.is_on = policy.resting_stop.is_on and venue.may_lose_replies
     handler = ExecutorHandler(
         executor, venue, parts.bus, parts.clock, parts.waiting if waits else None, in_turn=in_turn

@@ -87,7 +87,7 @@ def without_the_net_quantity() -> Iterator[None]:
     ) -> int:
         return PLENTY
 
-    with _replaced(Closing, "_held", held):
+    with _replaced(Closing, "free_units", held):
         yield
 
 

@@ -51,6 +51,7 @@ class Guarding:
     rules: RestingStopRules
     modifications: int
     is_on: bool = False
+    pace: float = 1.0
     _stops: dict[Slice, RestingStop] = field(default_factory=dict)
     _looked_s: int = -1
 
@@ -94,13 +95,17 @@ class Guarding:
         reason = order.reason or "the exchange has ended it"
         for key, stop in self._stops.items():
             if key[0] == order.plan.position_id:
-                stop.on_refused(reason, now_ms)
+                stop.on_refused(reason, self._machine_ms(now_ms))
 
     def on_unchanged(self, order: Order, reason: str, now_ms: int) -> None:
         """Note that a change of a stop was refused."""
         for key, stop in self._stops.items():
             if key[0] == order.plan.position_id:
-                stop.on_refused(reason, now_ms)
+                stop.on_refused(reason, self._machine_ms(now_ms))
+
+    def _machine_ms(self, now_ms: int) -> int:
+        """Return a time by which stops are awaited: a fast market does not make replies faster."""
+        return round(now_ms / max(1.0, self.pace))
 
     def _held(self, orders: Sequence[Order]) -> int:
         holding = self.blotter.holding(orders[0].plan.position_id)
@@ -121,7 +126,7 @@ class Guarding:
             stop = self._stops.setdefault(key, RestingStop(self.rules))
             wanted = self._wanted(entry, quantity, now_ms)
             shown = None if stands is None else self._shown(stands)
-            for move in stop.on_time(wanted, shown, now_ms):
+            for move in stop.on_time(wanted, shown, self._machine_ms(now_ms)):
                 effects += self._moved(entry, stands, move, now_ms)
         return effects
 

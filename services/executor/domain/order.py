@@ -81,6 +81,8 @@ class Order:
     trigger_price: Decimal = field(init=False)
     quantity: int = field(init=False)
     """The units of the order at the broker: the plan's until a stop is changed."""
+    is_end_told: bool = False
+    """Whether an event has told its end, where fills alone do not."""
     _before_change: tuple[Decimal, Decimal, int] | None = None
     awaits_trigger: bool | None = None
     """Of a stop at the broker: whether its trigger was not reached; None: not told yet."""
@@ -162,6 +164,7 @@ class Order:
             is_unknown = event.reason == GIVEN_UP or not self.broker_order_id
             self.is_given_up |= isinstance(event, OrderCancelled) and is_unknown
             self.reason = event.reason or self.reason
+            self.is_end_told |= isinstance(event, OrderCancelled | OrderRejected)
             self._move(_STATE_OF[type(event)])
 
     def _add_fill(self, event: OrderFilled) -> None:
@@ -263,7 +266,14 @@ class Order:
         ending = None if is_stray else self._ending(update)
         if ending is not None:
             self._add(ending, news)
+        if not is_stray and self._is_complete_with_less(update):
+            self._add(self.cancelled("complete with what it was changed to", update.at_ms), news)
         return tuple(news)
+
+    def _is_complete_with_less(self, update: OrderUpdate) -> bool:
+        """Whether it is complete with fewer units than planned, and no event has told that."""
+        is_less = self._own_quantity < self.plan.quantity
+        return update.status == "COMPLETE" and bool(self.fills) and is_less and not self.is_end_told
 
     def _learn(self, update: OrderUpdate) -> None:
         """Take the quantity that the broker has: a change that we asked for may have been lost."""
