@@ -111,7 +111,8 @@ def _measure(
     measured.working.set(len(working))
     measured.unresolved.set(sum(order.state == "unresolved" for order in working))
     age_ms = executor.truth.watch.reconciler.age_ms(now_ms)
-    measured.reconciliation_age.set(0 if age_ms is None else age_ms / 1000)
+    pace = max(1.0, executor.truth.watch.pace)  # of the machine: so it is read
+    measured.reconciliation_age.set(0 if age_ms is None else age_ms / 1000 / pace)
     measured.quarantined.set(len(risk.quarantined))
     measured.day_loss.set(float(risk.day_loss))
     measured.day_loss_limit.set(float(risk.capital * risk.limits.daily_loss))
