@@ -33,7 +33,9 @@ SETTINGS = """
 [ingest]
 history = { days = 5, intervals = ["1m", "15m"] }
 [executor]
-entry = { min_expected_move = 0.0 }
+entry = { min_expected_move = 0.0, before_settlement_days = 0 }
+[position]
+exits = { before_settlement_days = 0 }
 [[strategy.strategies]]
 name = "ma_crossover"
 parameters = { interval = "1m", fast = 3, slow = 8, target_percent = 0.2, stop_percent = 0.1 }
