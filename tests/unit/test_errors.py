@@ -23,6 +23,7 @@ NOT_FOR_PEOPLE = {
     "services.local.backtest.options.listing.NotListed": "becomes the refusal of a signal",
     "services.local.strategy_files.trial._Failed": "becomes a check that failed",
     "services.simulator.domain.errors.KiteError": "becomes a reply in Kite's words",
+    "services.simulator.in_process.ConnectionLost": "is what a client in the process is told",
 }
 
 

@@ -201,7 +201,7 @@ def test_an_order_is_in_doubt_for_longer_than_its_request_may_take() -> None:
     values = nested("executor.orders.doubt_ms", 5000)
     LocalSettings(**values)
     values["executor"]["venue"] = "simulator"
-    with pytest.raises(ValidationError, match="write more than 5000"):
+    with pytest.raises(ValidationError, match="write more than 7000"):
         LocalSettings(**values)
 
 
@@ -233,7 +233,7 @@ def test_a_doubt_is_compared_with_a_request_also_where_the_command_chooses_the_v
     with pytest.raises(SettingsError, match=f"^executor.orders.doubt_ms: {doubt_ms} ends before"):
         short.for_demo()
     short.in_paper()
-    LocalSettings(**nested("executor.orders.doubt_ms", 5001)).for_demo()
+    LocalSettings(**nested("executor.orders.doubt_ms", 7001)).for_demo()
 
 
 def test_a_settings_file_is_refused_in_one_line_with_its_name(tmp_path: Path) -> None:
