@@ -218,8 +218,7 @@ class AccountTruth:
                 yield entry
 
     def _held(self, entry: OrderPlanned) -> int:
-        holding = self.blotter.holding(entry.position_id)
-        return holding.bought - holding.sold
+        return self.blotter.holding(entry.position_id).held
 
     def _last_price(self, found: Correct) -> Decimal | None:
         """Return the intrinsic value at expiry, else the last price; None where it is not known."""

@@ -30,6 +30,11 @@ class Holding:
     sold_unasked: int = 0
 
     @property
+    def held(self) -> int:
+        """Units held, negative if more was sold than bought."""
+        return self.bought - self.sold
+
+    @property
     def buying_surely(self) -> int:
         """Units in entries that are known to work."""
         return self.buying - self.doubtful

@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from libs.broker.port import Fill, OrderUpdate, Side
-from libs.events.event import identity, utc_from_ms
 from libs.events.orders import OrderEvent, OrderPlanned
-from libs.market.calendar import IST
-from services.executor.domain.order import Order, tag_of
+from services.executor.domain.order import Order
+from services.executor.domain.plans import unasked
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,28 +32,8 @@ class Closed:
 def booking_plan(entry: OrderPlanned, closed: Closed, number: int) -> OrderPlanned:
     """Return the plan that books what was closed; `number` tells bookings of a trade apart."""
     parts = ("booking", closed.broker_order_id, closed.fill_id, number)
-    order_id = identity("Order", entry.signal_id, *parts)
-    at = utc_from_ms(closed.at_ms)
-    envelope = OrderPlanned.after(
-        entry,
-        order_id,
-        occurred_at=at,
-        trading_day=at.astimezone(IST).date(),
-        correlation_id=entry.correlation_id,
-    )
-    details = entry.details
-    details.update(
-        {
-            "order_id": order_id,
-            "tag": tag_of(order_id),
-            "leg": "exit",
-            "transaction_type": closed.transaction_type,
-            "quantity": closed.quantity,
-        }
-    )
     return OrderPlanned(
-        **envelope,
-        **details,
+        **unasked(entry, parts, closed.transaction_type, closed.quantity, closed.at_ms),
         reason=closed.reason,
         order_type="LIMIT",
         price=closed.price,

@@ -52,7 +52,7 @@ class Climbing:
 
     def climb(self, orders: Sequence[Order], now_ms: int) -> tuple[Effect, ...]:
         """Return what the working orders of a sale do now; those in doubt hold no other one up."""
-        orders = [one for one in orders if _is_known(one)] or orders
+        orders = [one for one in orders if one.is_at_broker] or orders
         plan = orders[0].plan
         left = sum(one.working_quantity for one in orders)
         working = self._working(orders[-1], left)
@@ -91,7 +91,7 @@ class Climbing:
             price=order.price,
             left=left,
             modifications_left=max(0, self.modifications - order.modifications),
-            is_changing=not _is_known(order) or order.cancel_asked_ms is not None,
+            is_changing=not order.is_at_broker or order.cancel_asked_ms is not None,
         )
 
     def _moved(self, order: Order, move: Move, now_ms: int) -> tuple[Effect, ...]:
@@ -110,8 +110,3 @@ class Climbing:
             order.alert(f"{one.reason}; {one.left} units are left", now_ms, "ladder", now_ms)
             for one in alerts
         )
-
-
-def _is_known(order: Order) -> bool:
-    """Whether an order is at the broker for certain."""
-    return bool(order.broker_order_id) and order.state != "unresolved"

@@ -30,9 +30,9 @@ from services.executor.domain.broker_replies import (
     ContractRead,
     NotCancelled,
     NotSent,
-    Refused,
     Reply,
     ReplyLost,
+    ReplyOfOrder,
     Unchanged,
 )
 from services.executor.domain.climbing import Climbing
@@ -189,7 +189,7 @@ class OptionsExecutor:
 
     def _on_reply_of_order(
         self,
-        reply: Accepted | Refused | Unchanged | NotCancelled | NotSent | ReplyLost,
+        reply: ReplyOfOrder,
         now_ms: int,
     ) -> tuple[Effect, ...]:
         order = reply.order

@@ -92,13 +92,10 @@ class Guarding:
         is_at_our_wish = order.cancel_asked_ms is not None or order.is_given_up
         if order.state == "filled" or (order.state == "cancelled" and is_at_our_wish):
             return
-        reason = order.reason or "the exchange has ended it"
-        for key, stop in self._stops.items():
-            if key[0] == order.plan.position_id:
-                stop.on_refused(reason, self._machine_ms(now_ms))
+        self.on_unchanged(order, order.reason or "the exchange has ended it", now_ms)
 
     def on_unchanged(self, order: Order, reason: str, now_ms: int) -> None:
-        """Note that a change of a stop was refused."""
+        """Note that a change of a stop was refused, or the stop itself."""
         for key, stop in self._stops.items():
             if key[0] == order.plan.position_id:
                 stop.on_refused(reason, self._machine_ms(now_ms))
@@ -108,8 +105,7 @@ class Guarding:
         return round(now_ms / max(1.0, self.pace))
 
     def _held(self, orders: Sequence[Order]) -> int:
-        holding = self.blotter.holding(orders[0].plan.position_id)
-        return holding.bought - holding.sold
+        return self.blotter.holding(orders[0].plan.position_id).held
 
     def _guard(self, orders: Sequence[Order], now_ms: int) -> list[Effect]:
         """Compare what each slice wants with the stop that stands for it."""
@@ -158,13 +154,12 @@ class Guarding:
         return max(known, default=None)
 
     def _shown(self, order: Order) -> StopOrder:
-        is_known = bool(order.broker_order_id) and order.state != "unresolved"
         return StopOrder(
             quantity=order.working_quantity,
             trigger_price=order.trigger_price,
             price=order.price,
             modifications_left=max(0, self.modifications - order.modifications),
-            is_changing=not is_known or order.cancel_asked_ms is not None,
+            is_changing=not order.is_at_broker or order.cancel_asked_ms is not None,
             is_confirmed=order.awaits_trigger is not None,
             is_triggered=order.awaits_trigger is False,
         )

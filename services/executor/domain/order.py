@@ -103,6 +103,11 @@ class Order:
             self._before_change = None
 
     @property
+    def is_at_broker(self) -> bool:
+        """Whether the broker is known to have it."""
+        return bool(self.broker_order_id) and self.state != "unresolved"
+
+    @property
     def closes_unasked(self) -> bool:
         """Whether its fills close units without a request: a stop, or a booking."""
         return self.is_stop or self.plan.is_booking

@@ -2,8 +2,10 @@
 
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
+from libs.broker.port import Side
 from libs.events.event import identity, utc_from_ms
 from libs.events.orders import Mode, OrderPlanned
 from libs.events.positions import ExitRequested
@@ -129,27 +131,8 @@ def stop_plan(
     entry: OrderPlanned, number: int, quantity: int, levels: StopLevels, now_ms: int
 ) -> OrderPlanned:
     """Return a stop-limit sale that rests at the exchange."""
-    at, order_id = utc_from_ms(now_ms), identity("Order", entry.signal_id, "stop", number)
-    envelope = OrderPlanned.after(
-        entry,
-        order_id,
-        occurred_at=at,
-        trading_day=at.astimezone(IST).date(),
-        correlation_id=entry.correlation_id,
-    )
-    details = entry.details
-    details.update(
-        {
-            "order_id": order_id,
-            "tag": tag_of(order_id),
-            "leg": "exit",
-            "transaction_type": "SELL",
-            "quantity": quantity,
-        }
-    )
     return OrderPlanned(
-        **envelope,
-        **details,
+        **unasked(entry, ("stop", number), "SELL", quantity, now_ms),
         reason="stop_loss",
         order_type="SL",
         price=levels.price,
@@ -162,7 +145,23 @@ def cover_plan(
     entry: OrderPlanned, number: int, quantity: int, limit: Decimal, now_ms: int
 ) -> OrderPlanned:
     """Return a purchase that buys back what was sold of a position and was not held."""
-    at, order_id = utc_from_ms(now_ms), identity("Order", entry.signal_id, "cover", number)
+    return OrderPlanned(
+        **unasked(entry, ("cover", number), "BUY", quantity, now_ms),
+        reason="cover",
+        order_type="LIMIT",
+        price=limit,
+        product=entry.product,
+    )
+
+
+def unasked(
+    entry: OrderPlanned, parts: tuple[object, ...], side: Side, quantity: int, at_ms: int
+) -> dict[str, Any]:
+    """Return envelope and details of a plan that closes units without an exit request.
+
+    `parts` make its id; it belongs to the trading day of `at_ms` (epoch ms).
+    """
+    at, order_id = utc_from_ms(at_ms), identity("Order", entry.signal_id, *parts)
     envelope = OrderPlanned.after(
         entry,
         order_id,
@@ -170,24 +169,15 @@ def cover_plan(
         trading_day=at.astimezone(IST).date(),
         correlation_id=entry.correlation_id,
     )
-    details = entry.details
-    details.update(
-        {
-            "order_id": order_id,
-            "tag": tag_of(order_id),
-            "leg": "exit",
-            "transaction_type": "BUY",
-            "quantity": quantity,
-        }
-    )
-    return OrderPlanned(
+    return {
         **envelope,
-        **details,
-        reason="cover",
-        order_type="LIMIT",
-        price=limit,
-        product=entry.product,
-    )
+        **entry.details,
+        "order_id": order_id,
+        "tag": tag_of(order_id),
+        "leg": "exit",
+        "transaction_type": side,
+        "quantity": quantity,
+    }
 
 
 def slices(quantity: int, lot_size: int, freeze: int) -> tuple[int, ...]:
