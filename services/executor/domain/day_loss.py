@@ -8,6 +8,7 @@ from libs.events.orders import OrderPlanned
 from libs.events.positions import ExitRequested
 from libs.market.calendar import IST
 from libs.market.rupees import rupees
+from services.executor.domain.exits import exit_request
 from services.executor.domain.risk import Breach
 
 
@@ -28,20 +29,4 @@ def loss_reached(breach: Breach, now_ms: int) -> RiskLimitReached:
 
 def exits_of_all(to_close: Iterable[OrderPlanned], now_ms: int) -> tuple[ExitRequested, ...]:
     """Return an exit of each position that is open, or whose entry may still fill."""
-    at = utc_from_ms(now_ms)
-    return tuple(
-        ExitRequested(
-            **ExitRequested.after(
-                plan,
-                plan.position_id,
-                "daily loss",
-                occurred_at=at,
-                trading_day=at.astimezone(IST).date(),
-                correlation_id=plan.correlation_id,
-            ),
-            position_id=plan.position_id,
-            signal_id=plan.signal_id,
-            reason="kill_switch",
-        )
-        for plan in to_close
-    )
+    return tuple(exit_request(plan, "kill_switch", "daily loss", now_ms) for plan in to_close)

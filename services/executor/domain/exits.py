@@ -3,7 +3,10 @@
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from libs.events.positions import ExitRequested
+from libs.events.event import utc_from_ms
+from libs.events.orders import OrderPlanned
+from libs.events.positions import ExitReason, ExitRequested
+from libs.market.calendar import IST
 from services.executor.domain.blotter import Holding
 
 
@@ -35,3 +38,19 @@ class ExitRequests:
         asked_for = holding.sold - holding.sold_unasked + holding.selling
         wanted = lots * lot_size - asked_for
         return max(0, min(wanted, holding.sellable))
+
+
+def exit_request(entry: OrderPlanned, reason: ExitReason, why: str, now_ms: int) -> ExitRequested:
+    """Return the executor's own request to leave a position; `why` makes its id."""
+    at = utc_from_ms(now_ms)
+    envelope = ExitRequested.after(
+        entry,
+        entry.position_id,
+        why,
+        occurred_at=at,
+        trading_day=at.astimezone(IST).date(),
+        correlation_id=entry.correlation_id,
+    )
+    return ExitRequested(
+        **envelope, position_id=entry.position_id, signal_id=entry.signal_id, reason=reason
+    )

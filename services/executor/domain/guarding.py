@@ -12,13 +12,13 @@ from uuid import UUID
 from libs.events.event import utc_from_ms
 from libs.events.instruments import Contract
 from libs.events.orders import OrderPlanned
-from libs.events.positions import ExitRequested
 from libs.market.calendar import IST
 from libs.market.price_limits import option_price_limits
 from services.executor.domain.blotter import Blotter
 from services.executor.domain.broker_replies import ContractRead
 from services.executor.domain.closing import Closing, Freeze
 from services.executor.domain.commands import Effect, ModifyOrder, PlaceOrder, ReadContract
+from services.executor.domain.exits import exit_request
 from services.executor.domain.option_market import OptionMarket
 from services.executor.domain.order import Order
 from services.executor.domain.plans import slices, stop_plan
@@ -173,7 +173,7 @@ class Guarding:
             reason = f"no stop rests at the exchange for {move.quantity} units: {move.why}"
             return (Order(entry).alert(reason, now_ms, "no stop", now_ms),)
         if isinstance(move, HandOver):
-            return (_exit_request(entry, now_ms),)
+            return (exit_request(entry, "stop_loss", "resting stop", now_ms),)
         return () if order is None else self._changed(order, move, now_ms)
 
     def _changed(
@@ -189,21 +189,3 @@ class Guarding:
 
 def _stops_of(orders: Sequence[Order]) -> list[Order]:
     return [one for one in orders if one.is_stop and one.working_quantity]
-
-
-def _exit_request(entry: OrderPlanned, now_ms: int) -> ExitRequested:
-    """Return the request by which the ladder takes over from a stop."""
-    envelope = ExitRequested.after(
-        entry,
-        entry.position_id,
-        "resting stop",
-        occurred_at=utc_from_ms(now_ms),
-        trading_day=utc_from_ms(now_ms).astimezone(IST).date(),
-        correlation_id=entry.correlation_id,
-    )
-    return ExitRequested(
-        **envelope,
-        position_id=entry.position_id,
-        signal_id=entry.signal_id,
-        reason="stop_loss",
-    )
