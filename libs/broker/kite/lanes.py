@@ -43,13 +43,14 @@ class Lane:
         self._budget = budget
         self._first = first
         self._turn = asyncio.Lock()
+        self._waiting = 0
         self._free_threads = asyncio.Semaphore(threads)
         self._threads = ThreadPoolExecutor(threads, f"kite-{name}")
 
     @property
     def is_waiting(self) -> bool:
         """Whether a request waits for its turn."""
-        return self._turn.locked()
+        return self._waiting > 0
 
     async def run(self, call: Callable[[MayLeave], T], may_send: MaySend = always) -> T:
         """Return what the call returns, once its turn has come.
@@ -97,14 +98,18 @@ class Lane:
             raise
 
     async def _take_turn(self) -> int:
-        async with self._turn:
-            # Take a thread first, or the request would be sent later than the limit counts it.
-            await self._free_threads.acquire()
-            try:
-                return await self._take_place()
-            except BaseException:
-                self._free_threads.release()
-                raise
+        self._waiting += 1
+        try:
+            async with self._turn:
+                # Take a thread first, or the request would be sent later than the limit counts it.
+                await self._free_threads.acquire()
+                try:
+                    return await self._take_place()
+                except BaseException:
+                    self._free_threads.release()
+                    raise
+        finally:
+            self._waiting -= 1
 
     async def _take_place(self) -> int:
         loop = asyncio.get_running_loop()

@@ -252,20 +252,37 @@ def test_an_entry_that_waits_is_overtaken_by_what_is_urgent() -> None:
     happened: list[str] = []
 
     async def play() -> None:
-        urgent, entries, _ = lanes_of(rates(Rate(1, 200)))
+        urgent, entries, _ = lanes_of(rates(Rate(1, 400)))
         await entries.run(leaves)
-        waiting = [asyncio.create_task(entries.run(lambda _: happened.append("entry")))]
+        entry = asyncio.create_task(entries.run(lambda _: happened.append("entry")))
         await asyncio.sleep(0.01)
-        waiting += [
+        exits = [
             asyncio.create_task(urgent.run(lambda _: happened.append("exit"))) for _ in range(2)
         ]
-        for _ in range(4):
-            await skip(0.25)
-        await asyncio.gather(*waiting)
+        for one in exits:
+            await skip(0.45)
+            await one
+        await skip(0.45)
+        await entry
         await asyncio.gather(urgent.close(), entries.close())
 
     skipping.run(play())
     assert happened == ["exit", "exit", "entry"]
+
+
+def test_an_urgent_lane_says_that_it_waits_until_the_last_request_has_its_place() -> None:
+    async def play() -> None:
+        urgent, entries, budget = lanes_of(rates(Rate(10, 60_000)), threads=1)
+        exits = [asyncio.create_task(urgent.run(leaves)) for _ in range(3)]
+        await asyncio.sleep(0)
+        while budget.left(0) != {60_000: 7}:
+            assert urgent.is_waiting
+            await asyncio.sleep(0)
+        await asyncio.gather(*exits)
+        assert not urgent.is_waiting
+        await asyncio.gather(urgent.close(), entries.close())
+
+    asyncio.run(play())
 
 
 def test_a_request_that_leaves_late_counts_from_then_on_or_is_kept_back() -> None:
