@@ -1,10 +1,11 @@
 """Kite's market data by request: the instrument dump, historical candles, quotes."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 
-from libs.broker.errors import ReplyUnreadable
+from libs.broker.errors import RateLimited, ReplyUnreadable
 from libs.broker.kite.mapping import Row, epoch_ms
 from libs.broker.kite.rest import KiteRest
 from libs.broker.port.market import HistoricalCandle, LastQuote
@@ -23,33 +24,51 @@ INTERVALS: Mapping[Interval, str] = {
     "day": "day",
 }
 """Interval → its name in Kite's historical calls."""
+TRIES = 4
+"""How often a request is sent that Kite refuses for too many requests: it changes nothing there."""
 
 
 class KiteMarketData:
-    """The port MarketData over Kite's requests; errors are those of KiteRest."""
+    """The port MarketData over Kite's requests; errors are those of KiteRest.
+
+    After a refusal for too many requests it waits as long as Kite asks, and asks again.
+    """
 
     def __init__(self, rest: KiteRest) -> None:
         self._rest = rest
 
     async def instruments(self, exchange: str) -> Sequence[Instrument]:
         """Return the instrument dump of an exchange."""
-        return await self._rest.instruments(exchange)
+        return await _patiently(lambda: self._rest.instruments(exchange))
 
     async def quotes(self, keys: Collection[str]) -> Mapping[str, LastQuote]:
         """Return quotes by `EXCHANGE:tradingsymbol`; unknown keys are left out."""
-        return {key: _read(_quote, row) for key, row in (await self._rest.quote(keys)).items()}
+        rows = await _patiently(lambda: self._rest.quote(keys))
+        return {key: _read(_quote, row) for key, row in rows.items()}
 
     async def candles(
         self, instrument_token: int, interval: Interval, from_at: datetime, to_at: datetime
     ) -> Sequence[HistoricalCandle]:
         """Return candles that open from `from_at` to `to_at`, in as many calls as it takes."""
         asked = INTERVALS[interval]
-        rows = await self._rest.historical(instrument_token, asked, from_at, to_at)
+        rows = await _patiently(
+            lambda: self._rest.historical(instrument_token, asked, from_at, to_at)
+        )
         return [_read(_candle, row) for row in rows]
 
     async def close(self) -> None:
         """Wait for open requests, and close the connections."""
         await self._rest.close()
+
+
+async def _patiently(ask: Callable[[], Awaitable[T]]) -> T:
+    """Return the reply; wait and ask again, TRIES in all, where there are too many requests."""
+    for _ in range(TRIES - 1):
+        try:
+            return await ask()
+        except RateLimited as limited:
+            await asyncio.sleep(limited.retry_after_ms / 1_000)
+    return await ask()
 
 
 def _quote(row: Row) -> LastQuote:

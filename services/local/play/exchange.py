@@ -109,12 +109,17 @@ async def local_exchange(
     var: Path,
     start_ms: int | None = None,
     state: Path | None = None,
+    *,
+    is_lockstep: bool = False,
 ) -> AsyncIterator[LocalExchange]:
     """Serve a seeded day on a free port of this machine and log in to it.
 
     The day begins at `start_ms` (epoch ms; None: its open) with the account of the state file.
+    In lockstep Kite's limits do not apply: they go by the machine's time, the outcome must not.
     """
-    chosen = {"day": on, "seed": seed, "start": None, "state": state, "port": 0}
+    chosen: dict[str, object] = {"day": on, "seed": seed, "start": None, "state": state, "port": 0}
+    if is_lockstep:
+        chosen["limits"] = False
     own = settings.simulator.model_copy(update=chosen)
     exchange = make_exchange(own, synthetic_market(own), start_ms)
     async with SimulatorServer(exchange, own) as server:

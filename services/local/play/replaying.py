@@ -80,7 +80,8 @@ async def play_exchange(
     bus, began = lockstep_bus(settings), time.monotonic()
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(started_bus(bus))
-        local = await stack.enter_async_context(local_exchange(settings, on, seed, var))
+        exchange = local_exchange(settings, on, seed, var, is_lockstep=True)
+        local = await stack.enter_async_context(exchange)
         outcome = await stack.enter_async_context(Outcome(bus))
         system = System(settings, bus, store, local.wiring(settings.ingest))
         await stack.enter_async_context(system)
