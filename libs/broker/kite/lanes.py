@@ -101,15 +101,18 @@ class Lane:
         self._waiting += 1
         try:
             async with self._turn:
-                # Take a thread first, or the request would be sent later than the limit counts it.
-                await self._free_threads.acquire()
-                try:
-                    return await self._take_place()
-                except BaseException:
-                    self._free_threads.release()
-                    raise
+                return await self._take_thread_and_place()
         finally:
             self._waiting -= 1
+
+    async def _take_thread_and_place(self) -> int:
+        # Take a thread first, or the request would be sent later than the limit counts it.
+        await self._free_threads.acquire()
+        try:
+            return await self._take_place()
+        except BaseException:
+            self._free_threads.release()
+            raise
 
     async def _take_place(self) -> int:
         loop = asyncio.get_running_loop()

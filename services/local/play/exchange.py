@@ -117,9 +117,15 @@ async def local_exchange(
     The day begins at `start_ms` (epoch ms; None: its open) with the account of the state file.
     In lockstep Kite's limits do not apply: they go by the machine's time, the outcome must not.
     """
-    chosen: dict[str, object] = {"day": on, "seed": seed, "start": None, "state": state, "port": 0}
-    if is_lockstep:
-        chosen["limits"] = False
+    limits = settings.simulator.limits and not is_lockstep
+    chosen = {
+        "day": on,
+        "seed": seed,
+        "start": None,
+        "state": state,
+        "port": 0,
+        "limits": limits,
+    }
     own = settings.simulator.model_copy(update=chosen)
     exchange = make_exchange(own, synthetic_market(own), start_ms)
     async with SimulatorServer(exchange, own) as server:
