@@ -102,6 +102,7 @@ async def _exits() -> list[float]:
             one.runner.start_tasks()
         await _publish(bus, ticks(_rows(PRICE), at_ms=NOW + 2000))
         await asyncio.sleep(SETTLE_SECONDS)
+        venue.asked.clear()  # it was asked for each contract before its stop was placed
         return [await _one(bus, venue, number) for number in range(POSITIONS)]
 
 
