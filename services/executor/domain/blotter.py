@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from decimal import Decimal
 from uuid import UUID
 
@@ -43,6 +43,9 @@ class Holding:
     def sellable(self) -> int:
         """Units that no order is about to sell: what an exit may send at most."""
         return max(0, self.bought - self.sold - self.selling - self.guarding)
+
+
+_SUMMED = tuple(one.name for one in fields(Holding))
 
 
 @dataclass(slots=True)
@@ -125,21 +128,22 @@ class Blotter:
 
     def holding(self, position_id: UUID) -> Holding:
         """Return what the orders of a position add up to."""
-        entries = [o for o in self.of_position(position_id) if o.plan.leg == "entry"]
-        exits = [o for o in self.of_position(position_id) if o.plan.leg == "exit"]
-        return Holding(
-            bought=sum(order.filled_quantity for order in entries),
-            sold=sum(_sold(order) for order in exits),
-            selling=sum(
-                order.working_quantity + order.stray_quantity
-                for order in exits
-                if order.plan.transaction_type == "SELL" and not order.is_stop
-            ),
-            guarding=sum(o.working_quantity + o.stray_quantity for o in exits if o.is_stop),
-            buying=sum(order.working_quantity + order.stray_quantity for order in entries),
-            sold_unasked=sum(o.filled_quantity for o in exits if o.closes_unasked),
-            doubtful=sum(o.working_quantity for o in entries if o.state == "unresolved"),
-        )
+        sums = dict.fromkeys(_SUMMED, 0)
+        for order in self.of_position(position_id):
+            filled, may_fill = order.filled_quantity, order.working_quantity + order.stray_quantity
+            if order.plan.leg == "entry":
+                sums["bought"] += filled
+                sums["buying"] += may_fill
+                sums["doubtful"] += order.working_quantity if order.state == "unresolved" else 0
+                continue
+            is_sale = order.plan.transaction_type == "SELL"
+            sums["sold"] += filled if is_sale else -filled  # less what is bought back
+            sums["sold_unasked"] += filled if order.closes_unasked else 0
+            if order.is_stop:
+                sums["guarding"] += may_fill
+            elif is_sale:
+                sums["selling"] += may_fill
+        return Holding(**sums)
 
     def average_price(self, position_id: UUID) -> Decimal:
         """Return the average price of a position's bought units, rupees; 0 without any."""
@@ -147,10 +151,3 @@ class Blotter:
         bought = sum(order.filled_quantity for order in entries)
         paid = sum((order.average_price * order.filled_quantity for order in entries), Decimal(0))
         return paid / bought if bought else Decimal(0)
-
-
-def _sold(order: Order) -> int:
-    """Return the units that an exit has sold, negative for what it has bought back."""
-    return (
-        order.filled_quantity if order.plan.transaction_type == "SELL" else -order.filled_quantity
-    )

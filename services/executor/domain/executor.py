@@ -53,6 +53,8 @@ from services.executor.domain.risk import Breach, RiskBook
 
 MODIFICATIONS = 25
 """How often the broker lets an order be changed."""
+GUARDED_AT_ONCE = 20
+"""So many positions' stops are looked at with one batch of ticks: an exit may wait behind it."""
 
 
 @dataclass(slots=True)
@@ -156,13 +158,14 @@ class OptionsExecutor:
             effects += exits_of_all(unasked, now_ms)
         return tuple(effects)
 
-    def _drive(self, now_ms: int) -> tuple[Effect, ...]:
+    def _drive(self, now_ms: int, guarded_at_most: int | None = None) -> tuple[Effect, ...]:
         """Go on with timeouts, orders in doubt, and exits that are not done; once a second."""
         self._driven_s = now_ms // 1000
         effects: list[Effect] = [*self._time_out(now_ms), *self._look_up(now_ms)]
         if self.risk.stops_entries:
             effects += self._stop_entries(now_ms)
-        return (*effects, *self.closing.due(now_ms), *self.guarding.on_time(now_ms))
+        stops = self.guarding.on_time(now_ms, guarded_at_most)
+        return (*effects, *self.closing.due(now_ms), *stops)
 
     def on_reply(self, reply: Reply, now_ms: int) -> tuple[Effect, ...]:
         """React to what came back from the broker for a request."""
@@ -320,8 +323,8 @@ class OptionsExecutor:
         self.market.on_ticks(batch)
         snapshots = self.market.snapshots(now_ms, batch.trading_day)
         if now_ms // 1000 <= self._driven_s:
-            return snapshots
-        return (*snapshots, *self._drive(now_ms))
+            return (*snapshots, *self.guarding.on_time(now_ms, GUARDED_AT_ONCE))
+        return (*snapshots, *self._drive(now_ms, GUARDED_AT_ONCE))
 
     def _on_signal(self, signal: SignalGenerated, now_ms: int) -> tuple[Effect, ...]:
         """Decide once; the decision comes last, since it marks the signal as decided."""

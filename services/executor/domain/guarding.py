@@ -4,17 +4,20 @@ Each slice of a position has a stop of its own. While a position is being left t
 cancelled and awaited first. What a stop has filled needs no request of ours.
 """
 
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from decimal import Decimal
+from typing import Self
 from uuid import UUID
 
 from libs.events.event import utc_from_ms
 from libs.events.instruments import Contract
 from libs.events.orders import OrderPlanned
 from libs.market.calendar import IST
-from libs.market.price_limits import option_price_limits
-from services.executor.domain.blotter import Blotter
+from libs.market.price_limits import PriceReach, option_price_limits
+from services.executor.domain.blotter import Blotter, Holding
 from services.executor.domain.broker_replies import ContractRead
 from services.executor.domain.closing import Closing, Freeze
 from services.executor.domain.commands import Effect, ModifyOrder, PlaceOrder, ReadContract
@@ -54,18 +57,25 @@ class Guarding:
     pace: float = 1.0
     _stops: dict[Slice, RestingStop] = field(default_factory=dict)
     _looked_s: int = -1
+    _waiting: deque[Sequence[Order]] = field(default_factory=deque)
 
-    def on_time(self, now_ms: int) -> tuple[Effect, ...]:
-        """Place, move, cancel and replace stops, once in each second."""
-        if not self.is_on or now_ms // 1000 == self._looked_s:
+    def on_time(self, now_ms: int, at_most: int | None = None) -> tuple[Effect, ...]:
+        """Place, move, cancel and replace stops: each position's once in each second.
+
+        `at_most` is how many positions are looked at now; the others wait for the next call.
+        """
+        if not self.is_on:
             return ()
-        self._looked_s = now_ms // 1000
-        guarded = [
-            orders
-            for orders in self.blotter.positions()
-            if self._held(orders) > 0 or _stops_of(orders)
-        ]
-        return tuple(effect for orders in guarded for effect in self._guard(orders, now_ms))
+        if not self._waiting and now_ms // 1000 != self._looked_s:
+            self._looked_s = now_ms // 1000
+            self._waiting = deque(self.blotter.positions())
+        if not self._waiting:
+            return ()
+        second = _Second.of(now_ms, self.market)
+        effects: list[Effect] = []
+        for _ in range(len(self._waiting) if at_most is None else min(at_most, len(self._waiting))):
+            effects += self._guard(self._waiting.popleft(), second)
+        return tuple(effects)
 
     def on_contract(
         self, entry: OrderPlanned, stop: PlaceStop, reply: ContractRead, now_ms: int
@@ -76,7 +86,8 @@ class Guarding:
         """
         if reply.needs_login:
             return ()
-        wanted = sum(self._sizes(entry, now_ms)) - self.blotter.holding(entry.position_id).guarding
+        holding, day = self.blotter.holding(entry.position_id), _day_of(now_ms)
+        wanted = sum(self._sizes(entry, holding, day)) - holding.guarding
         quantity = min(stop.quantity, wanted)
         if reply.state is not None:
             quantity = min(quantity, self.closing.free_units(entry, reply.state))
@@ -104,13 +115,13 @@ class Guarding:
         """Return a time by which stops are awaited: a fast market does not make replies faster."""
         return round(now_ms / max(1.0, self.pace))
 
-    def _held(self, orders: Sequence[Order]) -> int:
-        return self.blotter.holding(orders[0].plan.position_id).held
-
-    def _guard(self, orders: Sequence[Order], now_ms: int) -> list[Effect]:
+    def _guard(self, orders: Sequence[Order], second: "_Second") -> list[Effect]:
         """Compare what each slice wants with the stop that stands for it."""
         entry, standing = orders[0].plan, _stops_of(orders)
-        sizes = self._sizes(entry, now_ms)
+        holding, now_ms = self.blotter.holding(entry.position_id), second.now_ms
+        if holding.held <= 0 and not standing:
+            return []
+        sizes = self._sizes(entry, holding, second.day)
         effects: list[Effect] = []
         for order in standing:
             if order.cancel_asked_ms is not None:  # again, if that request was lost
@@ -119,32 +130,29 @@ class Guarding:
             quantity = sizes[number] if number < len(sizes) else 0
             stands = standing[number] if number < len(standing) else None
             key = entry.position_id, number
-            stop = self._stops.setdefault(key, RestingStop(self.rules))
-            wanted = self._wanted(entry, quantity, now_ms)
+            stop = self._stops.get(key) or self._stops.setdefault(key, RestingStop(self.rules))
+            wanted = self._wanted(entry, quantity, second)
             shown = None if stands is None else self._shown(stands)
             for move in stop.on_time(wanted, shown, self._machine_ms(now_ms)):
                 effects += self._moved(entry, stands, move, now_ms)
         return effects
 
-    def _sizes(self, entry: OrderPlanned, now_ms: int) -> tuple[int, ...]:
+    def _sizes(self, entry: OrderPlanned, holding: Holding, day: date) -> tuple[int, ...]:
         """Return the units of each stop; none while the position is being left."""
-        holding = self.blotter.holding(entry.position_id)
-        units = holding.bought - holding.sold - holding.selling
+        units = holding.held - holding.selling
         if units <= 0 or self.closing.is_leaving(entry.position_id):
             return ()
-        day = utc_from_ms(now_ms).astimezone(IST).date()
         return slices(units, entry.contract.lot_size, self.freeze(entry.contract, day))
 
-    def _wanted(self, entry: OrderPlanned, quantity: int, now_ms: int) -> Wanted:
+    def _wanted(self, entry: OrderPlanned, quantity: int, second: "_Second") -> Wanted:
         contract = entry.contract
-        gap = option_price_limits(utc_from_ms(now_ms).astimezone(IST).date()).stop_gap
         return Wanted(
             quantity=quantity,
             stop=self.risk.stop_loss_of(entry.position_id) or entry.stop_loss,
             tick_size=contract.tick_size,
-            gap=gap,
-            last_price=self._price(contract, now_ms),
-            may_rest=self.market.is_open(now_ms),
+            gap=second.gap,
+            last_price=self._price(contract, second.now_ms),
+            may_rest=second.may_rest,
         )
 
     def _price(self, contract: Contract, now_ms: int) -> Decimal | None:
@@ -189,3 +197,22 @@ class Guarding:
 
 def _stops_of(orders: Sequence[Order]) -> list[Order]:
     return [one for one in orders if one.is_stop and one.working_quantity]
+
+
+@dataclass(frozen=True, slots=True)
+class _Second:
+    """What is the same for all stops in a second: the exchange's gap, and whether it is open."""
+
+    now_ms: int
+    day: date
+    gap: PriceReach
+    may_rest: bool
+
+    @classmethod
+    def of(cls, now_ms: int, market: OptionMarket) -> Self:
+        day = _day_of(now_ms)
+        return cls(now_ms, day, option_price_limits(day).stop_gap, market.is_open(now_ms))
+
+
+def _day_of(now_ms: int) -> date:
+    return utc_from_ms(now_ms).astimezone(IST).date()

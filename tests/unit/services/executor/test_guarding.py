@@ -262,3 +262,16 @@ def test_a_stop_is_placed_by_our_own_fills_where_the_account_cannot_be_read() ->
     trading.confirm_cancel(first.request.tag)
     trading.pass_time(5)
     assert [one.request.quantity for one in stops(trading)] == [first.request.quantity]
+
+
+def test_positions_that_one_batch_leaves_are_looked_at_with_the_next_of_the_same_second() -> None:
+    trading = Trading(list_chain(make_executor()))
+    guarding = trading.executor.guarding
+    guarding.is_on = True
+    trading.hear(signal())
+    for one in trading.plans("entry"):
+        trading.fill(one.tag, one.quantity)
+    now_ms = trading.now_ms + 1000
+    assert guarding.on_time(now_ms, at_most=0) == ()
+    assert len(guarding.on_time(now_ms, at_most=1)) == 1
+    assert guarding.on_time(now_ms) == (), "each is looked at once a second"
