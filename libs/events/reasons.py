@@ -33,6 +33,7 @@ UNTRADED: Mapping[str, str] = {
     "old_spot": "the underlying's price was too old (chain.index_budget_ms, quote_budget_ms)",
     "old_quotes": "the options' latest quotes were too old (chain.quote_budget_ms)",
     "expiry_is_over": "the options' expiry is over",
+    "clock_off": "this machine's clock was more than 2 s off the exchange's",
     "market_closed": "the exchange was closed",
     "closing_auction": "the closing auction did not take the order",
     "odd_lot": "the quantity was not in whole lots",

@@ -111,6 +111,8 @@ class TickBatch(Event):
     `clock_ms` is the highest exchange time seen on the connection (epoch ms): a watermark for
     every instrument of the partition. A batch without rows only carries the clock. `received_ms`
     is the arrival (epoch ms); `time_is_arrival` is True if the feed has no exchange time.
+    `offset_ms` is how far the clock of ingest's machine is ahead of the exchange's, 0 within a
+    second: `received_ms` is by the exchange's time.
     """
 
     type: Literal["TickBatch"] = "TickBatch"
@@ -121,6 +123,7 @@ class TickBatch(Event):
     clock_ms: Annotated[int, AfterValidator(a_date)]
     received_ms: int
     time_is_arrival: bool = False
+    offset_ms: int = 0
     columns: TickColumns
 
     def timely(self, within_ms: int = 600_000) -> TickColumns:

@@ -2,9 +2,10 @@
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import date, datetime
 from functools import lru_cache
-from typing import Literal, Protocol
+from typing import ClassVar, Literal, Protocol
 
 from libs.market.calendar import IST, load_calendar
 
@@ -40,16 +41,32 @@ class Clock(Protocol):
     def remember(self, event_ms: int) -> None:
         """Note the time of a past event: it is not earlier than that."""
 
+    @property
+    def offset_ms(self) -> int:
+        """How far the machine's clock is ahead of the exchange's; 0 where that does not matter."""
 
+    def correct(self, offset_ms: int) -> None:
+        """Note how far the machine's clock was found to be ahead of the exchange's."""
+
+
+@dataclass(slots=True)
 class WallClock:
-    """The machine's time, for live trading."""
+    """The machine's time, for live trading, without what it is known to be ahead of the exchange's.
 
-    pace = 1.0
-    runs = True
+    Ages are right then, so that stops and exits go on while the machine's clock is off.
+    """
+
+    offset_ms: int = 0
+    pace: ClassVar[float] = 1.0
+    runs: ClassVar[bool] = True
 
     def now_ms(self) -> int:
-        """Return the machine's time."""
-        return time.time_ns() // 1_000_000
+        """Return the machine's time, corrected."""
+        return time.time_ns() // 1_000_000 - self.offset_ms
+
+    def correct(self, offset_ms: int) -> None:
+        """Take this off the machine's time from now on."""
+        self.offset_ms = offset_ms
 
     def observe(self, event_ms: int) -> None:
         """Ignore the feed: the machine's clock runs by itself."""
@@ -71,6 +88,8 @@ class FeedClock:
     time. It is 0 before the first stamp. A market that is played very fast moves it by its stamps:
     by itself it goes at most OWN_PACE times the machine's time, or what is on its way would be old.
     """
+
+    offset_ms = 0
 
     def __init__(self, pace: float = 0.0, monotonic: Callable[[], int] = monotonic_ms) -> None:
         self.pace = pace
@@ -101,6 +120,9 @@ class FeedClock:
         if self.pace > 0:
             self._stamped_at = self._monotonic()
             self._ends_ms = _last_close_ms(_day_of(event_ms)) + AFTER_CLOSE_MS
+
+    def correct(self, offset_ms: int) -> None:
+        """Do nothing: the machine's time of day plays no part."""
 
     def remember(self, event_ms: int) -> None:
         """Advance to `event_ms`, without going on from there."""

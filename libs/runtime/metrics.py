@@ -50,6 +50,10 @@ class FeedMetrics(_Definitions):
         self.age = self._gauge("feed_age_seconds", "Time since the last tick arrived.")
         # 1 during the trading session by the service's clock: a silent feed is an alarm then.
         self.is_open = self._gauge("market_open", "Whether the market is in session.")
+        # How far the machine's clock is ahead of the exchange's: over 2 s no position is opened.
+        self.clock_offset = self._gauge(
+            "clock_offset_seconds", "Machine's clock less the exchange's, 0 within a second."
+        )
         # Frames and ticks of the feed.
         self.frames = self._counter("feed_frames", "Frames taken from the feed.")
         self.ticks = self._counter("feed_ticks", "Ticks taken from the feed.")

@@ -159,6 +159,7 @@ def make_service(
     executor.too_old = lambda now_ms: oldest(
         parts.stamps.of_current(), now_ms, budgets, parts.clock.pace
     )
+    executor.clock_off_ms = lambda: parts.clock.offset_ms
     executor.truth.watch.pace = executor.guarding.pace = parts.clock.pace
     executor.guarding.is_on = policy.resting_stop.is_on and venue.may_lose_replies
     handler = ExecutorHandler(

@@ -12,10 +12,14 @@ from libs.market.instruments import Instrument
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """Ticks that arrived together at `received_ms` (epoch ms). A heartbeat has no rows."""
+    """Ticks that arrived together at `received_ms` (epoch ms). A heartbeat has no rows.
+
+    `offset_ms` is how far the machine's clock is ahead of the exchange's, 0 within a second.
+    """
 
     received_ms: int
     columns: TickColumns
+    offset_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,14 +19,16 @@ from libs.market.instruments import Instrument
 from libs.runtime.brokers.market import connect_market
 from libs.runtime.brokers.registry import BrokerSections
 from libs.runtime.brokers.surroundings import surroundings
-from libs.runtime.clock import ClockKind, WallClock, make_clock
+from libs.runtime.clock import ClockKind, WallClock, make_clock, monotonic_ms
 from libs.runtime.health import LOGIN, Waiting
 from libs.runtime.logs import logger_of
 from libs.runtime.metrics import Metrics
 from libs.runtime.retry import retrying
 from libs.runtime.settings import SettingsError
 from services.ingest.domain.arrival import FeedArrival
+from services.ingest.domain.exchange_clock import ExchangeClock
 from services.ingest.domain.history import FetchedCandles, HistoryRules, batches_of, gaps_of
+from services.ingest.domain.silence import WITH_INDEX_MS, WITHOUT_INDEX_MS, Silence
 from services.ingest.domain.universe import Universe, UniverseError, UniverseRules
 from services.ingest.feed import Backfill, Frame
 from services.ingest.settings import IngestSettings
@@ -42,8 +44,8 @@ T = TypeVar("T")
 class LiveFeed:
     """One trading day at a broker, or at a simulator of one.
 
-    With the wall clock, day and arrival times are those of the wall clock. With the feed's clock
-    (a simulator, at any speed) both follow the exchange's timestamps.
+    With the wall clock, the day is the machine's, and time goes on by itself from the exchange's
+    last stamp. With the feed's clock (a simulator, at any speed) both follow the stamps alone.
     """
 
     market_data: MarketData
@@ -54,6 +56,8 @@ class LiveFeed:
     source: str
     clock: ClockKind = "wall"
     waiting: Waiting = field(default_factory=Waiting)
+    wall_ms: Callable[[], int] = WallClock().now_ms
+    monotonic_ms: Callable[[], int] = monotonic_ms
     frames_taken: int = 0
     _day: date | None = None
     _universe: Universe | None = None
@@ -62,6 +66,9 @@ class LiveFeed:
     _subscribed: frozenset[int] = frozenset()
     _is_stale: bool = False
     _centred_ms: int = 0
+    _is_halted: bool = False
+    _by_wall: ExchangeClock | None = None
+    _by_feed: FeedArrival | None = None
 
     @property
     def trading_day(self) -> date:
@@ -116,19 +123,25 @@ class LiveFeed:
 
     async def frames(self) -> AsyncIterator[Frame]:
         """Yield frames until `ENDS_AFTER_MS` after the last close; heartbeats have no rows."""
-        arrival = self._arrival()
+        arrived, silence = self._arrivals(), self._silence()
         closes = [self.calendar.sessions(name, self.trading_day) for name in ("NSE", "NFO")]
         ends_ms = max(sessions[-1].close_ms for sessions in closes if sessions) + ENDS_AFTER_MS
         await self._recentre(0)
         received_ms = 0
         async with aclosing(self._decoded()) as frames:  # each day has its own connection
             async for decoded in frames:
-                columns = decoded.columns(arrival(TickColumns.empty()))
-                received_ms = arrival(columns)
+                columns = decoded.columns(self._exchange_ms())
+                received_ms = 0 if decoded.is_garbage else arrived(columns)
+                if len(columns):
+                    silence.heard(self.monotonic_ms())
+                    self._is_silent(halted=False)
+                elif silence.is_too_long(self.monotonic_ms(), is_open=self._is_open(received_ms)):
+                    self._is_silent(halted=silence.is_halt)
+                    await self.stream.replace()
                 if received_ms:
                     self._note_spots(columns)
-                    yield Frame(received_ms, columns)
-                if received_ms >= ends_ms:
+                    yield Frame(received_ms, columns, self._offset_ms())
+                if self._is_over(received_ms, ends_ms):
                     return
                 if self._is_stale or received_ms - self._centred_ms >= RECENTRE_MS:
                     await self._recentre(received_ms)
@@ -164,7 +177,7 @@ class LiveFeed:
 
     def _today(self, quotes: Collection[LastQuote]) -> date:
         if self.clock == "wall":
-            return _day_of(WallClock().now_ms())
+            return _day_of(self.wall_ms())
         stamps = [one.at_ms for one in quotes if one.at_ms is not None]
         if not stamps:
             raise SettingsError(
@@ -172,12 +185,51 @@ class LiveFeed:
             )
         return _day_of(max(stamps))
 
-    def _arrival(self) -> Callable[[TickColumns], int]:
-        if self.clock == "wall":
-            wall = WallClock()
-            return lambda _: wall.now_ms()
-        arrival = FeedArrival(self.trading_day)
-        return lambda columns: arrival.of(columns.exchange_timestamp)
+    def _arrivals(self) -> Callable[[TickColumns], int]:
+        """Return what tells when a frame arrived, by the exchange's time (epoch ms)."""
+        if self.clock == "feed":
+            by_feed = self._by_feed = FeedArrival(self.trading_day)
+            return lambda columns: by_feed.of(columns.exchange_timestamp)
+        clock = self._by_wall = ExchangeClock(self.trading_day)
+        return lambda columns: clock.arrived(
+            columns.exchange_timestamp, self.wall_ms(), self.monotonic_ms()
+        )
+
+    def _silence(self) -> Silence:
+        """Return what tells a dead connection from a quiet market."""
+        known = self._known().underlyings
+        has_index = any(one.is_index for one in known)
+        return Silence(WITH_INDEX_MS if has_index else WITHOUT_INDEX_MS)
+
+    def _is_open(self, at_ms: int) -> bool:
+        """Whether ticks are to be expected; a simulated market goes by another time than ours."""
+        at_ms = at_ms or self.wall_ms()
+        return self.clock == "wall" and self.calendar.is_in_session("NSE", at_ms)
+
+    def _is_silent(self, *, halted: bool) -> None:
+        """Say once that new connections are silent too, and once that ticks come again."""
+        if halted and not self._is_halted:
+            logger_of("ingest").error(
+                "no ticks over new connections either: the exchange or the line has halted"
+            )
+        elif self._is_halted and not halted:
+            logger_of("ingest").info("ticks come again")
+        self._is_halted = halted
+
+    def _exchange_ms(self) -> int:
+        """Return the time for packets that bear none."""
+        if self._by_wall is not None:
+            return self._by_wall.now_ms(self.monotonic_ms())
+        return self._by_feed.of(np.empty(0, np.int64)) if self._by_feed is not None else 0
+
+    def _offset_ms(self) -> int:
+        return self._by_wall.offset_ms if self._by_wall is not None else 0
+
+    def _is_over(self, received_ms: int, ends_ms: int) -> bool:
+        """Whether the day is over; without a stamp of the day the machine's time says so."""
+        if not received_ms and self.clock == "wall":
+            return self.wall_ms() >= ends_ms
+        return received_ms >= ends_ms
 
     async def _fetch(
         self, instrument: Instrument, interval: Interval, since: date, until: date

@@ -12,10 +12,12 @@ from libs.events.instruments import Contract
 from libs.events.positions import PositionClosed, PositionEvent
 from libs.market.calendar import load_calendar
 from libs.runtime.clock import monotonic_ms
+from libs.runtime.logs import logger_of
 from libs.runtime.service import Parts, Service
 from libs.runtime.subscription import Emit, Reaction, Subscription
 from services.ingest.days import NextDay, retry_until_open
 from services.ingest.domain.connection import Connection
+from services.ingest.domain.exchange_clock import TOLD_MS
 from services.ingest.domain.listing import listed
 from services.ingest.domain.rows import MarketDataRows
 from services.ingest.feed import Feed
@@ -155,16 +157,40 @@ async def _announce(feed: Feed, parts: Parts, emit: Emit) -> None:
     )
 
 
+@dataclass(slots=True)
+class _OffsetTold:
+    """Logs when the machine's clock is found to be off, and when it is right again."""
+
+    offset_ms: int = 0
+
+    def hear(self, offset_ms: int) -> None:
+        """Log a change of more than a second."""
+        if abs(offset_ms - self.offset_ms) <= TOLD_MS:
+            return
+        self.offset_ms = offset_ms
+        log = logger_of("ingest")
+        if offset_ms:
+            log.warning(
+                "this machine's clock is off: set it by NTP; over 2 s no position is opened",
+                ahead_of_the_exchange_seconds=offset_ms / 1000,
+            )
+        else:
+            log.info("this machine's clock agrees with the exchange's again")
+
+
 async def _play(feed: Feed, parts: Parts, emit: Emit, pace: Pace, played: _Played) -> None:
     partitions = await parts.bus.partitions("ticks")
     connection: Connection | None = None
+    told = _OffsetTold()
     async for frame in feed.frames():
         if connection is None:  # a restart within the day has a later start, so its ids differ
             started_ms = frame.received_ms
             connection = Connection(feed.source, feed.trading_day, started_ms, partitions)
-        for batch in connection.cut(frame.columns, frame.received_ms):
+        for batch in connection.cut(frame.columns, frame.received_ms, frame.offset_ms):
             await emit(batch)
         played.note(len(frame.columns))
+        told.hear(frame.offset_ms)
+        parts.metrics.feed.clock_offset.set(frame.offset_ms / 1000)
         parts.metrics.feed.frames.inc()
         parts.metrics.feed.ticks.inc(len(frame.columns))
         parts.clock.observe(connection.clock_ms)

@@ -35,6 +35,17 @@ FEED = Row(
             look=Look(unit="s", decimals=1, steps=AGES, alerts=["FeedDead"]),
         ),
         stat(
+            "Clock",
+            "Machine's clock less the exchange's, 0 within a second. Over 2 s nothing is opened.",
+            Prom("max(abs(alphastocks_clock_offset_seconds))"),
+            look=Look(
+                unit="s",
+                decimals=1,
+                steps=((None, GREEN), (1, YELLOW), (2, RED)),
+                alerts=["ClockOff"],
+            ),
+        ),
+        stat(
             "Ticks a second",
             "Ticks taken from the feed.",
             Prom("sum(rate(alphastocks_feed_ticks_total[$__rate_interval]))"),

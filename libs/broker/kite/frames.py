@@ -97,6 +97,11 @@ class DecodedFrame:
     def __len__(self) -> int:
         return sum(map(len, self.runs))
 
+    @property
+    def is_garbage(self) -> bool:
+        """Whether it has packets, none of which can be read."""
+        return self.broken > 0 and not len(self)
+
     def columns(self, received_ms: int) -> TickColumns:
         """Return all packets as columns, one row each; missing fields are 0.
 

@@ -49,7 +49,7 @@ class Ticker:
     """One websocket connection to Kite.
 
     `on_order` gets each order update as Kite's fields; `on_connect` is called after each connect.
-    A connection without a message for `silence_seconds` is replaced by a new one.
+    A connection without a message that can be read for `silence_seconds` is replaced by a new one.
     """
 
     def __init__(
@@ -75,6 +75,7 @@ class Ticker:
         self._closed = asyncio.Event()
         self._refused_token = ""
         self._has_connected = False
+        self._heard_at = 0.0
         self._counters = TickerCounts()
 
     @property
@@ -113,6 +114,13 @@ class Ticker:
                     await connection.close()
             await self._pause()
 
+    async def replace(self) -> None:
+        """End a connection that is taken for dead; `frames` goes on over a new one."""
+        if self._connection is not None:
+            self._count(silences=1)
+            self._log.warning("Kite's ticker sends no ticks: it is connected anew")
+            self._connection.transport.abort()
+
     async def close(self) -> None:
         """End the connection, and with it `frames`."""
         self._closed.set()
@@ -129,6 +137,7 @@ class Ticker:
 
     async def _begin(self, connection: ClientConnection) -> None:
         """Send all subscriptions on a new connection."""
+        self._heard_at = asyncio.get_running_loop().time()
         self._count(reconnects=self._has_connected)
         self._has_connected = True
         with suppress(TimeoutError):  # the silence timeout ends a connection that hangs
@@ -176,7 +185,7 @@ class Ticker:
         if self._closed.is_set():
             return None
         try:
-            async with asyncio.timeout(self._silence_seconds):
+            async with asyncio.timeout_at(self._heard_at + self._silence_seconds):
                 return await connection.recv()
         except TimeoutError:
             self._count(silences=1)
@@ -187,13 +196,20 @@ class Ticker:
         return None
 
     def _take(self, message: str | bytes) -> DecodedFrame | None:
-        self._backoff.reset()
         if isinstance(message, str):
+            self._hear()
             self._take_text(message)
             return None
         frame = decode(message)
         self._count(frames=1, broken_packets=frame.broken)
+        if not frame.is_garbage:
+            self._hear()
         return frame
+
+    def _hear(self) -> None:
+        """Note a sign of life."""
+        self._heard_at = asyncio.get_running_loop().time()
+        self._backoff.reset()
 
     def _take_text(self, text: str) -> None:
         try:

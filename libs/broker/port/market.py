@@ -76,6 +76,10 @@ class TickFrame(Protocol):
     def __len__(self) -> int:
         """Return the number of ticks; 0 for a heartbeat."""
 
+    @property
+    def is_garbage(self) -> bool:
+        """Whether nothing in it could be read: no sign of life."""
+
     def columns(self, received_ms: int) -> TickColumns:
         """Return the ticks; one without an exchange time gets `received_ms` (epoch ms)."""
 
@@ -94,6 +98,9 @@ class TickStream(Protocol):
 
         Raises SessionError if there is no session that the broker accepts.
         """
+
+    async def replace(self) -> None:
+        """End a connection that is taken for dead; `frames` goes on over a new one."""
 
     async def close(self) -> None:
         """Close the connection, and with it `frames`."""

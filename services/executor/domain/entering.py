@@ -32,11 +32,16 @@ class EntryChecks:
         freeze: int,
         funds: Mapping[str, Margin],
         too_old: TooOld | None,
+        clock_off_ms: int,
         now_ms: int,
     ) -> Refusal | None:
         """Return the first reason against the slices of an entry, None if they may be planned."""
         cost = sum((plan.price * plan.quantity for plan in plans), Decimal(0))
-        known = replace(self._known(plans[0], freeze, funds, cost, now_ms), too_old=too_old)
+        known = replace(
+            self._known(plans[0], freeze, funds, cost, now_ms),
+            too_old=too_old,
+            clock_off_ms=clock_off_ms,
+        )
         said = (check(_to_check(plan), known) for plan in plans)
         return next((refusal for refusal in said if refusal is not None), None)
 

@@ -62,7 +62,8 @@ class OptionsExecutor:
     """The executor's state and reactions; a plan comes before the command to send its order.
 
     `mode` is that of the settings until a ModeChanged. `too_old` says at a time (epoch ms) whether
-    what the event in hand stands on is older than its budget.
+    what the event in hand stands on is older than its budget, `clock_off_ms` how far this machine's
+    clock is ahead of the exchange's.
     """
 
     mode: Mode
@@ -76,6 +77,7 @@ class OptionsExecutor:
     _restored_ms: int = 0
     _driven_s: int = -1
     too_old: Callable[[int], TooOld | None] = lambda _: None
+    clock_off_ms: Callable[[], int] = lambda: 0
     settings_mode: Mode = field(init=False)
     closing: Closing = field(init=False)
     truth: AccountTruth = field(init=False)
@@ -372,7 +374,8 @@ class OptionsExecutor:
         day = utc_from_ms(now_ms).astimezone(IST).date()
         freeze = self._freeze(plans[0].contract, day)
         funds = self.truth.watch.reconciler.margins
-        refusal = self.entering.refusal(plans, freeze, funds, self.too_old(now_ms), now_ms)
+        old, off_ms = self.too_old(now_ms), self.clock_off_ms()
+        refusal = self.entering.refusal(plans, freeze, funds, old, off_ms, now_ms)
         return decision if refusal is None else replace(decision, trade=None, refusal=refusal)
 
     def _freeze(self, contract: Contract, day: date) -> int:

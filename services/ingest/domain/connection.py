@@ -45,8 +45,13 @@ class Connection:
         """Highest exchange time of the day so far (epoch ms)."""
         return self._clock_ms
 
-    def cut(self, columns: TickColumns, received_ms: int) -> Iterator[TickBatch]:
-        """Yield a batch per partition that has ticks in the frame or is due for the clock."""
+    def cut(
+        self, columns: TickColumns, received_ms: int, offset_ms: int = 0
+    ) -> Iterator[TickBatch]:
+        """Yield a batch per partition that has ticks in the frame or is due for the clock.
+
+        `offset_ms` is how far the machine's clock is ahead of the exchange's.
+        """
         self._sequence += 1
         self._advance(columns, received_ms)
         partition = self._partition_of_rows(columns)
@@ -55,7 +60,8 @@ class Connection:
             is_due = self._clock_ms - self._sent_ms[number] >= self.clock_every_ms
             if len(rows) or is_due:
                 self._sent_ms[number] = self._clock_ms
-                yield self._batch(number, columns.take(rows), received_ms)
+                batch = self._batch(number, columns.take(rows), received_ms)
+                yield batch.model_copy(update={"offset_ms": offset_ms}) if offset_ms else batch
 
     def _partition_of_rows(self, columns: TickColumns) -> NDArray[Any]:
         return np.asarray(partition_of(columns.instrument_token, self.partitions))

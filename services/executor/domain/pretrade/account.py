@@ -49,6 +49,22 @@ class WithinLimits:
         return Refusal(breach.limit, {"value": breach.value, "maximum": breach.maximum})
 
 
+CLOCK_OFF_MS = 2_000
+"""A machine whose clock is further off opens nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClockIsRight:
+    """This machine's clock is near the exchange's."""
+
+    def refusal(self, order: OrderToCheck, known: Circumstances) -> Refusal | None:
+        """Return how far it is off, or None."""
+        if order.leg == "exit" or abs(known.clock_off_ms) <= CLOCK_OFF_MS:
+            return None
+        off = {"off_seconds": known.clock_off_ms / 1000, "maximum": CLOCK_OFF_MS / 1000}
+        return Refusal("clock_off", {**off})
+
+
 @dataclass(frozen=True, slots=True)
 class DataIsFresh:
     """Tick, candle, signal and mark that the order stands on are within their budgets."""

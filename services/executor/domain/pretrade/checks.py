@@ -4,6 +4,7 @@ from typing import Protocol
 
 from services.executor.domain.policy import Refusal
 from services.executor.domain.pretrade.account import (
+    ClockIsRight,
     DataIsFresh,
     MarginSuffices,
     ProductFits,
@@ -31,6 +32,7 @@ class Check(Protocol):
 
 CHECKS: tuple[Check, ...] = (
     WithinLimits(),
+    ClockIsRight(),
     DataIsFresh(),
     MarketIsOpen(),
     ProductFits(),

@@ -60,8 +60,9 @@ class Circumstances:
 
     `freeze_quantity`: units. `reference_price`: the average trade of the last half minute or the
     last price, rupees. `required_margin`, `available`: rupees, by the broker's calculator and
-    account. `breach`: the position or loss limit that refuses. `banned`: underlyings whose
-    positions may not grow. `stays_over_night`: no square-off on the same day is meant.
+    account. `breach`: the position or loss limit that refuses. `clock_off_ms`: how far this
+    machine's clock is ahead of the exchange's. `banned`: underlyings whose positions may not grow.
+    `stays_over_night`: no square-off on the same day is meant.
     """
 
     now_ms: int
@@ -73,6 +74,7 @@ class Circumstances:
     available: Decimal | None = None
     breach: Breach | None = None
     too_old: TooOld | None = None
+    clock_off_ms: int = 0
     banned: Collection[str] = field(default_factory=frozenset)
     stays_over_night: bool = False
     settlement_days: int | None = None

@@ -74,6 +74,8 @@ def test_an_ordinary_order_may_be_planned() -> None:
         ({}, {"required_margin": Decimal("20000.01")}, "margin_short"),
         ({}, {"breach": Breach("positions", 3, 3)}, "positions"),
         ({}, {"too_old": Old()}, "old_data"),
+        ({}, {"clock_off_ms": 2001}, "clock_off"),
+        ({}, {"clock_off_ms": -2001}, "clock_off"),
         ({}, {"banned": {"NIFTY"}}, "ban_period"),
         ({}, {"now_ms": at(15, 30)}, "market_closed"),
         ({}, {"now_ms": at(9, 14, 59)}, "market_closed"),
@@ -126,6 +128,7 @@ def test_an_exit_is_never_refused_for_want_of_money_room_or_fresh_data() -> None
         required_margin=Decimal(10**9),
         breach=Breach("kill_switch", 1, 0),
         too_old=Old(),
+        clock_off_ms=60_000,
         banned={"NIFTY"},
         stays_over_night=True,
     )
@@ -133,6 +136,7 @@ def test_an_exit_is_never_refused_for_want_of_money_room_or_fresh_data() -> None
     assert refusals(leaving, poor) == ()
     assert [one.reason for one in refusals(order(product="MIS"), poor)] == [
         "kill_switch",
+        "clock_off",
         "old_data",
         "product_over_night",
         "ban_period",

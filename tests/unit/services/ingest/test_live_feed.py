@@ -1,7 +1,7 @@
 """The feed of a broker, with fakes of its market data and stream."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Collection, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from typing import Any, ClassVar
@@ -78,6 +78,7 @@ class Ticks:
     told: ClassVar[list[int]] = []
     at_ms: int
     price: float | None = None
+    is_garbage: bool = False
 
     def __len__(self) -> int:
         return self.price is not None
@@ -103,6 +104,8 @@ class Stream:
     is_closed: bool = False
     refusals: int = 0
     ended: int = 0
+    replaced: int = 0
+    before_each: Callable[[], None] = lambda: None
 
     async def subscribe(self, tokens: Collection[int], mode: Mode) -> None:
         assert mode == "full"
@@ -117,10 +120,14 @@ class Stream:
             raise SessionExpired("Kite refuses the session: run `alphastocks login`")
         try:
             for frame in self.sent:
+                self.before_each()
                 self.history.append(set(self.tokens))
                 yield frame
         finally:
             self.ended += 1
+
+    async def replace(self) -> None:
+        self.replaced += 1
 
     async def close(self) -> None:
         self.is_closed = True
@@ -273,3 +280,54 @@ def test_the_feed_plays_several_days_each_on_its_own_connection() -> None:
     assert days == [DAY, date(2026, 6, 18)]
     assert times == [OPEN + 1000, ends[0].at_ms, ends[1].at_ms]
     assert ended == 2
+
+
+class Machine:
+    """The machine's clocks: each frame comes a second after the one before."""
+
+    def __init__(self, ahead_ms: int) -> None:
+        self.passed_ms, self._ahead_ms = 0, ahead_ms
+
+    def wall_ms(self) -> int:
+        return OPEN + self.passed_ms + self._ahead_ms
+
+    def monotonic_ms(self) -> int:
+        return 5_000 + self.passed_ms
+
+
+def live(sent: Sequence[Ticks], ahead_ms: int = 0) -> tuple[list[Frame], Stream]:
+    """Play frames by the machine's clock, which is so much ahead of the exchange's."""
+    machine, stream = Machine(ahead_ms), Stream(sent)
+
+    async def story() -> list[Frame]:
+        feed = feed_of(Account(), stream)
+        feed.clock, feed.wall_ms = "wall", machine.wall_ms
+        feed.monotonic_ms = machine.monotonic_ms
+        await feed.open()
+        await feed.instruments()
+        frames = []
+        stream.before_each = lambda: setattr(machine, "passed_ms", machine.passed_ms + 1000)
+        async for frame in feed.frames():
+            frames.append(frame)
+        return frames
+
+    return asyncio.run(story()), stream
+
+
+@pytest.mark.parametrize("ahead_ms", [0, 3000, -5000])
+def test_by_the_machines_clock_heartbeats_go_on_from_the_last_stamp(ahead_ms: int) -> None:
+    frames, _ = live([at(1), at(1, None), at(3), at(3, None)], ahead_ms)
+    assert [frame.received_ms - OPEN for frame in frames] == [1000, 2000, 3000, 4000]
+    assert {frame.offset_ms for frame in frames} == {ahead_ms}
+
+
+def test_a_connection_with_heartbeats_alone_is_replaced_and_its_clock_goes_on() -> None:
+    frames, stream = live([at(1), *[at(1, None)] * 3, at(5), *[at(5, None)] * 2])
+    assert stream.replaced == 1
+    assert [frame.received_ms - OPEN for frame in frames][-1] == 7000
+
+
+def test_garbage_moves_no_clock_and_is_no_sign_of_life() -> None:
+    garbage = Ticks(0, None, is_garbage=True)
+    frames, _ = live([at(1), garbage, garbage, at(4)])
+    assert [frame.received_ms - OPEN for frame in frames] == [1000, 4000]

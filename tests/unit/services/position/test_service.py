@@ -5,7 +5,7 @@ from datetime import date
 from decimal import Decimal
 
 from libs.events.positions import ExitRequested, PositionAlerted, PositionClosed, PositionEvent
-from libs.runtime.clock import FeedClock
+from libs.runtime.clock import FeedClock, WallClock
 from libs.runtime.service import Parts, Service
 from libs.runtime.testing import ServiceHarness
 from services.position.service import make_service
@@ -40,6 +40,19 @@ def test_a_fill_opens_a_position_its_stop_requests_an_exit_and_the_sale_closes_i
             assert closed.realised == -37 * 75
             assert (await harness.published("signal_updates"))[-1].type == "SignalStopped"
             assert len(await harness.published("performance")) == 1
+
+    asyncio.run(story())
+
+
+def test_what_a_batch_says_of_the_machines_clock_is_taken_off_it() -> None:
+    async def story() -> None:
+        clock = WallClock()
+        async with ServiceHarness(make, clock=clock) as harness:
+            batch = ticks(100.0, NOW + 1000)
+            await harness.publish(batch.model_copy(update={"offset_ms": 3000}))
+            assert clock.offset_ms == 3000
+            await harness.publish(ticks(100.0, NOW + 2000))
+            assert clock.offset_ms == 0
 
     asyncio.run(story())
 

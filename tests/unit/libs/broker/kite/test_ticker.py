@@ -152,6 +152,44 @@ def test_any_message_breaks_the_silence() -> None:
     playing(play, handle, silence_seconds=0.5)
 
 
+def test_garbage_does_not_break_the_silence() -> None:
+    async def handle(connection: ServerConnection, number: int) -> None:
+        while number == 0:
+            await connection.send(message([bytes(7)]))
+            await asyncio.sleep(0.05)
+        await connection.send(FULL)
+        await _for_ever(connection)
+
+    async def play(ticker: Ticker, _: SocketKite) -> None:
+        stream = ticker.frames()
+        async for frame in stream:
+            if len(frame):
+                break
+        await stream.aclose()
+        assert ticker.counters.silences == 1
+        assert ticker.counters.broken_packets > 1
+
+    playing(play, handle, silence_seconds=0.3)
+
+
+def test_a_connection_that_is_taken_for_dead_is_replaced_with_its_subscriptions() -> None:
+    async def handle(connection: ServerConnection, number: int) -> None:
+        await connection.send(HEARTBEAT if number == 0 else FULL)
+        await _for_ever(connection)
+
+    async def play(ticker: Ticker, kite: SocketKite) -> None:
+        await ticker.subscribe([1, 2], "full")
+        stream = ticker.frames()
+        assert len(await anext(stream)) == 0
+        await ticker.replace()
+        assert len(await anext(stream)) == 3
+        assert ticker.counters.reconnects == 1
+        await until(lambda: len(kite.commands) == 2 and kite.commands[0] == kite.commands[1])
+        await stream.aclose()
+
+    playing(play, handle)
+
+
 def test_orders_are_handed_on_and_garbage_is_counted() -> None:
     orders: list[dict[str, Any]] = []
 
