@@ -14,7 +14,7 @@ from libs.events.embedded.bus import LocalBus
 from libs.events.errors import PoisonMessage
 from libs.events.event import Event
 from libs.events.topics import dead_letter_topic
-from libs.runtime.clock import FeedClock
+from libs.runtime.clock import Clock, FeedClock
 from libs.runtime.emitter import record_topic
 from libs.runtime.metrics import Metrics
 from libs.runtime.runner import ServiceRunner, Surroundings
@@ -37,10 +37,10 @@ class ServiceHarness:
         store: Store | None = None,
         bus: LocalBus | None = None,
         policy: CheckpointPolicy | None = None,
-        clock: FeedClock | None = None,
+        clock: Clock | None = None,
     ) -> None:
         self.bus = bus or LocalBus(lockstep=True, partitions={"ticks": 1, "candles": 1})
-        self.clock = clock or FeedClock()
+        self.clock: Clock = clock or FeedClock()
         self.metrics = Metrics("test")
         self._owns_bus = bus is None
         self._own: set[tuple[str, int, int]] = set()

@@ -46,12 +46,6 @@ FEED = Row(
             ),
         ),
         stat(
-            "Ticks a second",
-            "Ticks taken from the feed.",
-            Prom("sum(rate(alphastocks_feed_ticks_total[$__rate_interval]))"),
-            look=Look(decimals=0),
-        ),
-        stat(
             "Frames a second",
             "Frames taken from the feed; at the market's pace about one for each connection.",
             Prom("sum(rate(alphastocks_feed_frames_total[$__rate_interval]))"),
