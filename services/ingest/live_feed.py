@@ -60,6 +60,7 @@ class LiveFeed:
     frames_taken: int = 0
     _day: date | None = None
     _universe: Universe | None = None
+    _tokens: dict[str, int] = field(default_factory=dict)
     _spots: dict[int, float] = field(default_factory=dict)
     _held: frozenset[int] = frozenset()
     _subscribed: frozenset[int] = frozenset()
@@ -100,9 +101,10 @@ class LiveFeed:
         for exchange in self.rules.exchanges:
             listed += (await self._dump(exchange)).instruments
         try:
-            self._universe = Universe(listed, self.rules, self.trading_day)
+            self._universe = Universe(listed, self.rules, self.trading_day, self._tokens)
         except UniverseError as error:
             raise SettingsError(str(error)) from None
+        self._tokens |= {one.key: one.instrument_token for one in self._universe.underlyings}
         self.day_log.note_universe(self._universe)
         return self._universe.instruments
 

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from types import MappingProxyType
 from typing import Annotated, NamedTuple
 
 from pydantic import AfterValidator
@@ -88,16 +89,25 @@ class Universe:
     """The chosen underlyings and their listed options.
 
     Underlyings that the dump does not hold are `missing`, the others are followed; UniverseError
-    if none is left. `without_options` are those of which the dump lists no option.
+    if none is left. `without_options` are those of which the dump lists no option. `before`: tokens
+    by key of the day before, to find a share that was renamed.
     """
 
-    def __init__(self, dump: Sequence[Instrument], rules: UniverseRules, on: date) -> None:
+    def __init__(
+        self,
+        dump: Sequence[Instrument],
+        rules: UniverseRules,
+        on: date,
+        before: Mapping[str, int] = MappingProxyType({}),
+    ) -> None:
         catalog = Catalog(one for one in dump if one.expiry is None)
         self._rules = rules
         found = {key: _find(catalog, key) for key in rules.underlyings}
         self.underlyings = tuple(one for one in found.values() if one is not None)
         self.missing = tuple(
-            Missing(key, _absence(catalog, key)) for key, one in found.items() if one is None
+            Missing(key, _absence(catalog, key, before.get(key)))
+            for key, one in found.items()
+            if one is None
         )
         if not self.underlyings:
             raise UniverseError(_nothing_left(self.missing))
@@ -145,8 +155,10 @@ def _find(catalog: Catalog, key: str) -> Instrument | None:
     return catalog.find(exchange, tradingsymbol)
 
 
-def _absence(catalog: Catalog, key: str) -> str:
-    return f"{key} is not in the instrument dump of the day{_meant(catalog, key)}"
+def _absence(catalog: Catalog, key: str, token_before: int | None) -> str:
+    renamed = None if token_before is None else catalog.by_token(token_before)
+    where = f"; it is listed as {renamed.key!r} now" if renamed else _meant(catalog, key)
+    return f"{key} is not in the instrument dump of the day{where}"
 
 
 def _nothing_left(missing: Sequence[Missing]) -> str:

@@ -55,6 +55,7 @@ class Account:
     left_out: tuple[str, ...] = ()
     refused: BrokerError | None = None
     gone: frozenset[int] = frozenset()
+    renamed: dict[str, str] = field(default_factory=dict)
     dumps: int = 0
 
     async def instruments(self, exchange: str) -> Dump:
@@ -62,7 +63,11 @@ class Account:
         if self.refused is not None and exchange == "NFO":
             raise self.refused
         listed = (one for one in MARKET.instruments if one.exchange == exchange)
-        kept = (one for one in listed if one.instrument_token not in self.gone)
+        kept = (
+            replace(one, tradingsymbol=self.renamed.get(one.tradingsymbol, one.tradingsymbol))
+            for one in listed
+            if one.instrument_token not in self.gone
+        )
         return Dump(tuple(kept), self.left_out if exchange == "NSE" else ())
 
     async def quotes(self, keys: Collection[str]) -> dict[str, LastQuote]:
@@ -278,6 +283,26 @@ def test_an_exchange_that_the_broker_does_not_list_leaves_the_others(
 def test_a_universe_of_which_nothing_is_listed_is_refused_by_name() -> None:
     with pytest.raises(SettingsError, match="nothing can be followed: NSE:TATAMOTORZ is not in"):
         listed_twice(Account(), ("NSE:TATAMOTORZ",))
+
+
+def test_a_share_that_is_renamed_overnight_is_named_as_it_is_listed_now(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    configure_logs("info", "json")
+
+    async def story() -> None:
+        account = Account()
+        rules = UniverseRules(("NSE:NIFTY 50", "NSE:SBIN"), expiries=1, near_strikes=1)
+        feed = replace(feed_of(account, Stream()), rules=rules)
+        for symbol in ("SBIN", "STBK"):
+            account.renamed = {"SBIN": symbol}
+            await feed.open()
+            await feed.instruments()
+
+    asyncio.run(story())
+    (told,) = [line for line in log_lines(capsys) if line["level"] == "error"]
+    assert told["instrument"] == "NSE:SBIN"
+    assert told["reason"].endswith("it is listed as 'NSE:STBK' now")
 
 
 def test_a_contract_that_is_no_longer_listed_is_no_longer_subscribed_to() -> None:

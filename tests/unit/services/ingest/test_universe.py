@@ -90,6 +90,16 @@ def test_an_underlying_that_the_dump_does_not_hold_is_missing_and_the_others_are
     assert reason == ("NSE:SBIM is not in the instrument dump of the day; did you mean 'NSE:SBIN'?")
 
 
+def test_a_share_that_was_renamed_is_named_as_it_is_listed_now(dump: Sequence[Instrument]) -> None:
+    sbin = next(one for one in dump if one.key == "NSE:SBIN")
+    renamed = [one for one in dump if one is not sbin] + [replace(sbin, tradingsymbol="STBK")]
+    rules, yesterday = UniverseRules(("NSE:ITC", "NSE:SBIN")), {"NSE:SBIN": sbin.instrument_token}
+    ((_, reason),) = Universe(renamed, rules, DAY, yesterday).missing
+    assert reason == (
+        "NSE:SBIN is not in the instrument dump of the day; it is listed as 'NSE:STBK' now"
+    )
+
+
 def test_a_universe_of_which_the_dump_holds_nothing_is_refused_by_name(
     dump: Sequence[Instrument],
 ) -> None:
