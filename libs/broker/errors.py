@@ -9,6 +9,7 @@ BrokerError                is_retriable
 ├── RateLimited            yes   too many requests; says after how many ms to retry
 ├── BrokerUnavailable      yes   no connection, no answer in time, or 5xx
 ├── ReplyUnreadable        yes   a reply that cannot be parsed
+│   └── DumpRefused        no    a list of instruments of which most cannot be read
 ├── AccountRefused         no    orders must not go to this account
 ├── RequestRefused         no    the broker refused the request; carries its reason
 ├── OrderRefused           no    the broker refused the order; carries its reason
@@ -69,6 +70,12 @@ class ReplyUnreadable(BrokerError):
     """The broker's reply cannot be parsed."""
 
     is_retriable = True
+
+
+class DumpRefused(ReplyUnreadable):
+    """The day's list of instruments lacks a column, or most of its rows cannot be read."""
+
+    is_retriable = False
 
 
 class AccountRefused(BrokerError):

@@ -110,7 +110,7 @@ TOPICS: dict[str, Topic] = {
     for topic in (
         #     name                 events                           key            key_of          partitions         retention    compacted  written by                         read by  # noqa: E501
         Topic("ticks",             (ticks.TickBatch,),              "partition",   _by_partition,  MARKET_PARTITIONS, DAY_MS,      False, ("ingest",),                           ("candle", "executor", "position", "ingest's writer")),  # noqa: E501
-        Topic("instruments",       (instruments.InstrumentListed,), "instrument",  _by_instrument, 1,                 None,        True,  ("ingest",),                           ("candle", "executor", "ingest's writer")),  # noqa: E501
+        Topic("instruments",       (instruments.InstrumentListed,), "instrument",  _by_instrument, 1,                 None,        True,  ("ingest",),                           ("candle", "executor", "ingest", "ingest's writer")),  # noqa: E501
         Topic("candles",           (candles.CandleBatch,),          "partition",   _by_partition,  MARKET_PARTITIONS, 7 * DAY_MS,  False, ("candle",),                           ("strategy", "candle", "candle's writer")),  # noqa: E501
         Topic("historical_candles", (candles.CandleBatch,),         "partition",   _by_partition,  MARKET_PARTITIONS, DAY_MS,      False, ("ingest",),                           ("candle's writer",)),  # noqa: E501
         Topic("option_chains",     (instruments.ChainSnapshot,),    "underlying",  _by_underlying, 1,                 DAY_MS,      False, ("executor",),                         (_EXECUTOR_WRITER,)),  # noqa: E501

@@ -1,17 +1,11 @@
 """Instruments as Kite lists them, their names, and their partitions."""
 
-import csv
-import io
-import math
-import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from functools import lru_cache
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from libs.errors import AlphaStocksError
 from libs.market.arrays import IntArray
 from libs.market.packaged import load_table
 
@@ -94,103 +88,6 @@ def partition_of(instrument_token: Token, partitions: int) -> Token:
 def by_contract(instruments: Iterable[Instrument]) -> list[Instrument]:
     """Sort by expiry, strike and type (CE before PE), the order in which chains are read."""
     return sorted(instruments, key=lambda i: (i.expiry or date.max, i.strike, i.instrument_type))
-
-
-class DumpError(AlphaStocksError, ValueError):
-    """A row of an instrument dump that cannot be read; the text names file, line and column."""
-
-
-def parse_dump(lines: Iterable[str], name: str) -> list[Instrument]:
-    """Read Kite's instrument CSV; `name` is the file's name for errors.
-
-    Raises DumpError for a missing column, a short row, or an invalid value.
-    """
-    rows = _numbered_rows(lines, name)
-    _, header = next(rows, (1, []))
-    missing = [column for column in _COLUMNS if column not in header]
-    if missing:
-        raise DumpError(f"{name}, line 1: column {missing[0]} is missing")
-    places = [header.index(column) for column in _COLUMNS]
-    return [_parse_row(row, places, f"{name}, line {number}") for number, row in rows if row]
-
-
-def _numbered_rows(lines: Iterable[str], name: str) -> Iterator[tuple[int, list[str]]]:
-    reader = csv.reader(lines, strict=True)
-    try:
-        for row in reader:
-            yield reader.line_num, row
-    except csv.Error as error:
-        raise DumpError(f"{name}, line {reader.line_num}: {error}") from error
-
-
-def _parse_row(row: list[str], places: list[int], where: str) -> Instrument:
-    values = []
-    for (column, read), place in zip(_COLUMNS.items(), places, strict=True):
-        try:
-            values.append(read(row[place]))
-        except (ValueError, ArithmeticError, IndexError) as error:
-            text = row[place] if place < len(row) else "nothing"
-            raise DumpError(f"{where}, column {column}: cannot read {text!r}") from error
-    return Instrument(*values)
-
-
-def format_dump(instruments: Iterable[Instrument]) -> str:
-    """Write instruments as Kite's CSV, the inverse of `parse_dump`."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(_COLUMNS)
-    for instrument in instruments:
-        values = (getattr(instrument, column) for column in _COLUMNS)
-        writer.writerow("" if value is None else value for value in values)
-    return text.getvalue()
-
-
-def _count(text: str) -> int:
-    if not (text.isascii() and text.isdigit()):
-        raise ValueError("not a whole number")
-    return int(text)
-
-
-def _finite(text: str) -> float:
-    value = float(text)
-    if not math.isfinite(value) or value < 0:
-        raise ValueError("not a price")
-    return value
-
-
-@lru_cache(maxsize=256)
-def _tick_size(text: str) -> Decimal:
-    value = Decimal(text)
-    if not value.is_finite() or value < 0:
-        raise ValueError("not a tick size")
-    return value
-
-
-@lru_cache(maxsize=1024)
-def _expiry(text: str) -> date | None:
-    return date.fromisoformat(text) if text else None
-
-
-def _word(text: str) -> str:
-    if not text:
-        raise ValueError("empty")
-    return sys.intern(text)
-
-
-_COLUMNS: dict[str, Callable[[str], Any]] = {
-    "instrument_token": _count,
-    "exchange_token": _count,
-    "tradingsymbol": _word,
-    "name": sys.intern,
-    "last_price": _finite,
-    "expiry": _expiry,
-    "strike": _finite,
-    "tick_size": _tick_size,
-    "lot_size": _count,
-    "instrument_type": _word,
-    "segment": _word,
-    "exchange": _word,
-}
 
 
 class Catalog:

@@ -20,6 +20,8 @@ SEGMENTS = (
 """Kite's segments whose hours the calendar knows."""
 EXCHANGES = ("NSE", "BSE", "MCX")
 """Exchanges on which an underlying is listed."""
+FOLLOWED = ("NSE", "BSE")
+"""Exchanges whose market can be followed."""
 _SHORT = 12
 _SLIP = 0.8
 """How much a name is like a known one if a letter or two differ."""
@@ -90,10 +92,15 @@ def known_underlying(name: str) -> str:
 
 
 def listed_key(key: str) -> str:
-    """Return a key such as `NSE:NIFTY 50`; raise unless it has an exchange and a symbol."""
+    """Return a key such as `NSE:NIFTY 50`; raise unless its exchange can be followed."""
     exchange, separator, tradingsymbol = key.partition(":")
     if not separator or not tradingsymbol.strip():
         raise refusal(f"{key!r} is no exchange:tradingsymbol; write 'NSE:{key.strip(': ')}'")
-    if exchange not in EXCHANGES:
-        raise refusal(unknown(exchange, EXCHANGES, "exchange"))
+    if exchange in EXCHANGES and exchange not in FOLLOWED:
+        raise refusal(
+            f"{key!r}: {exchange} is not supported yet: neither its contracts nor its evening are "
+            f"followed; name instruments of {' or '.join(FOLLOWED)}"
+        )
+    if exchange not in FOLLOWED:
+        raise refusal(unknown(exchange, FOLLOWED, "exchange"))
     return key

@@ -57,6 +57,14 @@ class FeedMetrics(_Definitions):
         # Frames and ticks of the feed.
         self.frames = self._counter("feed_frames", "Frames taken from the feed.")
         self.ticks = self._counter("feed_ticks", "Ticks taken from the feed.")
+        # Rows of the day's instrument dumps that could not be read; the log names line and column.
+        self.rows_left_out = self._counter(
+            "dump_rows_left_out", "Rows of the instrument dumps that could not be read."
+        )
+        # 1 for an instrument of the universe that is not in the day's dump: renamed, or no more.
+        self.missing = self._gauge(
+            "missing_instruments", "Instruments of the universe that the dump lacks.", "instrument"
+        )
 
 
 class StrategyMetrics(_Definitions):

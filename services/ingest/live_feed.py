@@ -9,12 +9,13 @@ from typing import TypeVar
 
 import numpy as np
 
-from libs.broker.errors import SessionError
+from libs.broker.errors import DumpRefused, RequestRefused, SessionError
 from libs.broker.port.market import LastQuote, MarketData, TickFrame, TickStream
 from libs.events.candles import Interval
 from libs.events.event import utc_from_ms
 from libs.events.ticks import TickColumns
 from libs.market.calendar import IST, Calendar, load_calendar, midnight
+from libs.market.dump import Dump
 from libs.market.instruments import Instrument
 from libs.runtime.brokers.market import connect_market
 from libs.runtime.brokers.registry import BrokerSections
@@ -25,6 +26,7 @@ from libs.runtime.logs import logger_of
 from libs.runtime.metrics import Metrics
 from libs.runtime.retry import retrying
 from libs.runtime.settings import SettingsError
+from services.ingest.day_log import DayLog
 from services.ingest.domain.arrival import FeedArrival
 from services.ingest.domain.exchange_clock import ExchangeClock
 from services.ingest.domain.history import FetchedCandles, HistoryRules, batches_of, gaps_of
@@ -58,9 +60,11 @@ class LiveFeed:
     waiting: Waiting = field(default_factory=Waiting)
     wall_ms: Callable[[], int] = WallClock().now_ms
     monotonic_ms: Callable[[], int] = monotonic_ms
+    day_log: DayLog = field(default_factory=DayLog)
     frames_taken: int = 0
     _day: date | None = None
     _universe: Universe | None = None
+    _tokens: dict[str, int] = field(default_factory=dict)
     _spots: dict[int, float] = field(default_factory=dict)
     _held: frozenset[int] = frozenset()
     _subscribed: frozenset[int] = frozenset()
@@ -94,19 +98,34 @@ class LiveFeed:
             raise SettingsError(f"no ticks today: the market is closed on {self._day} ({reason})")
 
     async def instruments(self) -> Sequence[Instrument]:
-        """Return the underlyings and the options of their nearest expiries, from the dump.
+        """Return the underlyings and the options of their nearest expiries, from the dumps.
 
-        Raises SettingsError for a universe that the dump does not hold.
+        Raises SettingsError for a universe of which the dumps hold nothing, and for a dump of which
+        most cannot be read.
         """
-        exchanges = sorted({key.partition(":")[0] for key in self.rules.underlyings} | {"NFO"})
-        dump: list[Instrument] = []
-        for exchange in exchanges:
-            dump += await _with_retries(lambda name=exchange: self.market_data.instruments(name))  # type: ignore[misc]
+        self.day_log.begin(self.trading_day)
+        listed: list[Instrument] = []
+        for exchange in self.rules.exchanges:
+            listed += (await self._dump(exchange)).instruments
         try:
-            self._universe = Universe(dump, self.rules, self.trading_day)
+            self._universe = Universe(listed, self.rules, self.trading_day, self._tokens)
         except UniverseError as error:
             raise SettingsError(str(error)) from None
+        self._tokens |= {one.key: one.instrument_token for one in self._universe.underlyings}
+        self.day_log.note_universe(self._universe)
         return self._universe.instruments
+
+    async def _dump(self, exchange: str) -> Dump:
+        """Return the dump of an exchange, an empty one where the broker has none."""
+        try:
+            dump = await _with_retries(lambda: self.market_data.instruments(exchange))
+        except DumpRefused as error:
+            raise SettingsError(f"the instrument dump of {exchange} is refused: {error}") from None
+        except RequestRefused as error:
+            self.day_log.note_no_dump(exchange, str(error))
+            return Dump()
+        self.day_log.note_left_out(exchange, dump.left_out)
+        return dump
 
     async def backfill(self, partitions: int) -> Backfill:
         """Return the history of the underlyings, and the gaps in it."""
@@ -304,4 +323,5 @@ def make_live_feed(
         source=name,
         clock=kind,
         waiting=waiting or Waiting(),
+        day_log=DayLog(metrics.feed) if metrics else DayLog(),
     )

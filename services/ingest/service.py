@@ -1,24 +1,26 @@
 """The ingest service: publishes a feed's instruments, history and ticks, and stores the ticks."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from functools import partial
 
 from libs.events.control import HistoryLoaded
 from libs.events.event import Event, utc_from_ms
-from libs.events.instruments import Contract
+from libs.events.instruments import Contract, InstrumentListed
 from libs.events.positions import PositionClosed, PositionEvent
 from libs.market.calendar import load_calendar
+from libs.market.instruments import Instrument
 from libs.runtime.clock import monotonic_ms
 from libs.runtime.logs import logger_of
+from libs.runtime.past import past_events
 from libs.runtime.service import Parts, Service
 from libs.runtime.subscription import Emit, Reaction, Subscription
 from services.ingest.days import NextDay, retry_until_open
 from services.ingest.domain.connection import Connection
 from services.ingest.domain.exchange_clock import TOLD_MS
-from services.ingest.domain.listing import listed
+from services.ingest.domain.listing import PreviousListing, changes_of, listed
 from services.ingest.domain.rows import MarketDataRows
 from services.ingest.feed import Feed
 
@@ -62,6 +64,7 @@ def make_service(feed: Feed, parts: Parts, pace: Pace, next_day: NextDay | None 
         prepare=None if next_day else prepare,
         tasks=(partial(follow, next_day) if next_day else play,),
         close=feed.close,
+        looks_up=("instruments",),
         waiting=parts.waiting,
         measure=lambda: _measure(parts, played),
         describe=lambda: {
@@ -135,7 +138,9 @@ async def _announce(feed: Feed, parts: Parts, emit: Emit) -> None:
     """Publish the day's instruments and history, then HistoryLoaded."""
     await feed.open()
     opens_ms = load_calendar().sessions("NSE", feed.trading_day)[0].open_ms
-    for instrument in await feed.instruments():
+    listing = tuple(await feed.instruments())
+    await _tell_changes(parts, listing, feed.trading_day)
+    for instrument in listing:
         await emit(listed(instrument, feed.trading_day, opens_ms))
     backfill = await feed.backfill(await parts.bus.partitions("historical_candles"))
     for batch in backfill.batches:
@@ -176,6 +181,16 @@ class _OffsetTold:
             )
         else:
             log.info("this machine's clock agrees with the exchange's again")
+
+
+async def _tell_changes(parts: Parts, listing: Sequence[Instrument], day: date) -> None:
+    """Log, a line each, what is listed otherwise than on the day before."""
+    before, log = PreviousListing(day), logger_of("ingest")
+    async for event in past_events(parts.bus, ("instruments",), log):
+        if isinstance(event, InstrumentListed):
+            before.note(event)
+    for change in changes_of(before.instruments, listing, day):
+        log.warning("listed otherwise than the day before", change=change)
 
 
 async def _play(feed: Feed, parts: Parts, emit: Emit, pace: Pace, played: _Played) -> None:

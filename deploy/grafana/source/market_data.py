@@ -120,6 +120,23 @@ FLOW = Row(
             ),
             look=Look(unit="cps"),
         ),
+        lines(
+            "Rows of the instrument dumps left out",
+            "Rows of the day's dumps that could not be read, since the start of ingest, whose log "
+            "names line and column.",
+            Prom("max(alphastocks_dump_rows_left_out_total)", legend="rows"),
+            look=Look(unit="short", decimals=0),
+        ),
+        lines(
+            "Instruments that are not listed",
+            "1 for an instrument of the universe that the dump of the day lacks.",
+            Prom(
+                "max by (instrument) (alphastocks_missing_instruments) or label_replace(vector(0), "
+                '"instrument", "none", "", "")',
+                legend="{{instrument}}",
+            ),
+            look=Look(unit="short", decimals=0, alerts=["InstrumentsMissing"]),
+        ),
     ],
 )
 

@@ -10,7 +10,7 @@ from libs.broker.kite.mapping import Row, epoch_ms
 from libs.broker.kite.rest import KiteRest
 from libs.broker.port.market import HistoricalCandle, LastQuote
 from libs.events.candles import Interval
-from libs.market.instruments import Instrument
+from libs.market.dump import Dump
 
 T = TypeVar("T")
 INTERVALS: Mapping[Interval, str] = {
@@ -37,8 +37,8 @@ class KiteMarketData:
     def __init__(self, rest: KiteRest) -> None:
         self._rest = rest
 
-    async def instruments(self, exchange: str) -> Sequence[Instrument]:
-        """Return the instrument dump of an exchange."""
+    async def instruments(self, exchange: str) -> Dump:
+        """Return the instrument dump of an exchange; DumpRefused if most of it is unreadable."""
         return await _patiently(lambda: self._rest.instruments(exchange))
 
     async def quotes(self, keys: Collection[str]) -> Mapping[str, LastQuote]:

@@ -1,7 +1,6 @@
 """Kite's REST calls for asyncio: the official client in threads, with own errors and limits."""
 
 import asyncio
-import io
 import threading
 import time
 from collections.abc import Callable, Collection, Mapping
@@ -16,6 +15,7 @@ from kiteconnect.exceptions import DataException, KiteException
 from libs.broker.errors import (
     BrokerError,
     BrokerUnavailable,
+    DumpRefused,
     ReplyUnreadable,
     RequestRefused,
     SessionExpired,
@@ -37,7 +37,7 @@ from libs.broker.kite.session import KiteSession
 from libs.broker.kite.splitting import portions, spans
 from libs.broker.port.orders import MaySend, always
 from libs.market.calendar import IST
-from libs.market.instruments import Instrument, parse_dump
+from libs.market.dump import Dump, DumpError, read_dump
 
 T = TypeVar("T")
 READ_CLASSES: tuple[RequestClass, ...] = ("quote", "historical", "other")
@@ -73,8 +73,11 @@ class _Client(KiteConnect):  # type: ignore[misc]  # the official client has no 
         """Leave times as text: one that cannot be read must not spoil the rows beside it."""
         return data
 
-    def _parse_instruments(self, data: bytes) -> list[Instrument]:
-        return parse_dump(io.StringIO(data.decode("utf-8")), "Kite's instruments")
+    def _parse_instruments(self, data: bytes) -> Dump:
+        try:
+            return read_dump(data, "Kite's instruments")
+        except DumpError as error:
+            raise DumpRefused(str(error)) from None
 
 
 class _ClientPerThread:
@@ -128,9 +131,9 @@ class KiteRest:
         """Return the user's profile."""
         return await self._call("other", lambda kite: _mapping(kite.profile()))
 
-    async def instruments(self, exchange: str | None = None) -> list[Instrument]:
-        """Return what is listed today, on one exchange or on all."""
-        return await self._call("other", lambda kite: _list(kite.instruments(exchange)))
+    async def instruments(self, exchange: str | None = None) -> Dump:
+        """Return what is listed today, on one exchange or on all; DumpRefused if it is no list."""
+        return await self._call("other", lambda kite: _dump(kite.instruments(exchange)))
 
     async def quote(self, keys: Collection[str]) -> dict[str, Reply]:
         """Return quotes with depth by `EXCHANGE:SYMBOL`; unknown keys are left out."""
@@ -339,6 +342,12 @@ def _mapping(reply: object) -> Reply:
 def _list(reply: object) -> list[Any]:
     if not isinstance(reply, list):
         raise TypeError("not a list")
+    return reply
+
+
+def _dump(reply: object) -> Dump:
+    if not isinstance(reply, Dump):
+        raise TypeError("not a dump")
     return reply
 
 

@@ -12,7 +12,7 @@ from typing import Literal, Protocol
 
 from libs.events.candles import Interval
 from libs.events.ticks import TickColumns
-from libs.market.instruments import Instrument
+from libs.market.dump import Dump
 
 Mode = Literal["ltp", "quote", "full"]
 """A tick has: ltp: last price; quote: also volume, totals; full: also depth, exchange time."""
@@ -21,8 +21,8 @@ Mode = Literal["ltp", "quote", "full"]
 class Instruments(Protocol):
     """What is listed today."""
 
-    async def instruments(self, exchange: str) -> Sequence[Instrument]:
-        """Return what is listed on an exchange."""
+    async def instruments(self, exchange: str) -> Dump:
+        """Return what is listed on an exchange; DumpRefused if most of it cannot be read."""
 
 
 @dataclass(frozen=True, slots=True)

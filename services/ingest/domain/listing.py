@@ -1,10 +1,15 @@
-"""Instruments as events."""
+"""Instruments as events, and what has changed since the day before."""
 
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 
 from libs.events.event import utc_from_ms
 from libs.events.instruments import InstrumentListed
 from libs.market.instruments import Instrument
+
+_TOLD = ("lot_size", "tick_size", "name")
+_Key = tuple[str, str, date | None]
 
 
 def listed(instrument: Instrument, trading_day: date, at_ms: int) -> InstrumentListed:
@@ -27,3 +32,85 @@ def listed(instrument: Instrument, trading_day: date, at_ms: int) -> InstrumentL
         segment=instrument.segment,
         exchange=instrument.exchange,
     )
+
+
+class PreviousListing:
+    """What was listed on the last day before a day."""
+
+    def __init__(self, day: date) -> None:
+        self._before = day
+        self._day = date.min
+        self._listed: dict[_Key, Instrument] = {}
+
+    @property
+    def instruments(self) -> Sequence[Instrument]:
+        """The instruments; none if no earlier day is known."""
+        return tuple(self._listed.values())
+
+    def note(self, event: InstrumentListed) -> None:
+        """Note an instrument that was listed once."""
+        day = event.trading_day
+        if not self._day <= day < self._before:
+            return
+        if day > self._day:
+            self._day, self._listed = day, {}
+        instrument = event.instrument()
+        self._listed[_key(instrument)] = instrument
+
+
+def changes_of(
+    before: Iterable[Instrument], now: Sequence[Instrument], on: date
+) -> tuple[str, ...]:
+    """Return a line for each change of lot, tick and name, and for what is no longer listed.
+
+    The options of an underlying and expiry that change alike are one line. Contracts that expired
+    before `on`, and expiries beyond those that are followed now, are no change.
+    """
+    listed_now = {_key(one): one for one in now}
+    last = _last_expiries(now)
+    changes = Counter(
+        (_series(one), change)
+        for one in before
+        for change in _changes(one, listed_now.get(_key(one)), last, on)
+    )
+    return tuple(
+        f"{series}: {change}{f' ({count} contracts)' if count > 1 else ''}"
+        for (series, change), count in changes.items()
+    )
+
+
+def _changes(
+    before: Instrument,
+    now: Instrument | None,
+    last: Mapping[tuple[str, str], date],
+    on: date,
+) -> Iterator[str]:
+    if now is None:
+        until = last.get((before.exchange, before.name))
+        if before.expiry is not None and until is not None and on <= before.expiry <= until:
+            yield "no longer listed"
+        return
+    for column in _TOLD:
+        old, new = getattr(before, column), getattr(now, column)
+        if old != new:
+            yield f"{column} {old} → {new}"
+
+
+def _last_expiries(listed_now: Iterable[Instrument]) -> dict[tuple[str, str], date]:
+    """Return the last expiry that is followed, by exchange and underlying's name."""
+    last: dict[tuple[str, str], date] = {}
+    for one in listed_now:
+        if one.expiry is not None:
+            key = one.exchange, one.name
+            last[key] = max(one.expiry, last.get(key, date.min))
+    return last
+
+
+def _key(instrument: Instrument) -> _Key:
+    return instrument.exchange, instrument.tradingsymbol, instrument.expiry
+
+
+def _series(instrument: Instrument) -> str:
+    if instrument.is_option:
+        return f"options {instrument.exchange}:{instrument.name} of {instrument.expiry}"
+    return instrument.key

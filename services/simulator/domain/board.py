@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from libs.market.calendar import Calendar
-from libs.market.instruments import Catalog, Instrument, format_dump
+from libs.market.dump import format_dump
+from libs.market.instruments import Catalog, Instrument
 from libs.market.quotes import Quote
 from services.simulator.domain.errors import InputError, NotFound
 from services.simulator.domain.feed.listing import Listing, Rows

@@ -95,18 +95,17 @@ class Desk(ABC):
         return reply
 
     def shown(self, method: str, path: str, reply: Any) -> Any:
-        """Return a reply as the client gets it: with the faults of its rows, or its net ones."""
+        """Return a reply as the client gets it: with the faults of its rows, net ones or CSV."""
         is_net = isinstance(reply, dict) and "net" in reply
         rows = reply["net"] if is_net else reply
-        if method != "GET" or not isinstance(rows, list):
+        if method != "GET" or not isinstance(rows, list | str):
             return reply
         fault = self.faults.for_rows(path, self.now_ms)
         if fault is None:
             return reply
-        shown = [
-            one for row in rows for one in (fault.applied(row) if fault.matches(row) else [row])
-        ]
-        return {**reply, "net": shown} if is_net else shown
+        if isinstance(rows, str):
+            return fault.shown_table(rows)
+        return {**reply, "net": fault.shown(rows)} if is_net else fault.shown(rows)
 
     def take_early(self) -> list[Posting]:
         """Return the order updates that are to be sent before the reply of this request."""

@@ -1,6 +1,12 @@
-"""Faults of the rows in replies: the books of a broker lag, and have rows that make no sense."""
+"""Faults of the rows in replies: the books of a broker lag, and have rows that make no sense.
 
-from collections.abc import Mapping
+So has its list of instruments, a CSV file: `path` is `/instruments` then.
+"""
+
+import csv
+import io
+from abc import abstractmethod
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
 from pydantic import Field
@@ -22,6 +28,23 @@ class RowFault(Counted):
         """Whether it hits a row."""
         asked = ("order_id", "tradingsymbol", "transaction_type")
         return all(getattr(self, name) in (None, row.get(name)) for name in asked)
+
+    @abstractmethod
+    def applied(self, row: Row) -> list[Row]:
+        """Return what is shown of a row that it hits."""
+
+    def shown(self, rows: Iterable[Row]) -> list[Row]:
+        """Return the rows as they are shown."""
+        return [one for row in rows for one in (self.applied(row) if self.matches(row) else [row])]
+
+    def shown_table(self, table: str) -> str:
+        """Return a CSV file, of instruments say, as it is shown."""
+        rows, text = csv.DictReader(io.StringIO(table)), io.StringIO()
+        columns = rows.fieldnames or ()
+        writer = csv.DictWriter(text, columns, extrasaction="ignore", lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(self.shown(rows))
+        return text.getvalue()
 
 
 class HideRows(RowFault):

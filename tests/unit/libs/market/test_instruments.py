@@ -1,7 +1,6 @@
 import gzip
 from collections.abc import Callable
 from datetime import date
-from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
@@ -9,13 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from libs.market.dump import read_dump
 from libs.market.instruments import (
     Catalog,
-    DumpError,
     Instrument,
-    format_dump,
     option_tradingsymbol,
-    parse_dump,
     partition_of,
     underlying_name,
 )
@@ -27,105 +24,14 @@ HEADER = (
     "tick_size,lot_size,instrument_type,segment,exchange"
 )
 RELIANCE = "738561,2885,RELIANCE,RELIANCE INDUSTRIES,0.0,,0.0,0.1,1,EQ,NSE,NSE"
-NIFTY_50 = "256265,1001,NIFTY 50,NIFTY 50,0.0,,0.0,0.0,0,EQ,INDICES,NSE"
 
 words = st.text(
     st.characters(codec="utf-8", exclude_categories=("C", "Z")), min_size=1, max_size=20
 )
-prices = st.floats(0, 1e7, allow_nan=False)
-instruments = st.builds(
-    Instrument,
-    instrument_token=st.integers(0, 2**32 - 1),
-    exchange_token=st.integers(0, 2**24 - 1),
-    tradingsymbol=words,
-    name=st.text(st.characters(codec="utf-8", exclude_categories=("C", "Zl", "Zp")), max_size=20),
-    last_price=prices,
-    expiry=st.none() | st.dates(date(2000, 1, 1), date(2050, 1, 1)),
-    strike=prices,
-    tick_size=st.decimals(0, 10, places=2),
-    lot_size=st.integers(0, 100_000),
-    instrument_type=st.sampled_from(["EQ", "FUT", "CE", "PE"]),
-    segment=words,
-    exchange=words,
-)
 
 
 def parse(*rows: str) -> list[Instrument]:
-    return parse_dump([HEADER, *rows], "dump.csv")
-
-
-def test_a_row_of_the_dump_becomes_an_instrument() -> None:
-    option, index = parse(
-        "9488386,37064,NIFTY25O1425100CE,NIFTY,1.5,2025-10-14,25100.0,0.05,75,CE,NFO-OPT,NFO",
-        NIFTY_50,
-    )
-    assert option.key == "NFO:NIFTY25O1425100CE"
-    assert (option.expiry, option.strike) == (date(2025, 10, 14), 25100.0)
-    assert (option.tick_size, option.lot_size, option.last_price) == (Decimal("0.05"), 75, 1.5)
-    assert option.is_option
-    assert not option.is_index
-    assert index.is_index
-    assert not index.is_option
-    assert index.expiry is None
-
-
-def test_a_quoted_name_may_contain_commas_and_quotes() -> None:
-    (instrument,) = parse(RELIANCE.replace("RELIANCE INDUSTRIES", '"R ""IND"", LTD"'))
-    assert instrument.name == 'R "IND", LTD'
-
-
-def test_columns_are_found_by_name_and_unknown_ones_are_ignored() -> None:
-    rows = [f"isin,{HEADER}", f"INE002A01018,{RELIANCE}"]
-    assert parse_dump(rows, "dump.csv") == parse(RELIANCE)
-
-
-@pytest.mark.parametrize(
-    ("old", "new", "column"),
-    [
-        ("738561", "x", "instrument_token"),
-        ("738561", "-1", "instrument_token"),
-        ("738561", "73_8561", "instrument_token"),
-        (",0.0,,", ",nan,,", "last_price"),
-        (",,0.0", ",30-10-2025,0.0", "expiry"),
-        (",,0.0", ",,inf", "strike"),
-        (",0.1,", ",ten paise,", "tick_size"),
-        (",0.1,", ",NaN,", "tick_size"),
-        (",1,EQ", ",1.5,EQ", "lot_size"),
-        (",EQ,", ",,", "instrument_type"),
-        (",NSE,NSE", ",NSE", "exchange"),
-    ],
-)
-def test_a_bad_value_is_refused_with_file_line_and_column(old: str, new: str, column: str) -> None:
-    bad = RELIANCE.replace(old, new, 1)
-    with pytest.raises(DumpError, match=rf"dump\.csv, line 3, column {column}: cannot read"):
-        parse(NIFTY_50, bad)
-
-
-def test_a_dump_without_a_column_is_refused() -> None:
-    with pytest.raises(DumpError, match=r"dump\.csv, line 1: column exchange is missing"):
-        parse_dump([HEADER.removesuffix(",exchange")], "dump.csv")
-
-
-def test_a_row_with_broken_quotes_is_refused() -> None:
-    with pytest.raises(DumpError, match=r"dump\.csv, line 3: "):
-        parse(NIFTY_50, RELIANCE.replace("RELIANCE INDUSTRIES", '"RELIANCE" INDUSTRIES'))
-
-
-def test_an_empty_file_is_refused() -> None:
-    with pytest.raises(DumpError, match="line 1: column instrument_token is missing"):
-        parse_dump([], "dump.csv")
-
-
-@given(st.lists(instruments, max_size=5))
-def test_what_is_written_as_a_dump_is_read_back_the_same(given: list[Instrument]) -> None:
-    assert parse_dump(format_dump(given).splitlines(), "dump.csv") == given
-
-
-def test_the_official_mock_of_the_instruments_call_is_read(
-    recorded: Callable[[str], Path],
-) -> None:
-    text = recorded("kite_mocks/instruments_all.csv").read_text()
-    assert len(parse_dump(text.splitlines(), "instruments_all.csv")) > 50
+    return list(read_dump("\n".join([HEADER, *rows]).encode(), "dump.csv").instruments)
 
 
 @pytest.mark.parametrize(
@@ -172,8 +78,10 @@ def test_option_symbols_follow_kite(
 def test_every_option_of_a_real_dump_has_the_symbol_made_for_it(
     recorded: Callable[[str], Path],
 ) -> None:
-    with gzip.open(recorded("instruments/NFO_20251008.csv.gz"), "rt") as lines:
-        catalog = Catalog(parse_dump(lines, "NFO_20251008.csv"))
+    data = gzip.decompress(recorded("instruments/NFO_20251008.csv.gz").read_bytes())
+    dump = read_dump(data, "NFO_20251008.csv")
+    assert dump.left_out == ()
+    catalog = Catalog(dump.instruments)
     months: dict[tuple[str, int, int], date] = {}
     for name in {i.name for i in catalog}:
         months |= {(name, e.year, e.month): e for e in catalog.expiries(name)}

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from libs.market.calendar import Calendar, load_calendar
-from libs.market.instruments import Catalog, parse_dump
+from libs.market.dump import read_dump
+from libs.market.instruments import Catalog
 from libs.market.packaged import load_table
 from libs.market.rulebook import Expiry, Known, Rulebook, RulebookError, load_rulebook
 
@@ -19,8 +20,8 @@ INDICES = ("NIFTY", "BANKNIFTY", "FINNIFTY", "MIDCPNIFTY", "NIFTYNXT50")
 
 @pytest.fixture(scope="module")
 def dump(recorded: Callable[[str], Path]) -> Catalog:
-    with gzip.open(recorded("instruments/NFO_20251008.csv.gz"), "rt") as lines:
-        return Catalog(parse_dump(lines, "NFO_20251008.csv"))
+    data = gzip.decompress(recorded("instruments/NFO_20251008.csv.gz").read_bytes())
+    return Catalog(read_dump(data, "NFO_20251008.csv").instruments)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """The feed of a broker, with fakes of its market data and stream."""
 
 import asyncio
+import json
 from collections.abc import AsyncGenerator, Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
@@ -9,16 +10,20 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 
-from libs.broker.errors import BrokerError, SessionExpired
+from libs.broker.errors import BrokerError, DumpRefused, RequestRefused, SessionExpired
 from libs.broker.port.market import HistoricalCandle, LastQuote, Mode
 from libs.events.candles import Interval
 from libs.events.event import ms_from_utc
 from libs.events.ticks import TickColumns
 from libs.market.calendar import IST, load_calendar
+from libs.market.dump import Dump
 from libs.market.instruments import Instrument
 from libs.market.rulebook import load_rulebook
+from libs.runtime.logs import configure_logs
+from libs.runtime.metrics import Metrics
 from libs.runtime.settings import SettingsError
 from services.ingest import live_feed
+from services.ingest.day_log import SHOWN, DayLog
 from services.ingest.domain.history import HistoryRules
 from services.ingest.domain.universe import UniverseRules
 from services.ingest.feed import Backfill, Frame
@@ -47,9 +52,23 @@ class Account:
     stamp: datetime = datetime(2026, 6, 17, 9, 14, 59, tzinfo=IST)
     asked: list[tuple[Any, ...]] = field(default_factory=list)
     is_closed: bool = False
+    left_out: tuple[str, ...] = ()
+    refused: BrokerError | None = None
+    gone: frozenset[int] = frozenset()
+    renamed: dict[str, str] = field(default_factory=dict)
+    dumps: int = 0
 
-    async def instruments(self, exchange: str) -> list[Instrument]:
-        return [one for one in MARKET.instruments if one.exchange == exchange]
+    async def instruments(self, exchange: str) -> Dump:
+        self.dumps += 1
+        if self.refused is not None and exchange == "NFO":
+            raise self.refused
+        listed = (one for one in MARKET.instruments if one.exchange == exchange)
+        kept = (
+            replace(one, tradingsymbol=self.renamed.get(one.tradingsymbol, one.tradingsymbol))
+            for one in listed
+            if one.instrument_token not in self.gone
+        )
+        return Dump(tuple(kept), self.left_out if exchange == "NSE" else ())
 
     async def quotes(self, keys: Collection[str]) -> dict[str, LastQuote]:
         if self.troubles:
@@ -196,6 +215,122 @@ def test_underlyings_and_their_options_are_listed_and_their_history_fetched() ->
     assert to_at == datetime(2026, 6, 16, 23, 59, 59, tzinfo=IST)
     assert backfill.days == (date(2026, 6, 16),)
     assert backfill.gaps == ("2026-06-15: no candles",)
+
+
+def log_lines(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
+    """Return what was logged, as it is written where there is no terminal."""
+    text = capsys.readouterr().err
+    return [json.loads(line) for line in text.splitlines() if line.startswith("{")]
+
+
+def listed_twice(account: Account, underlyings: tuple[str, ...]) -> Metrics:
+    """Open a day, and again as after a failure; return what was measured."""
+    metrics = Metrics("ingest")
+    configure_logs("info", "json")
+
+    async def story() -> None:
+        feed = replace(
+            feed_of(account, Stream()),
+            rules=UniverseRules(underlyings, expiries=1, near_strikes=1),
+            day_log=DayLog(metrics.feed),
+        )
+        for _ in range(2):
+            await feed.open()
+            await feed.instruments()
+
+    asyncio.run(story())
+    return metrics
+
+
+def measured(metrics: Metrics, name: str, **labels: str) -> float | None:
+    return metrics.registry.get_sample_value(f"alphastocks_{name}", labels)
+
+
+def test_rows_of_the_dump_that_were_left_out_are_named_once_and_counted(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    rows = tuple(f"line {n}, column tradingsymbol: cannot read ''" for n in range(SHOWN + 3))
+    metrics = listed_twice(Account(left_out=rows), ("NSE:NIFTY 50",))
+    assert measured(metrics, "dump_rows_left_out_total") == SHOWN + 3
+    told = [line for line in log_lines(capsys) if line["event"].startswith("left out")]
+    assert [line["exchange"] for line in told] == ["NSE"] * (SHOWN + 1)
+    assert told[0]["row"] == "line 0, column tradingsymbol: cannot read ''"
+    assert told[-1]["rows"] == 3
+
+
+def test_an_instrument_that_is_not_listed_alarms_and_the_others_are_followed(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    metrics = listed_twice(Account(), ("NSE:NIFTY 50", "NSE:NIFTY BANK", "NSE:TATAMOTORZ"))
+    assert measured(metrics, "missing_instruments", instrument="NSE:TATAMOTORZ") == 1
+    assert measured(metrics, "missing_instruments", instrument="NSE:NIFTY 50") is None
+    (told,) = [line for line in log_lines(capsys) if line["level"] == "error"]
+    assert (told["event"], told["instrument"]) == ("not followed", "NSE:TATAMOTORZ")
+    assert "is not in the instrument dump of the day" in told["reason"]
+
+
+def test_a_dump_of_which_most_cannot_be_read_is_refused_at_once_in_one_line() -> None:
+    account = Account(refused=DumpRefused("Kite's instruments: 9 of 10 rows cannot be read"))
+    said = "the instrument dump of NFO is refused: Kite's instruments: 9 of 10 rows cannot be read"
+    with pytest.raises(SettingsError, match=said):
+        listed_twice(account, ("NSE:NIFTY 50",))
+    assert account.dumps == 2, "NSE, and NFO once"
+
+
+def test_an_exchange_that_the_broker_does_not_list_leaves_the_others(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    account = Account(refused=RequestRefused("no instruments of exchange NFO"))
+    listed_twice(account, ("NSE:NIFTY 50",))
+    first, second = log_lines(capsys)
+    assert (first["event"], first["exchange"]) == ("the broker lists no instruments", "NFO")
+    assert (second["event"], second["underlying"]) == ("no options are listed", "NSE:NIFTY 50")
+
+
+def test_a_universe_of_which_nothing_is_listed_is_refused_by_name() -> None:
+    with pytest.raises(SettingsError, match="nothing can be followed: NSE:TATAMOTORZ is not in"):
+        listed_twice(Account(), ("NSE:TATAMOTORZ",))
+
+
+def test_a_share_that_is_renamed_overnight_is_named_as_it_is_listed_now(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    configure_logs("info", "json")
+
+    async def story() -> None:
+        account = Account()
+        rules = UniverseRules(("NSE:NIFTY 50", "NSE:SBIN"), expiries=1, near_strikes=1)
+        feed = replace(feed_of(account, Stream()), rules=rules)
+        for symbol in ("SBIN", "STBK"):
+            account.renamed = {"SBIN": symbol}
+            await feed.open()
+            await feed.instruments()
+
+    asyncio.run(story())
+    (told,) = [line for line in log_lines(capsys) if line["level"] == "error"]
+    assert told["instrument"] == "NSE:SBIN"
+    assert told["reason"].endswith("it is listed as 'NSE:STBK' now")
+
+
+def test_a_contract_that_is_no_longer_listed_is_no_longer_subscribed_to() -> None:
+    end = Ticks(SESSION.close_ms + 3000, 25_000.0)
+
+    async def story() -> tuple[set[int], set[int]]:
+        account, stream = Account(), Stream([at(1), end])
+        feed = feed_of(account, stream)
+        followed = []
+        for _ in range(2):
+            await feed.open()
+            await feed.instruments()
+            assert [frame async for frame in feed.frames()]
+            followed.append(set(stream.tokens))
+            account.gone = frozenset(sorted(followed[0] - {NIFTY.instrument_token})[:1])
+        assert account.gone
+        assert account.gone < followed[0]
+        return followed[1], set(account.gone)
+
+    followed, gone = asyncio.run(story())
+    assert not followed & gone
 
 
 def test_frames_carry_the_feeds_time_and_end_after_the_close() -> None:

@@ -2,10 +2,12 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Collection, Sequence
+from dataclasses import replace
 from datetime import date, timedelta
 from uuid import UUID
 
 import numpy as np
+import pytest
 
 from libs.broker.errors import SessionExpired
 from libs.events.control import HistoryLoaded
@@ -14,6 +16,7 @@ from libs.events.ticks import TickBatch, TickColumns
 from libs.market.calendar import load_calendar
 from libs.market.instruments import Instrument
 from libs.runtime.health import Waiting
+from libs.runtime.logs import configure_logs
 from libs.runtime.testing import ServiceHarness
 from services.ingest.feed import Backfill, Frame
 from services.ingest.service import make_service
@@ -35,6 +38,7 @@ class FewFrames:
         self._seconds = seconds
         self.followed: list[int] = []
         self.told: list[str] = []
+        self.listing = [SBIN]
 
     async def open(self) -> None:
         self.told.append("open")
@@ -43,7 +47,7 @@ class FewFrames:
         self.told.append("close")
 
     async def instruments(self) -> list[Instrument]:
-        return [SBIN]
+        return self.listing
 
     async def backfill(self, partitions: int) -> Backfill:
         return Backfill((date(2026, 6, 9),), (), ("2026-06-08: no ticks",))
@@ -93,6 +97,25 @@ def test_instruments_and_history_are_announced_before_the_first_frame() -> None:
             assert (announced.candles, announced.gaps) == (0, ("2026-06-08: no ticks",))
             assert await harness.published("ticks") == []
 
+    asyncio.run(story())
+
+
+def test_what_is_listed_otherwise_than_the_day_before_is_told(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    async def story() -> None:
+        later, before = FewFrames(), FewFrames()
+        before.trading_day = DAY - timedelta(days=1)
+        before.listing = [replace(SBIN, lot_size=2)]
+        async with harness_of(before) as first:
+            capsys.readouterr()
+            for _ in range(2):
+                async with harness_of(later, bus=first.bus):
+                    told = [line for line in capsys.readouterr().err.splitlines() if "→" in line]
+                    assert len(told) == 1
+                    assert f"NSE:SBIN: lot_size 2 → {SBIN.lot_size}" in told[0]
+
+    configure_logs("info", "text")
     asyncio.run(story())
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from libs.events.ticks import TickColumns
 from libs.market.calendar import IST, Calendar
-from libs.market.instruments import parse_dump
+from libs.market.dump import read_dump
 from libs.market.rulebook import Rulebook
 from services.simulator.domain.board import Board
 from services.simulator.domain.errors import InputError, NotFound
@@ -474,8 +474,9 @@ def test_the_dump_lists_all_instruments_or_those_of_an_exchange(
     calendar: Calendar, open_ms: int
 ) -> None:
     board = scripted(calendar, [1000.0], open_ms)
-    assert parse_dump(board.instruments_csv().splitlines(), "all") == list(board.instruments)
-    options = parse_dump(board.instruments_csv("NFO").splitlines(), "NFO")
+    every = read_dump(board.instruments_csv().encode(), "all").instruments
+    assert every == tuple(board.instruments)
+    options = read_dump(board.instruments_csv("NFO").encode(), "NFO").instruments
     assert [one.instrument_token for one in options] == [OPTION_TOKEN]
     with pytest.raises(NotFound, match="MOON"):
         board.instruments_csv("MOON")

@@ -277,6 +277,27 @@ def test_a_row_of_a_book_makes_no_sense_and_the_others_do(value: Any) -> None:
     trading(play)
 
 
+@pytest.mark.parametrize(("value", "text"), [(None, ""), ("1.0", "1.0")])
+def test_a_row_of_the_list_of_instruments_makes_no_sense_and_the_others_do(
+    value: str | None, text: str
+) -> None:
+    async def play(trader: Trader) -> None:
+        def shown() -> list[str]:
+            reply: str = trader.exchange.shown("GET", "/instruments/NSE", table)
+            return reply.splitlines()
+
+        table = 'tradingsymbol,name,lot_size\nINFY,"INFOSYS, LTD",1\nSBIN,STATE BANK,1\n'
+        spoilt = {"field": "lot_size", "value": value, "tradingsymbol": "INFY"}
+        trader.exchange.add_fault({"kind": "spoil_rows", "path": "/instruments", **spoilt})
+        header, infy, sbin = table.splitlines()
+        assert shown() == [header, f"{infy.removesuffix('1')}{text}", sbin]
+        trader.exchange.add_fault({"kind": "hide_rows", "path": "/instruments"})
+        assert shown() == [header]
+        assert shown() == [header, infy, sbin]
+
+    trading(play)
+
+
 def test_a_book_lags_behind_what_was_done() -> None:
     async def play(trader: Trader) -> None:
         await trader.buy()

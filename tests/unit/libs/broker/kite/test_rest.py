@@ -14,6 +14,7 @@ import pytest
 from libs.broker.errors import (
     BrokerError,
     BrokerUnavailable,
+    DumpRefused,
     LoginRefused,
     OrderNotSent,
     RateLimited,
@@ -270,16 +271,37 @@ def test_an_interval_that_kite_does_not_have_is_refused() -> None:
         asking(kite, lambda rest: rest.historical(1, "2minute", LOGIN, LOGIN))
 
 
+LISTED = (
+    "instrument_token,exchange_token,tradingsymbol,name,last_price,expiry,strike,tick_size,"
+    "lot_size,instrument_type,segment,exchange",
+    "256265,1001,NIFTY 50,NIFTY 50,0,,0,0,0,EQ,INDICES,NSE",
+    '738561,2885,RELIANCE,"RELIANCE INDUSTRIES, LTD",0,,0,0.1,1,EQ,NSE,NSE',
+    "3050241,11915,YESBANK,YES BANK,0,,0,0.01,1,EQ,NSE,NSE",
+)
+
+
 def test_instruments_have_exact_tick_sizes(kite_mocks: Path) -> None:
     csv = Answer((kite_mocks / "instruments_nse.csv").read_bytes(), content_type="text/csv")
     with http_kite() as kite:
         kite.on("GET /instruments/NSE", csv)
         kite.on("GET /instruments", Answer(b"a,b\n1,2\n", content_type="text/csv"))
         listed = asking(kite, lambda rest: rest.instruments("NSE"))
-        assert len(listed) == 99
-        assert all(isinstance(one.tick_size, Decimal) for one in listed)
-        with pytest.raises(ReplyUnreadable):
+        assert len(listed.instruments) == 99
+        assert listed.left_out == ()
+        assert all(isinstance(one.tick_size, Decimal) for one in listed.instruments)
+        with pytest.raises(DumpRefused, match="line 1: column instrument_token is missing") as told:
             asking(kite, lambda rest: rest.instruments())
+        assert not told.value.is_retriable
+
+
+def test_a_row_of_the_dump_that_cannot_be_read_is_left_out_and_named() -> None:
+    rows = (*LISTED[:3], "2911745,11374,,,0,,0,0.01,1,EQ,NSE,NSE", *LISTED[3:])
+    csv = Answer("\r\n".join(rows).encode(), content_type="text/csv")
+    with http_kite() as kite:
+        kite.on("GET /instruments/NSE", csv)
+        dump = asking(kite, lambda rest: rest.instruments("NSE"))
+    assert [one.tradingsymbol for one in dump.instruments] == ["NIFTY 50", "RELIANCE", "YESBANK"]
+    assert dump.left_out == ("line 4, column tradingsymbol: cannot read ''",)
 
 
 def test_an_order_is_placed_modified_and_cancelled_with_kites_fields() -> None:
