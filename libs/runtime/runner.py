@@ -56,7 +56,7 @@ class ServiceRunner:
 
     def __init__(self, service: Service, metrics: Metrics, surroundings: Surroundings) -> None:
         self.service = service
-        self.health = Health(service.waiting)
+        self.health = Health(service.waiting, service.looks)
         self.health.starting(f"{service.name}.tasks")
         self.metrics = metrics
         self._around = surroundings

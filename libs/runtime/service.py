@@ -8,7 +8,7 @@ from fastapi import APIRouter
 
 from libs.events.bus import Bus
 from libs.runtime.clock import Clock
-from libs.runtime.health import Waiting
+from libs.runtime.health import Look, Waiting
 from libs.runtime.metrics import Metrics
 from libs.runtime.stamping import CurrentStamps
 from libs.runtime.subscription import Emit, Subscription
@@ -65,7 +65,8 @@ class Service:
     `describe` is shown at /info; `measure` sets the service's own gauges before /metrics is read;
     `links` (path, what is there) and the text `note` are on its page at /.
     While `waiting` has a reason the service is ready although it cannot work yet. `stamps` are
-    those of the one group that the service is not ready without.
+    those of the one group that the service is not ready without. `looks` say, by component, why it
+    is not ready now.
     """
 
     name: str
@@ -82,3 +83,4 @@ class Service:
     note: str = ""
     waiting: Waiting = field(default_factory=Waiting)
     stamps: CurrentStamps = field(default_factory=CurrentStamps)
+    looks: Mapping[str, Look] = field(default_factory=dict)

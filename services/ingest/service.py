@@ -24,6 +24,8 @@ from services.ingest.domain.listing import PreviousListing, changes_of, listed
 from services.ingest.domain.rows import MarketDataRows
 from services.ingest.feed import Feed
 
+DEAD_SECONDS = 10
+"""A feed without a tick for longer is dead while the market is open."""
 Pace = Callable[[int], Awaitable[None]]
 """Called after each frame with its time (epoch ms): waits until the next one is due."""
 
@@ -67,6 +69,7 @@ def make_service(feed: Feed, parts: Parts, pace: Pace, next_day: NextDay | None 
         looks_up=("instruments",),
         waiting=parts.waiting,
         measure=lambda: _measure(parts, played),
+        looks={"feed": lambda: _silence(parts, played)},
         describe=lambda: {
             "source": feed.source,
             "trading_day": played.announced.isoformat() if played.announced else None,
@@ -126,6 +129,18 @@ class _Follower:
     def _follow(self) -> None:
         held = (one for one in self._held.values() if one.expiry >= self._day)
         self._feed.follow(sorted({one.instrument_token for one in held}))
+
+
+def _silence(parts: Parts, played: _Played) -> str:
+    """Return for how long no tick has come while the market is open, "" while the feed is alive.
+
+    A market whose stamps alone are the time may rest; without a session none can come.
+    """
+    seconds = (monotonic_ms() - played.last_tick_ms) // 1000
+    if seconds <= DEAD_SECONDS or not parts.clock.runs or parts.waiting.reason:
+        return ""
+    is_open = load_calendar().is_in_session("NSE", parts.clock.now_ms())
+    return f"no tick for {seconds} s while the market is open" if is_open else ""
 
 
 def _measure(parts: Parts, played: _Played) -> None:

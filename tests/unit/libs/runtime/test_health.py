@@ -27,6 +27,19 @@ def test_trouble_makes_it_unready_with_the_reason_and_recovery_ready_again() -> 
     assert health.is_ready
 
 
+def test_what_is_looked_at_counts_like_what_is_reported() -> None:
+    found = {"feed": ""}
+    health = Health(looks={"feed": lambda: found["feed"]})
+    health.well("ingest")
+    assert health.is_ready
+    found["feed"] = "no tick for 12 s while the market is open"
+    assert not health.is_ready
+    assert health.report() == {"feed": found["feed"], "ingest": "ok"}
+    assert not health.components()["feed"].is_up
+    found["feed"] = ""
+    assert health.is_ready
+
+
 def test_an_optional_component_is_shown_but_does_not_make_it_unready() -> None:
     health = Health()
     health.starting("executor")

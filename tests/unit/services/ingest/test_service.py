@@ -15,9 +15,11 @@ from libs.events.embedded.bus import LocalBus
 from libs.events.ticks import TickBatch, TickColumns
 from libs.market.calendar import load_calendar
 from libs.market.instruments import Instrument
+from libs.runtime.clock import FeedClock
 from libs.runtime.health import Waiting
 from libs.runtime.logs import configure_logs
 from libs.runtime.testing import ServiceHarness
+from services.ingest import service
 from services.ingest.feed import Backfill, Frame
 from services.ingest.service import make_service
 from services.simulator.domain.market.underlyings import DEFAULT_UNIVERSE
@@ -70,13 +72,17 @@ def _tick(second: int) -> TickColumns:
 
 
 def harness_of(
-    feed: FewFrames, paced: list[int] | None = None, bus: LocalBus | None = None
+    feed: FewFrames,
+    paced: list[int] | None = None,
+    bus: LocalBus | None = None,
+    pace_of_clock: float = 0.0,
 ) -> ServiceHarness:
     async def pace(frame_ms: int) -> None:
         if paced is not None:
             paced.append(frame_ms)
 
-    return ServiceHarness(lambda parts: make_service(feed, parts, pace), bus=bus)
+    clock = FeedClock(pace_of_clock)
+    return ServiceHarness(lambda parts: make_service(feed, parts, pace), clock=clock, bus=bus)
 
 
 async def played(harness: ServiceHarness) -> list[TickBatch]:
@@ -205,7 +211,11 @@ def test_without_a_store_only_positions_are_subscribed_to() -> None:
     async def story() -> None:
         async with harness_of(FewFrames()) as harness:
             assert [one.group for one in harness.runner.service.subscriptions] == ["ingest"]
-            assert harness.runner.health.report() == {"ingest": "ok", "ingest.tasks": "ok"}
+            assert harness.runner.health.report() == {
+                "feed": "ok",
+                "ingest": "ok",
+                "ingest.tasks": "ok",
+            }
 
     asyncio.run(story())
 
@@ -223,6 +233,26 @@ def test_the_age_of_the_feed_and_whether_the_market_is_open_are_measured() -> No
             assert (harness.measured("feed_age_seconds") or 0) > first
             harness.clock.observe(OPEN_MS + 6 * 3600 * 1000 + 15 * 60 * 1000)
             assert harness.measured("market_open") == 0, "half past three"
+
+    asyncio.run(story())
+
+
+def test_a_feed_without_ticks_while_the_market_is_open_makes_it_unready(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def story() -> None:
+        async with harness_of(FewFrames(), pace_of_clock=1.0) as harness:
+            await played(harness)
+            health = harness.runner.health
+            assert health.is_ready
+            now_ms = service.monotonic_ms() + 12_000
+            monkeypatch.setattr(service, "monotonic_ms", lambda: now_ms)
+            assert health.report()["feed"] == "no tick for 12 s while the market is open"
+            harness.runner.service.waiting.reason = "a login at the broker"
+            assert health.is_ready, "without a session none can come"
+            harness.runner.service.waiting.reason = ""
+            harness.clock.observe(OPEN_MS + 6 * 3600 * 1000 + 15 * 60 * 1000)
+            assert health.is_ready, "half past three"
 
     asyncio.run(story())
 
