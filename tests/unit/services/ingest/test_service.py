@@ -15,11 +15,10 @@ from libs.events.embedded.bus import LocalBus
 from libs.events.ticks import TickBatch, TickColumns
 from libs.market.calendar import load_calendar
 from libs.market.instruments import Instrument
-from libs.runtime.clock import FeedClock
+from libs.runtime.clock import FeedClock, monotonic_ms
 from libs.runtime.health import Waiting
 from libs.runtime.logs import configure_logs
 from libs.runtime.testing import ServiceHarness
-from services.ingest import service
 from services.ingest.feed import Backfill, Frame
 from services.ingest.service import make_service
 from services.simulator.domain.market.underlyings import DEFAULT_UNIVERSE
@@ -245,8 +244,8 @@ def test_a_feed_without_ticks_while_the_market_is_open_makes_it_unready(
             await played(harness)
             health = harness.runner.health
             assert health.is_ready
-            now_ms = service.monotonic_ms() + 12_000
-            monkeypatch.setattr(service, "monotonic_ms", lambda: now_ms)
+            now_ms = monotonic_ms() + 12_000
+            monkeypatch.setattr("services.ingest.service.monotonic_ms", lambda: now_ms)
             assert health.report()["feed"] == "no tick for 12 s while the market is open"
             harness.runner.service.waiting.reason = "a login at the broker"
             assert health.is_ready, "without a session none can come"
