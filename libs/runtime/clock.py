@@ -21,6 +21,14 @@ def monotonic_ms() -> int:
     return time.monotonic_ns() // 1_000_000
 
 
+def _machine_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+FOUND_WITHIN_MS = 60_000
+"""An offset that was found longer ago may have been mended since: a backlog is no news of it."""
+
+
 class Clock(Protocol):
     """Epoch milliseconds, UTC."""
 
@@ -45,8 +53,11 @@ class Clock(Protocol):
     def offset_ms(self) -> int:
         """How far the machine's clock is ahead of the exchange's; 0 where that does not matter."""
 
-    def correct(self, offset_ms: int) -> None:
-        """Note how far the machine's clock was found to be ahead of the exchange's."""
+    def correct(self, offset_ms: int, found_ms: int) -> None:
+        """Note how far the machine's clock is ahead of the exchange's.
+
+        `found_ms` is what the machine that found it said then (epoch ms).
+        """
 
 
 @dataclass(slots=True)
@@ -62,11 +73,12 @@ class WallClock:
 
     def now_ms(self) -> int:
         """Return the machine's time, corrected."""
-        return time.time_ns() // 1_000_000 - self.offset_ms
+        return _machine_ms() - self.offset_ms
 
-    def correct(self, offset_ms: int) -> None:
-        """Take this off the machine's time from now on."""
-        self.offset_ms = offset_ms
+    def correct(self, offset_ms: int, found_ms: int) -> None:
+        """Take this off the machine's time from now on; not what was found a while ago."""
+        if abs(_machine_ms() - found_ms) <= FOUND_WITHIN_MS:
+            self.offset_ms = offset_ms
 
     def observe(self, event_ms: int) -> None:
         """Ignore the feed: the machine's clock runs by itself."""
@@ -121,7 +133,7 @@ class FeedClock:
             self._stamped_at = self._monotonic()
             self._ends_ms = _last_close_ms(_day_of(event_ms)) + AFTER_CLOSE_MS
 
-    def correct(self, offset_ms: int) -> None:
+    def correct(self, offset_ms: int, found_ms: int) -> None:
         """Do nothing: the machine's time of day plays no part."""
 
     def remember(self, event_ms: int) -> None:

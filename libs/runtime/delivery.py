@@ -221,8 +221,8 @@ class Delivery:
 
     def _observe(self, message: Message, event: Event) -> None:
         at_ms = event.clock_ms if isinstance(event, TickBatch) else event.occurred_ms
-        if isinstance(event, TickBatch):
-            self.clock.correct(event.offset_ms)
+        if isinstance(event, TickBatch) and self.subscription.is_required:
+            self.clock.correct(event.offset_ms, event.received_ms + event.offset_ms)
         if message.topic in TOPICS_OF_THE_DAY:
             self.clock.remember(at_ms)
         else:

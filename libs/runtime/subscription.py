@@ -151,8 +151,8 @@ class Every:
         return cls(period_ms, act)
 
     def is_due(self, now_ms: int) -> bool:
-        """Return whether a new period has begun; not before there is a time."""
-        return now_ms > 0 and (self._done is None or now_ms // self._period_ms > self._done)
+        """Return whether it is another period, also after time was set back; not without a time."""
+        return now_ms > 0 and now_ms // self._period_ms != self._done
 
     async def act(self, now_ms: int, emit: Emit) -> None:
         """Do it; after an error it is still due."""

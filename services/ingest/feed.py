@@ -15,11 +15,13 @@ class Frame:
     """Ticks that arrived together at `received_ms` (epoch ms). A heartbeat has no rows.
 
     `offset_ms` is how far the machine's clock is ahead of the exchange's, 0 within a second.
+    `is_news`: it has ticks, not only what a new subscription repeats.
     """
 
     received_ms: int
     columns: TickColumns
     offset_ms: int = 0
+    is_news: bool = True
 
 
 @dataclass(frozen=True, slots=True)

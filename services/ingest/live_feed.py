@@ -15,6 +15,7 @@ from libs.events.candles import Interval
 from libs.events.event import utc_from_ms
 from libs.events.ticks import TickColumns
 from libs.market.calendar import IST, Calendar, load_calendar, midnight
+from libs.market.closing_auction import closing_auction
 from libs.market.dump import Dump
 from libs.market.instruments import Instrument
 from libs.runtime.brokers.market import connect_market
@@ -70,7 +71,6 @@ class LiveFeed:
     _subscribed: frozenset[int] = frozenset()
     _is_stale: bool = False
     _centred_ms: int = 0
-    _is_halted: bool = False
     _by_wall: ExchangeClock | None = None
     _by_feed: FeedArrival | None = None
 
@@ -142,25 +142,19 @@ class LiveFeed:
 
     async def frames(self) -> AsyncIterator[Frame]:
         """Yield frames until `ENDS_AFTER_MS` after the last close; heartbeats have no rows."""
-        arrived, silence = self._arrivals(), self._silence()
+        arrived, silence = self._arrivals(), Silence()
         closes = [self.calendar.sessions(name, self.trading_day) for name in ("NSE", "NFO")]
         ends_ms = max(sessions[-1].close_ms for sessions in closes if sessions) + ENDS_AFTER_MS
         await self._recentre(0)
-        received_ms = 0
         async with aclosing(self._decoded()) as frames:  # each day has its own connection
             async for decoded in frames:
                 columns = decoded.columns(self._exchange_ms())
-                received_ms = 0 if decoded.is_garbage else arrived(columns)
-                if len(columns):
-                    silence.heard(self.monotonic_ms())
-                    self._is_silent(halted=False)
-                elif silence.is_too_long(self.monotonic_ms(), is_open=self._is_open(received_ms)):
-                    self._is_silent(halted=silence.is_halt)
-                    await self.stream.replace()
+                received_ms, is_news = (0, False) if decoded.is_garbage else arrived(columns)
+                await self._watch(silence, received_ms, is_news=is_news)
                 if received_ms:
                     self._note_spots(columns)
-                    yield Frame(received_ms, columns, self._offset_ms())
-                if self._is_over(received_ms, ends_ms):
+                    yield Frame(received_ms, columns, self._offset_ms(), is_news)
+                if (received_ms or self._exchange_ms() or self._now_ms()) >= ends_ms:
                     return
                 if self._is_stale or received_ms - self._centred_ms >= RECENTRE_MS:
                     await self._recentre(received_ms)
@@ -204,51 +198,59 @@ class LiveFeed:
             )
         return _day_of(max(stamps))
 
-    def _arrivals(self) -> Callable[[TickColumns], int]:
-        """Return what tells when a frame arrived, by the exchange's time (epoch ms)."""
+    def _arrivals(self) -> Callable[[TickColumns], tuple[int, bool]]:
+        """Return what tells when a frame arrived (epoch ms, by the exchange), and if it is news."""
         if self.clock == "feed":
             by_feed = self._by_feed = FeedArrival(self.trading_day)
-            return lambda columns: by_feed.of(columns.exchange_timestamp)
+            return lambda columns: (by_feed.of(columns.exchange_timestamp), len(columns) > 0)
         clock = self._by_wall = ExchangeClock(self.trading_day)
         return lambda columns: clock.arrived(
             columns.exchange_timestamp, self.wall_ms(), self.monotonic_ms()
         )
 
-    def _silence(self) -> Silence:
-        """Return what tells a dead connection from a quiet market."""
-        known = self._known().underlyings
-        has_index = any(one.is_index for one in known)
-        return Silence(WITH_INDEX_MS if has_index else WITHOUT_INDEX_MS)
+    async def _watch(self, silence: Silence, received_ms: int, *, is_news: bool) -> None:
+        """Replace a connection that brings no news; say once when new ones are silent too."""
+        now_ms, log = self.monotonic_ms(), logger_of("ingest")
+        was_halt = silence.is_halt
+        if is_news:
+            silence.heard(now_ms)
+            if was_halt:
+                log.info("ticks come again")
+        elif silence.is_too_long(now_ms, self._patience_ms(received_ms or self._exchange_ms())):
+            if silence.is_halt and not was_halt:
+                log.error("new connections are silent too: the exchange or the line has halted")
+            await self.stream.replace()
 
-    def _is_open(self, at_ms: int) -> bool:
-        """Whether ticks are to be expected; a simulated market goes by another time than ours."""
+    def _patience_ms(self, at_ms: int) -> int:
+        """Return how long ticks may be missing at a time; 0 where none are expected.
+
+        A simulated market goes by another time than this machine's. In the closing auction indices
+        stand still.
+        """
+        if self.clock == "feed":
+            return 0
         at_ms = at_ms or self.wall_ms()
-        return self.clock == "wall" and self.calendar.is_in_session("NSE", at_ms)
+        if not any(self.calendar.is_in_session(name, at_ms) for name in ("NSE", "NFO")):
+            return 0
+        auction = closing_auction(self.trading_day)
+        in_india = utc_from_ms(at_ms).astimezone(IST).time()
+        is_quoted = self.calendar.is_in_session("NSE", at_ms)
+        is_quoted &= auction is None or in_india < auction.begins
+        has_index = any(one.is_index for one in self._known().underlyings)
+        return WITH_INDEX_MS if has_index and is_quoted else WITHOUT_INDEX_MS
 
-    def _is_silent(self, *, halted: bool) -> None:
-        """Say once that new connections are silent too, and once that ticks come again."""
-        if halted and not self._is_halted:
-            logger_of("ingest").error(
-                "no ticks over new connections either: the exchange or the line has halted"
-            )
-        elif self._is_halted and not halted:
-            logger_of("ingest").info("ticks come again")
-        self._is_halted = halted
+    def _now_ms(self) -> int:
+        """Return the machine's time, where it plays a part: without a stamp it ends the day."""
+        return self.wall_ms() if self.clock == "wall" else 0
 
     def _exchange_ms(self) -> int:
-        """Return the time for packets that bear none."""
+        """Return the time at the exchange, 0 before its first stamp."""
         if self._by_wall is not None:
             return self._by_wall.now_ms(self.monotonic_ms())
         return self._by_feed.of(np.empty(0, np.int64)) if self._by_feed is not None else 0
 
     def _offset_ms(self) -> int:
         return self._by_wall.offset_ms if self._by_wall is not None else 0
-
-    def _is_over(self, received_ms: int, ends_ms: int) -> bool:
-        """Whether the day is over; without a stamp of the day the machine's time says so."""
-        if not received_ms and self.clock == "wall":
-            return self.wall_ms() >= ends_ms
-        return received_ms >= ends_ms
 
     async def _fetch(
         self, instrument: Instrument, interval: Interval, since: date, until: date

@@ -92,11 +92,11 @@ class _Played:
     ticks: int = 0
     last_tick_ms: int = field(default_factory=monotonic_ms)
 
-    def note(self, ticks: int) -> None:
-        """Count a frame."""
+    def note(self, ticks: int, *, is_news: bool) -> None:
+        """Count a frame; what a new subscription repeats is no sign of life."""
         self.frames += 1
         self.ticks += ticks
-        if ticks:
+        if ticks and is_news:
             self.last_tick_ms = monotonic_ms()
 
 
@@ -218,7 +218,7 @@ async def _play(feed: Feed, parts: Parts, emit: Emit, pace: Pace, played: _Playe
             connection = Connection(feed.source, feed.trading_day, started_ms, partitions)
         for batch in connection.cut(frame.columns, frame.received_ms, frame.offset_ms):
             await emit(batch)
-        played.note(len(frame.columns))
+        played.note(len(frame.columns), is_news=frame.is_news)
         told.hear(frame.offset_ms)
         parts.metrics.feed.clock_offset.set(frame.offset_ms / 1000)
         parts.metrics.feed.frames.inc()

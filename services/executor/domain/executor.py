@@ -324,7 +324,7 @@ class OptionsExecutor:
     def _on_ticks(self, batch: TickBatch, now_ms: int) -> tuple[Effect, ...]:
         self.market.on_ticks(batch)
         snapshots = self.market.snapshots(now_ms, batch.trading_day)
-        if now_ms // 1000 <= self._driven_s:
+        if now_ms // 1000 == self._driven_s:
             return (*snapshots, *self.guarding.on_time(now_ms, GUARDED_AT_ONCE))
         return (*snapshots, *self._drive(now_ms, GUARDED_AT_ONCE))
 

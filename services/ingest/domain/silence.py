@@ -9,26 +9,34 @@ LONGEST_MS = 60_000
 
 @dataclass(slots=True)
 class Silence:
-    """How long there was no tick in a session; times are monotonic ms.
+    """For how long no tick was news; times are monotonic ms.
 
-    Heartbeats are no ticks. A connection that stays silent is replaced; the next one is given twice
-    the time, up to LONGEST_MS: where all are silent, the exchange or the line has halted.
+    Neither heartbeats are news nor what a new subscription repeats. A connection that stays silent
+    is replaced; the next one is given twice the time, up to LONGEST_MS: where all are silent, the
+    exchange or the line has halted.
     """
 
-    patience_ms: int
     _since_ms: int | None = None
+    _looked_ms: int = 0
     _replaced: int = 0
 
     def heard(self, now_ms: int) -> None:
-        """Note that ticks have come."""
-        self._since_ms, self._replaced = now_ms, 0
+        """Note news."""
+        self._since_ms, self._looked_ms, self._replaced = now_ms, now_ms, 0
 
-    def is_too_long(self, now_ms: int, *, is_open: bool) -> bool:
-        """Whether the connection is to be replaced now; outside of sessions never."""
-        if not is_open or self._since_ms is None:
+    def is_too_long(self, now_ms: int, patience_ms: int) -> bool:
+        """Whether the connection is to be replaced now; with a patience of 0 nothing is expected.
+
+        After a time without any frame the connection is a new one, and its time begins anew.
+        """
+        was_away = now_ms - self._looked_ms >= WITH_INDEX_MS
+        self._looked_ms = now_ms
+        if not patience_ms or self._since_ms is None:
             self._since_ms, self._replaced = now_ms, 0
             return False
-        if now_ms - self._since_ms < min(self.patience_ms << self._replaced, LONGEST_MS):
+        if was_away:
+            self._since_ms = now_ms
+        if now_ms - self._since_ms < min(patience_ms << self._replaced, LONGEST_MS):
             return False
         self._since_ms, self._replaced = now_ms, min(self._replaced + 1, 16)
         return True

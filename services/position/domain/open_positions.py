@@ -197,8 +197,8 @@ class OpenPositions:
 
     def _begins_second(self, now_ms: int) -> bool:
         second, before = now_ms // 1000, self._swept_second
-        self._swept_second = max(second, before)
-        return second > before
+        self._swept_second = second
+        return second != before
 
     def _check(
         self, watch: Watch, now_ms: int, wanted: Sequence[Exit] | None = None

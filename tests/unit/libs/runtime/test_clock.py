@@ -26,16 +26,18 @@ def test_the_walls_clock_is_without_what_it_is_known_to_be_ahead(
     monkeypatch.setattr(time, "time_ns", lambda: 10_000_000_000)
     clock = WallClock()
     assert clock.now_ms() == 10_000
-    clock.correct(3000)
+    clock.correct(3000, found_ms=10_000)
     assert (clock.now_ms(), clock.offset_ms) == (7000, 3000)
-    clock.correct(0)
+    clock.correct(600_000, found_ms=-60_000)
+    assert clock.now_ms() == 7000, "a backlog is no news"
+    clock.correct(0, found_ms=10_000)
     assert clock.now_ms() == 10_000
 
 
 def test_a_feeds_clock_does_not_care_for_the_machines_time_of_day() -> None:
     clock = FeedClock()
     clock.observe(50_000)
-    clock.correct(3000)
+    clock.correct(3000, found_ms=0)
     assert (clock.now_ms(), clock.offset_ms) == (50_000, 0)
 
 
