@@ -1,8 +1,8 @@
 """Tick batches of one partition joined into one set of columns, in order of arrival."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, fields
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,13 +11,15 @@ from libs.events.ticks import TickBatch
 
 UNKNOWN_VOLUME = -1
 Array = NDArray[Any]
+_KINDS = {"price": np.float64, "bid": np.float64, "ask": np.float64}
 
 
 @dataclass(frozen=True, slots=True)
 class Ticks:
     """Ticks of known instruments. `volume` is cumulative, -1 where unknown.
 
-    `batch` is the number of each tick's batch in its run.
+    `batch` is the number of each tick's batch in its run. `traded_ms` is the time of the last
+    trade (epoch ms), `bid` and `ask` the best quotes (rupees); 0 is unknown in all three.
     """
 
     row: Array
@@ -26,9 +28,23 @@ class Ticks:
     volume: Array
     oi: Array
     batch: Array
+    traded_ms: Array
+    bid: Array
+    ask: Array
 
     def __len__(self) -> int:
         return len(self.row)
+
+    @classmethod
+    def empty(cls) -> Self:
+        """Return no ticks."""
+        return cls(**{f.name: np.empty(0, _KINDS.get(f.name, np.int64)) for f in fields(cls)})
+
+    @classmethod
+    def concat(cls, parts: Sequence[Self]) -> Self:
+        """Return ticks one part after the other."""
+        names = (field.name for field in fields(cls))
+        return cls(**{name: np.concatenate([getattr(p, name) for p in parts]) for name in names})
 
     def take(self, chosen: Array) -> "Ticks":
         """Return the chosen ticks."""
@@ -39,6 +55,9 @@ class Ticks:
             self.volume[chosen],
             self.oi[chosen],
             self.batch[chosen],
+            self.traded_ms[chosen],
+            self.bid[chosen],
+            self.ask[chosen],
         )
 
 
@@ -66,6 +85,9 @@ class Run:
     volume: Array
     oi: Array
     batch: Array
+    traded_ms: Array
+    bid: Array
+    ask: Array
     arrivals: Arrivals
 
     def __len__(self) -> int:
@@ -80,6 +102,9 @@ class Run:
             self.volume[chosen],
             self.oi[chosen],
             self.batch[chosen],
+            self.traded_ms[chosen],
+            self.bid[chosen],
+            self.ask[chosen],
         )
 
 
@@ -94,6 +119,9 @@ def joined(batches: Sequence[TickBatch]) -> Run:
         volume=_filled([one.volume_traded for one in columns], sizes, UNKNOWN_VOLUME),
         oi=_filled([one.oi for one in columns], sizes, 0),
         batch=np.repeat(np.arange(len(batches)), sizes),
+        traded_ms=_filled([one.last_trade_time for one in columns], sizes, 0),
+        bid=_filled([one.bid_price for one in columns], sizes, 0.0),
+        ask=_filled([one.ask_price for one in columns], sizes, 0.0),
         arrivals=Arrivals(
             np.array([batch.received_ms for batch in batches], np.int64),
             np.array([batch.clock_ms for batch in batches], np.int64),
@@ -101,10 +129,10 @@ def joined(batches: Sequence[TickBatch]) -> Run:
     )
 
 
-def _filled(parts: Sequence[Array | None], sizes: Sequence[int], missing: int) -> Array:
+def _filled(parts: Sequence[Array | None], sizes: Sequence[int], missing: float) -> Array:
     """Join a column; a batch without it gets `missing` in each row."""
     filled = (
-        np.full(size, missing, np.int64) if part is None else part
+        np.full(size, missing) if part is None else part
         for part, size in zip(parts, sizes, strict=True)
     )
     return np.concatenate(list(filled))
