@@ -81,10 +81,13 @@ class Plausible:
             return ticks
         group = _grouped(ticks)
         is_plain = self._plain(ticks, group)
+        is_all_plain = bool(is_plain.all())
+        if is_all_plain and not len(self.held):
+            self._note(ticks, group)
+            return ticks
         is_odd = np.zeros(len(self._price), np.bool_)
-        if len(self.held):
-            is_odd[self.held.row] = True
-        if is_plain.all() and not (len(self.held) and is_odd[group.rows].any()):
+        is_odd[self.held.row] = True
+        if is_all_plain and not is_odd[group.rows].any():
             self._note(ticks, group)
             return ticks
         is_odd[ticks.row[~is_plain]] = True
@@ -95,7 +98,7 @@ class Plausible:
         passed = ticks.take(keeps)
         if not len(confirmed):
             return passed
-        passed = Ticks.concat([confirmed, passed])
+        passed = Ticks.concat(confirmed, passed)
         return passed.take(stable_order(passed.row, len(self._price)))
 
     def _plain(self, ticks: Ticks, group: _Group) -> Mask:
@@ -176,8 +179,7 @@ class Plausible:
 
     def _hold(self, refused: Ticks) -> None:
         if len(refused):
-            self.held = Ticks.concat([self.held, refused])
-            self.held.batch[:] = 0  # of the run in which it is confirmed
+            self.held = Ticks.concat(self.held, refused)
 
     def _near_price(self, ticks: Ticks, other: Array) -> Mask:
         higher, lower = np.maximum(ticks.price, other), np.minimum(ticks.price, other)
@@ -187,10 +189,10 @@ class Plausible:
 
     def _contradicted(self, ticks: Ticks) -> Mask:
         leap, least = self._leap[ticks.row], self._least[ticks.row]
-        highest = np.maximum(ticks.ask * leap, ticks.ask + least)
-        lowest = np.minimum(ticks.bid / leap, ticks.bid - least)
+        bid, ask = ticks.quotes
+        highest, lowest = np.maximum(ask * leap, ask + least), np.minimum(bid / leap, bid - least)
         off: Mask = (ticks.price > highest) | (ticks.price < lowest)
-        return off & _tight(ticks)
+        return off & _tight(bid, ask)
 
     def _is_uncontradicted(self, ticks: Ticks, price: Array) -> Mask:
         return np.isnan(price) & ~self._contradicted(ticks)
@@ -208,16 +210,17 @@ def _near_volume(one: Array, other: Array) -> Mask:
     return near
 
 
-def _tight(ticks: Ticks) -> Mask:
-    tight: Mask = (ticks.bid > 0) & (ticks.ask >= ticks.bid) & (ticks.ask <= TIGHT * ticks.bid)
+def _tight(bid: Array, ask: Array) -> Mask:
+    tight: Mask = (bid > 0) & (ask >= bid) & (ask <= TIGHT * bid)
     return tight
 
 
 def _quoted(ticks: Ticks) -> Mask:
     """Return which prices bid and ask bear out."""
-    is_near: Mask = ticks.price >= ticks.bid * (1 - OFF_QUOTES)
-    is_near &= ticks.price <= ticks.ask * (1 + OFF_QUOTES)
-    return is_near & _tight(ticks)
+    bid, ask = ticks.quotes
+    is_near: Mask = ticks.price >= bid * (1 - OFF_QUOTES)
+    is_near &= ticks.price <= ask * (1 + OFF_QUOTES)
+    return is_near & _tight(bid, ask)
 
 
 def _count(ticks: Ticks, refused: Mask, is_price_near: Mask, counts: "TickCounts") -> None:

@@ -13,7 +13,7 @@ from libs.market.bounds import STRICT, refuse
 from libs.market.instruments import Instrument
 from libs.market.units import Milliseconds
 from services.candle.domain.columns import Names, candle_columns
-from services.candle.domain.minute_candles import CandleValues, MinuteCandles
+from services.candle.domain.minute_candles import CandleValues, Defects, MinuteCandles
 from services.candle.domain.opening import OpeningVolume
 from services.candle.domain.run import Arrivals, Ticks
 from services.candle.domain.schedule import MINUTE_MS, Schedule, Span
@@ -192,7 +192,9 @@ class SessionCandles:
             return
         defects = self._minutes.add(ticks, minute)
         self.counts.accepted += len(ticks)
-        self.counts.flagged.update(defects._asdict())
+        for reason, count in zip(Defects._fields, defects, strict=True):
+            if count:
+                self.counts.flagged[reason] += count
 
     def _revise(self, ticks: Ticks, minute: NDArray[np.int64]) -> list[CandleBatch]:
         self.counts.rejected["late"] += len(ticks)

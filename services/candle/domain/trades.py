@@ -1,13 +1,12 @@
 """Which updates tell a trade: the rise of the volume, or a newer time of the last trade."""
 
 from collections.abc import Iterable
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from libs.market.instruments import Instrument
-from services.candle.domain.groups import group_ends, running_before
+from services.candle.domain.groups import running_before
 from services.candle.domain.opening import OpeningVolume
 from services.candle.domain.run import Array, Ticks
 from services.candle.domain.schedule import MINUTE_MS
@@ -35,12 +34,19 @@ class Trades:
         self._traded_ms = np.concatenate([self._traded_ms, np.zeros(len(is_index), np.int64)])
 
     def told(self, ticks: Ticks, minute: Array, starts: Array, rise: Array) -> Mask:
-        """Return which ticks, by row and then arrival, are trades of their minute."""
+        """Return which ticks, by row and then arrival, are trades.
+
+        Without an earlier one to compare with, the last trade must be of the tick's minute.
+        """
         is_trade: Mask = rise > 0
-        newer = self._newer(ticks, minute, starts)
+        heads, before = ticks.row[starts], self._traded_ms
+        traded_ms = np.minimum(ticks.traded_ms, ticks.at_ms)
         if is_trade.all():
+            before[heads] = np.maximum(before[heads], np.maximum.reduceat(traded_ms, starts))
             return is_trade
-        is_trade |= newer
+        known = running_before(traded_ms, starts, before[heads])
+        before[heads] = np.maximum(before[heads], np.maximum.reduceat(traded_ms, starts))
+        is_trade |= traded_ms > np.where(known > 0, known, self._open_ms + minute * MINUTE_MS - 1)
         is_trade |= self._is_index[ticks.row]
         is_trade |= (ticks.volume < 0) & (ticks.traded_ms <= 0)
         return is_trade
@@ -57,14 +63,3 @@ class Trades:
         is_quiet = np.where(ticks.traded_ms > 0, ticks.traded_ms < self._open_ms, is_quiet)
         untraded: Mask = is_quiet & (running <= base) & ~self._is_index[ticks.row]
         return untraded
-
-    def _newer(self, ticks: Ticks, minute: Array, starts: Array) -> Any:
-        """Return which ticks tell a newer trade; the first one, a trade of its minute."""
-        if not ticks.traded_ms.any():
-            return False
-        heads = ticks.row[starts]
-        traded_ms = np.minimum(ticks.traded_ms, ticks.at_ms)
-        before = running_before(traded_ms, starts, self._traded_ms[heads])
-        ends = group_ends(starts, len(ticks))
-        self._traded_ms[heads] = np.maximum(traded_ms[ends], before[ends])
-        return traded_ms > np.where(before > 0, before, self._open_ms + minute * MINUTE_MS - 1)

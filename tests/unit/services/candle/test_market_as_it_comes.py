@@ -30,8 +30,14 @@ SHARE, OPTION, INDEX = 0, 1, 2
 COMPARED = ("open", "high", "low", "close", "volume", "ticks", "oi")
 PATIENT = CandleRules(grace_ms=10 * MINUTE, revision_ms=11 * MINUTE)
 GARBAGE = 4_294_967_295
-TOLD = ("duplicate", "outside_session", "confirmed", "untraded")
-TOLD += ("implausible_price", "implausible_volume")
+TOLD = (
+    "duplicate",
+    "outside_session",
+    "confirmed",
+    "untraded",
+    "implausible_price",
+    "implausible_volume",
+)
 
 
 def second(number: float) -> int:

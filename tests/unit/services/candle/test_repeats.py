@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.candle.domain.repeats import Repeats
-from services.candle.domain.run import Ticks
+from services.candle.domain.run import Source, Ticks
 from tests.proofs import examples
 
 ROWS = 3
@@ -63,12 +63,13 @@ def quickly(batches: Sequence[Batch], run: int) -> list[One]:
 
 
 def by_row(batches: Sequence[list[One]]) -> Ticks:
-    numbered = [(*tick, number) for number, ticks in enumerate(batches) for tick in ticks]
+    arrived = [tick for ticks in batches for tick in ticks]
+    numbered = [(*tick, place) for place, tick in enumerate(arrived)]
     ordered = sorted(numbered, key=lambda tick: tick[0])
-    row, at_ms, price, volume, oi, batch = np.array(ordered, np.int64).reshape(-1, 6).T
-    unknown = np.zeros(len(row))
-    quotes = {"traded_ms": unknown.astype(np.int64), "bid": unknown, "ask": unknown}
-    return Ticks(row, at_ms, price.astype(np.float64), volume, oi, batch, **quotes)
+    row, at_ms, price, volume, oi, place = np.array(ordered, np.int64).reshape(-1, 6).T
+    source = Source((), [len(ticks) for ticks in batches])
+    traded_ms = np.zeros_like(row)
+    return Ticks(row, at_ms, price.astype(np.float64), volume, oi, traded_ms, place, source)
 
 
 @examples(100)
