@@ -52,6 +52,9 @@ def _batch(second: int, price: np.ndarray, volume: np.ndarray) -> TickBatch:
         "exchange_timestamp": np.full(ROWS, at_ms),
         "last_price": price,
         "volume_traded": volume,
+        "bid_price": price - 0.05,
+        "ask_price": price + 0.05,
+        "last_trade_time": np.full(ROWS, at_ms),
     }
     columns = {name: given.get(name, volume).astype(kind) for name, kind in COLUMN_TYPES.items()}
     return TickBatch(

@@ -18,6 +18,9 @@ from services.candle.domain.session_candles import CandleRules, SessionCandles
 from services.candle.domain.tick_filter import TickCounts
 from services.candle.domain.token_index import NO_SESSION, TokenIndex
 
+_AUCTION_MS = 60 * MINUTE_MS
+"""How long before an open its volume is of the same day."""
+
 
 class CandleAggregator:
     """Folds ticks into candles; in each partition a new trading day starts with empty state.
@@ -94,7 +97,13 @@ class CandleAggregator:
         from_ms = (settled_ms // MINUTE_MS - 1) * MINUTE_MS
         index = TokenIndex(last.trading_day, from_ms)
         self._indexes[last.partition] = index
-        return from_ms - rules.grace_ms
+        return min([from_ms - rules.grace_ms, *self._auctions_after(last, from_ms)])
+
+    def _auctions_after(self, last: TickBatch, from_ms: int) -> list[int]:
+        """Return when to begin where an open is near: volume before it is in no candle."""
+        days = (self._calendar.sessions(one, last.trading_day) for one in self._segments)
+        opens = {sessions[0].open_ms for sessions in days if sessions}
+        return [at - _AUCTION_MS for at in opens if from_ms <= at < last.clock_ms + _AUCTION_MS]
 
     def restore(self, batch: CandleBatch) -> None:
         """Restore one-minute candles and revision numbers of the partition's latest day."""
@@ -209,6 +218,8 @@ def _restore(index: TokenIndex, at: int, candle: Candle) -> None:
     is_settled = index.replayed_from_ms is None or candle.closes_ms <= index.replayed_from_ms
     if candle.interval == "1m" and is_settled:
         session.restore(row, minute, _values(row, candle))
+    elif candle.interval == "1m":
+        session.restore_base(row, minute, candle.cumulative_volume - candle.volume)
     stop = (candle.closes_ms - session.schedule.open_ms) // MINUTE_MS
     session.note_published(row, Span(candle.interval, minute, stop), candle.revision)
 

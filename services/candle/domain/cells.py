@@ -22,6 +22,7 @@ _PARTS: Mapping[str, tuple[type, float]] = {
     "cumulative": (np.int64, NONE),
     "oi": (np.int64, 0),
     "ticks": (np.int64, 0),
+    "trades": (np.int64, 0),
     "turnover": (np.float64, 0.0),
     "traded": (np.int64, 0),
 }
@@ -74,6 +75,7 @@ class Cells:
         flat["low"][cell] = np.minimum(flat["low"][cell], new["low"])
         flat["cumulative"][cell] = np.maximum(flat["cumulative"][cell], new["cumulative"])
         flat["ticks"][cell] += new["ticks"]
+        flat["trades"][cell] += new["trades"]
         flat["traded"][cell] += new["traded"]
 
     def _put(

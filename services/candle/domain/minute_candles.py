@@ -2,23 +2,27 @@
 
 Cells are updated by all ticks of a run at once. Longer candles are computed from the minutes.
 Volume is never summed over ticks: a candle's volume is the rise of the running maximum of the
-day's cumulative volume.
+day's cumulative volume. A minute without a trade is in no candle.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from libs.market.instruments import Instrument
 from services.candle.domain.cells import NONE, Cells
 from services.candle.domain.groups import group_ends, group_starts, running_before
-from services.candle.domain.run import Ticks
+from services.candle.domain.opening import OpeningVolume
+from services.candle.domain.run import UNKNOWN_VOLUME, Ticks
 from services.candle.domain.schedule import Span
+from services.candle.domain.trades import Trades
 
 Array = NDArray[Any]
-_ROW = {"base": NONE, "running": NONE, "last_at": 0}
+_NO_TICK = np.zeros(0, np.bool_)
+_ROW = {"base": NONE, "running": NONE, "last_at": 0, "begun": NONE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,44 +59,72 @@ class CandleValues:
         )
 
 
+class Defects(NamedTuple):
+    """How many ticks went back in time, back in volume, or were not traded since the open."""
+
+    time_back: int
+    volume_back: int
+    untraded: int
+
+
+class _Advance(NamedTuple):
+    rise: Array
+    is_trade: Array
+    is_untraded: Array
+    time_back: int
+    volume_back: int
+
+
 class MinuteCandles:
     """Cells of a trading day's minutes; instruments are added as they appear."""
 
-    def __init__(self, minutes: int) -> None:
+    def __init__(self, open_ms: int, minutes: int, opening: OpeningVolume) -> None:
         self._minutes = minutes
+        self._opening = opening
+        self._trades = Trades(open_ms, opening)
         self._cells = Cells(minutes)
         self._rows: dict[str, Array] = {name: np.empty(0, np.int64) for name in _ROW}
 
     def __len__(self) -> int:
         return len(self._cells)
 
-    def grow(self, count: int) -> None:
-        """Add `count` instruments at the end."""
+    def grow(self, instruments: Sequence[Instrument]) -> None:
+        """Add instruments at the end."""
+        count = len(instruments)
         self._cells.grow(count)
+        self._opening.grow(count)
+        self._trades.add(instruments)
         for name, start in _ROW.items():
             rows: Array = np.full(count, start, np.int64)
             self._rows[name] = np.concatenate([self._rows[name], rows])
 
-    def add(self, ticks: Ticks, minute: Array) -> tuple[int, int]:
-        """Fold ticks, sorted by row, then arrival, into the cells of their minutes.
+    def add(self, ticks: Ticks, minute: Array) -> Defects:
+        """Fold ticks, sorted by row, then arrival, into the cells of their minutes."""
+        made = self._advance(ticks, minute)
+        traded, is_trade = made.rise, made.is_trade
+        if made.is_untraded.any():
+            kept = ~made.is_untraded
+            ticks, minute = ticks.take(kept), minute[kept]
+            traded, is_trade = traded[kept], is_trade[kept]
+        if len(ticks):
+            self._merge(ticks, minute, traded, is_trade)
+        return Defects(made.time_back, made.volume_back, int(made.is_untraded.sum()))
 
-        Return how many went back in time, and how many in volume.
-        """
-        traded, back = self._advance(ticks)
+    def _merge(self, ticks: Ticks, minute: Array, traded: Array, is_trade: Array) -> None:
         turnover = ticks.price * traded
         np.add.at(self._cells["turnover"], self._cells.at(ticks.row, minute), turnover)
         order = _order_in_cells(ticks, ticks.row * self._minutes + minute)
         if order is not None:
             ticks, minute, traded = ticks.take(order), minute[order], traded[order]
+            is_trade = is_trade[order]
         starts = group_starts(ticks.row * self._minutes + minute)
         cell = self._cells.at(ticks.row[starts], minute[starts])
-        self._cells.merge(cell, _groups(ticks, traded, starts))
-        return back
+        self._cells.merge(cell, _groups(ticks, traded, is_trade, starts))
 
     def values(self, span: Span, rows: Array | None = None) -> CandleValues:
         """Return the candles of a span, for all instruments or for some rows."""
         chosen = np.arange(len(self)) if rows is None else rows
-        present = self._cells.span("ticks", span, rows) > 0
+        present = self._cells.span("trades", span, rows) > 0
         is_any = present.any(axis=0)
         chosen, present = chosen[is_any], present[:, is_any]
         first = self._cells.at(chosen, span.start + present.argmax(axis=0))
@@ -100,17 +132,21 @@ class MinuteCandles:
         before = self._cumulative_before(span.start, chosen)
         after = np.maximum(before, self._part("cumulative", span, chosen).max(axis=0))
         traded = self._part("traded", span, chosen).sum(axis=0)
+        ticks, high, low = (self._part(name, span, chosen) for name in ("ticks", "high", "low"))
+        if ((ticks > 0) != present).any():  # minutes in which quotes changed, and nothing traded
+            ticks, high = np.where(present, ticks, 0), np.where(present, high, -np.inf)
+            low = np.where(present, low, np.inf)
         # summed per instrument, so that rounding does not depend on the number of instruments
         turnover = np.ascontiguousarray(self._part("turnover", span, chosen).T).sum(axis=1)
         return CandleValues(
             row=chosen,
             open=self._cells["open"][first],
-            high=self._part("high", span, chosen).max(axis=0),
-            low=self._part("low", span, chosen).min(axis=0),
+            high=high.max(axis=0),
+            low=low.min(axis=0),
             close=self._cells["close"][last],
             volume=after - before,
             vwap=np.where(traded > 0, turnover / np.maximum(traded, 1), np.nan),
-            ticks=self._part("ticks", span, chosen).sum(axis=0),
+            ticks=ticks.sum(axis=0),
             oi=self._cells["oi"][last],
             cumulative_volume=after,
         )
@@ -121,6 +157,12 @@ class MinuteCandles:
         for name, part in _restored_cells(values, starts_ms, stops_ms).items():
             self._cells[name][cell] = part
         self._restore_rows(values, stops_ms)
+
+    def restore_base(self, row: int, minute: int, base: int) -> None:
+        """Restore an instrument's base from its first candle, whose ticks will come again."""
+        if self._rows["base"][row] == NONE:
+            self._rows["base"][row] = self._rows["running"][row] = base
+            self._rows["begun"][row] = minute
 
     def _restore_rows(self, values: CandleValues, stops_ms: int) -> None:
         """Restore the instruments' running maxima as of the end of a minute."""
@@ -142,23 +184,34 @@ class MinuteCandles:
         highest: Array = np.maximum(base, seen.max(axis=0))
         return highest
 
-    def _advance(self, ticks: Ticks) -> tuple[Array, tuple[int, int]]:
-        """Update the instruments' running maxima; return the units that each tick traded."""
-        base, running, last_at = (self._rows[name] for name in _ROW)
+    def _advance(self, ticks: Ticks, minute: Array) -> _Advance:
+        """Update the instruments' running maxima; return what each tick traded, and tells."""
+        base, running, last_at = (self._rows[name] for name in ("base", "running", "last_at"))
         starts = group_starts(ticks.row)
         ends, heads = group_ends(starts, len(ticks)), ticks.row[starts]
         before = running_before(ticks.volume, starts, running[heads])
+        first = np.empty(0, np.int64)
         is_opening = base[heads] == NONE
         if is_opening.any():
             first = _first_known(ticks.volume, starts)[is_opening]
             first = first[first < len(ticks)]
-            base[ticks.row[first]] = before[first] = ticks.volume[first]
+            rows, volume = ticks.row[first], ticks.volume[first]
+            base[rows] = before[first] = self._opening.settle(rows, volume)
+            # where a feed begins after the open, its first volume hides whether that was a trade
+            first = first[(base[rows] == volume) & (volume > 0) & (ticks.traded_ms[first] <= 0)]
+            first = first[self._opening.volume[ticks.row[first]] == UNKNOWN_VOLUME]
         at_before = running_before(ticks.at_ms, starts, last_at[heads])
         running[heads] = np.maximum(ticks.volume[ends], before[ends])
         last_at[heads] = np.maximum(ticks.at_ms[ends], at_before[ends])
         rise = ticks.volume - before
-        backs = int((ticks.at_ms < at_before).sum()), int((rise < 0).sum())
-        return np.maximum(rise, 0), backs
+        time_back, volume_back = int((ticks.at_ms < at_before).sum()), int((rise < 0).sum())
+        is_trade = self._trades.told(ticks, minute, starts, rise)
+        is_trade[first] = True
+        untraded = _NO_TICK
+        if not is_trade.all():
+            is_trade |= minute == self._rows["begun"][ticks.row]
+            untraded = self._trades.untraded(ticks, base, np.maximum(ticks.volume, before))
+        return _Advance(np.maximum(rise, 0), is_trade, untraded, time_back, volume_back)
 
 
 def _restored_cells(
@@ -172,6 +225,7 @@ def _restored_cells(
         "low": values.low,
         "close": values.close,
         "ticks": values.ticks,
+        "trades": values.ticks,
         "oi": values.oi,
         "open_at": starts_ms,
         "close_at": stops_ms - 1,
@@ -207,10 +261,10 @@ def _order_in_cells(ticks: Ticks, cell: Array) -> Array | None:
     return order
 
 
-def _groups(ticks: Ticks, traded: Array, starts: Array) -> Mapping[str, Array]:
+def _groups(ticks: Ticks, traded: Array, is_trade: Array, starts: Array) -> Mapping[str, Array]:
     """Sum up ticks sorted by cell, time, volume and arrival; `starts`: first of each cell."""
     ends = group_ends(starts, len(ticks))
-    volume = ticks.volume[ends]
+    volume, sizes = ticks.volume[ends], ends - starts + 1
     return {
         "open": ticks.price[starts],
         "high": np.maximum.reduceat(ticks.price, starts),
@@ -222,6 +276,7 @@ def _groups(ticks: Ticks, traded: Array, starts: Array) -> Mapping[str, Array]:
         "close_volume": volume,
         "cumulative": np.maximum.reduceat(ticks.volume, starts),
         "oi": ticks.oi[ends],
-        "ticks": ends - starts + 1,
+        "ticks": sizes,
+        "trades": sizes if is_trade.all() else np.add.reduceat(is_trade.astype(np.int64), starts),
         "traded": np.add.reduceat(traded, starts),
     }

@@ -1,4 +1,4 @@
-"""Finds exact repeats: ticks with instrument, time, price and volume of an earlier tick.
+"""Finds exact repeats: ticks with instrument, time, price, volume and open interest of another.
 
 A tick later than all earlier ones of its instrument, by time and volume, is no repeat; one equal
 to the latest is a repeat. Only other ticks have to be looked up.
@@ -29,6 +29,7 @@ class Repeats:
         self._at_ms: Array = np.empty(0, np.int64)
         self._volume: Array = np.empty(0, np.int64)
         self._price: Array = np.empty(0, np.float64)
+        self._oi: Array = np.empty(0, np.int64)
 
     def __len__(self) -> int:
         return sum(len(known.ticks) for known in self._known)
@@ -38,6 +39,13 @@ class Repeats:
         self._at_ms = np.concatenate([self._at_ms, np.full(count, -1)])
         self._volume = np.concatenate([self._volume, np.full(count, -1)])
         self._price = np.concatenate([self._price, np.full(count, np.nan)])
+        self._oi = np.concatenate([self._oi, np.full(count, 0)])
+
+    @property
+    def has_begun(self) -> Mask:
+        """Which instruments have had a tick."""
+        begun: Mask = self._at_ms >= 0
+        return begun
 
     def without(self, ticks: Ticks, oldest_ms: Array) -> Ticks:
         """Return ticks without repeats, and remember them; `ticks` are by row, then arrival.
@@ -65,6 +73,7 @@ class Repeats:
         is_after = (ticks.at_ms > before_ms) | (is_same_time & (ticks.volume > volume))
         is_recent = ticks.at_ms >= oldest_ms[ticks.batch]
         equals = is_same_time & (ticks.volume == volume) & (ticks.price == price)
+        equals &= ticks.oi == previous(ticks.oi, starts, self._oi[heads])
         repeats: Mask = equals & is_recent
         is_sure = is_after | repeats
         if is_sure.all():
@@ -94,6 +103,7 @@ class Repeats:
         self._at_ms[rows] = ticks.at_ms[ends]
         self._volume[rows] = ticks.volume[ends]
         self._price[rows] = ticks.price[ends]
+        self._oi[rows] = ticks.oi[ends]
 
     def _note_highest(self, ticks: Ticks, starts: Array, is_unsure: Mask) -> None:
         """Note the last ticks; of unsure instruments the highest time and volume, no price."""
@@ -113,13 +123,15 @@ class Repeats:
 
 
 def _keys(ticks: Ticks, chosen: Mask) -> NDArray[np.uint64]:
-    """Mix instrument, time, price and volume into 64 bits (splitmix64's multipliers)."""
+    """Mix all by which ticks are compared into 64 bits (splitmix64's multipliers)."""
     key = ticks.row[chosen].astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
     key = (key ^ ticks.at_ms[chosen].astype(np.uint64)) * np.uint64(0xBF58476D1CE4E5B9)
     key ^= key >> np.uint64(27)
     key = (key ^ ticks.price[chosen].view(np.uint64)) * np.uint64(0xBF58476D1CE4E5B9)
     key ^= key >> np.uint64(27)
     key = (key ^ ticks.volume[chosen].astype(np.uint64)) * np.uint64(0x94D049BB133111EB)
+    key ^= key >> np.uint64(31)
+    key = (key ^ ticks.oi[chosen].astype(np.uint64)) * np.uint64(0x9E3779B97F4A7C15)
     return key ^ (key >> np.uint64(31))
 
 

@@ -2,22 +2,42 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from libs.events.ticks import TickBatch
+from libs.events.ticks import TickBatch, TickColumns
 
 UNKNOWN_VOLUME = -1
 Array = NDArray[Any]
+_COLUMNS = ("row", "at_ms", "price", "volume", "oi", "traded_ms", "place")
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """The batches of a run: what only few ticks are asked for is not joined beforehand."""
+
+    columns: Sequence[TickColumns]
+    sizes: Sequence[int]
+
+    def batch(self, place: Array) -> Array:
+        """Return the numbers of the batches in which ticks came."""
+        return np.searchsorted(np.cumsum(self.sizes), place, side="right")
+
+    def quotes(self, place: Array) -> tuple[Array, Array]:
+        """Return best bid and ask (rupees), 0 where unknown."""
+        bid = _filled([one.bid_price for one in self.columns], self.sizes, 0.0)
+        ask = _filled([one.ask_price for one in self.columns], self.sizes, 0.0)
+        return bid[place], ask[place]
 
 
 @dataclass(frozen=True, slots=True)
 class Ticks:
     """Ticks of known instruments. `volume` is cumulative, -1 where unknown.
 
-    `batch` is the number of each tick's batch in its run.
+    `traded_ms` is the time of the last trade (epoch ms), 0 where unknown. `place` is each tick's
+    place in its run, by which `source` knows its batch and its quotes.
     """
 
     row: Array
@@ -25,10 +45,36 @@ class Ticks:
     price: Array
     volume: Array
     oi: Array
-    batch: Array
+    traded_ms: Array
+    place: Array
+    source: Source
 
     def __len__(self) -> int:
         return len(self.row)
+
+    @property
+    def batch(self) -> Array:
+        """Number of each tick's batch in its run."""
+        return self.source.batch(self.place)
+
+    @property
+    def quotes(self) -> tuple[Array, Array]:
+        """Best bid and ask of each tick (rupees), 0 where unknown."""
+        return self.source.quotes(self.place)
+
+    @classmethod
+    def empty(cls) -> Self:
+        """Return no ticks."""
+        none, no_price = np.empty(0, np.int64), np.empty(0)
+        return cls(none, none, no_price, none, none, none, none, Source((), ()))
+
+    @classmethod
+    def concat(cls, first: Self, second: Self) -> Self:
+        """Return ticks one after the other; those of the first have left their source behind."""
+        joined = {
+            name: np.concatenate([getattr(first, name), getattr(second, name)]) for name in _COLUMNS
+        }
+        return cls(**joined, source=second.source)
 
     def take(self, chosen: Array) -> "Ticks":
         """Return the chosen ticks."""
@@ -38,7 +84,9 @@ class Ticks:
             self.price[chosen],
             self.volume[chosen],
             self.oi[chosen],
-            self.batch[chosen],
+            self.traded_ms[chosen],
+            self.place[chosen],
+            self.source,
         )
 
 
@@ -58,14 +106,16 @@ class Arrivals:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """The rows of batches as columns; `batch` is the number of each row's batch."""
+    """The rows of batches as columns; `place` numbers them."""
 
     token: Array
     at_ms: Array
     price: Array
     volume: Array
     oi: Array
-    batch: Array
+    traded_ms: Array
+    place: Array
+    source: Source
     arrivals: Arrivals
 
     def __len__(self) -> int:
@@ -79,7 +129,9 @@ class Run:
             self.price[chosen],
             self.volume[chosen],
             self.oi[chosen],
-            self.batch[chosen],
+            self.traded_ms[chosen],
+            self.place[chosen],
+            self.source,
         )
 
 
@@ -93,7 +145,9 @@ def joined(batches: Sequence[TickBatch]) -> Run:
         price=np.concatenate([one.last_price for one in columns]),
         volume=_filled([one.volume_traded for one in columns], sizes, UNKNOWN_VOLUME),
         oi=_filled([one.oi for one in columns], sizes, 0),
-        batch=np.repeat(np.arange(len(batches)), sizes),
+        traded_ms=_filled([one.last_trade_time for one in columns], sizes, 0),
+        place=np.arange(sum(sizes)),
+        source=Source(columns, sizes),
         arrivals=Arrivals(
             np.array([batch.received_ms for batch in batches], np.int64),
             np.array([batch.clock_ms for batch in batches], np.int64),
@@ -101,10 +155,10 @@ def joined(batches: Sequence[TickBatch]) -> Run:
     )
 
 
-def _filled(parts: Sequence[Array | None], sizes: Sequence[int], missing: int) -> Array:
+def _filled(parts: Sequence[Array | None], sizes: Sequence[int], missing: float) -> Array:
     """Join a column; a batch without it gets `missing` in each row."""
     filled = (
-        np.full(size, missing, np.int64) if part is None else part
+        np.full(size, missing) if part is None else part
         for part, size in zip(parts, sizes, strict=True)
     )
     return np.concatenate(list(filled))

@@ -47,14 +47,22 @@ class Schedule:
         return self.open_ms + minute * MINUTE_MS
 
     def minute_of(self, at_ms: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Return the minute of each time (epoch ms); outside the day it is out of range."""
-        return (at_ms - self.open_ms) // MINUTE_MS
+        """Return the minute of each time (epoch ms); a close belongs to the minute before it.
+
+        Outside the day it is out of range.
+        """
+        minute = (at_ms - self.open_ms) // MINUTE_MS
+        if len(at_ms) and at_ms.max() >= self.sessions[0].close_ms:
+            for session in self.sessions:
+                is_close = at_ms == session.close_ms
+                minute[is_close] = (session.close_ms - 1 - self.open_ms) // MINUTE_MS
+        return minute
 
     def is_open(self, at_ms: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """Return which times (epoch ms) are within a session, its close excluded."""
+        """Return which times (epoch ms) are within a session, its close included."""
         within = np.zeros(len(at_ms), np.bool_)
         for session in self.sessions:
-            within |= (at_ms >= session.open_ms) & (at_ms < session.close_ms)
+            within |= (at_ms >= session.open_ms) & (at_ms <= session.close_ms)
         return within
 
     @cached_property

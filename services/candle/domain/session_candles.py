@@ -13,7 +13,8 @@ from libs.market.bounds import STRICT, refuse
 from libs.market.instruments import Instrument
 from libs.market.units import Milliseconds
 from services.candle.domain.columns import Names, candle_columns
-from services.candle.domain.minute_candles import CandleValues, MinuteCandles
+from services.candle.domain.minute_candles import CandleValues, Defects, MinuteCandles
+from services.candle.domain.opening import OpeningVolume
 from services.candle.domain.run import Arrivals, Ticks
 from services.candle.domain.schedule import MINUTE_MS, Schedule, Span
 from services.candle.domain.tick_filter import TickCounts, TickFilter
@@ -64,8 +65,9 @@ class SessionCandles:
         self._restored: set[tuple[int, Span]] = set()
         self._closed_minutes = 0
         self._watermark_ms = 0
-        self._minutes = MinuteCandles(schedule.minutes)
-        self._filter = TickFilter(schedule, rules.grace_ms, rules.ahead_ms)
+        opening = OpeningVolume()
+        self._minutes = MinuteCandles(schedule.open_ms, schedule.minutes, opening)
+        self._filter = TickFilter(schedule, opening, rules.grace_ms, rules.ahead_ms)
 
     def add(self, instruments: Iterable[Instrument]) -> list[int]:
         """Add instruments and return their rows."""
@@ -75,8 +77,8 @@ class SessionCandles:
         self._names.add(added)
         tokens = np.array([one.instrument_token for one in added], np.int64)
         self._tokens = np.concatenate([self._tokens, tokens])
-        self._minutes.grow(len(added))
-        self._filter.grow(len(added))
+        self._minutes.grow(added)
+        self._filter.add(added)
         return list(range(first, len(self._instruments)))
 
     @property
@@ -88,8 +90,21 @@ class SessionCandles:
 
     @property
     def closed_span_ms(self) -> tuple[int, int]:
-        """Time span of the closed minutes (epoch ms, end excluded): ticks in it are late."""
-        return self.schedule.open_ms, self.schedule.start_ms(self._closed_minutes)
+        """Time span (epoch ms, end excluded) of ticks that may be late: of the closed minutes.
+
+        Its end is a millisecond after theirs: a tick at the close belongs to the last minute.
+        """
+        closed = self._closed_minutes
+        return self.schedule.open_ms, self.schedule.start_ms(closed) + (1 if closed else 0)
+
+    @property
+    def late_if_confirmed(self) -> NDArray[np.int64]:
+        """Rows whose refused tick is late by now: their next update may revise a candle."""
+        held = self._filter.held
+        late: NDArray[np.int64] = held.row
+        if len(held):
+            late = held.row[self.schedule.minute_of(held.at_ms) < self._closed_minutes]
+        return late
 
     def on_ticks(self, ticks: Ticks, arrivals: Arrivals) -> list[CandleBatch]:
         """Fold ticks of a run into their candles; return the revisions that late ticks cause."""
@@ -164,16 +179,22 @@ class SessionCandles:
         """Restore a one-minute candle that was published before a restart."""
         starts_ms = self.schedule.start_ms(minute)
         self._minutes.restore(minute, values, starts_ms, starts_ms + MINUTE_MS)
+        self._filter.restore(values.row, values.close, values.cumulative_volume)
         self._closed_minutes = max(self._closed_minutes, minute + 1)
         self._watermark_ms = max(self._watermark_ms, starts_ms + MINUTE_MS + self.rules.grace_ms)
+
+    def restore_base(self, row: int, minute: int, base: int) -> None:
+        """Restore the volume that the first candle of an instrument began with."""
+        self._minutes.restore_base(row, minute, base)
 
     def _fold(self, ticks: Ticks, minute: NDArray[np.int64]) -> None:
         if not len(ticks):
             return
-        time_back, volume_back = self._minutes.add(ticks, minute)
+        defects = self._minutes.add(ticks, minute)
         self.counts.accepted += len(ticks)
-        self.counts.flagged["time_back"] += time_back
-        self.counts.flagged["volume_back"] += volume_back
+        for reason, count in zip(Defects._fields, defects, strict=True):
+            if count:
+                self.counts.flagged[reason] += count
 
     def _revise(self, ticks: Ticks, minute: NDArray[np.int64]) -> list[CandleBatch]:
         self.counts.rejected["late"] += len(ticks)

@@ -1,13 +1,17 @@
 """Which ticks are accepted into candles, and why others are refused."""
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from libs.market.calendar import day_span_ms
+from libs.market.instruments import Instrument
 from services.candle.domain.groups import stable_order
+from services.candle.domain.opening import OpeningVolume
+from services.candle.domain.plausible import Plausible
 from services.candle.domain.repeats import Repeats
 from services.candle.domain.run import UNKNOWN_VOLUME, Array, Arrivals, Ticks
 from services.candle.domain.schedule import Schedule
@@ -28,20 +32,34 @@ class TickCounts:
 
 
 class TickFilter:
-    """Refuses invalid ticks, and exact repeats within the grace."""
+    """Refuses invalid ticks, exact repeats within the grace, and what is not plausible."""
 
-    def __init__(self, schedule: Schedule, grace_ms: int, ahead_ms: int) -> None:
+    def __init__(
+        self, schedule: Schedule, opening: OpeningVolume, grace_ms: int, ahead_ms: int
+    ) -> None:
         self._schedule = schedule
         self._grace_ms = grace_ms
         self._ahead_ms = ahead_ms
         self._day = day_span_ms(schedule.sessions[0].day)
+        self._opening = opening
         self._repeats = Repeats()
+        self._plausible = Plausible()
         self._count = 0
 
-    def grow(self, count: int) -> None:
-        """Add `count` instruments at the end."""
-        self._count += count
-        self._repeats.grow(count)
+    def add(self, instruments: Sequence[Instrument]) -> None:
+        """Add instruments at the end."""
+        self._count += len(instruments)
+        self._repeats.grow(len(instruments))
+        self._plausible.add(instruments)
+
+    @property
+    def held(self) -> Ticks:
+        """Refused ticks that the next update of their instrument may confirm."""
+        return self._plausible.held
+
+    def restore(self, rows: Array, price: Array, volume: Array) -> None:
+        """Judge what follows by the last price and volume that were published."""
+        self._plausible.restore(rows, price, volume)
 
     def admit(
         self, ticks: Ticks, arrivals: Arrivals, watermark_ms: int, counts: TickCounts
@@ -53,13 +71,21 @@ class TickFilter:
         """
         if not self._are_all_valid(ticks, int(arrivals.received_ms.min())):
             received_ms = arrivals.received_ms[ticks.batch]
-            ticks = ticks.take(self._valid(ticks, received_ms, counts))
+            is_valid = self._valid(ticks, received_ms, counts)
+            self._opening.note(ticks, self._is_before(ticks), is_valid, self._repeats.has_begun)
+            ticks = ticks.take(is_valid)
         valid = ticks.take(stable_order(ticks.row, self._count))
         oldest_ms = arrivals.watermarks(watermark_ms) - self._grace_ms
         passed = self._repeats.without(valid, oldest_ms)
         if len(passed) < len(valid):
             counts.rejected["duplicate"] += len(valid) - len(passed)
-        return passed
+        return self._plausible.taken(passed, counts)
+
+    def _is_before(self, ticks: Ticks) -> Mask:
+        """Return which ticks are of the day, before its open, with a volume that can be."""
+        is_before: Mask = ticks.at_ms >= self._day[0]
+        is_before &= ticks.at_ms < self._schedule.open_ms
+        return is_before & (ticks.volume <= HIGHEST_VOLUME)
 
     def _are_all_valid(self, ticks: Ticks, received_ms: int) -> bool:
         """Compare only the extremes: mostly all ticks are valid, and this is cheap."""

@@ -1,6 +1,6 @@
 """Maps the tokens of a partition to session and row, many tokens at once."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date
 from typing import Any
 
@@ -76,10 +76,11 @@ class TokenIndex:
             some = some[: max(1, int(np.searchsorted(ends, unknown, side="right")))]
             at = at[: ends[len(some) - 1]]
         at_ms = np.concatenate([batch.columns.exchange_timestamp for batch in some])
-        late = self._first_late(at, at_ms)
-        if late is None:
+        late = [self._first_late(at, at_ms), *self._first_confirming(at)]
+        first = min((one for one in late if one is not None), default=None)
+        if first is None:
             return len(some)
-        return max(1, int(np.searchsorted(ends, late, side="right")))
+        return max(1, int(np.searchsorted(ends, first, side="right")))
 
     def _until_close(self, batches: Sequence[TickBatch]) -> int:
         """Return the number of batches before another day, or up to one that closes a minute."""
@@ -98,6 +99,12 @@ class TokenIndex:
             return None
         opened_ms, closed_ms = closed[self.session[at]].T
         return _first((at_ms >= opened_ms) & (at_ms < closed_ms))
+
+    def _first_confirming(self, at: Array) -> Iterator[int | None]:
+        """Yield the index of the first tick that may make a refused one late."""
+        for number, session in enumerate(self.sessions):
+            if len(rows := session.late_if_confirmed):
+                yield _first((self.session[at] == number) & np.isin(self.row[at], rows))
 
     def _slot_of(self, tokens: Array) -> Array:
         hashed: Array = tokens.astype(np.uint32) * _MULTIPLIER

@@ -1,6 +1,5 @@
 """The vectorised fold compared with a slow one, tick by tick."""
 
-from dataclasses import dataclass
 from datetime import timedelta
 
 import pytest
@@ -8,6 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from libs.events.candles import MINUTES, Candle, CandleBatch
+from libs.market.calendar import load_calendar
+from services.candle.domain.aggregator import CandleAggregator
 from services.candle.domain.session_candles import CandleRules
 from tests.unit.services.candle.frames import (
     CLOSE,
@@ -21,50 +22,19 @@ from tests.unit.services.candle.frames import (
     play,
     token,
 )
+from tests.unit.services.candle.reference import Update, plainly
 
 COMPARED = ("open", "high", "low", "close", "volume", "ticks")
 
 
-@dataclass
-class Slow:
-    """One candle by the rules: open and close by (time, volume, arrival), extremes of all."""
-
-    ticks: list[tuple[int, int, int, float]]
-
-    def values(self, before: int) -> dict[str, float]:
-        ordered = sorted(self.ticks)
-        prices = [price for *_, price in ordered]
-        return {
-            "open": prices[0],
-            "high": max(prices),
-            "low": min(prices),
-            "close": prices[-1],
-            "volume": max(before, *(volume for _, volume, _, _ in ordered)) - before,
-            "ticks": len(prices),
-        }
-
-
 def slow_candles(ticks: list[Tick], minutes: int) -> dict[tuple[str, int], dict[str, float]]:
     """Return (symbol, open time) → candle, tick by tick."""
-    seen: set[Tick] = set()
-    cells: dict[tuple[int, int], Slow] = {}
-    base: dict[int, int] = {}
-    for arrival, tick in enumerate(ticks):
-        number, at, price, volume = tick
-        if tick in seen:
-            continue
-        seen.add(tick)
-        base.setdefault(number, volume)
-        opened = OPEN + (at - OPEN) // (minutes * MINUTE) * minutes * MINUTE
-        cells.setdefault((number, opened), Slow([])).ticks.append((at, volume, arrival, price))
-    made = {}
-    for (number, opened), cell in sorted(cells.items()):
-        before = max(
-            [base[number]]
-            + [t[1] for (n, o), c in cells.items() if n == number and o < opened for t in c.ticks]
-        )
-        made[f"S{number}", opened] = cell.values(before)
-    return made
+    plain = plainly(Update(*tick) for tick in ticks)
+    return {
+        (f"S{number}", opened): {name: candle[name] for name in COMPARED}
+        for number, one in plain.items()
+        for opened, candle in one.candles(minutes).items()
+    }
 
 
 ticks_of_five_minutes = st.lists(
@@ -111,7 +81,7 @@ def test_each_tick_is_accepted_or_counted_as_a_duplicate(ticks: list[Tick]) -> N
         ((0, OPEN - 86_400_000, 100.0, 1), "other_day"),
         ((0, OPEN + 86_400_000, 100.0, 1), "other_day"),
         ((0, OPEN - 1, 100.0, 1), "outside_session"),
-        ((0, CLOSE, 100.0, 1), "outside_session"),
+        ((0, CLOSE + 1, 100.0, 1), "outside_session"),
         ((0, OPEN, 0.0, 1), "bad_price"),
         ((0, OPEN, -1.0, 1), "bad_price"),
         ((0, OPEN, float("nan"), 1), "bad_price"),
@@ -181,28 +151,29 @@ def test_an_interval_without_a_tick_gives_no_candle() -> None:
 
 def test_the_first_tick_sets_the_base_and_a_gap_goes_to_the_candle_after_it() -> None:
     made = aggregator()
-    ticks = [(0, OPEN, 100.0, 500), (0, OPEN + 1000, 100.0, 520), (0, OPEN + 3 * MINUTE, 1.0, 600)]
+    ticks = [(0, OPEN, 100.0, 500), (0, OPEN + 1000, 100.0, 520), (0, OPEN + 3 * MINUTE, 99.0, 600)]
     candles = play(made, frame(ticks, OPEN), frame([], OPEN + 4 * MINUTE + 2000))
     assert [c.volume for c in candles if c.interval == "1m"] == [20, 80]
     assert [c.cumulative_volume for c in candles if c.interval == "1m"] == [520, 600]
 
 
 def test_an_index_has_no_volume_and_no_vwap() -> None:
-    made = aggregator()
+    made = CandleAggregator(load_calendar(), CandleRules(), ["INDICES"])
+    made.list_instrument(listed(0, "INDICES"))
     (candle,) = play(made, frame([(0, OPEN, 100.0, 0)], OPEN), frame([], OPEN + MINUTE + 2000))
     assert (candle.volume, candle.vwap) == (0, None)
 
 
 def test_the_vwap_weighs_prices_by_the_rise_of_the_volume() -> None:
     made = aggregator()
-    ticks = [(0, OPEN, 50.0, 100), (0, OPEN + 1000, 100.0, 110), (0, OPEN + 2000, 200.0, 140)]
+    ticks = [(0, OPEN, 99.0, 100), (0, OPEN + 1000, 100.0, 110), (0, OPEN + 2000, 104.0, 140)]
     candle = play(made, frame(ticks, OPEN), frame([], OPEN + MINUTE + 2000))[0]
-    assert candle.vwap == pytest.approx((10 * 100 + 30 * 200) / 40)
+    assert candle.vwap == pytest.approx((10 * 100 + 30 * 104) / 40)
 
 
 def test_the_last_candles_of_the_day_close_and_the_hour_is_aligned_to_the_open() -> None:
     made = aggregator()
-    ticks = [(0, OPEN + minute * MINUTE, 100.0 + minute, minute) for minute in range(375)]
+    ticks = [(0, OPEN + minute * MINUTE, 100.0 + minute, 1 + minute) for minute in range(375)]
     candles = play(made, *(frame([t], t[1]) for t in ticks), frame([], CLOSE + 2000))
     hours = [c for c in candles if c.interval == "60m"]
     assert [(c.opened_ms - OPEN) // MINUTE for c in hours] == [0, 60, 120, 180, 240, 300, 360]

@@ -98,8 +98,8 @@ arrivals = st.lists(
     st.tuples(
         st.integers(0, 2),
         st.integers(0, SECONDS - 1),
-        st.integers(1, 40).map(lambda steps: 100 + steps * 0.05),
-        st.integers(0, 60),
+        st.integers(1, 40).map(lambda steps: 100 + steps * 0.05) | st.floats(1e4, 1e6),
+        st.integers(0, 60) | st.integers(10**9, 10**11),
         st.sampled_from([0, 0, 0, 0, 3, 70]),
     ),
     min_size=5,
@@ -108,9 +108,13 @@ arrivals = st.lists(
 
 
 def in_order_of_arrival(drawn: list[tuple[int, int, float, int, int]]) -> list[Tick]:
-    """Ticks by the second in which they arrive; some are late by a little or by a minute."""
+    """Ticks by the second in which they arrive; some are late by a little or by a minute.
+
+    Each instrument has traded before the first of them.
+    """
     ordered = sorted(drawn, key=lambda one: one[1] + one[4])
-    return [(n, OPEN + second * 1000, price, volume * 5) for n, second, price, volume, _ in ordered]
+    ticks = [(n, OPEN + second * 1000, p, volume * 5) for n, second, p, volume, _ in ordered]
+    return [*((n, OPEN, 100.0, 5) for n in range(3)), *ticks]
 
 
 @examples(25)
@@ -160,9 +164,35 @@ def test_partitions_that_move_to_another_member_and_back_make_the_same_candles()
 
 
 def test_a_minute_stays_open_after_a_crash_within_it() -> None:
-    ticks = [(0, OPEN + s * 1000, 100.0 + s, 10 * s) for s in range(0, 2 * 60, 10)]
+    ticks = [(0, OPEN + s * 1000, 100.0 + s, 10 + s) for s in range(0, 2 * 60, 10)]
     frames = batches(ticks, 1)
     (first, *_), (again, *_) = (asyncio.run(played(frames, c, 1)) for c in ([], [4]))
     assert (first.open, first.close, first.ticks) == (100.0, 150.0, 6)
     assert again == first
     assert first.closes_ms == OPEN + MINUTE
+
+
+def as_arrived(ticks: Sequence[Tick], crashes: Sequence[int]) -> list[Candle]:
+    """One-minute candles of these ticks, each in a frame of its own."""
+    made = asyncio.run(played(batches(ticks, 1), crashes, 1))
+    return [candle for candle in made if candle.interval == "1m"]
+
+
+def test_what_was_traded_before_the_open_is_known_after_a_crash() -> None:
+    ticks = [(0, OPEN - 7 * MINUTE, 100.0, 5000), (0, OPEN + 1000, 100.0, 5000)]
+    ticks += [(0, OPEN + s * 1000, 101.0, 5000 + s) for s in (4, 62, 70, 125)]
+    whole = as_arrived(ticks, [])
+    assert [(c.open, c.volume) for c in whole] == [(101.0, 4), (101.0, 66), (101.0, 55)]
+    for crash in range(1, 6):
+        assert as_arrived(ticks, [crash]) == whole
+
+
+def test_a_price_refused_before_a_crash_is_confirmed_after_it() -> None:
+    ticks = [(0, OPEN + 1000, 100.0, 10), (0, OPEN + 50_000, 300.0, 20)]
+    ticks += [(1, OPEN + 62_000, 50.0, 9), *((0, OPEN + s * 1000, 301.0, 30 + s) for s in (63, 70))]
+    ticks += [(1, OPEN + 63_000, 50.0, 19)]
+    whole = as_arrived(ticks, [])
+    shares = [c for c in whole if c.tradingsymbol == "S0"]
+    assert [(c.revision, c.high) for c in shares] == [(0, 100.0), (1, 300.0), (0, 301.0)]
+    for crash in (2, 3, 4):
+        assert as_arrived(ticks, [crash]) == whole
