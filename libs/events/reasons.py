@@ -27,6 +27,7 @@ UNTRADED: Mapping[str, str] = {
     "expiry_is_near": "the options expire too soon (entry.before_expiry_ms)",
     "expiry_unknown": "the calendar knows no session on the options' expiry day",
     "calendar_ends": "the calendar ends before the options' expiry: no sessions are known for it",
+    "no_calendar": "no calendar for that day: add it to your own rules (rules.folder)",
     "not_listed_today": "no options are listed for today: the listing is of another day",
     "more_expiries_needed": "the expiry wanted is not listed: raise ingest.universe.expiries",
     "settled_in_shares": "the option is settled in shares soon (entry.before_settlement_days)",

@@ -1,15 +1,14 @@
 """Trading sessions, holidays and special days of the Indian exchanges."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
-from functools import cache
 from typing import Any, TypeAlias
 from zoneinfo import ZoneInfo
 
 from libs.errors import AlphaStocksError
-from libs.market.dated import DatedSeries, Span
-from libs.market.packaged import load_table
+from libs.market.dated import DatedSeries, Known, Span
+from libs.market.packaged import kept, layers
 
 IST = ZoneInfo("Asia/Kolkata")
 IST_OFFSET_MS = 330 * 60_000
@@ -19,6 +18,7 @@ Hours: TypeAlias = tuple[tuple[time, time], ...]
 
 _WEEKEND = {5: "Saturday", 6: "Sunday"}
 _ONE_DAY = timedelta(days=1)
+_FILE = "calendar.toml"
 
 
 def midnight(day: date) -> datetime:
@@ -69,6 +69,15 @@ class SpecialDay:
     name: str
     hours: Hours
     is_settlement: bool
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Announced:
+    """A session that is announced, but whose hours are not known."""
+
+    name: str
+    source: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +87,7 @@ class SegmentDays:
     hours: DatedSeries[Hours]
     holidays: dict[date, str]
     special: dict[date, SpecialDay]
+    announced: dict[date, Announced] = field(default_factory=dict)
 
 
 class Calendar:
@@ -86,6 +96,11 @@ class Calendar:
     def __init__(self, segments: dict[str, SegmentDays], first_day: date, last_day: date) -> None:
         self._segments = segments
         self._first_day, self._last_day = first_day, last_day
+
+    @property
+    def first_day(self) -> date:
+        """The first day that the data files cover."""
+        return self._first_day
 
     @property
     def last_day(self) -> date:
@@ -103,6 +118,18 @@ class Calendar:
     def sessions(self, segment: str, day: date) -> tuple[Session, ...]:
         """Continuous sessions of a day in order; none when closed."""
         return tuple(_session(day, opens, closes) for opens, closes in self._hours(segment, day))
+
+    def usual_hours(self, segment: str, day: date) -> Known[Hours]:
+        """Return the hours of a segment's usual days at that time."""
+        return self._days(segment, day).hours.at(day)
+
+    def special_day(self, segment: str, day: date) -> SpecialDay | None:
+        """Return what is special about a day's hours, None on other days."""
+        return self._days(segment, day).special.get(day)
+
+    def announced(self, segment: str, day: date) -> Announced | None:
+        """Return a session of the day that is announced without its hours, None without one."""
+        return self._days(segment, day).announced.get(day)
 
     def widest_hours(self, segment: str) -> tuple[time, time]:
         """Return the earliest usual open and the latest usual close, times in India."""
@@ -178,38 +205,59 @@ def _session(day: date, opens: time, closes: time) -> Session:
     return Session(day, opens_at, datetime.combine(day, closes, IST).astimezone(UTC))
 
 
-@cache
+@kept
 def load_calendar() -> Calendar:
-    """Calendar from the packaged data files."""
-    table = load_table("calendar.toml")
-    names = [name for entry in table["hours"] for name in entry["segments"]]
-    segments = {name: _segment_days(table, name) for name in names}
-    return Calendar(segments, table["covers"]["from"], table["covers"]["to"])
+    """Calendar from the data files."""
+    tables = layers(_FILE)
+    hours = [entry for table in tables for entry in table.get("hours", ())]
+    names = {name: None for entry in hours for name in entry["segments"]}
+    segments = {name: _segment_days(tables, name) for name in names}
+    last_day = max(table["covers"]["to"] for table in tables if "covers" in table)
+    return Calendar(segments, tables[0]["covers"]["from"], last_day)
 
 
-def _segment_days(table: dict[str, Any], segment: str) -> SegmentDays:
-    spans = [Span(entry["from"], _read_hours(entry)) for entry in _of(segment, table["hours"])]
-    holidays = {
-        day: name for entry in _of(segment, table["holidays"]) for day, name in _named_days(entry)
-    }
-    special = _evenings(table, segment) | _special_days(table, segment)
-    return SegmentDays(DatedSeries(spans), holidays, special)
+def _segment_days(tables: Iterable[dict[str, Any]], segment: str) -> SegmentDays:
+    """Return the days of a segment; of two tables that name a day the later one counts alone."""
+    spans: list[Span[Hours]] = []
+    holidays: dict[date, str] = {}
+    special: dict[date, SpecialDay] = {}
+    announced: dict[date, Announced] = {}
+    for table in tables:
+        closed = dict(_holidays(table, segment))
+        opened = dict(_evenings(table, segment)) | dict(_special_days(table, segment))
+        for day in closed:
+            special.pop(day, None)
+        for day in opened:
+            announced.pop(day, None)
+        spans += [Span.of(one, _read_hours(one)) for one in _of(segment, table.get("hours", ()))]
+        holidays |= closed
+        special |= opened
+        announced |= dict(_announced(table, segment))
+    return SegmentDays(DatedSeries(spans), holidays, special, announced)
 
 
-def _special_days(table: dict[str, Any], segment: str) -> dict[date, SpecialDay]:
-    return {
-        entry["day"]: SpecialDay(entry["name"], _read_hours(entry), entry["is_settlement"])
-        for entry in _of(segment, table["special"])
-    }
+def _holidays(table: dict[str, Any], segment: str) -> Iterator[tuple[date, str]]:
+    for entry in _of(segment, table.get("holidays", ())):
+        yield from _named_days(entry)
 
 
-def _evenings(table: dict[str, Any], segment: str) -> dict[date, SpecialDay]:
-    """Return holidays of other segments on which this one opens in the evening."""
-    return {
-        day: SpecialDay(name, _read_hours(entry, "evening_sessions"), is_settlement=False)
-        for entry in _of(segment, table["holidays"], "evening_segments")
-        for day, name in _named_days(entry)
-    }
+def _special_days(table: dict[str, Any], segment: str) -> Iterator[tuple[date, SpecialDay]]:
+    for entry in _of(segment, table.get("special", ())):
+        is_settlement, source = entry["is_settlement"], entry.get("source", "")
+        yield entry["day"], SpecialDay(entry["name"], _read_hours(entry), is_settlement, source)
+
+
+def _evenings(table: dict[str, Any], segment: str) -> Iterator[tuple[date, SpecialDay]]:
+    """Yield holidays of other segments on which this one opens in the evening."""
+    for entry in _of(segment, table.get("holidays", ()), "evening_segments"):
+        hours, source = _read_hours(entry, "evening_sessions"), entry.get("source", "")
+        for day, name in _named_days(entry):
+            yield day, SpecialDay(name, hours, is_settlement=False, source=source)
+
+
+def _announced(table: dict[str, Any], segment: str) -> Iterator[tuple[date, Announced]]:
+    for entry in _of(segment, table.get("announced", ())):
+        yield entry["day"], Announced(entry["name"], entry.get("source", ""))
 
 
 def _named_days(entry: dict[str, Any]) -> Iterator[tuple[date, str]]:

@@ -2,10 +2,9 @@
 
 from dataclasses import dataclass
 from datetime import date, time
-from functools import cache
 
 from libs.market.dated import DatedSeries, Span
-from libs.market.packaged import load_table
+from libs.market.packaged import kept, load_table
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +36,11 @@ class ClosingAuction:
         return None
 
 
-@cache
+@kept
 def closing_auction(on: date) -> ClosingAuction | None:
     """Return the auction of a day, None before there was one."""
     entries = load_table("closing_auction.toml")["auction"]
-    series = DatedSeries([Span(entry["from"], _read(entry["value"])) for entry in entries])
+    series = DatedSeries([Span.of(entry, _read(entry["value"])) for entry in entries])
     known = series.at(on)
     return known.value if known.is_exact else None
 

@@ -2,9 +2,10 @@
 
 from bisect import bisect_right
 from collections.abc import Iterable
-from dataclasses import dataclass
-from datetime import date
-from typing import Generic, TypeVar
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from itertools import pairwise
+from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
 
@@ -14,12 +15,13 @@ class Known(Generic[T]):
     """A value for a date, and whether the data file states it for that date.
 
     `is_exact` is False if the nearest known value is used instead. `source_date` is the start of
-    the value's span (None if it has none).
+    the value's span (None if it has none), `source` what it was taken from.
     """
 
     value: T
     is_exact: bool
     source_date: date | None
+    source: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,13 @@ class Span(Generic[T]):
     value: T
     until: date | None = None
     is_confirmed: bool = True
+    source: str = ""
+
+    @classmethod
+    def of(cls, entry: dict[str, Any], value: T) -> "Span[T]":
+        """Return the span of an entry of a data file, with its value as it was read."""
+        confirmed, source = entry.get("confirmed", True), entry.get("source", "")
+        return cls(entry["from"], value, entry.get("until"), confirmed, source)
 
     def covers(self, on: date) -> bool:
         """Whether the value is stated for this date."""
@@ -64,4 +73,23 @@ class DatedSeries(Generic[T]):
         near = self._spans[max(begun - 1, 0) : begun + 1]
         best = min(near, key=lambda span: span.distance(on))
         is_exact = best.covers(on) and best.is_confirmed
-        return Known(best.value, is_exact, best.since)
+        return Known(best.value, is_exact, best.since, best.source)
+
+    def has_begun(self, on: date) -> bool:
+        """Return whether a value is stated for this day or an earlier one."""
+        return self._starts[0] <= on
+
+    def known_until(self, on: date) -> date | None:
+        """Return the last day for which a value is stated without a gap from a day on.
+
+        None: no end is stated. Before the first span it is the day before that.
+        """
+        begun = bisect_right(self._starts, on)
+        if not begun:
+            return self._starts[0] - timedelta(days=1)
+        for one, following in pairwise((*self._spans[begun - 1 :], None)):
+            if one is None or one.until is None:
+                continue
+            if following is None or following.since > one.until + timedelta(days=1):
+                return one.until
+        return None

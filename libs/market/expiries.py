@@ -27,6 +27,8 @@ class ExpiryRule:
     weekday: int
     since: date
     until: date
+    source: str = ""
+    is_confirmed: bool = True
 
     def applies_to(self, day: date) -> bool:
         """Whether a contract expires on this day by the rule, without regard to holidays."""

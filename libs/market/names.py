@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
-from functools import cache
 from typing import Any, get_args
 
 from pydantic import GetCoreSchemaHandler, ValidationError
@@ -11,7 +10,7 @@ from pydantic_core import CoreSchema, core_schema
 
 from libs.market.bounds import refusal
 from libs.market.instruments import underlying_name
-from libs.market.packaged import load_table
+from libs.market.packaged import kept, load_table
 
 SEGMENTS = (
     *("INDICES", "NSE", "BSE", "NFO-FUT", "NFO-OPT", "BFO-FUT", "BFO-OPT"),
@@ -72,7 +71,7 @@ class OneOf:
         return core_schema.no_info_wrap_validator_function(checked, handler(source))
 
 
-@cache
+@kept
 def underlyings() -> frozenset[str]:
     """Return the names under which options are or were listed: NIFTY, RELIANCE, SENSEX."""
     listed = load_table("underlyings.toml")["names"].values()

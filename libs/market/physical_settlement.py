@@ -2,12 +2,11 @@
 
 from dataclasses import dataclass
 from datetime import date
-from functools import cache
 from typing import Protocol
 
 from libs.market.calendar import Calendar, CalendarError
 from libs.market.dated import DatedSeries, Span
-from libs.market.packaged import load_table
+from libs.market.packaged import kept, load_table
 
 _SEGMENT = "NFO"
 
@@ -64,14 +63,11 @@ class PhysicalSettlement:
         return None if day is None else calendar.sessions(_SEGMENT, day)[-1].close_ms
 
 
-@cache
+@kept
 def load_physical_settlement() -> PhysicalSettlement:
     """Return the packaged rule."""
     table = load_table("physical_settlement.toml")
-    spans = [
-        Span(entry["from"], int(entry["value"]), is_confirmed=entry.get("confirmed", True))
-        for entry in table["margin_days"]
-    ]
+    spans = [Span.of(entry, int(entry["value"])) for entry in table["margin_days"]]
     return PhysicalSettlement(frozenset(table["indices"]), DatedSeries(spans))
 
 

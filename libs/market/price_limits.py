@@ -3,11 +3,10 @@
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from functools import cache
 from typing import Any
 
 from libs.market.dated import DatedSeries, Span
-from libs.market.packaged import load_table
+from libs.market.packaged import kept, load_table
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +42,7 @@ class OptionPriceLimits:
         return self.index_protection if is_index_option else self.stock_protection
 
 
-@cache
+@kept
 def option_price_limits(on: date) -> OptionPriceLimits:
     """Return the limits in force on a day; before the first known date the nearest ones."""
     return OptionPriceLimits(
@@ -60,8 +59,4 @@ def _reach(name: str, on: date) -> PriceReach:
 
 def _value(name: str, on: date) -> Any:
     entries = load_table("trading_limits.toml")[name]
-    spans = [
-        Span(one["from"], one["value"], one.get("until"), one.get("confirmed", True))
-        for one in entries
-    ]
-    return DatedSeries(spans).at(on).value
+    return DatedSeries(Span.of(one, one["value"]) for one in entries).at(on).value

@@ -1,10 +1,9 @@
 """Dated rules of the exchange and the broker: lots, freezes, expiries, steps, charges."""
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from datetime import date, time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from datetime import date, time, timedelta
 from decimal import Decimal
-from functools import cache
 from typing import Any, TypeVar
 
 from libs.errors import AlphaStocksError
@@ -12,7 +11,7 @@ from libs.market.calendar import Calendar
 from libs.market.charges import ChargeRates
 from libs.market.dated import DatedSeries, Known, Span
 from libs.market.expiries import Expiry, ExpiryRule, upcoming
-from libs.market.packaged import load_table
+from libs.market.packaged import kept, load_table
 
 __all__ = ["Expiry", "Known", "Rulebook", "RulebookError", "load_rulebook"]
 
@@ -21,6 +20,8 @@ T = TypeVar("T")
 _STOCKS = "STOCKS"
 _WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday")
 _RATES = ("brokerage", "stt_on_sale", "exchange", "sebi", "stamp_on_purchase", "gst")
+_STATED_ONLY = ("stt_on_exercise",)
+"""Rates that nothing here pays: options are sold before they are exercised."""
 
 
 class RulebookError(AlphaStocksError, LookupError):
@@ -36,6 +37,17 @@ class StrikeBand:
 
 
 @dataclass(frozen=True, slots=True)
+class TickBand:
+    """Tick of an option whose underlying is below `below` rupees, in rupees."""
+
+    below: Decimal
+    tick: Decimal
+
+    def __str__(self) -> str:
+        return f"₹{self.tick}" if self.below.is_infinite() else f"₹{self.tick} below ₹{self.below}"
+
+
+@dataclass(frozen=True, slots=True)
 class Rulebook:
     """Rules by day; underlyings by their option name, e.g. `NIFTY`, `RELIANCE`."""
 
@@ -45,9 +57,11 @@ class Rulebook:
     index_strike_steps: dict[str, DatedSeries[float]]
     stock_strike_bands: DatedSeries[tuple[StrikeBand, ...]]
     option_tick_sizes: DatedSeries[Decimal]
+    stock_option_ticks: DatedSeries[tuple[TickBand, ...]]
     rates: dict[str, DatedSeries[Decimal]]
     square_offs: dict[tuple[str, str], DatedSeries[time]]
     stock_freeze_lots: int
+    indices: tuple[str, ...]
 
     def lot_size(self, underlying: str, on: date) -> Known[int]:
         """Units in a lot of the contracts that expire next; later ones may differ.
@@ -78,15 +92,25 @@ class Rulebook:
 
     def strike_step(self, underlying: str, on: date, price: float) -> float:
         """Usual distance of strikes near the money, in rupees or points, at a price."""
-        if underlying in self.index_strike_steps:
-            return self.index_strike_steps[underlying].at(on).value
+        if underlying in self.indices:
+            return _find(self.index_strike_steps, underlying, "strike step").at(on).value
         _find(self.lots, underlying, "strike step")
         bands = self.stock_strike_bands.at(on).value
         return next((band.step for band in bands if price < band.below), bands[-1].step)
 
     def option_tick_size(self, on: date) -> Decimal:
-        """Smallest step of an option's price in rupees."""
+        """Smallest step of an index option's price in rupees: a stock's may be smaller."""
         return self.option_tick_sizes.at(on).value
+
+    def tick_size(self, underlying: str, on: date, price: float) -> Decimal:
+        """Smallest step of an option's price, in rupees, at a price of the underlying.
+
+        For synthesised dumps only: a real contract's tick is in the dump.
+        """
+        if underlying in self.indices:
+            return self.option_tick_size(on)
+        bands = self.stock_option_ticks.at(on).value
+        return next((band.tick for band in bands if price < band.below), bands[-1].tick)
 
     def charges(self, on: date) -> Known[ChargeRates]:
         """Rates of NSE options; exact if every rate is, dated by the latest change in effect.
@@ -110,9 +134,9 @@ def _find(table: dict[str, DatedSeries[T]], underlying: str, what: str) -> Dated
     return table[underlying]
 
 
-@cache
+@kept
 def load_rulebook() -> Rulebook:
-    """Rulebook from the packaged data files."""
+    """Rulebook from the data files."""
     lots, contracts = load_table("lots.toml"), load_table("contracts.toml")
     charges = load_table("charges.toml")
     return Rulebook(
@@ -122,17 +146,16 @@ def load_rulebook() -> Rulebook:
         index_strike_steps=_by_underlying(contracts["index_strike_steps"], float),
         stock_strike_bands=_series(contracts["stock_strike_bands"], _read_bands),
         option_tick_sizes=_series(contracts["option_tick_sizes"], Decimal),
-        rates={name: _series(charges[name], Decimal) for name in _RATES},
+        stock_option_ticks=_series(contracts["stock_option_tick_sizes"], _read_ticks),
+        rates={name: _series(charges[name], Decimal) for name in (*_RATES, *_STATED_ONLY)},
         square_offs=_read_square_offs(contracts["square_offs"]),
         stock_freeze_lots=contracts["stock_freeze_lots"],
+        indices=tuple(load_table("physical_settlement.toml")["indices"]),
     )
 
 
 def _series(entries: Iterable[dict[str, Any]], read: Callable[[Any], T]) -> DatedSeries[T]:
-    return DatedSeries(
-        Span(entry["from"], read(entry["value"]), entry.get("until"), entry.get("confirmed", True))
-        for entry in entries
-    )
+    return DatedSeries(Span.of(entry, read(entry["value"])) for entry in entries)
 
 
 def _by_underlying(
@@ -145,14 +168,30 @@ def _read_bands(bands: list[list[float]]) -> tuple[StrikeBand, ...]:
     return tuple(StrikeBand(float(below), float(step)) for below, step in bands)
 
 
+def _read_ticks(bands: list[dict[str, str]]) -> tuple[TickBand, ...]:
+    return tuple(TickBand(Decimal(one["below"]), Decimal(one["tick"])) for one in bands)
+
+
 def _read_expiry_rules(entries: Iterable[dict[str, Any]]) -> dict[str, tuple[ExpiryRule, ...]]:
     rules: dict[str, tuple[ExpiryRule, ...]] = {}
     for entry in entries:
         weekday, until = _WEEKDAYS.index(entry["weekday"]), entry.get("until", date.max)
-        rule = ExpiryRule(entry["kind"] == "monthly", weekday, entry["from"], until)
+        is_monthly, source = entry["kind"] == "monthly", entry.get("source", "")
+        is_confirmed = entry.get("confirmed", True)
+        rule = ExpiryRule(is_monthly, weekday, entry["from"], until, source, is_confirmed)
         for underlying in entry["underlyings"]:
-            rules[underlying] = (*rules.get(underlying, ()), rule)
+            rules[underlying] = (*_cut(rules.get(underlying, ()), rule), rule)
     return rules
+
+
+def _cut(earlier: Iterable[ExpiryRule], by: ExpiryRule) -> Iterator[ExpiryRule]:
+    """Yield rules without the days from which a later stated one of their kind holds."""
+    for rule in earlier:
+        until = min(rule.until, by.since - timedelta(days=1))
+        if rule.is_monthly != by.is_monthly:
+            yield rule
+        elif rule.since <= until:
+            yield replace(rule, until=until)
 
 
 def _read_square_offs(
@@ -161,5 +200,5 @@ def _read_square_offs(
     spans: dict[tuple[str, str], list[Span[time]]] = {}
     for entry in entries:
         key = (entry["product"], entry["segment"])
-        spans.setdefault(key, []).append(Span(entry["from"], entry["value"]))
+        spans.setdefault(key, []).append(Span.of(entry, entry["value"]))
     return {key: DatedSeries(of_key) for key, of_key in spans.items()}

@@ -3,13 +3,12 @@
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from functools import cache, lru_cache
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 from libs.errors import AlphaStocksError
 from libs.market.charges import Charges, TransactionType, to_paise
 from libs.market.dated import DatedSeries, Known, Span
-from libs.market.packaged import load_table
+from libs.market.packaged import kept, load_table
 
 Product: TypeAlias = Literal["intraday", "delivery", "future"]
 """Shares bought and sold on one day, shares kept over night, futures of an index."""
@@ -50,7 +49,7 @@ def underlying_rates(product: Product, exchange: str, on: date) -> Known[Underly
     return _rates(product, exchange, on)
 
 
-@lru_cache(maxsize=10_000)
+@kept
 def _rates(product: Product, exchange: str, on: date) -> Known[UnderlyingRates]:
     known = {name: _series(name, product, exchange).at(on) for name in _RATES}
     rates = UnderlyingRates(**{name: rate.value for name, rate in known.items()})
@@ -58,7 +57,7 @@ def _rates(product: Product, exchange: str, on: date) -> Known[UnderlyingRates]:
     return Known(rates, all(rate.is_exact for rate in known.values()), max(dates))
 
 
-@cache
+@kept
 def _series(name: str, product: Product, exchange: str) -> DatedSeries[Decimal]:
     table = load_table(_TABLE)[name]
     if name == "exchange":
@@ -69,9 +68,7 @@ def _series(name: str, product: Product, exchange: str) -> DatedSeries[Decimal]:
 
 
 def _span(entry: dict[str, Any]) -> Span[Decimal]:
-    return Span(
-        entry["from"], Decimal(entry["value"]), None, is_confirmed=entry.get("confirmed", True)
-    )
+    return Span.of(entry, Decimal(entry["value"]))
 
 
 _WHOLE = 10**9
@@ -90,7 +87,7 @@ class WholeRates(NamedTuple):
     gst: int
 
 
-@lru_cache(maxsize=10_000)
+@kept
 def whole_rates(
     product: Product, exchange: str, on: date, transaction_type: TransactionType
 ) -> WholeRates:

@@ -155,6 +155,10 @@ class PositionMetrics(_Definitions):
         self.calendar_days_left = self._gauge(
             "calendar_days_left", "Days for which the calendar holds, at most 42."
         )
+        # Days for which lots, freezes, charges and limits are known, at most 42; 0: some are not.
+        self.rule_days_left = self._gauge(
+            "rule_days_left", "Days for which every rule of the exchange is known, at most 42."
+        )
         # Positions closed, by outcome (win or loss, after charges): the win rate.
         self.closed = self._counter("positions_closed", "Positions closed.", "outcome")
 

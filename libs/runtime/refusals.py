@@ -27,7 +27,7 @@ OTHER_VARIABLES = frozenset(
 _SERVICES = Path(__file__).parents[2] / "services"
 SECTIONS = frozenset(
     {
-        *("runtime", "bus", "store", "kite"),
+        *("rules", "runtime", "bus", "store", "kite"),
         *(domain.parent.name for domain in _SERVICES.glob("*/domain")),
     }
 )

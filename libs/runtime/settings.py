@@ -24,6 +24,7 @@ from pydantic_settings import (
 
 from libs.broker.kite.settings import KiteSettings as KiteSettings  # noqa: PLC0414  a section like the others
 from libs.events.kafka.address import SaslMechanism, SecurityProtocol
+from libs.market.own_rules import OwnRulesError, use_own_rules
 from libs.market.units import Count, Milliseconds, Port, Seconds, Times
 from libs.runtime.clock import ClockKind
 from libs.runtime.logs import LogFormat, LogLevel
@@ -47,6 +48,14 @@ class Section(BaseModel):
     """A section of the settings: frozen, without unknown keys."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class RulesSettings(Section):
+    """Your own rules over the packaged ones; see docs/rules.md."""
+
+    folder: Path | None = Field(
+        None, description="folder of your own holidays, hours, lots and so on; none: there are none"
+    )
 
 
 class RuntimeSettings(Section):
@@ -131,6 +140,8 @@ class ProcessSettings(BaseSettings):
         env_prefix=PREFIX, env_nested_delimiter=DELIMITER, frozen=True, extra="ignore"
     )
 
+    rules: RulesSettings = RulesSettings()
+
     @classmethod
     def settings_customise_sources(
         cls,
@@ -160,11 +171,27 @@ S = TypeVar("S", bound=ProcessSettings)
 
 
 def load_settings(model: type[S], file: Path | None) -> S:
-    """Return the settings of a process; raise SettingsError naming the place and the key."""
-    values = read_file(file) if file else {}
-    refuse_unknown_sections(values, file)
+    """Return the settings of a process; raise SettingsError naming the place and the key.
+
+    The user's own rules are put over the packaged ones first: bounds of other settings follow them.
+    """
+    try:
+        use_own_rules(rules_folder(file, model))
+    except OwnRulesError as error:
+        raise SettingsError(f"rules.folder: {error}") from None
+    return _loaded(model, file)
+
+
+def rules_folder(file: Path | None, model: type[ProcessSettings] = ProcessSettings) -> Path | None:
+    """Return the folder of the user's own rules, None without one; raise SettingsError."""
+    refuse_unknown_sections(read_file(file) if file else {}, file)
     refuse_unknown_variables(model, os.environ)
     refuse_unknown_secrets(secret_folders())
+    return _loaded(ProcessSettings, file).rules.folder
+
+
+def _loaded(model: type[S], file: Path | None) -> S:
+    values = read_file(file) if file else {}
     try:
         return model(**values)
     except ValidationError as error:

@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Coroutine
 from datetime import date, datetime, timedelta
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, NoReturn, Protocol
 
 from libs.broker.errors import BrokerError, SessionError
 from libs.events.event import utc_from_ms
@@ -10,7 +10,6 @@ from libs.market.calendar import IST, Calendar, CalendarError, Session
 from libs.runtime.health import LOGIN, Waiting
 from libs.runtime.logs import logger_of
 from libs.runtime.retry import is_retriable
-from libs.runtime.settings import SettingsError
 
 SEGMENTS = ("NSE", "NFO")
 EARLY = timedelta(minutes=45)
@@ -36,10 +35,13 @@ class Dated(Protocol):
 
 
 def wall_days(calendar: Calendar, now_ms: Callable[[], int], sleep: Sleep) -> NextDay:
-    """Return a wait for the next session by the wall clock; SettingsError without one."""
+    """Return a wait for the next session by the wall clock; without one it waits and says so."""
 
     async def wait(played: date | None, waiting: Waiting) -> None:
         opening = next_opening(calendar, now_ms(), played)
+        if opening is None:
+            await _stay(calendar, waiting, sleep)
+            return
         at = opening.at.isoformat()
         logger_of("ingest").info("next trading day", day=opening.day.isoformat(), opens_at=at)
         market = opening.at + EARLY
@@ -49,13 +51,34 @@ def wall_days(calendar: Calendar, now_ms: Callable[[], int], sleep: Sleep) -> Ne
     return wait
 
 
-def next_opening(calendar: Calendar, now_ms: int, played: date | None) -> Opening:
-    """Return the next day to open, and when; SettingsError if the calendar knows none."""
+def next_opening(calendar: Calendar, now_ms: int, played: date | None) -> Opening | None:
+    """Return the next day to open, and when; None if the calendar knows none."""
     try:
         day = _next(calendar, utc_from_ms(now_ms).astimezone(IST), played)
-    except CalendarError as error:
-        raise SettingsError(f"no further trading day is known: {error}") from None
+    except CalendarError:
+        return None
     return Opening(day, (sessions_of(calendar, day)[0].opens_at - EARLY).astimezone(IST))
+
+
+def what_to_do(calendar: Calendar) -> str:
+    """Return what a person must do where the calendar has ended."""
+    return (
+        f"a calendar after {calendar.last_day}: add calendar-YEAR.toml to the folder of your own "
+        "rules (rules.folder), then start again"
+    )
+
+
+async def _stay(calendar: Calendar, waiting: Waiting, sleep: Sleep) -> None:
+    """Wait for a person: without a calendar no day is opened, and nothing ends."""
+    logger_of("ingest").error("no further trading day is known", wanted=what_to_do(calendar))
+    with waiting.on(what_to_do(calendar)):
+        await for_ever(sleep)
+
+
+async def for_ever(sleep: Sleep) -> NoReturn:
+    """Wait until somebody ends the process."""
+    while True:
+        await sleep(LONGEST_SLEEP_SECONDS)
 
 
 async def wait_until(at: datetime, now_ms: Callable[[], int], sleep: Sleep) -> None:

@@ -19,6 +19,7 @@ from services.local.commands.login import login
 from services.local.commands.migrate import migrate
 from services.local.commands.reconcile import reconcile
 from services.local.commands.replay import replay
+from services.local.commands.rules import rules_app
 from services.local.commands.signals import signals
 from services.local.commands.simulator import simulator
 from services.local.commands.state import state
@@ -66,6 +67,7 @@ app.command()(token)
 app.add_typer(topics_app, name="topics")
 app.add_typer(dlq_app, name="dlq")
 app.add_typer(strategies_app, name="strategies")
+app.add_typer(rules_app, name="rules")
 
 
 if __name__ == "__main__":

@@ -86,5 +86,6 @@ def _measure(held: OpenPositions, parts: Parts) -> None:
     measured.open.set(len(held.open_tokens))
     measured.unguarded.set(held.unguarded(now_ms))
     measured.calendar_days_left.set(held.calendar_days_left(now_ms))
+    measured.rule_days_left.set(held.rule_days_left(now_ms))
     measured.realised.set(float(realised))
     measured.unrealised.set(float(unrealised))

@@ -23,7 +23,7 @@ MISSING, FOLDER, FILE, BELOW_FILE = "missing", "folder", "file", "file/below"
 UNWRITABLE: Words = (FILE, BELOW_FILE, "/proc/nothing")
 UNREADABLE: Words = (MISSING, FILE)
 ANY_TEXT: Words = ()
-GROUPS = ("topics", "dlq", "strategies")
+GROUPS = ("topics", "dlq", "strategies", "rules")
 
 GOOD: dict[str, Words] = {
     "demo": (),
@@ -59,6 +59,9 @@ GOOD: dict[str, Words] = {
     "dlq list": (),
     "dlq show": ("orders", "0/0"),
     "dlq retry": ("orders", "0/0", "--yes"),
+    "rules": (),
+    "rules show": (),
+    "rules check": (),
 }
 """Command → words that it takes."""
 
@@ -67,6 +70,7 @@ WRONG: dict[str, Words] = {
     "--var": UNWRITABLE,
     "--out": UNWRITABLE,
     "--date": ("17.6.2026", "2026-02-30", "2026-06-14", "2035-06-14"),
+    "--on": ("17.6.2026", "2026-02-30", "x"),
     "--seed": ("-1", "x", "1.5", "99999999999999999999"),
     "--speed": ("0", "-1", "x"),
     "--symbols": ("NOPE", ","),

@@ -104,7 +104,7 @@ OPEN = Row(
             "Open now",
             "From the metrics of the position service, not from the tables.",
             Prom("sum(alphastocks_positions_open)"),
-            look=Look(alerts=["PositionsAfterClose", "CalendarEnds"]),
+            look=Look(alerts=["PositionsAfterClose", "CalendarEnds", "RulesEnd"]),
         ).span(12),
         table(
             "Open positions",

@@ -5,11 +5,10 @@ from bisect import bisect_right, insort
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from functools import cache
 from typing import Any, Literal
 
 from libs.market.dated import DatedSeries, Span
-from libs.market.packaged import load_table
+from libs.market.packaged import kept, load_table
 
 RequestClass = Literal["quote", "historical", "orders", "other"]
 REQUEST_CLASSES: tuple[RequestClass, ...] = ("quote", "historical", "orders", "other")
@@ -130,7 +129,7 @@ def _rates(pairs: Mapping[str, Any]) -> dict[RequestClass, tuple[Rate, ...]]:
     return {name: tuple(Rate(*pair) for pair in pairs[name]) for name in known}
 
 
-@cache
+@kept
 def _load_series() -> dict[str, dict[str, DatedSeries[Any]]]:
     table = load_table("kite_limits.toml")
     sections = ("rates", "kept", "instruments_a_call", "history_days", "numbers")
@@ -141,10 +140,7 @@ def _load_series() -> dict[str, dict[str, DatedSeries[Any]]]:
 
 
 def _series(entries: Iterable[dict[str, Any]]) -> DatedSeries[Any]:
-    return DatedSeries(
-        Span(entry["from"], entry["value"], entry.get("until"), entry.get("confirmed", True))
-        for entry in entries
-    )
+    return DatedSeries(Span.of(entry, entry["value"]) for entry in entries)
 
 
 def _on(series: Mapping[str, DatedSeries[Any]], on: date) -> dict[str, Any]:

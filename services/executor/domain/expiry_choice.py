@@ -23,6 +23,8 @@ def choose_chain(
 
     With `entry.near_expiry` "next" an expiry that may not be bought any more is passed over.
     """
+    if not market.calendar.covers(day):
+        return Refusal("no_calendar", {"day": str(day), "known_to": str(market.calendar.last_day)})
     if market.day is not None and market.day != day:
         return Refusal("not_listed_today", {"listed_on": str(market.day), "day": str(day)})
     listed = market.expiries(underlying, day)

@@ -3,7 +3,8 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple
+from datetime import date
+from typing import Literal, NamedTuple, cast
 
 import numpy as np
 
@@ -182,7 +183,7 @@ class _Desk:
     def _charges(self, held: _Held) -> int:
         """Return the charges of both sides in paise, each at the rates of its day."""
         days, exchange = self.history.trading_day, self.history.exchange
-        entered, exited = days.item(held.order.row), days.item(held.last)
+        entered, exited = cast(date, days.item(held.order.row)), cast(date, days.item(held.last))
         product: Product = "intraday" if entered == exited else "delivery"
         product = "future" if self.is_index else product
         side = held.order.signal.action

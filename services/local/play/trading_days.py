@@ -13,10 +13,12 @@ from services.ingest.days import (
     Sleep,
     awaited,
     exchange_days,
+    for_ever,
     next_opening,
     retry_until_open,
     sessions_of,
     wait_until,
+    what_to_do,
 )
 from services.ingest.live_feed import LiveFeed, make_live_feed
 from services.local.settings import LocalSettings
@@ -87,6 +89,11 @@ async def until_opening(
 ) -> date:
     """Wait for the next trading day by the wall clock, say so, and return it."""
     opening = next_opening(load_calendar(), now_ms(), played)
+    if opening is None:
+        wanted = what_to_do(load_calendar())
+        notify(f"Waiting for {wanted}. Ctrl-C stops it.")
+        on_wait(wanted)
+        await for_ever(sleep)
     if opening.at.timestamp() * 1000 > now_ms():
         notify(
             f"Waiting for the next trading day, {opening.day}: it is opened at {opening.at:%H:%M}, "

@@ -8,6 +8,8 @@ from uuid import UUID
 from libs.events.event import utc_from_ms
 from libs.events.positions import Alert, PositionAlerted, PositionEvent
 from libs.market.calendar import IST, Calendar, load_calendar
+from libs.market.facts import Fact, values_of
+from libs.market.rulebook import Rulebook, load_rulebook
 from services.position.domain.exit_rules.closing_times import last_close_ms
 from services.position.domain.watch import Watch
 
@@ -23,8 +25,11 @@ class Alerts:
     """
 
     calendar: Calendar = field(default_factory=load_calendar)
+    rulebook: Rulebook = field(default_factory=load_rulebook)
     _raised: set[UUID] = field(default_factory=set)
     _since_ms: int = 0
+    _looked_on: date | None = None
+    _found: tuple[Fact, ...] = ()
 
     def of(self, watch: Watch, now_ms: int) -> Iterator[PositionAlerted]:
         """Yield what is wrong with a position at `now_ms` (epoch ms) and was not said today."""
@@ -45,13 +50,35 @@ class Alerts:
         return contract.expiry < _day_of(now_ms)
 
     def warnings(self, now_ms: int) -> tuple[str, ...]:
-        """Return what is wrong with the calendar: that it ends soon, or has ended."""
+        """Return what is wrong with calendar and rules: they end soon, or have ended."""
         day = _day_of(now_ms)
-        if now_ms <= 0 or self.calendar.covers(day + CALENDAR_ENDS_WITHIN):
+        if now_ms <= 0:
+            return ()
+        ending = tuple(fact.doubt(day) or "" for fact in self._ending(day))
+        return (*self._of_calendar(day, now_ms), *ending)
+
+    def _of_calendar(self, day: date, now_ms: int) -> tuple[str, ...]:
+        if self.calendar.covers(day + CALENDAR_ENDS_WITHIN):
             return ()
         left = self.days_left(now_ms)
         when = f"ends in {left} days" if left else "has ended"
         return (f"the calendar of trading days {when}: expiries beyond it are not known",)
+
+    def rule_days_left(self, now_ms: int) -> int:
+        """Return for how many days every lot, freeze, rate and limit is known, at most 42."""
+        day, most = _day_of(now_ms), CALENDAR_ENDS_WITHIN.days
+        if now_ms <= 0:
+            return most
+        ends = [one.until for one in self._ending(day) if one.until is not None]
+        return min((max(0, (until - day).days + 1) for until in ends), default=most)
+
+    def _ending(self, day: date) -> tuple[Fact, ...]:
+        """Return what is known no more, or ends within weeks; found once a day."""
+        if day != self._looked_on:
+            facts = values_of(day, self.rulebook)
+            found = (one for one in facts if one.ends_within(day))
+            self._looked_on, self._found = day, tuple(found)
+        return self._found
 
     def days_left(self, now_ms: int) -> int:
         """Return for how many days from `now_ms` (epoch ms) on the calendar holds, at most 42."""

@@ -109,6 +109,10 @@ class OpenPositions:
         """Return for how many days the calendar of trading days still holds, at most 42."""
         return self.alerts.days_left(now_ms)
 
+    def rule_days_left(self, now_ms: int) -> int:
+        """Return for how many days every lot, freeze, rate and limit is known, at most 42."""
+        return self.alerts.rule_days_left(now_ms)
+
     @property
     def open_tokens(self) -> tuple[int, ...]:
         """Contracts of the open positions."""

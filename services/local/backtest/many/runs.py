@@ -6,7 +6,7 @@ import multiprocessing
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import date
 from decimal import Decimal
 from inspect import getmodule, getsource
@@ -17,6 +17,7 @@ import numpy as np
 
 from libs.events.event import utc_from_ms
 from libs.market.calendar import IST
+from libs.market.packaged import Table, own_tables, put_over
 from services.local.backtest.candles.history import CandleHistory
 from services.local.backtest.candles.period import within
 from services.local.backtest.result import BacktestRequest
@@ -138,6 +139,7 @@ class _Work:
     histories: Sequence[CandleHistory]
     folder: Path | None
     trader: Trader
+    own_rules: Mapping[str, tuple[Table, ...]] = field(default_factory=own_tables)
 
     def of(self, one: Asked, known: KnownStrategies) -> Done:
         """Run one backtest."""
@@ -169,6 +171,7 @@ _prepared: list[tuple[_Work, KnownStrategies]] = []
 
 
 def _prepare(work: _Work) -> None:
+    put_over(work.own_rules)
     _prepared.append((work, known_strategies(work.folder)))
 
 
@@ -180,7 +183,7 @@ def _in_worker(one: Asked) -> Done:
 def _digest(work: _Work) -> str:
     """Return a digest of the candles and of all that is asked but strategy and parameters."""
     plain = replace(work.request, strategy="", parameters={})
-    digest = hashlib.sha256(f"{plain!r} {work.trader!r}".encode())
+    digest = hashlib.sha256(f"{plain!r} {work.trader!r}{work.own_rules or ''}".encode())
     for one in work.histories:
         digest.update(f"{one.key} {one.interval} {len(one)}".encode())
         for column in (one.opened_ms, one.open, one.high, one.low, one.close, one.volume):

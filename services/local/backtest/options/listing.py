@@ -71,7 +71,8 @@ class Listing:
         self._check_lot(underlying, day, expiry)
         is_monthly = self._is_monthly(underlying, day, expiry)
         lot_size = self.rulebook.lot_size(underlying, expiry).value
-        tick_size = self.rulebook.option_tick_size(day)
+        middle = strikes[len(strikes) // 2][1] if strikes else 0.0
+        tick_size = self.rulebook.tick_size(underlying, day, middle)
         of_expiry = sorted(strike for one, strike in strikes if one == expiry)
         made = (
             _contract(underlying, Expiry(expiry, is_monthly), strike, kind, lot_size, tick_size)
@@ -89,8 +90,8 @@ class Listing:
 
     def _has_strikes(self, underlying: str, day: date) -> bool:
         steps = self.rulebook.index_strike_steps
-        if underlying in steps:
-            return steps[underlying].at(day).is_exact
+        if underlying in self.rulebook.indices:
+            return underlying in steps and steps[underlying].at(day).is_exact
         return self.rulebook.stock_strike_bands.at(day).is_exact
 
     def _of_choice(

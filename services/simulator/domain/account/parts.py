@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 from datetime import date
-from functools import cache
 
 from libs.market.calendar import load_calendar
 from libs.market.instruments import Instrument
+from libs.market.packaged import kept
 from libs.market.rulebook import Rulebook
 from services.simulator.domain.account.funds import Funds
 from services.simulator.domain.account.market_port import AccountMarket
@@ -113,7 +113,7 @@ class AccountParts:
         return f"Insufficient stock holding. Free quantity is {max(free, 0)}."
 
 
-@cache
+@kept
 def _closes_ms(exchange: str, on: date) -> int | None:
     sessions = load_calendar().sessions(exchange, on)
     return sessions[-1].close_ms if sessions else None

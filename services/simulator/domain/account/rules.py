@@ -4,12 +4,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date, time
 from decimal import Decimal
-from functools import cache
 from typing import Any, TypeVar
 
 from libs.market.dated import DatedSeries, Span
 from libs.market.instruments import Instrument
-from libs.market.packaged import load_table
+from libs.market.packaged import kept, load_table
 
 T = TypeVar("T")
 
@@ -115,7 +114,7 @@ class TradingLimits:
         return opens <= at < closes
 
 
-@cache
+@kept
 def trading_limits(on: date) -> TradingLimits:
     """Limits in force on a day; before the first known date the nearest ones."""
     table = load_table("trading_limits.toml")
@@ -145,11 +144,7 @@ def trading_limits(on: date) -> TradingLimits:
 
 
 def _value(entries: Iterable[dict[str, Any]], on: date) -> Any:
-    spans = [
-        Span(entry["from"], entry["value"], entry.get("until"), entry.get("confirmed", True))
-        for entry in entries
-    ]
-    return DatedSeries(spans).at(on).value
+    return DatedSeries(Span.of(entry, entry["value"]) for entry in entries).at(on).value
 
 
 def _hours(pauses: Iterable[tuple[str, time, time]]) -> dict[str, tuple[time, time]]:

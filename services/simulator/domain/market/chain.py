@@ -64,7 +64,7 @@ class SyntheticChain:
         self._group_underlying = groups.underlying
         self._surface = volatility_surface(seed, groups.smiles)
         self._table = contract_table(seed, rules, opened, listed, groups)
-        self._per_rupee = float(1 / rulebook.option_tick_size(trading_day))
+        self._per_rupee = np.array([float(1 / one.tick_size) for one in self._contracts])
         self._shape = session_shape(calendar.sessions("NFO", trading_day))
         self._row_of = {c.instrument_token: row for row, c in enumerate(self._contracts)}
 
@@ -97,7 +97,8 @@ class SyntheticChain:
         table = self._table if rows is None else self._table.take(rows)
         fair = self._fair(table, self._spots(spots), at_ms)
         passed = self._shape.volume_passed_at(at_ms)
-        return quote_columns(table, fair * self._per_rupee, passed, at_ms, self._per_rupee)
+        per_rupee = self._per_rupee if rows is None else self._per_rupee[rows]
+        return quote_columns(table, fair * per_rupee, passed, at_ms, per_rupee)
 
     def fair_values(self, spots: Spots, at_ms: int) -> FloatArray:
         """Unrounded premiums in rupees of all contracts."""

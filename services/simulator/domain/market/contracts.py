@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from decimal import Decimal
 from itertools import product
 
 import numpy as np
@@ -118,15 +119,22 @@ def _contracts_of(
     name, price = underlying_name(underlying.instrument.tradingsymbol), underlying.reference
     step = rules.strike_step(name, price)
     strikes = strikes_around(price, step, underlying.base_volatility, each_side)
+    tick_size = rules.rulebook.tick_size(name, rules.trading_day, price)
     for rank, expiry in enumerate(rules.expiries(name, expiry_count)):
         lot_size = rules.lot_size(name, expiry.date, price)
         for strike, kind in product(strikes, ("CE", "PE")):
-            contract = _contract(rules, name, expiry, strike, kind, lot_size)
+            contract = _contract(rules, name, expiry, strike, kind, lot_size, tick_size)
             yield Listed(contract, place, rank, step)
 
 
 def _contract(
-    rules: ChainRules, name: str, expiry: Expiry, strike: float, kind: str, lot_size: int
+    rules: ChainRules,
+    name: str,
+    expiry: Expiry,
+    strike: float,
+    kind: str,
+    lot_size: int,
+    tick_size: Decimal,
 ) -> Instrument:
     return Instrument(
         instrument_token=0,
@@ -136,7 +144,7 @@ def _contract(
         last_price=0.0,
         expiry=expiry.date,
         strike=strike,
-        tick_size=rules.rulebook.option_tick_size(rules.trading_day),
+        tick_size=tick_size,
         lot_size=lot_size,
         instrument_type=kind,
         segment="NFO-OPT",

@@ -17,7 +17,7 @@ def quote_columns(
     fair_ticks: FloatArray,
     volume_passed: float,
     at_ms: int,
-    per_rupee: float,
+    per_rupee: FloatArray,
 ) -> TickColumns:
     """Quotes of the contracts of a table around their fair values, given in ticks.
 

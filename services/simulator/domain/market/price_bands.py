@@ -3,12 +3,11 @@
 import math
 from dataclasses import dataclass
 from datetime import date
-from functools import cache
 from typing import Any
 
 from libs.market.dated import DatedSeries, Span
 from libs.market.instruments import Instrument
-from libs.market.packaged import load_table
+from libs.market.packaged import kept, load_table
 
 NO_LIMITS = (0.0, 0.0)
 
@@ -49,7 +48,7 @@ class PriceBands:
         return band.limits(reference, float(instrument.tick_size))
 
 
-@cache
+@kept
 def price_bands(on: date) -> PriceBands:
     """Bands in force on a day."""
     table = load_table("price_bands.toml")

@@ -1,6 +1,6 @@
 import gzip
 from collections.abc import Callable
-from datetime import date, time
+from datetime import date, time, timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from libs.market.packaged import load_table
 from libs.market.rulebook import Expiry, Known, Rulebook, RulebookError, load_rulebook
 
 DUMP_DAY = date(2025, 10, 8)
+NOT_AT_NSE_THEN = {"NIFTYFPI", "TMPV", "SENSEX", "BANKEX"}
 INDICES = ("NIFTY", "BANKNIFTY", "FINNIFTY", "MIDCPNIFTY", "NIFTYNXT50")
 
 
@@ -56,8 +57,9 @@ def test_a_lot_between_two_known_days_is_the_nearer_one_and_says_so(rulebook: Ru
 def test_lots_agree_with_a_real_dump(rulebook: Rulebook, dump: Catalog) -> None:
     known = {name: rulebook.lot_size(name, DUMP_DAY) for name in rulebook.lots}
     listed = {name: {i.lot_size for i in dump.options(name)} for name in known}
-    assert {name: {lot.value} for name, lot in known.items()} == listed
-    assert all(lot.is_exact for lot in known.values())
+    assert {name for name, lots in listed.items() if not lots} == NOT_AT_NSE_THEN
+    there = {name: lot for name, lot in known.items() if name not in NOT_AT_NSE_THEN}
+    assert all(lot.is_exact and {lot.value} == listed[name] for name, lot in there.items())
 
 
 def test_an_unknown_underlying_is_refused(rulebook: Rulebook, calendar: Calendar) -> None:
@@ -76,7 +78,6 @@ def test_an_unknown_underlying_is_refused(rulebook: Rulebook, calendar: Calendar
     [
         ("NIFTY", date(2026, 2, 2), 1800),
         ("BANKNIFTY", date(2025, 8, 1), 600),
-        ("BANKNIFTY", date(2025, 10, 8), 900),
         ("BANKNIFTY", date(2026, 2, 2), 600),
         ("FINNIFTY", date(2026, 2, 2), 1800),
         ("MIDCPNIFTY", date(2026, 2, 2), 2800),
@@ -183,10 +184,12 @@ def test_options_move_in_steps_of_five_paise(rulebook: Rulebook) -> None:
     [
         (date(2021, 6, 9), "0.0005", "0.00053"),
         (date(2023, 3, 31), "0.0005", "0.00053"),
-        (date(2023, 4, 1), "0.000625", "0.0005"),
-        (date(2024, 4, 1), "0.000625", "0.000495"),
-        (date(2024, 10, 1), "0.001", "0.0003503"),
-        (date(2025, 12, 31), "0.001", "0.0003503"),
+        (date(2023, 4, 1), "0.000625", "0.000505"),
+        (date(2024, 3, 31), "0.000625", "0.000505"),
+        (date(2024, 4, 1), "0.000625", "0.0005"),
+        (date(2024, 9, 30), "0.000625", "0.0005"),
+        (date(2024, 10, 1), "0.001", "0.0003553"),
+        (date(2026, 3, 31), "0.001", "0.0003553"),
         (date(2026, 4, 1), "0.0015", "0.0003553"),
     ],
 )
@@ -196,8 +199,108 @@ def test_rates_change_on_their_day(rulebook: Rulebook, on: date, stt: str, excha
     assert known.is_exact
 
 
-def test_a_rate_whose_start_is_unconfirmed_is_not_exact(rulebook: Rulebook) -> None:
-    assert not rulebook.charges(date(2026, 3, 31)).is_exact
+@pytest.mark.parametrize(
+    ("underlying", "on", "quantity"),
+    [
+        ("BANKNIFTY", date(2025, 8, 31), 600),
+        ("BANKNIFTY", date(2025, 9, 1), 900),
+        ("BANKNIFTY", date(2025, 11, 3), 600),
+        ("FINNIFTY", date(2025, 11, 30), 1800),
+        ("FINNIFTY", date(2025, 12, 1), 1200),
+        ("FINNIFTY", date(2026, 1, 31), 1200),
+        ("FINNIFTY", date(2026, 3, 1), 1800),
+        ("FINNIFTY", date(2026, 3, 2), 1200),
+        ("FINNIFTY", date(2026, 3, 31), 1200),
+        ("FINNIFTY", date(2026, 4, 1), 1800),
+        ("BANKNIFTY", date(2026, 3, 31), 600),
+        ("BANKNIFTY", date(2026, 4, 1), 900),
+        ("BANKNIFTY", date(2026, 6, 30), 900),
+        ("BANKNIFTY", date(2026, 7, 1), 600),
+        ("NIFTYFPI", date(2026, 8, 12), 8500),
+        ("NIFTY", date(2026, 8, 31), 1800),
+    ],
+)
+def test_a_freeze_quantity_changes_on_its_day(
+    rulebook: Rulebook, underlying: str, on: date, quantity: int
+) -> None:
+    known = rulebook.freeze_quantity(underlying, on)
+    assert (known.value, known.is_exact) == (quantity, True)
+    assert known.source.startswith("NSE/FAOP/")
+
+
+@pytest.mark.parametrize(
+    ("underlying", "on", "quantity"),
+    [
+        ("BANKNIFTY", date(2025, 10, 8), 900),
+        ("NIFTY", date(2025, 11, 2), 1800),
+        ("BANKNIFTY", date(2026, 9, 1), 600),
+        ("SENSEX", date(2026, 6, 17), 1000),
+    ],
+)
+def test_a_freeze_quantity_that_no_circular_states_goes_on_and_says_so(
+    rulebook: Rulebook, underlying: str, on: date, quantity: int
+) -> None:
+    known = rulebook.freeze_quantity(underlying, on)
+    assert (known.value, known.is_exact) == (quantity, False)
+
+
+@pytest.mark.parametrize(
+    ("underlying", "day", "before", "lot"),
+    [
+        ("HDFCBANK", date(2025, 10, 29), 1100, 550),
+        ("HDFCBANK", date(2026, 7, 1), 550, 650),
+        ("ADANIENT", date(2025, 11, 17), 300, 309),
+        ("EICHERMOT", date(2025, 12, 31), 175, 100),
+        ("KOTAKBANK", date(2026, 1, 14), 400, 2000),
+        ("TATASTEEL", date(2026, 4, 29), 5500, 2750),
+        ("TRENT", date(2026, 6, 4), 100, 150),
+        ("TRENT", date(2026, 7, 1), 150, 225),
+        ("NIFTY", date(2025, 12, 31), 75, 65),
+    ],
+)
+def test_a_lot_changes_on_its_day(
+    rulebook: Rulebook, underlying: str, day: date, before: int, lot: int
+) -> None:
+    lots = [rulebook.lot_size(underlying, one) for one in (day - timedelta(days=1), day)]
+    assert [(one.value, one.is_exact) for one in lots] == [(before, True), (lot, True)]
+
+
+@pytest.mark.parametrize(("on", "is_exact"), [(date(2026, 6, 30), True), (date(2026, 7, 1), False)])
+def test_a_lot_of_the_unread_annexures_is_not_known_from_july(
+    rulebook: Rulebook, on: date, is_exact: bool
+) -> None:
+    known = rulebook.lot_size("ITC", on)
+    assert (known.value, known.is_exact) == (1600, is_exact)
+
+
+@pytest.mark.parametrize(
+    ("underlying", "on", "price", "tick"),
+    [
+        ("ONGC", date(2025, 11, 2), 249.0, "0.05"),
+        ("ONGC", date(2025, 11, 3), 249.95, "0.01"),
+        ("ONGC", date(2025, 11, 3), 250.0, "0.05"),
+        ("NIFTY", date(2025, 11, 3), 100.0, "0.05"),
+    ],
+)
+def test_the_tick_of_a_stock_option_follows_the_stocks_price(
+    rulebook: Rulebook, underlying: str, on: date, price: float, tick: str
+) -> None:
+    assert rulebook.tick_size(underlying, on, price) == Decimal(tick)
+
+
+def test_tax_on_exercise_changes_on_its_day(rulebook: Rulebook) -> None:
+    rates = rulebook.rates["stt_on_exercise"]
+    days = (date(2026, 3, 31), date(2026, 4, 1))
+    assert [rates.at(day).value for day in days] == [Decimal("0.00125"), Decimal("0.0015")]
+
+
+def test_bses_index_options_expire_on_thursday_since_september_2025(
+    rulebook: Rulebook, calendar: Calendar
+) -> None:
+    before = rulebook.expiries("SENSEX", date(2025, 8, 25), calendar, 3)
+    assert [one.date.day for one in before] == [26, 4, 11]
+    moved = rulebook.expiries("BANKEX", date(2026, 5, 20), calendar, 1)
+    assert [one.date for one in moved] == [date(2026, 5, 27)]
 
 
 def test_rates_before_the_first_known_are_the_nearest_and_say_so(rulebook: Rulebook) -> None:

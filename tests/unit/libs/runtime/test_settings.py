@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 from pydantic import Field, SecretStr, ValidationError
 
+from libs.market.calendar import load_calendar
 from libs.runtime.origins import Origin, place_of
 from libs.runtime.process import ServiceProcess, store_address
 from libs.runtime.refusals import refuse_unknown_variables
@@ -41,6 +42,23 @@ def refusal(file: Path | None) -> str:
 
 def test_without_a_file_the_defaults_hold() -> None:
     assert load_settings(Process, None) == Process()
+
+
+def test_own_rules_are_put_over_the_packaged_ones_and_a_wrong_file_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = written(tmp_path, f'[rules]\nfolder = "{tmp_path / "rules"}"\n')
+    assert refusal(file).endswith("rules: No such file or directory")
+    (tmp_path / "rules").mkdir()
+    (tmp_path / "rules" / "calendar-2027.toml").write_text("[covers]\nto = 2027-12-31\n")
+    assert load_settings(Process, file).rules.folder == tmp_path / "rules"
+    assert load_calendar().last_day.year == 2027
+    (tmp_path / "rules" / "lots.toml").write_text("[lot]\n")
+    assert refusal(file).endswith("lots.toml: lot: unknown key")
+    load_settings(Process, None)
+    assert load_calendar().last_day.year == 2026
+    monkeypatch.setenv("ALPHASTOCKS_RULES__FOLDER", str(tmp_path / "nowhere"))
+    assert "rules.folder" in refusal(None)
 
 
 def test_the_file_sets_values_and_leaves_the_others(tmp_path: Path) -> None:

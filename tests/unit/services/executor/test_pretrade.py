@@ -58,6 +58,12 @@ SHARE = contract(exchange="NSE", tradingsymbol="RELIANCE", lot_size=1, expiry=da
 STOP = {"order_type": "SL", "transaction_type": "SELL", "leg": "exit"}
 
 
+def test_on_a_day_without_a_calendar_an_exit_is_not_refused() -> None:
+    unknown = known(now_ms=at(10, 30, day=date(2027, 1, 5)))
+    assert [one.reason for one in refusals(order(), unknown)] == ["no_calendar"]
+    assert refusals(order(leg="exit", transaction_type="SELL"), unknown) == ()
+
+
 def test_an_ordinary_order_may_be_planned() -> None:
     assert refusals(order(), known()) == ()
 
@@ -80,7 +86,7 @@ def test_an_ordinary_order_may_be_planned() -> None:
         ({}, {"now_ms": at(15, 30)}, "market_closed"),
         ({}, {"now_ms": at(9, 14, 59)}, "market_closed"),
         ({}, {"now_ms": at(10, 30, day=date(2026, 6, 14))}, "market_closed"),
-        ({}, {"now_ms": at(10, 30, day=date(2027, 1, 5))}, "calendar_ends"),
+        ({}, {"now_ms": at(10, 30, day=date(2027, 1, 5))}, "no_calendar"),
         ({"product": "MIS"}, {"now_ms": at(15, 25)}, "after_square_off"),
         ({"product": "MIS"}, {"now_ms": at(15, 10, day=AFTER)}, "after_square_off"),
         ({"product": "MIS"}, {"stays_over_night": True}, "product_over_night"),

@@ -8,7 +8,6 @@ import pytest
 from libs.broker.errors import BrokerError, SessionExpired
 from libs.market.calendar import IST, load_calendar
 from libs.runtime.health import Waiting
-from libs.runtime.settings import SettingsError
 from services.ingest.days import exchange_days, retry_until_open, wall_days
 
 FRIDAY, MONDAY = date(2026, 6, 19), date(2026, 6, 22)
@@ -57,9 +56,23 @@ def test_a_day_is_opened_early_and_one_that_is_over_or_closed_gives_way(
     assert woken(now, played) == expected
 
 
-def test_the_end_of_the_calendar_is_an_error_of_one_line() -> None:
-    with pytest.raises(SettingsError, match="no further trading day is known"):
-        woken(at(date(2026, 12, 31), 16))
+@pytest.mark.parametrize("now", [at(date(2026, 12, 31), 16), at(date(2027, 1, 5), 10)])
+def test_after_the_calendar_it_waits_and_says_what_to_do(now: datetime) -> None:
+    wall, waiting, waited_for = Wall(now), Waiting(), list[str]()
+
+    async def sleep(seconds: float) -> None:
+        await wall.sleep(seconds)
+        waited_for.append(waiting.reason)
+        if len(waited_for) == 3:
+            raise asyncio.CancelledError
+
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(wall_days(load_calendar(), wall.now_ms, sleep)(None, waiting))
+    wanted = (
+        "a calendar after 2026-12-31: add calendar-YEAR.toml to the folder of your own rules "
+        "(rules.folder), then start again"
+    )
+    assert waited_for == 3 * [wanted]
 
 
 def test_an_exchange_is_polled_until_it_has_begun_another_day() -> None:

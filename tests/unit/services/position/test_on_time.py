@@ -165,4 +165,15 @@ def test_a_contract_that_expires_beyond_the_calendar_is_booked_watched_and_said(
     ],
 )
 def test_the_end_of_the_calendar_is_said_weeks_ahead(day: date, warning: tuple[str, ...]) -> None:
-    assert make_positions().warnings(at(10, 0, day=day)) == warning
+    said = make_positions().warnings(at(10, 0, day=day))
+    assert tuple(one for one in said if "calendar" in one) == warning
+
+
+@pytest.mark.parametrize(
+    ("day", "count", "left"),
+    [(date(2026, 7, 31), 0, 42), (date(2026, 8, 1), 5, 31), (date(2026, 9, 1), 6, 0)],
+)
+def test_a_rule_that_ends_is_said_30_days_ahead(day: date, count: int, left: int) -> None:
+    held, now_ms = make_positions(), at(10, 0, day=day)
+    assert sum("freeze quantity" in one for one in held.warnings(now_ms)) == count
+    assert held.rule_days_left(now_ms) == left

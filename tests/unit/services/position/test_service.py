@@ -197,8 +197,11 @@ def test_the_end_of_the_calendar_is_shown_and_measured_weeks_ahead() -> None:
             assert harness.measured("calendar_days_left") == 42, "before there is a time"
             await harness.publish(ticks(None, at(10, 0, day=date(2026, 12, 2))))
             assert harness.measured("calendar_days_left") == 30
-            assert harness.runner.service.describe()["warnings"] == [
-                "the calendar of trading days ends in 30 days: expiries beyond it are not known"
+            assert harness.measured("rule_days_left") == 0
+            warnings = harness.runner.service.describe()["warnings"]
+            assert warnings[:2] == [
+                "the calendar of trading days ends in 30 days: expiries beyond it are not known",
+                "freeze quantity, NIFTY: known until 2026-08-31, not since",
             ]
 
     asyncio.run(story())

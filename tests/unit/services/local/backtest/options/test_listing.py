@@ -72,7 +72,7 @@ def test_the_executors_monthly_expiry_is_listed_where_it_is_preferred() -> None:
         ("NIFTY", date(2015, 7, 3), "day_not_in_calendar"),
         ("MIDCPNIFTY", date(2021, 7, 5), "strike_step_unknown"),
         ("RELIANCE", date(2024, 7, 3), "strike_step_unknown"),
-        ("RELIANCE", date(2025, 12, 3), "lot_size_unknown"),
+        ("RELIANCE", date(2026, 7, 1), "lot_size_unknown"),
         ("BANKNIFTY", date(2025, 1, 10), "lot_size_unknown"),
     ],
 )
@@ -86,7 +86,7 @@ def test_what_the_rules_do_not_state_is_refused(underlying: str, day: date, reas
     ("tradingsymbol", "day", "reason"),
     [
         ("GOLDBEES", date(2024, 7, 3), "not_in_rulebook"),
-        ("NIFTY 50", date(2015, 7, 3), "day_not_in_calendar"),
+        ("NIFTY 50", date(2015, 7, 3), "no_calendar"),
         ("NIFTY BANK", date(2025, 1, 10), "lot_size_unknown"),
     ],
 )
