@@ -45,6 +45,8 @@ class DayLog:
         """Tell which underlyings are missing, for the alert too, and which have no options."""
         if self._metrics is not None:
             self._metrics.missing.clear()
+            for underlying in universe.underlyings:
+                self._metrics.missing.labels(underlying.key).set(0)
             for one in universe.missing:
                 self._metrics.missing.labels(one.key).set(1)
         for one in universe.missing:

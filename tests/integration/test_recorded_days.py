@@ -63,12 +63,17 @@ def rows_of(ticks: Path, day: str, symbols: tuple[str, ...] = ()) -> pd.DataFram
 def independent_candles(
     ticks: Path, day: str, minutes: int, symbols: tuple[str, ...] = ()
 ) -> pd.DataFrame:
-    """Compute candles of a day with pandas: sorted by time and volume, repeats dropped."""
+    """Compute candles of a day with pandas: sorted by time and volume, repeats dropped.
+
+    A trade that is stamped with the close belongs to the last candle.
+    """
     rows = rows_of(ticks, day, symbols)
     opened, closed = pd.Timestamp(f"{day} 09:15"), pd.Timestamp(f"{day} 15:30")
-    rows = rows[(rows.timestamp >= opened) & (rows.timestamp < closed)].drop_duplicates()
+    rows = rows[(rows.timestamp >= opened) & (rows.timestamp <= closed)].drop_duplicates()
     rows = rows.sort_values(["symbol", "timestamp", "volume"], kind="stable")
-    rows["opened"] = rows.timestamp.dt.floor(f"{minutes}min")
+    last = closed - pd.Timedelta("1s")
+    within = rows.timestamp.where(rows.timestamp < last, last)
+    rows["opened"] = within.dt.floor(f"{minutes}min")
     rows["running"] = rows.groupby("symbol").volume.cummax()
     made = rows.groupby(["symbol", "opened"]).agg(
         open=("ltp", "first"),

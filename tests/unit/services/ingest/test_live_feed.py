@@ -263,7 +263,7 @@ def test_an_instrument_that_is_not_listed_alarms_and_the_others_are_followed(
 ) -> None:
     metrics = listed_twice(Account(), ("NSE:NIFTY 50", "NSE:NIFTY BANK", "NSE:TATAMOTORZ"))
     assert measured(metrics, "missing_instruments", instrument="NSE:TATAMOTORZ") == 1
-    assert measured(metrics, "missing_instruments", instrument="NSE:NIFTY 50") is None
+    assert measured(metrics, "missing_instruments", instrument="NSE:NIFTY 50") == 0
     (told,) = [line for line in log_lines(capsys) if line["level"] == "error"]
     assert (told["event"], told["instrument"]) == ("not followed", "NSE:TATAMOTORZ")
     assert "is not in the instrument dump of the day" in told["reason"]

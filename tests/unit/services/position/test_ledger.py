@@ -55,8 +55,8 @@ def test_brokerage_is_paid_once_for_all_fills_of_an_order() -> None:
     assert ledger(("BUY", 50, "120.00"), ("BUY", 25, "120.00")).charges == Decimal("27.66")
 
 
-def test_rates_that_are_not_confirmed_make_the_charges_inexact() -> None:
-    unsure = at(10, 30, day=date(2026, 2, 10))
+def test_rates_that_are_not_known_make_the_charges_inexact() -> None:
+    unsure = at(10, 30, day=date(2020, 6, 1))  # before the first rate that is known
     assert not ledger(("BUY", 75, "120.00"), at_ms=unsure).charges_are_exact
 
 
