@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import date, time
 
-from libs.market.dated import DatedSeries, Span
+from libs.market.dated import DatedSeries
 from libs.market.packaged import kept, load_table
 
 
@@ -40,7 +40,7 @@ class ClosingAuction:
 def closing_auction(on: date) -> ClosingAuction | None:
     """Return the auction of a day, None before there was one."""
     entries = load_table("closing_auction.toml")["auction"]
-    series = DatedSeries([Span.of(entry, _read(entry["value"])) for entry in entries])
+    series = DatedSeries.of(entries, _read)
     known = series.at(on)
     return known.value if known.is_exact else None
 

@@ -1,7 +1,7 @@
 """Values by date, with a flag whether they are exact."""
 
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from itertools import pairwise
@@ -61,6 +61,13 @@ class DatedSeries(Generic[T]):
         if not self._spans:
             raise ValueError("a dated series needs at least one span")
         self._starts = [span.since for span in self._spans]
+
+    @classmethod
+    def of(
+        cls, entries: Iterable[dict[str, Any]], read: Callable[[Any], T] = lambda value: value
+    ) -> "DatedSeries[T]":
+        """Return the series of a data file's entries; `read` makes each value what it is here."""
+        return cls(Span.of(entry, read(entry["value"])) for entry in entries)
 
     @property
     def values(self) -> tuple[T, ...]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from libs.market.calendar import Calendar, Hours
 from libs.market.closing_auction import closing_auction
-from libs.market.dated import DatedSeries, Span
+from libs.market.dated import DatedSeries
 from libs.market.expiries import ExpiryRule
 from libs.market.packaged import load_table
 from libs.market.rulebook import Rulebook
@@ -74,7 +74,9 @@ def facts_of(on: date, calendar: Calendar, rulebook: Rulebook) -> tuple[Fact, ..
 
 def values_of(on: date, rulebook: Rulebook) -> tuple[Fact, ...]:
     """Return what has a value on a day, apart from days and hours."""
-    limits, settlement = load_table("trading_limits.toml"), load_table("physical_settlement.toml")
+    limits = load_table("trading_limits.toml")
+    margin_days = load_table("physical_settlement.toml")["margin_days"]
+    changes: DatedSeries[int] = DatedSeries.of(limits["order_modifications"])
     return (
         *_each("lot", rulebook.lots, rulebook, on),
         *_each("freeze quantity", rulebook.freezes, rulebook, on),
@@ -82,11 +84,11 @@ def values_of(on: date, rulebook: Rulebook) -> tuple[Fact, ...]:
         _fact("tick size", "stock options", rulebook.stock_option_ticks, on, "{}"),
         *(_fact("charges", _words(name), of, on, "{}") for name, of in rulebook.rates.items()),
         *(
-            _fact("price protection", said, _series(limits[name]), on, "{}")
+            _fact("price protection", said, DatedSeries.of(limits[name]), on, "{}")
             for name, said in _LIMITS.items()
         ),
-        _fact("physical settlement", _MARGIN_DAYS, _series(settlement["margin_days"]), on, "{}"),
-        _fact("orders", "modifications", _series(limits["order_modifications"]), on, "at most {}"),
+        _fact("physical settlement", _MARGIN_DAYS, DatedSeries.of(margin_days), on, "{}"),
+        _fact("orders", "modifications", changes, on, "at most {}"),
     )
 
 
@@ -125,7 +127,7 @@ def _announced(on: date, calendar: Calendar) -> Iterator[Fact]:
 
 
 def _auction(on: date) -> Iterator[Fact]:
-    series = _series(load_table("closing_auction.toml")["auction"])
+    series: DatedSeries[Any] = DatedSeries.of(load_table("closing_auction.toml")["auction"])
     known, auction = series.at(on), closing_auction(on)
     if auction is not None:
         value = f"shares with derivatives trade to {auction.begins:%H:%M}"
@@ -178,7 +180,3 @@ def _shown(value: Any) -> str:
 
 def _words(name: str) -> str:
     return name.replace("_", " ")
-
-
-def _series(entries: list[dict[str, Any]]) -> DatedSeries[Any]:
-    return DatedSeries(Span.of(one, one["value"]) for one in entries)

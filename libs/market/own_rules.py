@@ -33,10 +33,7 @@ def read_own_rules(folder: Path) -> dict[str, tuple[Table, ...]]:
     tables: dict[str, tuple[Table, ...]] = {}
     reach = Reach()
     for path in _files(folder):
-        name = packaged_name(path)
-        table = read_one(path, name)
-        if name == _CALENDAR:
-            reach.add(path, table)
+        name, table = _read(path, reach)
         tables[name] = (*tables.get(name, ()), table)
     return tables
 
@@ -53,12 +50,18 @@ def own_rule_errors(folder: Path) -> list[str]:
 
 def _error_of(path: Path, reach: "Reach") -> Iterator[OwnRulesError]:
     try:
-        name = packaged_name(path)
-        table = read_one(path, name)
-        if name == _CALENDAR:
-            reach.add(path, table)
+        _read(path, reach)
     except OwnRulesError as error:
         yield error
+
+
+def _read(path: Path, reach: "Reach") -> tuple[str, Table]:
+    """Return the packaged file that a file is over, and its table; raise OwnRulesError."""
+    name = packaged_name(path)
+    table = read_one(path, name)
+    if name == _CALENDAR:
+        reach.add(path, table)
+    return name, table
 
 
 def packaged_name(path: Path) -> str:

@@ -5,7 +5,7 @@ from datetime import date
 from typing import Protocol
 
 from libs.market.calendar import Calendar, CalendarError
-from libs.market.dated import DatedSeries, Span
+from libs.market.dated import DatedSeries
 from libs.market.packaged import kept, load_table
 
 _SEGMENT = "NFO"
@@ -67,8 +67,8 @@ class PhysicalSettlement:
 def load_physical_settlement() -> PhysicalSettlement:
     """Return the packaged rule."""
     table = load_table("physical_settlement.toml")
-    spans = [Span.of(entry, int(entry["value"])) for entry in table["margin_days"]]
-    return PhysicalSettlement(frozenset(table["indices"]), DatedSeries(spans))
+    margin_days = DatedSeries.of(table["margin_days"], int)
+    return PhysicalSettlement(frozenset(table["indices"]), margin_days)
 
 
 def must_leave_by(contract: Expiring, calendar: Calendar, days: int | None = None) -> int | None:

@@ -5,7 +5,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
-from libs.market.dated import DatedSeries, Span
+from libs.market.dated import DatedSeries
 from libs.market.packaged import kept, load_table
 
 
@@ -59,4 +59,4 @@ def _reach(name: str, on: date) -> PriceReach:
 
 def _value(name: str, on: date) -> Any:
     entries = load_table("trading_limits.toml")[name]
-    return DatedSeries(Span.of(one, one["value"]) for one in entries).at(on).value
+    return DatedSeries.of(entries).at(on).value

@@ -144,24 +144,20 @@ def load_rulebook() -> Rulebook:
         freezes=_by_underlying(contracts["freezes"], int),
         expiry_rules=_read_expiry_rules(contracts["expiry_rules"]),
         index_strike_steps=_by_underlying(contracts["index_strike_steps"], float),
-        stock_strike_bands=_series(contracts["stock_strike_bands"], _read_bands),
-        option_tick_sizes=_series(contracts["option_tick_sizes"], Decimal),
-        stock_option_ticks=_series(contracts["stock_option_tick_sizes"], _read_ticks),
-        rates={name: _series(charges[name], Decimal) for name in (*_RATES, *_STATED_ONLY)},
+        stock_strike_bands=DatedSeries.of(contracts["stock_strike_bands"], _read_bands),
+        option_tick_sizes=DatedSeries.of(contracts["option_tick_sizes"], Decimal),
+        stock_option_ticks=DatedSeries.of(contracts["stock_option_tick_sizes"], _read_ticks),
+        rates={name: DatedSeries.of(charges[name], Decimal) for name in (*_RATES, *_STATED_ONLY)},
         square_offs=_read_square_offs(contracts["square_offs"]),
         stock_freeze_lots=contracts["stock_freeze_lots"],
         indices=tuple(load_table("physical_settlement.toml")["indices"]),
     )
 
 
-def _series(entries: Iterable[dict[str, Any]], read: Callable[[Any], T]) -> DatedSeries[T]:
-    return DatedSeries(Span.of(entry, read(entry["value"])) for entry in entries)
-
-
 def _by_underlying(
     table: dict[str, list[dict[str, Any]]], read: Callable[[Any], T]
 ) -> dict[str, DatedSeries[T]]:
-    return {underlying: _series(entries, read) for underlying, entries in table.items()}
+    return {underlying: DatedSeries.of(entries, read) for underlying, entries in table.items()}
 
 
 def _read_bands(bands: list[list[float]]) -> tuple[StrikeBand, ...]:

@@ -2,12 +2,12 @@
 
 import re
 from bisect import bisect_right, insort
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, Literal
 
-from libs.market.dated import DatedSeries, Span
+from libs.market.dated import DatedSeries
 from libs.market.packaged import kept, load_table
 
 RequestClass = Literal["quote", "historical", "orders", "other"]
@@ -134,13 +134,9 @@ def _load_series() -> dict[str, dict[str, DatedSeries[Any]]]:
     table = load_table("kite_limits.toml")
     sections = ("rates", "kept", "instruments_a_call", "history_days", "numbers")
     return {
-        section: {name: _series(entries) for name, entries in table[section].items()}
+        section: {name: DatedSeries.of(entries) for name, entries in table[section].items()}
         for section in sections
     }
-
-
-def _series(entries: Iterable[dict[str, Any]]) -> DatedSeries[Any]:
-    return DatedSeries(Span.of(entry, entry["value"]) for entry in entries)
 
 
 def _on(series: Mapping[str, DatedSeries[Any]], on: date) -> dict[str, Any]:

@@ -60,8 +60,7 @@ class Connection:
             is_due = self._clock_ms - self._sent_ms[number] >= self.clock_every_ms
             if len(rows) or is_due:
                 self._sent_ms[number] = self._clock_ms
-                batch = self._batch(number, columns.take(rows), received_ms)
-                yield batch.model_copy(update={"offset_ms": offset_ms}) if offset_ms else batch
+                yield self._batch(number, columns.take(rows), received_ms, offset_ms)
 
     def _partition_of_rows(self, columns: TickColumns) -> NDArray[Any]:
         return np.asarray(partition_of(columns.instrument_token, self.partitions))
@@ -76,7 +75,9 @@ class Connection:
             seen = int(at_ms[is_valid].max()) if is_valid.any() else 0
         self._clock_ms = max(self._clock_ms, seen)
 
-    def _batch(self, partition: int, columns: TickColumns, received_ms: int) -> TickBatch:
+    def _batch(
+        self, partition: int, columns: TickColumns, received_ms: int, offset_ms: int
+    ) -> TickBatch:
         parts = (self.source, self.started_ms, self.number, self._sequence, partition)
         envelope = TickBatch.without_cause(
             *parts, occurred_at=utc_from_ms(self._clock_ms), trading_day=self.trading_day
@@ -89,5 +90,6 @@ class Connection:
             partition=partition,
             clock_ms=self._clock_ms,
             received_ms=received_ms,
+            offset_ms=offset_ms,
             columns=columns,
         )

@@ -6,7 +6,7 @@ from datetime import date, time
 from decimal import Decimal
 from typing import Any, TypeVar
 
-from libs.market.dated import DatedSeries, Span
+from libs.market.dated import DatedSeries
 from libs.market.instruments import Instrument
 from libs.market.packaged import kept, load_table
 
@@ -144,7 +144,7 @@ def trading_limits(on: date) -> TradingLimits:
 
 
 def _value(entries: Iterable[dict[str, Any]], on: date) -> Any:
-    return DatedSeries(Span.of(entry, entry["value"]) for entry in entries).at(on).value
+    return DatedSeries.of(entries).at(on).value
 
 
 def _hours(pauses: Iterable[tuple[str, time, time]]) -> dict[str, tuple[time, time]]:
