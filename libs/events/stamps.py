@@ -7,6 +7,7 @@ so ids and outcome do not depend on them.
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -31,8 +32,7 @@ class Stamps:
     @classmethod
     def of(cls, headers: Iterable[tuple[str, bytes]]) -> "Stamps":
         """Return the stamps in a record's headers; none where they say none."""
-        found = next((value for name, value in headers if name == HEADER), b"")
-        return cls(tuple((hop.decode(), int(at)) for hop, at in _STAMP.findall(found)))
+        return cls(_hops_in(next((value for name, value in headers if name == HEADER), b"")))
 
     def passed(self, hop: str, at_ms: int) -> "Stamps":
         """Return the stamps with one more; of a hop that passed before only the last counts."""
@@ -67,6 +67,12 @@ class TooOld(NamedTuple):
         """The same as fields of a refusal."""
         ages = {f"{hop}_age_ms": age_ms for hop, age_ms in self.ages.items()}
         return {"hop": self.hop, "age_ms": self.age_ms, "budget_ms": self.budget_ms, **ages}
+
+
+@lru_cache(maxsize=256)
+def _hops_in(header: bytes) -> tuple[tuple[str, int], ...]:
+    """Return the stamps in a header: several groups ask for those of the same message."""
+    return tuple((hop.decode(), int(at)) for hop, at in _STAMP.findall(header))
 
 
 def first_stamps(batch: TickBatch) -> Stamps:

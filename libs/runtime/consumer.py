@@ -22,6 +22,7 @@ from libs.runtime.emitter import Emitter
 from libs.runtime.health import Health
 from libs.runtime.metrics import Metrics
 from libs.runtime.partition_state import StateRestorer
+from libs.runtime.put_off import Pair, PutOff
 from libs.runtime.restored_partitions import RestoredPartitions
 from libs.runtime.retry import Call, RetryUntilWell, is_retriable
 from libs.runtime.stamping import CurrentStamps, Stamping, hop_of
@@ -77,6 +78,7 @@ class ConsumerLoop:
             self._partitions,
             stamping.current,
         )
+        self._put_off = PutOff(subscription.runs if policy.puts_off else None)
         self._handling = asyncio.Lock()
         self._turned_ms = 0
         self._caught_up = CaughtUp(bus)
@@ -186,6 +188,7 @@ class ConsumerLoop:
                 raise
             self._log.warning("partitions left uncommitted", reason=str(error) or "timeout")
         self._checkpoint.forget(partitions)
+        self._put_off.forget(partitions)
         self._assigned -= set(partitions)
 
     async def on_assigned(self, partitions: Collection[TopicPartition]) -> None:
@@ -197,7 +200,7 @@ class ConsumerLoop:
 
     async def _step(self, consumer: Consumer) -> None:
         messages = await consumer.fetch(self.subscription.max_records, FETCH_SECONDS)
-        for batch in self._batches(messages):
+        for batch in self._batches(messages) if messages else self._put_off.take_all():
             await self._deliver(batch)
         if messages:
             await self._finish()
@@ -206,17 +209,19 @@ class ConsumerLoop:
         if self._checkpoint.is_due(monotonic_ms()):
             await self.commit()
 
-    def _batches(self, messages: list[Message]) -> Iterator[list[Message]]:
+    def _batches(self, messages: list[Message]) -> Iterator[list[Pair]]:
         """Yield messages to handle together: those of one partition where there are runs."""
+        pairs = [(message, self._delivery.read(message)) for message in messages]
         if self.subscription.runs is None:
-            yield from ([message] for message in messages)
-        else:
-            for _, batch in groupby(messages, lambda message: message.topic_partition):
-                yield list(batch)
+            yield from ([pair] for pair in pairs)
+            return
+        for _, batch in groupby(pairs, lambda pair: pair[0].topic_partition):
+            if due := self._put_off.due(list(batch)):
+                yield due
 
-    async def _deliver(self, messages: Sequence[Message]) -> None:
+    async def _deliver(self, pairs: Sequence[Pair]) -> None:
         """Handle messages of one partition, in order."""
-        read = [self._delivery.read(message) for message in messages]
+        messages, read = [message for message, _ in pairs], [event for _, event in pairs]
         at = 0
         while at < len(messages):
             async with self._handling:

@@ -86,6 +86,8 @@ class FailedBefore:
         return "set aside" in self._of(message)
 
     def _of(self, message: Message) -> set[str]:
+        if not self._verdicts:
+            return set()
         return self._verdicts.get((origin_of(message).encode(), _digest(message)), set())
 
 

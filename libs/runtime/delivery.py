@@ -33,6 +33,7 @@ from libs.runtime.emitter import Emitter
 from libs.runtime.halts import halt, halt_after, tell
 from libs.runtime.metrics import Metrics
 from libs.runtime.past import past_messages
+from libs.runtime.put_off import Read
 from libs.runtime.restored_partitions import RestoredPartitions
 from libs.runtime.retry import Call, RetryUntilWell
 from libs.runtime.settings import SettingsError
@@ -44,8 +45,6 @@ EXTERNAL_ERRORS = (EventError, StoreError, BrokerError, SettingsError)
 """Errors of the bus, the database, the broker and the settings: the message did not cause them."""
 TOPICS_OF_THE_DAY = frozenset({"instruments", "historical_candles", "control"})
 """Their events bear the time of the day's open, before the feed has begun, or that of a clock."""
-Read = Event | PoisonMessage
-"""A decoded message: its event, or why it cannot be read."""
 
 
 def is_defect(error: Exception) -> bool:

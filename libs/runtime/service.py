@@ -18,6 +18,14 @@ from libs.store.writer import Rows, TableWriter
 Task = Callable[[Emit], Awaitable[None]]
 
 
+_WRITER = ".writer."
+
+
+def is_writer(group: str) -> bool:
+    """Return whether a group fills a table: it publishes nothing."""
+    return _WRITER in group
+
+
 @dataclass(frozen=True, slots=True)
 class Parts:
     """What a service is built from besides its settings; without a store nothing is stored.
@@ -40,7 +48,7 @@ class Parts:
         if self.store is None:
             raise RuntimeError(f"no store for the writer of {table}")
         writer = TableWriter(self.store, table, rows, self.metrics.note_insert)
-        group = f"{service}.writer.{table}"
+        group = f"{service}{_WRITER}{table}"
         return Subscription(group, topics, writer, is_required=False)
 
     def writers(

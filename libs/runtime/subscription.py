@@ -48,6 +48,9 @@ class Runs(Protocol):
     def run_length(self, events: Sequence[Event]) -> int:
         """Return how many of the first events may be handled at once."""
 
+    def may_wait(self, event: Event) -> bool:
+        """Return whether an event may wait for the next one: alone it causes nothing."""
+
     async def handle_run(self, events: Sequence[Event], emit: Emit) -> None:
         """React to a run; the cause of its output is its last event."""
 
@@ -196,8 +199,12 @@ class Subscription:
 
 @dataclass(frozen=True, slots=True)
 class CheckpointPolicy:
-    """How often a group commits, and how many dead letters it may write."""
+    """How often a group commits, and how many dead letters it may write.
+
+    With `puts_off` a group with runs handles its messages only when it must (`put_off.py`).
+    """
 
     records: int = 2000
     milliseconds: int = 1000
     dead_letter_limit: int = 100
+    puts_off: bool = False

@@ -57,6 +57,10 @@ class CandleHandler:
         batches = list(takewhile(lambda event: isinstance(event, TickBatch), events))
         return max(1, self._aggregator.run_length(cast(list[TickBatch], batches)))
 
+    def may_wait(self, event: Event) -> bool:
+        """Return whether a batch may wait for the next one: it closes and revises nothing."""
+        return isinstance(event, TickBatch) and self._aggregator.may_wait(event)
+
     async def handle_run(self, events: Sequence[Event], emit: Emit) -> None:
         """Publish the candles that a run of batches closes."""
         await emit(*self._aggregator.on_run(cast(Sequence[TickBatch], events)))

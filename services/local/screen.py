@@ -52,6 +52,8 @@ def session_progress(what: str, session: Session) -> Iterator[Callable[[int], No
         task = progress.add_task(what, total=length, at="")
 
         def on_frame(at_ms: int) -> None:
+            if not errors.is_terminal:
+                return
             at = utc_from_ms(at_ms).astimezone(IST).strftime("%H:%M:%S")
             progress.update(task, completed=min(at_ms - session.open_ms, length), at=at)
 

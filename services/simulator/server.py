@@ -105,11 +105,15 @@ class SimulatorServer:
         api_key = self._settings.api_key
         return api_key, self._kite.begin_login(api_key)
 
-    async def trade(self) -> None:
-        """Play a second's first half: match, and send the order updates to every connection."""
+    async def trade(self) -> bool:
+        """Play a second's first half: match, and send the order updates to every connection.
+
+        Returns whether there were any.
+        """
         postings = self._play()
         for posting in postings:
             await self._post(posting)
+        return bool(postings)
 
     async def tick(self) -> None:
         """Play its second half: send the ticks, and wait until the network has taken them."""

@@ -28,6 +28,7 @@ class OrderBook:
     _orders: dict[str, Known] = field(default_factory=dict)
     _trades: dict[str, dict[str, Fill]] = field(default_factory=dict)
     _own_tags: set[str] = field(default_factory=set)
+    _may_lack: set[str] = field(default_factory=set)
 
     def own(self, tag: str) -> None:
         """Note that orders with this tag are ours."""
@@ -55,6 +56,7 @@ class OrderBook:
         seen = known_of(row, now_ms)
         order = self._orders.setdefault(seen.broker_order_id, seen)
         order.learn(seen)
+        self._may_lack.add(order.broker_order_id)
         if not self._is_ours(order):
             self.fill_up(order.broker_order_id)
 
@@ -92,11 +94,9 @@ class OrderBook:
 
     def lacking(self) -> list[str]:
         """Return the ids of our orders whose fills do not yet add up to the filled quantity."""
-        return [
-            order_id
-            for order_id, order in self._orders.items()
-            if self._is_ours(order) and not self._adds_up(order)
-        ]
+        known = {one: self._orders[one] for one in self._may_lack if one in self._orders}
+        self._may_lack = {one for one, order in known.items() if not self._adds_up(order)}
+        return sorted(one for one in self._may_lack if self._is_ours(known[one]))
 
     def unconfirmed(self) -> list[str]:
         """Return the ids of our orders whose fills were told from the order, without trades yet."""

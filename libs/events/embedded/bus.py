@@ -5,7 +5,7 @@ same outcome. With a journal, business topics and committed offsets are kept on 
 resumes; ticks stay in memory.
 """
 
-from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
 
 from libs.events.bus import Message, RebalanceListener, Record, TopicPartition
 from libs.events.embedded.group import Group, LocalConsumer
@@ -19,12 +19,17 @@ IN_MEMORY = frozenset({"ticks"})
 
 
 class LocalBus:
-    """A bus for one process. `partitions` overrides the table's partition counts by topic."""
+    """A bus for one process. `partitions` overrides the table's partition counts by topic.
+
+    In lockstep the groups of which `is_aside` is true read at their own pace: they must publish
+    nothing, so that no outcome depends on when they read.
+    """
 
     def __init__(
         self,
         *,
         lockstep: bool = False,
+        is_aside: Callable[[str], bool] = lambda group: False,
         partitions: Mapping[str, int] | None = None,
         journal: Journal | None = None,
         retained_bytes: int = 256 * 1024 * 1024,
@@ -42,6 +47,7 @@ class LocalBus:
         self._readers_of: dict[str, list[Group]] = {}
         self._sequence = 0
         self.turns = Turns(self._offer) if lockstep else None
+        self._is_aside = is_aside
         self._is_open = False
 
     async def start(self) -> None:
@@ -97,7 +103,8 @@ class LocalBus:
         """Join a group and get a share of the topics' partitions."""
         for topic in topics:
             await self.partitions(topic)
-        state = self._groups.setdefault(group, Group(group, len(self._groups)))
+        in_turn = self.turns is not None and not self._is_aside(group)
+        state = self._groups.setdefault(group, Group(group, len(self._groups), in_turn=in_turn))
         consumer = LocalConsumer(self, state, tuple(topics), listener)
         state.members.append(consumer)
         await self.rebalance(state)
@@ -151,7 +158,7 @@ class LocalBus:
         """Return: the bus is in this process."""
 
     async def idle(self) -> None:
-        """In lockstep: return when every group has handled all messages."""
+        """In lockstep: return when every group that reads in turn has handled all messages."""
         if self.turns is not None:
             await self.turns.idle()
 
@@ -190,7 +197,7 @@ class LocalBus:
     def _announce(
         self, group: Group, topic_partition: TopicPartition, sequence: int, offset: int
     ) -> None:
-        if self.turns is None:
+        if self.turns is None or not group.in_turn:
             owner = group.owner_of(topic_partition)
             if owner is not None:
                 owner.wake()
@@ -213,7 +220,7 @@ class LocalBus:
             await member.revoke(member.assignment() - share)
         for member, share in shares.items():
             await member.assign(share - member.assignment())
-        if self.turns is not None:
+        if self.turns is not None and group.in_turn:
             self.turns.replace(group.name, list(self._due_turns(group)))
 
     def _due_turns(self, group: Group) -> Iterator[Turn]:

@@ -29,11 +29,12 @@ class Host(Protocol):
 
 
 class Group:
-    """The members of a group, in the order of joining."""
+    """The members of a group, in the order of joining; in lockstep it reads `in_turn` or aside."""
 
-    def __init__(self, name: str, index: int) -> None:
+    def __init__(self, name: str, index: int, *, in_turn: bool) -> None:
         self.name = name
         self.index = index
+        self.in_turn = in_turn
         self.members: list[LocalConsumer] = []
         self.changing = asyncio.Lock()
 
@@ -79,15 +80,17 @@ class LocalConsumer:
         self._paused: set[TopicPartition] = set()
         self._revoking: frozenset[TopicPartition] = frozenset()
         self._waiting: asyncio.Future[None] | None = None
+        self._waits_until = 0.0
+        self._timer: asyncio.TimerHandle | None = None
         self._accepted: Message | None = None
         self._rounds = 0
         self._is_closed = False
 
     async def fetch(self, max_records: int, timeout_seconds: float) -> list[Message]:
-        """Return the next messages; in lockstep one at a time."""
+        """Return the next messages; in turn one at a time."""
         if self._is_closed:
             raise BusClosed(f"fetch on a closed consumer of group {self._group.name}")
-        if self._bus.turns is not None:
+        if self._bus.turns is not None and self._group.in_turn:
             return await self._fetch_in_turn(self._bus.turns, timeout_seconds)
         await asyncio.sleep(0)  # a consumer with a backlog must let others run
         if not (messages := self._take(max_records)):
@@ -111,7 +114,7 @@ class LocalConsumer:
     def resume(self, partitions: Collection[TopicPartition]) -> None:
         """Continue delivery from these partitions."""
         self._paused -= set(partitions)
-        if self._bus.turns is not None:
+        if self._bus.turns is not None and self._group.in_turn:
             self._bus.turns.advance()
         self.wake()
 
@@ -129,6 +132,8 @@ class LocalConsumer:
         if self._is_closed:
             return
         self._is_closed = True
+        if self._timer is not None:
+            self._timer.cancel()
         async with self._group.changing:
             await self.revoke(self.assignment())
             self._group.members.remove(self)
@@ -182,15 +187,29 @@ class LocalConsumer:
     async def _fetch_in_turn(self, turns: Turns, timeout_seconds: float) -> list[Message]:
         loop = asyncio.get_running_loop()
         self._waiting = loop.create_future()
-        timer = loop.call_later(timeout_seconds, self.wake)
-        turns.finish(self._group.name, self.assignment())
+        self._wait_until(loop, loop.time() + timeout_seconds)
+        turns.finish(self._group.name, self._positions)
         turns.advance()
         try:
             await self._waiting
         finally:
-            timer.cancel()
             message, self._accepted, self._waiting = self._accepted, None, None
         return [] if message is None else [message]
+
+    def _wait_until(self, loop: asyncio.AbstractEventLoop, at: float) -> None:
+        """Wake a wait at a time of the loop; one timer serves the many waits that end before it."""
+        self._waits_until = at
+        if self._timer is None:
+            self._timer = loop.call_at(at, self._on_timer, loop)
+
+    def _on_timer(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._timer = None
+        if self._waiting is None:
+            return
+        if loop.time() >= self._waits_until:
+            self.wake()
+        else:
+            self._wait_until(loop, self._waits_until)
 
     def _take(self, max_records: int) -> list[Message]:
         taken: list[Message] = []

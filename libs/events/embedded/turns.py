@@ -5,7 +5,7 @@ So the outcome of a run is always the same.
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from typing import NamedTuple
 
 from libs.events.bus import TopicPartition
@@ -40,7 +40,7 @@ class Turns:
         self._idle.clear()
         self.advance()
 
-    def finish(self, group: str, partitions: frozenset[TopicPartition]) -> None:
+    def finish(self, group: str, partitions: Container[TopicPartition]) -> None:
         """End the current turn if it belongs to this member."""
         current = self._current
         if current is not None and current.group == group and current.partition in partitions:

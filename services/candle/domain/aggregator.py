@@ -73,6 +73,17 @@ class CandleAggregator:
             return 1
         return index.run_length(batches)
 
+    def may_wait(self, batch: TickBatch) -> bool:
+        """Return whether a batch may be handled together with later ones: it causes no candle.
+
+        It is of the index's day, its instruments are known, no tick is late, its clock closes
+        nothing.
+        """
+        index = self._indexes.get(batch.partition)
+        if index is None or self._listed_for is None or batch.trading_day > self._listed_for:
+            return False
+        return index.may_wait(batch)
+
     def on_run(self, batches: Sequence[TickBatch]) -> list[CandleBatch]:
         """Return the candles that a run closes or revises: as `on_ticks` batch by batch."""
         return self._on_run(batches) if batches else []

@@ -82,6 +82,18 @@ class TokenIndex:
             return len(some)
         return max(1, int(np.searchsorted(ends, first, side="right")))
 
+    def may_wait(self, batch: TickBatch) -> bool:
+        """Return whether a batch causes nothing, see `CandleAggregator.may_wait`."""
+        if batch.trading_day != self.day or not self.sessions:
+            return False
+        if any(batch.clock_ms >= session.closes_ms for session in self.sessions):
+            return False
+        at = self.find(batch.columns.instrument_token)
+        if len(at) and at.min() < 0:
+            return False
+        late = (self._first_late(at, batch.columns.exchange_timestamp), *self._first_confirming(at))
+        return all(one is None for one in late)
+
     def _until_close(self, batches: Sequence[TickBatch]) -> int:
         """Return the number of batches before another day, or up to one that closes a minute."""
         closes_ms = min((session.closes_ms for session in self.sessions), default=np.inf)

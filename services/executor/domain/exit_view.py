@@ -33,6 +33,14 @@ class ExitViews:
             may_use_market=self.market.is_index(contract.underlying),
         )
 
+    def best_known(self, contract: Contract, now_ms: int) -> Decimal | None:
+        """Return the last price, or the bid where that is higher: the last trade may be old."""
+        quote = self.market.quotes.quote(contract.instrument_token)
+        if quote is None:
+            return None
+        known = (_price(quote.last_price), _bid(quote, now_ms))
+        return max((one for one in known if one is not None), default=None)
+
     def _range(self, contract: Contract, last: Decimal | None, now_ms: int) -> PriceRange | None:
         """Return the range of limit price protection around the last price.
 

@@ -8,12 +8,10 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from decimal import Decimal
 from typing import Self
 from uuid import UUID
 
 from libs.events.event import utc_from_ms
-from libs.events.instruments import Contract
 from libs.events.orders import OrderPlanned
 from libs.market.calendar import IST
 from libs.market.price_limits import PriceReach, option_price_limits
@@ -151,15 +149,9 @@ class Guarding:
             stop=self.risk.stop_loss_of(entry.position_id) or entry.stop_loss,
             tick_size=contract.tick_size,
             gap=second.gap,
-            last_price=self._price(contract, second.now_ms),
+            last_price=self.closing.climbing.views.best_known(contract, second.now_ms),
             may_rest=second.may_rest,
         )
-
-    def _price(self, contract: Contract, now_ms: int) -> Decimal | None:
-        """Return the last price, or the bid where that is higher: the last trade may be old."""
-        view = self.closing.climbing.views.sale(contract, now_ms)
-        known = [one for one in (view.last_known, view.touch) if one is not None]
-        return max(known, default=None)
 
     def _shown(self, order: Order) -> StopOrder:
         return StopOrder(

@@ -60,7 +60,8 @@ class Connection:
             is_due = self._clock_ms - self._sent_ms[number] >= self.clock_every_ms
             if len(rows) or is_due:
                 self._sent_ms[number] = self._clock_ms
-                yield self._batch(number, columns.take(rows), received_ms, offset_ms)
+                share = columns if len(rows) == len(columns) else columns.take(rows)
+                yield self._batch(number, share, received_ms, offset_ms)
 
     def _partition_of_rows(self, columns: TickColumns) -> NDArray[Any]:
         return np.asarray(partition_of(columns.instrument_token, self.partitions))

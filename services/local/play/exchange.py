@@ -57,9 +57,10 @@ class LocalExchange:
     async def play(self, settle: Settle, pace: Pace) -> None:
         """Play the day second by second: match orders, settle, send ticks, settle."""
         await self.server.wait_for_subscribers()
+        await settle()
         while not self.server.exchange.is_over:
-            await self.server.trade()
-            await settle()
+            if await self.server.trade():
+                await settle()
             await self.server.tick()
             await settle()
             await pace(self.server.exchange.now_ms)

@@ -16,6 +16,7 @@ from libs.events.signals import ExecutionDecided
 from libs.events.topics import MARKET_TOPICS
 from libs.runtime.clock import FeedClock
 from libs.runtime.kite import kite_rest
+from libs.runtime.service import is_writer
 from libs.store.store import Store
 from services.ingest.feed import Feed
 from services.local.play.exchange import (
@@ -46,9 +47,9 @@ class Played:
 
 
 def lockstep_bus(settings: LocalSettings) -> LocalBus:
-    """Return a bus that delivers one message at a time, in publish order."""
+    """Return a bus that delivers one message at a time, in publish order; tables fill aside."""
     partitions = dict.fromkeys(MARKET_TOPICS, settings.bus.market_partitions)
-    return LocalBus(lockstep=True, partitions=partitions)
+    return LocalBus(lockstep=True, is_aside=is_writer, partitions=partitions)
 
 
 async def play(

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Self
 
@@ -142,8 +142,8 @@ class System:
         }
 
     async def _start(self, make: MakeService, metrics: Metrics) -> None:
-        clock, policy = self.wiring.clock, checkpoint_policy(self.settings.runtime)
-        lasts = self.wiring.lasts
+        lasts, clock = self.wiring.lasts, self.wiring.clock
+        policy = replace(checkpoint_policy(self.settings.runtime), puts_off=not lasts)
         service = make(Parts(self.bus, clock, metrics, self.store, is_replay=not lasts))
         around = Surroundings(self.bus, clock, policy, self._decoder, writers_may_fail=lasts)
         runner = ServiceRunner(service, metrics, around)

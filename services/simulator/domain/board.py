@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from libs.events.ticks import TickColumns
 from libs.market.calendar import Calendar
 from libs.market.dump import format_dump
 from libs.market.instruments import Catalog, Instrument
@@ -78,9 +79,11 @@ class Board:
         Options of `busy_tokens` send a packet each second.
         """
         rows, ticks = self._play.step(self._take_frame())
-        arrived = packet_rows(self._listing, self._tape, rows, ticks)
         options = self._ticking_options(busy_tokens)
-        return TickRows.joined(arrived, self._current(options)) if options.size else arrived
+        if options.size:
+            rows = np.concatenate((rows, options))
+            ticks = TickColumns.concat((ticks, self._tape.latest(options)))
+        return packet_rows(self._listing, self._tape, rows, ticks)
 
     def snapshot(self, tokens: Collection[int]) -> TickRows:
         """Packets of the current state; unknown tokens are ignored."""

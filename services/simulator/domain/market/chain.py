@@ -67,6 +67,8 @@ class SyntheticChain:
         self._per_rupee = np.array([float(1 / one.tick_size) for one in self._contracts])
         self._shape = session_shape(calendar.sessions("NFO", trading_day))
         self._row_of = {c.instrument_token: row for row, c in enumerate(self._contracts)}
+        self._last_rows = b""
+        self._last_chosen = self._table, self._per_rupee
 
     @property
     def contracts(self) -> tuple[Instrument, ...]:
@@ -94,11 +96,20 @@ class SyntheticChain:
         `spots` by tradingsymbol (the reference price where one is missing), or an array in the
         order of `symbols`.
         """
-        table = self._table if rows is None else self._table.take(rows)
+        table, per_rupee = self._chosen(rows)
         fair = self._fair(table, self._spots(spots), at_ms)
         passed = self._shape.volume_passed_at(at_ms)
-        per_rupee = self._per_rupee if rows is None else self._per_rupee[rows]
         return quote_columns(table, fair * per_rupee, passed, at_ms, per_rupee)
+
+    def _chosen(self, rows: Rows | None) -> tuple[ContractTable, FloatArray]:
+        """Contracts of the rows and their ticks in a rupee; the same rows come again and again."""
+        if rows is None:
+            return self._table, self._per_rupee
+        key = rows.tobytes()
+        if key != self._last_rows:
+            self._last_rows = key
+            self._last_chosen = self._table.take(rows), self._per_rupee[rows]
+        return self._last_chosen
 
     def fair_values(self, spots: Spots, at_ms: int) -> FloatArray:
         """Unrounded premiums in rupees of all contracts."""

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from libs.events.bus import Message, Record
@@ -33,6 +34,10 @@ class Sums(Echo):
 
     def run_length(self, events: Sequence[Event]) -> int:
         return min(3, len(events))
+
+    def may_wait(self, event: Event) -> bool:
+        """All but multiples of ten cause nothing alone."""
+        return _number(event) % 10 != 0
 
     async def handle_run(self, events: Sequence[Event], emit: Emit) -> None:
         for event in events:
@@ -158,6 +163,26 @@ def test_what_a_failing_run_published_already_is_not_published_twice(tmp_path: P
         await bench.publish(*map(halted, range(3)))
         await take_all(bench, Early(), 3)
         assert await bench.events("exit_requests") == [asked(0), asked(1), asked(2)]
+        await bench.local.stop()
+
+    asyncio.run(story())
+
+
+def test_what_may_wait_is_handled_with_what_may_not_or_when_nothing_comes() -> None:
+    async def story() -> None:
+        bench = Bench(policy=replace(OFTEN, puts_off=True))
+        sums = Sums()
+        await bench.local.start()
+        await bench.publish(*map(halted, (1, 2, 10)))
+        loop = loop_of(bench, sums)
+        await loop.start()
+        task = asyncio.create_task(loop.run())
+        await until(lambda: sums.runs == [[1, 2, 10]], "handled together")
+        await bench.publish(*map(halted, (11, 12)))
+        await until(lambda: sums.numbers[-2:] == [11, 12], "handled since nothing else comes")
+        loop.stop()
+        await task
+        assert await loop.lag() == {} or set((await loop.lag()).values()) == {0}
         await bench.local.stop()
 
     asyncio.run(story())

@@ -1,6 +1,6 @@
 """Batches handled together give the same result as one by one."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
@@ -193,6 +193,38 @@ def test_a_feed_that_knows_no_volume_makes_the_same_candles_in_runs(
 
 def replaced_volume(batch: TickBatch) -> TickBatch:
     return batch.model_copy(update={"columns": replace(batch.columns, volume_traded=None)})
+
+
+def put_off(
+    made: CandleAggregator, batches: Sequence[TickBatch], asked: Sequence[bool]
+) -> Iterator[tuple[int, list[CandleBatch]]]:
+    """Candles, and after which batch they come, when batches wait as long as they may.
+
+    `asked`: after which batches those that wait are handled all the same.
+    """
+    waiting: list[TickBatch] = []
+    for number, batch in enumerate(batches):
+        waiting.append(batch)
+        if not made.may_wait(batch) or asked[number % len(asked)]:
+            yield number, in_runs(made, waiting, len(waiting))
+            waiting = []
+    yield len(batches), in_runs(made, waiting, len(waiting) or 1)
+
+
+@examples(60)
+@given(streams, starts, rules, st.lists(st.booleans(), min_size=1, max_size=7))
+def test_batches_that_wait_make_the_same_candles_at_the_same_batch(
+    stream: list[tuple[list[Drawn], int, int]],
+    start_ms: int,
+    candle_rules: CandleRules,
+    asked: list[bool],
+) -> None:
+    batches = batches_of(stream, start_ms)
+    alone, waiting = fresh(candle_rules), fresh(candle_rules)
+    expected = [(number, _alone(alone, batch)) for number, batch in enumerate(batches)]
+    found = list(put_off(waiting, batches, asked))
+    assert [one for one in found if one[1]] == [one for one in expected if one[1]]
+    assert told(waiting) == told(alone)
 
 
 def seconds(*of: int, numbers: Sequence[int] = (0, 1)) -> list[TickBatch]:

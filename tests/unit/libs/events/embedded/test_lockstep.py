@@ -43,7 +43,12 @@ class Run:
     """A bus in lockstep with readers at work."""
 
     def __init__(self, *, retained_bytes: int = 1 << 20) -> None:
-        self.bus = LocalBus(lockstep=True, partitions=PARTITIONS, retained_bytes=retained_bytes)
+        self.bus = LocalBus(
+            lockstep=True,
+            is_aside=lambda group: group == "table",
+            partitions=PARTITIONS,
+            retained_bytes=retained_bytes,
+        )
         self.notes: list[str] = []
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -251,3 +256,25 @@ def test_the_same_run_is_delivered_in_the_same_order_each_time(attempt: int) -> 
     begun = play(story).begun()
     assert begun[:8] == ["a 1", "b 1", "b 2", "a 3", "b 3", "a 1x", "b 1x", "a 1y"]
     assert len(begun) == 61
+
+
+def test_a_group_aside_holds_up_nobody_and_misses_nothing() -> None:
+    async def story(run: Run) -> None:
+        may_go_on, has_all = asyncio.Event(), asyncio.Event()
+
+        async def wait(text: str) -> None:
+            await may_go_on.wait()
+            if sum(one.startswith("table begins") for one in run.notes) == 3:
+                has_all.set()
+
+        table = await run.reader("table", "orders", handle=wait)
+        await run.reader("a", "orders")
+        await run.publish("orders 1", "orders 2", "orders/1 3")
+        await run.idle()
+        assert [one for one in run.begun() if one.startswith("a ")] == ["a 1", "a 2", "a 3"]
+        assert "table ends 1" not in run.notes
+        may_go_on.set()
+        await has_all.wait()
+        assert sum((await table.consumer.lag()).values()) == 3  # it has committed nothing
+
+    play(story)
