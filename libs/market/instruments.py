@@ -73,6 +73,12 @@ def option_tradingsymbol(
     return f"{name}{when}{_plain(strike)}{instrument_type}"
 
 
+def future_tradingsymbol(name: str, expiry: date) -> str:
+    """Kite's symbol of a future: `RELIANCE25NOVFUT`; a name that is one already stays."""
+    ending = f"{expiry:%y}{_MONTHS[expiry.month - 1]}FUT"
+    return name if name.endswith(ending) else f"{name}{ending}"
+
+
 def _plain(strike: float) -> str:
     return f"{strike:.2f}".rstrip("0").rstrip(".")
 

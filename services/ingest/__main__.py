@@ -14,6 +14,7 @@ from services.ingest.days import NextDay, exchange_days, wall_days
 from services.ingest.live_feed import LiveFeed, make_live_feed
 from services.ingest.pace import paced, unpaced
 from services.ingest.recorded_feed import RecordedFeed, chosen_feed, read_day
+from services.ingest.recordings.place import Recordings
 from services.ingest.service import make_service
 from services.ingest.settings import IngestProcess
 
@@ -35,7 +36,7 @@ def _days(feed: LiveFeed, kind: ClockKind) -> NextDay:
 
 
 def _read(folder: Path, day: date) -> RecordedFeed:
-    return RecordedFeed(read_day(folder, day, None, load_calendar()))
+    return RecordedFeed(read_day(Recordings(folder), day, None, load_calendar()))
 
 
 SPEC = ServiceSpec("ingest", IngestProcess, make_ingest)

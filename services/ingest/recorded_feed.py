@@ -1,6 +1,5 @@
 """A recorded day as a feed, with quotes of options where `options` makes them."""
 
-import zlib
 from collections.abc import (
     AsyncIterator,
     Callable,
@@ -12,7 +11,6 @@ from collections.abc import (
 )
 from dataclasses import dataclass, field
 from datetime import date
-from decimal import Decimal
 from pathlib import Path
 from typing import Protocol
 
@@ -24,16 +22,13 @@ from libs.market.calendar import Calendar, CalendarError, Session
 from libs.market.instruments import Instrument
 from libs.runtime.settings import SettingsError
 from services.ingest.feed import Backfill, Frame
-from services.ingest.recorded import (
-    RecordedTicks,
-    RecordingError,
-    chosen_symbols,
-    frames_of,
-    read_ticks,
-)
+from services.ingest.recordings.errors import RecordingError
+from services.ingest.recordings.frames import frames_of
+from services.ingest.recordings.instruments import instruments_of, named_ticks
+from services.ingest.recordings.named import EXCHANGE
+from services.ingest.recordings.place import Recordings
+from services.ingest.recordings.ticks import LeftOut, RecordedTicks
 from services.ingest.settings import IngestSettings
-
-_SEGMENT_BYTES = {"INDICES": 9, "NSE": 1}
 
 
 class OptionQuotes(Protocol):
@@ -58,12 +53,17 @@ FoldHistory = Callable[["RecordedDay", int], Backfill]
 
 @dataclass(frozen=True, slots=True)
 class RecordedDay:
-    """The files of one day, read and checked; `session` is its first open to its last close."""
+    """The files of one day, read and checked; `session` is its first open to its last close.
+
+    `recorded_as` has the symbols as the files say them.
+    """
 
     day: date
     session: Session
     ticks: Sequence[RecordedTicks]
     instruments: Sequence[Instrument]
+    recorded_as: Collection[str] = ()
+    left_out: LeftOut = field(default_factory=LeftOut)
 
     def frames(self, step_ms: int = 1000) -> Iterator[Frame]:
         """Yield the day's ticks as they arrived together."""
@@ -94,58 +94,35 @@ class RecordedDay:
 
 
 def read_day(
-    folder: Path, day: date, symbols: Collection[str] | None, calendar: Calendar
+    recordings: Recordings, day: date, symbols: Collection[str] | None, calendar: Calendar
 ) -> RecordedDay:
     """Read a day's files; raise RecordingError for a closed day or a file that cannot be read."""
-    session = _session_of(day, calendar)
-    names = chosen_symbols(folder, day, symbols)
-    ticks = [read_ticks(folder, day, name) for name in names]
-    return RecordedDay(day, session, ticks, instruments_of(ticks))
+    named = recordings.named
+    _check_open(day, named.exchange or EXCHANGE, calendar)
+    read = recordings.read(day, symbols)
+    ticks = named_ticks(read.ticks, named)
+    instruments = instruments_of(ticks, named)
+    session = _session_of(day, {one.exchange for one in instruments}, calendar)
+    recorded_as = frozenset(one.symbol for one in read.ticks)
+    return RecordedDay(day, session, ticks, instruments, recorded_as, read.left_out)
 
 
-def _session_of(day: date, calendar: Calendar) -> Session:
+def _check_open(day: date, exchange: str, calendar: Calendar) -> None:
     try:
-        reason = calendar.closed_reason("NSE", day)
+        reason = calendar.closed_reason(exchange, day)
     except CalendarError as error:
         raise RecordingError(str(error)) from None
     if reason is not None:
         raise RecordingError(f"{day}: the market is closed ({reason})")
-    sessions = calendar.sessions("NSE", day)
-    return Session(day, sessions[0].opens_at, sessions[-1].closes_at)
 
 
-def instruments_of(ticks: Iterable[RecordedTicks]) -> list[Instrument]:
-    """Return an instrument per file; one that never shows a volume is an index.
-
-    The files hold no tokens: they are derived from the symbols.
-    """
-    taken: set[int] = set()
-    made = []
-    for one in sorted(ticks, key=lambda ticks: ticks.symbol):
-        exchange_token = 1 + zlib.crc32(one.symbol.encode()) % 2**20
-        while exchange_token in taken:
-            exchange_token += 1
-        taken.add(exchange_token)
-        made.append(_instrument(one.symbol, exchange_token, is_index=not one.volume.any()))
-    return made
-
-
-def _instrument(symbol: str, exchange_token: int, *, is_index: bool) -> Instrument:
-    segment = "INDICES" if is_index else "NSE"
-    return Instrument(
-        instrument_token=exchange_token * 256 + _SEGMENT_BYTES[segment],
-        exchange_token=exchange_token,
-        tradingsymbol=symbol,
-        name=symbol,
-        last_price=0.0,
-        expiry=None,
-        strike=0.0,
-        tick_size=Decimal(0) if is_index else Decimal("0.05"),
-        lot_size=0 if is_index else 1,
-        instrument_type="EQ",
-        segment=segment,
-        exchange="NSE",
-    )
+def _session_of(day: date, exchanges: Iterable[str], calendar: Calendar) -> Session:
+    """Return the first open to the last close of the exchanges that trade on the day."""
+    sessions = [one for exchange in exchanges for one in calendar.sessions(exchange, day)]
+    if not sessions:
+        raise RecordingError(f"{day}: no exchange of the recorded instruments is open")
+    opens_at = min(one.opens_at for one in sessions)
+    return Session(day, opens_at, max(one.closes_at for one in sessions))
 
 
 @dataclass(slots=True)

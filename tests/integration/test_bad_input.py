@@ -44,11 +44,14 @@ def refused(
     [
         (packed(GOOD.encode())[:-12], ["TCS.csv.gz", "cut off"]),
         (b"no gzip at all", ["TCS.csv.gz", "damaged"]),
-        (packed(b"timestamp,ltp\n2026-06-17 09:15:03,1\n"), ["TCS.csv.gz", "'volume'"]),
-        (packed(GOOD.replace("100.6", "abc").encode()), ["line 3", "ltp", "'abc'"]),
-        (packed(GOOD.replace("09:15:04", "9h15").encode()), ["line 3", "timestamp"]),
-        (packed(GOOD.replace(",20", ",2.5").encode()), ["line 3", "volume", "'2.5'"]),
-        (packed(GOOD.replace(",20", ",20,9").encode()), ["TCS.csv.gz", "line 3"]),
+        (
+            packed(b"timestamp,volume\n2026-06-17 09:15:03,1\n"),
+            ["TCS.csv.gz", "last_price"],
+        ),
+        (packed(GOOD.replace("100.", "abc").encode()), ["2 of 2 rows", "line 2", "ltp", "'abc5'"]),
+        (packed(GOOD.replace("09:15", "9h15").encode()), ["TCS.csv.gz", "line 2", "timestamp"]),
+        (packed(GOOD.replace("0\n", "0.5\n").encode()), ["line 2", "volume", "'10.5'"]),
+        (packed(GOOD.replace("0\n", "0,9\n").encode()), ["TCS.csv.gz", "line 2", "more fields"]),
         (packed(b""), ["TCS.csv.gz"]),
     ],
 )

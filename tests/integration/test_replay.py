@@ -2,13 +2,16 @@
 
 import asyncio
 import csv
+import gzip
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from uuid import uuid4
 
+import pandas as pd
 import pytest
+from fastparquet import write as write_parquet
 
 from libs.market.calendar import IST
 from libs.store.clickhouse import ClickHouseStore
@@ -182,3 +185,22 @@ def test_without_history_the_strategies_stay_cold_and_no_signal_is_given(
     assert summary["candles"] > 0
     assert summary["strategy_signals"] == 0
     assert summary["history_days"] == []
+
+
+def test_a_day_of_parquet_and_a_bad_row_of_csv_have_the_outcome_of_the_same_day(
+    replay: Replay, plain: Path, recording: Path, tmp_path: Path
+) -> None:
+    for file in recording.glob("*/*.csv.gz"):
+        table = pd.read_csv(file)
+        table["timestamp"] = pd.to_datetime(table["timestamp"])
+        path = tmp_path / file.parent.name / file.name.replace(".csv.gz", ".parquet")
+        path.parent.mkdir(exist_ok=True)
+        write_parquet(str(path), table.assign(symbol=file.name.removesuffix(".csv.gz")))
+    file = recording / DAY.isoformat() / "SBIN.csv.gz"
+    header, first, *rows = gzip.decompress(file.read_bytes()).decode().splitlines()
+    spoilt = "\n".join([header, first, f"{DAY} 09:15:10,abc,5", *rows, ""])
+    (tmp_path / DAY.isoformat() / "SBIN.parquet").unlink()
+    (tmp_path / DAY.isoformat() / "SBIN.csv").write_text(spoilt)
+    out = replay(folder=tmp_path)
+    assert summary_of(out)["rows_left_out"] == {"unreadable_price": 1}
+    assert summary_of(out)["sha256"] == summary_of(plain)["sha256"]

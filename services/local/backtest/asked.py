@@ -7,8 +7,9 @@ from typing import get_args
 
 from libs.events.candles import Interval
 from libs.market.names import EXCHANGES, unknown
+from libs.market.naming import tradingsymbol_of
 from services.local.backtest.candles.files import Named
-from services.local.backtest.candles.naming import SUFFIXES, tradingsymbol_of
+from services.local.backtest.candles.naming import SUFFIXES
 from services.local.backtest.errors import BacktestError
 
 

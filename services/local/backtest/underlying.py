@@ -10,9 +10,9 @@ import numpy as np
 
 from libs.events.signals import StrategySignal
 from libs.market.charges import TransactionType
+from libs.market.naming import is_index
 from libs.market.underlying_charges import Product, charges_in_paise, whole_rates
 from services.local.backtest.candles.history import CandleHistory
-from services.local.backtest.candles.naming import is_index
 from services.local.backtest.fills import Market, paise_of, rupees_of
 from services.local.backtest.orders import Order, orders_of
 from services.local.backtest.result import BacktestRequest

@@ -3,7 +3,6 @@
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from pathlib import Path
 
 from libs.events.candles import CandleBatch
 from libs.events.ticks import TickColumns
@@ -14,8 +13,10 @@ from services.candle.domain.schedule import Schedule
 from services.ingest.domain.connection import Connection
 from services.ingest.domain.listing import listed
 from services.ingest.feed import Backfill
-from services.ingest.recorded import RecordingError, chosen_symbols, recorded_days
 from services.ingest.recorded_feed import RecordedDay, RecordedFeed, read_day
+from services.ingest.recordings.errors import RecordingError
+from services.ingest.recordings.named import EXCHANGE
+from services.ingest.recordings.place import Recordings
 from services.local.play.folded_history import fold_ticks
 from services.simulator.domain.market.chain import SyntheticChain
 
@@ -47,7 +48,7 @@ class ChainQuotes:
 
 
 def recorded_feed(
-    folder: Path,
+    recordings: Recordings,
     day: date,
     symbols: Collection[str] | None,
     seed: int,
@@ -56,53 +57,68 @@ def recorded_feed(
 ) -> RecordedFeed:
     """Return a recorded day with a seeded chain and the earlier days as history.
 
-    The chain lists `expiry_count` expiries of each underlying. All files are read and checked here,
-    so that a bad one is found before anything starts.
+    The chain lists `expiry_count` expiries of each index and share, none of contracts. All files
+    are read and checked here, so that a bad one is found before anything starts.
     """
     calendar = load_calendar()
-    recording, prices, priced = recording_of(folder, day, symbols)
-    chain = SyntheticChain(
-        seed, day, priced, prices, load_rulebook(), calendar, expiry_count=expiry_count
-    )
-    history = earlier_days(folder, recording)
+    recording, prices, priced = recording_of(recordings, day, symbols)
+    options = None
+    if spots := spots_of(priced):
+        rules = load_rulebook()
+        chain = SyntheticChain(seed, day, spots, prices, rules, calendar, expiry_count=expiry_count)
+        options = ChainQuotes(chain)
+    history = earlier_days(recordings, recording)
+    folded = (*segments, *segments_of(recording))
 
     def fold(_: RecordedDay, partitions: int) -> Backfill:
-        return _fold_recorded(history, day, calendar, segments, partitions)
+        return _fold_recorded(history, day, calendar, folded, partitions)
 
-    return RecordedFeed(recording, ChainQuotes(chain), fold)
+    return RecordedFeed(recording, options, fold)
 
 
 def recording_of(
-    folder: Path, day: date, symbols: Collection[str] | None
+    recordings: Recordings, day: date, symbols: Collection[str] | None
 ) -> tuple[RecordedDay, dict[str, float], list[Instrument]]:
     """Return a recorded day, its first prices (rupees), and the instruments that have one.
 
     Raises RecordingError if there is none.
     """
-    recording = read_day(folder, day, symbols, load_calendar())
+    recording = read_day(recordings, day, symbols, load_calendar())
     prices = recording.first_prices()
     priced = [one for one in recording.instruments if one.tradingsymbol in prices]
     if not priced:
-        raise RecordingError(f"{folder / day.isoformat()}: no price within the session")
+        raise RecordingError(f"{recordings.place_of(day)}: no price within the session")
     return recording, prices, priced
 
 
-def earlier_days(folder: Path, recording: RecordedDay) -> list[RecordedDay]:
-    """Return the recorded days before one, with the symbols that it has too."""
+def spots_of(instruments: Sequence[Instrument]) -> list[Instrument]:
+    """Return the indices and shares, whose options are quoted; not contracts."""
+    return [one for one in instruments if one.expiry is None]
+
+
+def segments_of(recording: RecordedDay) -> tuple[str, ...]:
+    """Return the segments of a day's instruments, in order; what was recorded makes candles."""
+    return tuple(sorted({one.segment for one in recording.instruments}))
+
+
+def earlier_days(recordings: Recordings, recording: RecordedDay) -> list[RecordedDay]:
+    """Return the recorded days before one, with the instruments that it has too."""
     calendar = load_calendar()
     return [
-        read_day(folder, earlier, known, calendar)
-        for earlier in recorded_days(folder)
-        if earlier < recording.day and (known := _also_on(folder, earlier, recording, calendar))
+        read_day(recordings, earlier, known, calendar)
+        for earlier in recordings.days()
+        if earlier < recording.day and (known := _also_on(recordings, earlier, recording, calendar))
     ]
 
 
-def _also_on(folder: Path, day: date, recording: RecordedDay, calendar: Calendar) -> list[str]:
+def _also_on(
+    recordings: Recordings, day: date, recording: RecordedDay, calendar: Calendar
+) -> list[str]:
     """Return the day's symbols that the replayed day has too; none if the market was closed."""
-    if calendar.closed_reason("NSE", day) is not None:
+    exchange = recordings.named.exchange or EXCHANGE
+    if calendar.closed_reason(exchange, day) is not None:
         return []
-    wanted = {one.tradingsymbol for one in recording.instruments}
-    return sorted(wanted & set(chosen_symbols(folder, day, None)))
+    return sorted(set(recording.recorded_as) & set(recordings.symbols(day)))
 
 
 def _fold_recorded(

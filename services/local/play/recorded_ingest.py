@@ -14,6 +14,7 @@ from libs.runtime.service import Parts, Service
 from libs.runtime.spec import ServiceSpec
 from services.ingest.pace import paced
 from services.ingest.recorded_feed import RecordedFeed, chosen_feed
+from services.ingest.recordings.place import Recordings
 from services.ingest.service import make_service
 from services.local.play.feeds import recorded_feed
 from services.local.settings import LocalSettings
@@ -25,7 +26,7 @@ def make_ingest(settings: LocalSettings, parts: Parts) -> Service:
     segments, expiries = settings.candle.segments, settings.executor.expiries_needed
 
     def read(folder: Path, day: date) -> RecordedFeed:
-        return recorded_feed(folder, day, None, seed, segments, expiries)
+        return recorded_feed(Recordings(folder), day, None, seed, segments, expiries)
 
     return make_service(chosen_feed(own, read), parts, paced(own.speed, asyncio.sleep))
 

@@ -13,7 +13,9 @@ from libs.market.calendar import Calendar, load_calendar
 from libs.market.instruments import Instrument
 from libs.market.rulebook import load_rulebook
 from services.ingest.recorded_feed import RecordedDay
-from services.local.play.feeds import earlier_days, fold_day, recording_of
+from services.ingest.recordings.errors import RecordingError
+from services.ingest.recordings.place import Recordings
+from services.local.play.feeds import earlier_days, fold_day, recording_of, spots_of
 from services.simulator.domain.market.chain import SyntheticChain
 from services.simulator.domain.market.frames import Frame
 from services.simulator.domain.market.history import MinuteCandles
@@ -83,16 +85,22 @@ class RecordedMarket:
 
 def recorded_market(folder: Path, settings: SimulatorSettings) -> RecordedMarket:
     """Read a day and the days before it; raise RecordingError if one cannot be read."""
-    calendar = load_calendar()
-    recording, prices, priced = recording_of(folder, settings.day, None)
-    chain = SyntheticChain(settings.seed, settings.day, priced, prices, load_rulebook(), calendar)
-    return RecordedMarket(recording, earlier_days(folder, recording), chain, calendar)
+    calendar, recordings = load_calendar(), Recordings(folder)
+    recording, prices, priced = recording_of(recordings, settings.day, None)
+    if not spots_of(priced):
+        raise RecordingError(f"{folder}: no index and no share, whose options could be traded")
+    chain = SyntheticChain(
+        settings.seed, settings.day, spots_of(priced), prices, load_rulebook(), calendar
+    )
+    return RecordedMarket(recording, earlier_days(recordings, recording), chain, calendar)
 
 
 def _whole(columns: TickColumns) -> TickColumns:
-    """Return ticks with all columns; those that were not recorded are 0."""
+    """Return ticks with all columns; what was not recorded is 0."""
     size = len(columns)
     known = {name: column for name, column in columns.columns().items() if column is not None}
+    if "volume_traded" in known:
+        known["volume_traded"] = np.maximum(known["volume_traded"], 0)
     return TickColumns(
         **{name: known.get(name, np.zeros(size, kind)) for name, kind in COLUMN_TYPES.items()}
     )

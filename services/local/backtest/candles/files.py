@@ -13,6 +13,7 @@ import pandas as pd
 from fastparquet import ParquetFile
 
 from libs.events.candles import MINUTES, Interval, length_ms
+from libs.market.naming import tradingsymbol_of
 from libs.runtime.error_line import system_reason
 from services.local.backtest.candles import columns
 from services.local.backtest.candles.columns import Table
@@ -22,7 +23,6 @@ from services.local.backtest.candles.naming import (
     EXCHANGE,
     SUFFIXES,
     instrument_in,
-    tradingsymbol_of,
 )
 from services.local.backtest.candles.spans import closes_of, trading_days
 from services.local.backtest.errors import BacktestError

@@ -7,9 +7,10 @@ import numpy as np
 
 from libs.events.candles import Interval
 from libs.market.names import unknown
+from libs.market.naming import tradingsymbol_of
 from libs.store.store import Store
 from services.local.backtest.candles.history import CandleHistory
-from services.local.backtest.candles.naming import EXCHANGE, tradingsymbol_of
+from services.local.backtest.candles.naming import EXCHANGE
 from services.local.backtest.errors import BacktestError
 
 _KEYS = """

@@ -15,14 +15,12 @@ from libs.events.ticks import TickColumns
 from libs.market.calendar import load_calendar
 from libs.market.instruments import Instrument
 from services.ingest.feed import Frame
-from services.ingest.recorded import (
-    MAX_FRAME_ROWS,
-    RecordedTicks,
-    RecordingError,
-    frames_of,
-    recorded_days,
-)
-from services.ingest.recorded_feed import RecordedFeed, instruments_of, read_day
+from services.ingest.recorded_feed import RecordedFeed, read_day
+from services.ingest.recordings.errors import RecordingError
+from services.ingest.recordings.frames import MAX_FRAME_ROWS, frames_of
+from services.ingest.recordings.instruments import instruments_of
+from services.ingest.recordings.place import Recordings
+from services.ingest.recordings.ticks import RecordedTicks
 
 DAY = date(2026, 6, 17)
 SESSION = load_calendar().sessions("NSE", DAY)[0]
@@ -102,7 +100,7 @@ def test_tokens_depend_on_the_symbol_alone_and_a_file_without_volume_is_an_index
 
 def test_a_folder_without_days_is_refused(tmp_path: Path) -> None:
     with pytest.raises(RecordingError, match="no folder named by a date"):
-        recorded_days(tmp_path)
+        Recordings(tmp_path).days()
 
 
 class Quotes:
@@ -134,7 +132,7 @@ def test_options_are_quoted_at_intervals_and_followed_ones_in_every_frame(tmp_pa
     lines = [f"{DAY} 09:15:{second:02},{100 + second},5" for second in range(7)]
     text = "\n".join(["timestamp,ltp,volume", *lines, ""])
     (folder / "A.csv.gz").write_bytes(gzip.compress(text.encode()))
-    feed = RecordedFeed(read_day(tmp_path, DAY, None, load_calendar()), Quotes())
+    feed = RecordedFeed(read_day(Recordings(tmp_path), DAY, None, load_calendar()), Quotes())
     feed.follow([777])
     frames = asyncio.run(frames_of_feed(feed))[:7]
     quoted = [rows_of([frame.columns])[1:] for frame in frames]
