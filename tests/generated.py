@@ -7,7 +7,7 @@ from libs.broker.port.market import HistoricalCandle
 from libs.events.candles import MINUTES, Interval
 from libs.events.event import utc_from_ms
 from libs.events.ticks import TickColumns
-from libs.market.calendar import load_calendar
+from libs.market.calendar import load_calendar, midnight_ms
 from libs.market.instruments import Instrument
 from services.ingest.domain.history import MINUTE_MS, FetchedCandles, batches_of
 from services.ingest.feed import Backfill, Frame
@@ -66,7 +66,7 @@ class GeneratedFeed:
             for day, instrument, minutes in self._market.history(self._history_days)
             for interval in MINUTES
         ]
-        batches = batches_of(fetched, self._day, calendar, partitions)
+        batches = batches_of(fetched, midnight_ms(self._day), calendar, partitions)
         return Backfill(tuple(sorted({batch.trading_day for batch in batches})), batches)
 
 

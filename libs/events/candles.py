@@ -9,7 +9,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict
 
-from libs.events.event import Event, Identities, utc_from_ms
+from libs.events.event import Event, Identities, Told, utc_from_ms
 
 Interval = Literal["1m", "3m", "5m", "10m", "15m", "30m", "60m", "day"]
 Source = Literal["live", "backfill"]
@@ -146,7 +146,7 @@ class CandleColumns(BaseModel):
 class CandleBatch(Event):
     """The candles of one partition and interval that closed together (or were revised together).
 
-    On `historical_candles` a batch holds a day of one instrument instead.
+    On `historical_candles` a batch holds candles of a day instead, as a broker gave them.
     """
 
     type: Literal["CandleBatch"] = "CandleBatch"
@@ -211,3 +211,34 @@ class CandleBatch(Event):
         shared = (self.interval, self.source, self.trading_day)
         columns.extend(repeat(value, len(self.columns)) for value in shared)
         return map(candle_of, zip(*columns, strict=True))
+
+
+class HistoryFetched(Event):
+    """A broker was asked for candles of one instrument and interval, day by day.
+
+    `origin` is whose market it is. They open from `since_ms` and close by `until_ms` (epoch ms).
+    Of each day: how many `candles` the broker has, and how many are `expected` by the calendar.
+    The candles themselves are on `historical_candles` before it.
+    """
+
+    type: Literal["HistoryFetched"] = "HistoryFetched"
+    partition: int
+    origin: str
+    exchange: str
+    tradingsymbol: str
+    expiry: date | None = None
+    interval: Interval
+    since_ms: int
+    until_ms: int
+    days: tuple[date, ...]
+    candles: tuple[int, ...]
+    expected: tuple[int, ...]
+
+    @property
+    def key(self) -> str:
+        """Instrument as exchange:tradingsymbol."""
+        return f"{self.exchange}:{self.tradingsymbol}"
+
+    def told(self) -> Told:
+        """Return the instrument and interval, and how many candles the broker has of them."""
+        return {"instrument": self.key, "interval": self.interval, "candles": sum(self.candles)}

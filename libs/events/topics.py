@@ -59,6 +59,7 @@ _ORDERS = (
     orders.OrderCancelled,
     orders.OrderUnresolved,
 )
+_HISTORY = (candles.CandleBatch, candles.HistoryFetched)
 _POSITIONS = (positions.PositionOpened, positions.PositionUpdated, positions.PositionClosed)
 _CONTROL = (
     control.TradingHalted,
@@ -112,7 +113,7 @@ TOPICS: dict[str, Topic] = {
         Topic("ticks",             (ticks.TickBatch,),              "partition",   _by_partition,  MARKET_PARTITIONS, DAY_MS,      False, ("ingest",),                           ("candle", "executor", "position", "ingest's writer")),  # noqa: E501
         Topic("instruments",       (instruments.InstrumentListed,), "instrument",  _by_instrument, 1,                 None,        True,  ("ingest",),                           ("candle", "executor", "ingest", "ingest's writer")),  # noqa: E501
         Topic("candles",           (candles.CandleBatch,),          "partition",   _by_partition,  MARKET_PARTITIONS, 7 * DAY_MS,  False, ("candle",),                           ("strategy", "candle", "candle's writer")),  # noqa: E501
-        Topic("historical_candles", (candles.CandleBatch,),         "partition",   _by_partition,  MARKET_PARTITIONS, DAY_MS,      False, ("ingest",),                           ("candle's writer",)),  # noqa: E501
+        Topic("historical_candles", _HISTORY,                       "partition",   _by_partition,  MARKET_PARTITIONS, DAY_MS,      False, ("ingest",),                           ("candle's writer",)),  # noqa: E501
         Topic("option_chains",     (instruments.ChainSnapshot,),    "underlying",  _by_underlying, 1,                 DAY_MS,      False, ("executor",),                         (_EXECUTOR_WRITER,)),  # noqa: E501
         Topic("strategy_signals",  (signals.StrategySignal,),       "underlying",  _by_underlying, 4,                 7 * DAY_MS,  False, ("strategy",),                         ("signal", "strategy's writer")),  # noqa: E501
         Topic("signal_generated",  (signals.SignalGenerated,),      "underlying",  _by_underlying, 4,                 7 * DAY_MS,  False, ("signal",),                           ("executor", "signal", "signal's writer")),  # noqa: E501
@@ -132,7 +133,7 @@ TOPIC_OF: dict[str, str] = {
     event.model_fields["type"].default: topic.name
     for topic in TOPICS.values()
     for event in topic.events
-    if topic.name != "historical_candles"
+    if (topic.name, event) != ("historical_candles", candles.CandleBatch)
 }
 """Event type → the topic it is published on, unless the publisher names another."""
 

@@ -16,8 +16,10 @@ from libs.runtime.partition_state import cause_of
 from libs.runtime.retry import RetryUntilWell
 from libs.runtime.stamping import Stamping
 
-QUIET = frozenset({"TickBatch", "CandleBatch", "InstrumentListed", "ChainSnapshot"})
-"""Events that come by the second: they are counted, not logged."""
+QUIET = frozenset(
+    {"TickBatch", "CandleBatch", "HistoryFetched", "InstrumentListed", "ChainSnapshot"}
+)
+"""Events that come by the second, or by the hundred: they are counted, not logged."""
 
 
 class Emitter:

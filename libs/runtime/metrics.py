@@ -57,6 +57,10 @@ class FeedMetrics(_Definitions):
         # Frames and ticks of the feed.
         self.frames = self._counter("feed_frames", "Frames taken from the feed.")
         self.ticks = self._counter("feed_ticks", "Ticks taken from the feed.")
+        # Requests for candles that are still to be made, before strategies have their history.
+        self.history_left = self._gauge(
+            "history_requests_left", "Requests for history that are still to be made."
+        )
         # Rows of the day's instrument dumps that could not be read; the log names line and column.
         self.rows_left_out = self._counter(
             "dump_rows_left_out", "Rows of the instrument dumps that could not be read."

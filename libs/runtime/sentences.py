@@ -46,6 +46,7 @@ SENTENCES: Mapping[str, str] = {
     "ModeChanged": "the mode is now {mode}{reason:because}",
     "RiskLimitReached": "a limit is reached: {limit:words} ({value:number} of {maximum:number})",
     "HistoryLoaded": "history is loaded: {days} days, {candles:number} candles, {gaps} gaps",
+    "HistoryFetched": "{candles:number} candles of {interval} of {instrument} are fetched",
     "StrategyStarted": "{strategy} has its history on {instruments} instruments, not on {cold}",
     "StrategyStopped": "an error has stopped the strategy {strategy}{reason:because}",
     "ControlUsed": "{by} asked for {action}: {outcome}{reason:because}",
@@ -59,6 +60,10 @@ MESSAGES: Mapping[str, str] = {
     "service failed": "has failed{reason:because}",
     "next trading day": "waits for the next trading day, {day}, from {opens_at:clock}",
     "partitions restored": "has restored {partitions} partitions in {seconds} s",
+    "fetching history": "fetches history in {requests:number} requests",
+    "history": "has fetched {done:number} of {of:number} parts of the history, "
+    "about {seconds_left:number} s left",
+    "history is fetched": "has fetched the history, {requests:number} requests in {seconds} s",
     "Kite's ticker is silent": "Kite's ticker has been silent for {seconds:number} s",
 }
 """Log message that is no sentence by itself → the sentence."""

@@ -21,7 +21,7 @@ from libs.runtime.past import past_events
 from libs.runtime.service import Parts, Service
 from libs.runtime.subscription import Emit, Subscription
 from services.candle.domain.aggregator import CandleAggregator
-from services.candle.domain.rows import historical_data
+from services.candle.domain.rows import historical_data, history_fetched
 from services.candle.domain.tick_filter import TickCounts
 from services.candle.settings import CandleSettings
 
@@ -111,7 +111,10 @@ def make_service(settings: CandleSettings, parts: Parts) -> Service:
         state=handler,
         runs=handler,
     )
-    tables = {"historical_data": (("candles", "historical_candles"), historical_data)}
+    tables = {
+        "historical_data": (("candles", "historical_candles"), historical_data),
+        "history_fetched": (("historical_candles",), history_fetched),
+    }
     return Service(
         name="candle",
         subscriptions=(ticks, *parts.writers("candle", tables)),

@@ -1,13 +1,15 @@
 """The interface of a feed: recorded files, or a broker."""
 
-from collections.abc import AsyncIterator, Collection, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Protocol
 
+from libs.broker.port.market import History
 from libs.events.candles import CandleBatch
 from libs.events.ticks import TickColumns
 from libs.market.instruments import Instrument
+from services.ingest.domain.history import HistoryRules
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,12 +27,32 @@ class Frame:
 
 
 @dataclass(frozen=True, slots=True)
-class Backfill:
-    """Candles of earlier days: the days that were found, and the gaps in them."""
+class BrokerHistory:
+    """How a broker's candles are asked for, of which instruments, and by which rules.
 
-    days: tuple[date, ...]
-    batches: Sequence[CandleBatch]
+    `origin` names the market whose candles they are: a simulated one is another. `now_ms` returns
+    the time there (epoch ms). Where the feed `waits`, it begins once all are fetched.
+    """
+
+    market: History
+    instruments: Sequence[Instrument]
+    rules: HistoryRules
+    origin: str
+    now_ms: Callable[[], int]
+    waits: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Backfill:
+    """Candles of earlier days: the days that were found, and the gaps in them.
+
+    With `broker` they are asked for there, as far as they are not stored.
+    """
+
+    days: tuple[date, ...] = ()
+    batches: Sequence[CandleBatch] = ()
     gaps: tuple[str, ...] = ()
+    broker: BrokerHistory | None = None
 
 
 class Feed(Protocol):
@@ -51,7 +73,7 @@ class Feed(Protocol):
         """Return the instruments that are listed on the day."""
 
     async def backfill(self, partitions: int) -> Backfill:
-        """Return the history that strategies need."""
+        """Return the history that strategies need, or where it is to be asked for."""
 
     def frames(self) -> AsyncIterator[Frame]:
         """Yield frames in the order of arrival until the session is over."""

@@ -4,17 +4,16 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date
 from typing import TypeVar
 
 import numpy as np
 
 from libs.broker.errors import DumpRefused, RequestRefused, SessionError
 from libs.broker.port.market import LastQuote, MarketData, TickFrame, TickStream
-from libs.events.candles import Interval
 from libs.events.event import utc_from_ms
 from libs.events.ticks import TickColumns
-from libs.market.calendar import IST, Calendar, load_calendar, midnight
+from libs.market.calendar import IST, Calendar, load_calendar
 from libs.market.closing_auction import closing_auction
 from libs.market.dump import Dump
 from libs.market.instruments import Instrument
@@ -30,10 +29,10 @@ from libs.runtime.settings import SettingsError
 from services.ingest.day_log import DayLog
 from services.ingest.domain.arrival import FeedArrival
 from services.ingest.domain.exchange_clock import ExchangeClock
-from services.ingest.domain.history import FetchedCandles, HistoryRules, batches_of, gaps_of
+from services.ingest.domain.history import HistoryRules
 from services.ingest.domain.silence import WITH_INDEX_MS, WITHOUT_INDEX_MS, Silence
 from services.ingest.domain.universe import Universe, UniverseError, UniverseRules
-from services.ingest.feed import Backfill, Frame
+from services.ingest.feed import Backfill, BrokerHistory, Frame
 from services.ingest.settings import IngestSettings
 
 ATTEMPTS = 20
@@ -62,8 +61,10 @@ class LiveFeed:
     wall_ms: Callable[[], int] = WallClock().now_ms
     monotonic_ms: Callable[[], int] = monotonic_ms
     day_log: DayLog = field(default_factory=DayLog)
+    origin: str = ""
     frames_taken: int = 0
     _day: date | None = None
+    _opened_ms: int = 0
     _universe: Universe | None = None
     _tokens: dict[str, int] = field(default_factory=dict)
     _spots: dict[int, float] = field(default_factory=dict)
@@ -93,6 +94,7 @@ class LiveFeed:
         quotes = await _with_retries(lambda: self.market_data.quotes(self.rules.underlyings))
         self._spots = {one.instrument_token: one.last_price for one in quotes.values()}
         self._day = self._today(quotes.values())
+        self._opened_ms = max((one.at_ms or 0 for one in quotes.values()), default=0)
         reason = self.calendar.closed_reason("NSE", self._day)
         if reason is not None:
             raise SettingsError(f"no ticks today: the market is closed on {self._day} ({reason})")
@@ -128,17 +130,18 @@ class LiveFeed:
         return dump
 
     async def backfill(self, partitions: int) -> Backfill:
-        """Return the history of the underlyings, and the gaps in it."""
-        until, since = self.trading_day, self.trading_day - timedelta(days=self.history.days)
-        fetched = [
-            await self._fetch(instrument, interval, since, until)
-            for instrument in self._known().underlyings
-            for interval in self.history.intervals
-        ]
-        batches = batches_of(fetched, until, self.calendar, partitions)
-        days = tuple(sorted({batch.trading_day for batch in batches}))
-        count = len(self._known().underlyings)
-        return Backfill(days, batches, tuple(gaps_of(batches, count, since, until, self.calendar)))
+        """Return how the history of the underlyings is asked for."""
+        is_simulated = self.clock == "feed"
+        return Backfill(
+            broker=BrokerHistory(
+                self.market_data,
+                self._known().underlyings,
+                self.history,
+                self.origin or self.source,
+                (lambda: self._opened_ms) if is_simulated else self.wall_ms,
+                waits=is_simulated,
+            )
+        )
 
     async def frames(self) -> AsyncIterator[Frame]:
         """Yield frames until `ENDS_AFTER_MS` after the last close; heartbeats have no rows."""
@@ -252,15 +255,6 @@ class LiveFeed:
     def _offset_ms(self) -> int:
         return self._by_wall.offset_ms if self._by_wall is not None else 0
 
-    async def _fetch(
-        self, instrument: Instrument, interval: Interval, since: date, until: date
-    ) -> FetchedCandles:
-        from_at, to_at = midnight(since), midnight(until) - timedelta(seconds=1)
-        candles = await _with_retries(
-            lambda: self.market_data.candles(instrument.instrument_token, interval, from_at, to_at)
-        )
-        return FetchedCandles(instrument, interval, candles)
-
     def _note_spots(self, columns: TickColumns) -> None:
         """Note the underlyings' latest prices."""
         tokens = self._known().underlying_tokens
@@ -326,4 +320,5 @@ def make_live_feed(
         clock=kind,
         waiting=waiting or Waiting(),
         day_log=DayLog(metrics.feed) if metrics else DayLog(),
+        origin=f"{name} {sections.kite.root}",
     )

@@ -6,8 +6,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from functools import partial
 
-from libs.events.control import HistoryLoaded
-from libs.events.event import Event, utc_from_ms
+from libs.events.event import Event
 from libs.events.instruments import Contract, InstrumentListed
 from libs.events.positions import PositionClosed, PositionEvent
 from libs.market.calendar import load_calendar
@@ -22,7 +21,9 @@ from services.ingest.domain.connection import Connection
 from services.ingest.domain.exchange_clock import TOLD_MS
 from services.ingest.domain.listing import PreviousListing, changes_of, listed
 from services.ingest.domain.rows import MarketDataRows
-from services.ingest.feed import Feed
+from services.ingest.feed import BrokerHistory, Feed
+from services.ingest.fetching import HistoryFetcher, announcement
+from services.ingest.loading import FEED_WAITS_SECONDS, Loading, with_companion
 
 DEAD_SECONDS = 10
 """A feed without a tick for longer is dead while the market is open."""
@@ -32,16 +33,19 @@ Pace = Callable[[int], Awaitable[None]]
 
 def make_service(feed: Feed, parts: Parts, pace: Pace, next_day: NextDay | None = None) -> Service:
     """Return the service that plays one day of a feed, or with `next_day` one after another."""
-    follower, played = _Follower(feed), _Played()
+    follower, played, loading = _Follower(feed), _Played(), Loading()
     market_data = MarketDataRows()
 
     async def prepare(emit: Emit) -> None:
-        await _announce(feed, parts, emit)
+        await _announce(feed, parts, emit, loading)
         played.announced = feed.trading_day
         follower.begin(feed.trading_day)
 
     async def play(emit: Emit) -> None:
-        await _play(feed, parts, emit, pace, played)
+        try:
+            await with_companion(_play(feed, parts, emit, pace, played), loading.rest())
+        finally:
+            loading.cancel()
 
     async def follow(next_day: NextDay, emit: Emit) -> None:
         async def begin() -> None:
@@ -149,32 +153,33 @@ def _measure(parts: Parts, played: _Played) -> None:
     measured.is_open.set(load_calendar().is_in_session("NSE", parts.clock.now_ms()))
 
 
-async def _announce(feed: Feed, parts: Parts, emit: Emit) -> None:
+async def _announce(feed: Feed, parts: Parts, emit: Emit, loading: Loading) -> None:
     """Publish the day's instruments and history, then HistoryLoaded."""
     await feed.open()
-    opens_ms = load_calendar().sessions("NSE", feed.trading_day)[0].open_ms
+    calendar = load_calendar()
+    opens_ms = calendar.sessions("NSE", feed.trading_day)[0].open_ms
     listing = tuple(await feed.instruments())
     await _tell_changes(parts, listing, feed.trading_day)
     for instrument in listing:
         await emit(listed(instrument, feed.trading_day, opens_ms))
-    backfill = await feed.backfill(await parts.bus.partitions("historical_candles"))
-    for batch in backfill.batches:
-        await emit(batch)
-    envelope = HistoryLoaded.without_cause(
-        feed.source,
-        feed.trading_day,
-        *backfill.days,
-        occurred_at=utc_from_ms(opens_ms),
-        trading_day=feed.trading_day,
-    )
-    await emit(
-        HistoryLoaded(
-            **envelope,
-            days=backfill.days,
-            candles=sum(len(batch.columns) for batch in backfill.batches),
-            gaps=backfill.gaps,
-        )
-    )
+    partitions = await parts.bus.partitions("historical_candles")
+    backfill = await feed.backfill(partitions)
+    if backfill.broker is not None:
+        broker, day = backfill.broker, feed.trading_day
+        fetcher = HistoryFetcher(broker, day, parts, calendar, partitions)
+        await loading.begin(lambda: fetcher.load(emit), _patience(broker, opens_ms))
+        return
+    await emit(*backfill.batches)
+    candles = sum(len(batch.columns) for batch in backfill.batches)
+    found = (backfill.days, candles, backfill.gaps)
+    await emit(announcement(feed.source, feed.trading_day, opens_ms, *found))
+
+
+def _patience(broker: BrokerHistory, opens_ms: int) -> float | None:
+    """Return for how many seconds the feed waits for the history; None: until it is there."""
+    if broker.waits:
+        return None
+    return max(FEED_WAITS_SECONDS, (opens_ms - broker.now_ms()) / 1000)
 
 
 @dataclass(slots=True)

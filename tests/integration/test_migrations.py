@@ -18,6 +18,7 @@ DAY = date(2026, 1, 5)
 DAYS = {
     "market_data": 30,
     "historical_data": 365,
+    "history_fetched": 365,
     "strategy_signals": 90,
     "trading_signals": 90,
     "decisions": 180,

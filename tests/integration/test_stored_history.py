@@ -8,12 +8,14 @@ from pathlib import Path
 import pytest
 
 import services
-from libs.events.candles import CandleBatch, CandleColumns, Source
+from libs.events.candles import CandleBatch, CandleColumns, HistoryFetched, Source
 from libs.events.control import HistoryLoaded
 from libs.events.event import identity, utc_from_ms
 from libs.store.clickhouse import ClickHouseStore
 from libs.store.migrate import apply, discover
-from services.candle.domain.rows import historical_data
+from services.candle.domain.rows import historical_data, history_fetched
+from services.ingest.domain.missing_history import KeptDay, Series
+from services.ingest.stored_history import kept_history
 from services.local.backtest.candles.stored import stored_candles
 from services.local.backtest.errors import BacktestError
 from services.strategy.history import CandleHistory
@@ -85,6 +87,28 @@ def announced(candles: int, *days: date) -> HistoryLoaded:
         candles=candles,
         gaps=(),
     )
+
+
+def fetched(store: ClickHouseStore, asked_on: date, candles: int, origin: str = "kite") -> None:
+    """Insert that a broker was asked for DAY, as the candle service's writer does."""
+    event_id = identity("fetched", asked_on, origin)
+    event = HistoryFetched(
+        event_id=event_id,
+        occurred_at=utc_from_ms(OPEN_MS),
+        trading_day=asked_on,
+        correlation_id=event_id,
+        partition=0,
+        origin=origin,
+        exchange="NSE",
+        tradingsymbol="SBIN",
+        interval="1m",
+        since_ms=OPEN_MS,
+        until_ms=OPEN_MS + 375 * MINUTE_MS,
+        days=(DAY,),
+        candles=(candles,),
+        expected=(375,),
+    )
+    run(store.insert("history_fetched", history_fetched(event)))
 
 
 def closes_of(history: CandleHistory, *days: date) -> list[tuple[str, float]]:
@@ -204,3 +228,27 @@ def test_a_name_that_is_stored_as_it_is_written_comes_before_its_alias(
         "NSE:NIFTY 50",
         "NSE:NIFTY50",
     ]
+
+
+@pytest.mark.usefixtures("history")
+def test_ingest_knows_what_is_stored_and_what_this_market_was_asked_for(
+    store: ClickHouseStore,
+) -> None:
+    for _ in range(2):
+        insert(store, 1.0, 2.0)
+        fetched(store, DAY, 1)
+        fetched(store, DAY + timedelta(days=1), 2)
+    insert(store, 1.0, symbol="ITC")
+    insert(store, 1.0, day=DAY - timedelta(days=9))
+    fetched(store, DAY + timedelta(days=2), 374, origin="another market")
+    series: Series = ("NSE", "SBIN", None, "1m")
+    assert run(kept_history(store, "kite", DAY, DAY)) == {
+        series: {DAY: KeptDay(stored=2, had=2, asked=1)},
+        ("NSE", "ITC", None, "1m"): {DAY: KeptDay(stored=1)},
+    }
+    assert run(kept_history(store, "a third one", DAY, DAY))[series] == {DAY: KeptDay(stored=2)}
+    assert run(kept_history(None, "kite", DAY, DAY)) == {}
+
+
+def test_where_the_stored_history_cannot_be_read_all_is_asked_for(store: ClickHouseStore) -> None:
+    assert run(kept_history(store, "kite", DAY, DAY)) == {}, "there is no table yet"

@@ -1,11 +1,11 @@
-"""Candle events as rows of `historical_data`."""
+"""Candle events as rows of `historical_data` and `history_fetched`."""
 
 from datetime import date
 from typing import Any
 
 import numpy as np
 
-from libs.events.candles import CandleBatch
+from libs.events.candles import CandleBatch, HistoryFetched
 from libs.events.event import Event
 
 _NO_EXPIRY = date(1970, 1, 1)
@@ -37,4 +37,23 @@ def historical_data(event: Event) -> dict[str, Any]:
         "trading_day": [event.trading_day] * count,
         "vwap": [np.nan if vwap is None else vwap for vwap in columns.vwap],
         "source": [event.source] * count,
+    }
+
+
+def history_fetched(event: Event) -> dict[str, Any]:
+    """Return the columns of what a broker was asked for, a row a day."""
+    if not isinstance(event, HistoryFetched):
+        return {}
+    count = len(event.days)
+    return {
+        "origin": [event.origin] * count,
+        "exchange": [event.exchange] * count,
+        "tradingsymbol": [event.tradingsymbol] * count,
+        "expiry": [event.expiry or _NO_EXPIRY] * count,
+        "interval": [event.interval] * count,
+        "trading_day": list(event.days),
+        "asked_on": [event.trading_day] * count,
+        "candles": list(event.candles),
+        "expected": list(event.expected),
+        "event_id": [event.event_id] * count,
     }

@@ -1,8 +1,8 @@
-"""A broker's historical candles as batches, and what is missing from them."""
+"""A broker's historical candles as batches."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from typing import Annotated
 
 from pydantic.dataclasses import dataclass as pydantic_dataclass
@@ -37,9 +37,9 @@ class FetchedCandles:
 
 
 def batches_of(
-    fetched: Iterable[FetchedCandles], until: date, calendar: Calendar, partitions: int
+    fetched: Iterable[FetchedCandles], until_ms: int, calendar: Calendar, partitions: int
 ) -> list[CandleBatch]:
-    """Return one batch per day, partition and interval; `until` is excluded.
+    """Return one batch per day, partition and interval, of candles that close by a time (epoch ms).
 
     Candles outside the day's sessions are dropped. A broker gives neither vwap nor ticks.
     """
@@ -47,7 +47,7 @@ def batches_of(
     for one in fetched:
         partition = partition_of(one.instrument.instrument_token, partitions)
         for candle in _candles(one, calendar):
-            if candle.trading_day < until:
+            if candle.closes_ms <= until_ms:
                 key = (candle.trading_day, partition, one.interval)
                 groups.setdefault(key, []).append(candle)
     return [
@@ -56,38 +56,22 @@ def batches_of(
     ]
 
 
-def gaps_of(
-    batches: Iterable[CandleBatch], instruments: int, since: date, until: date, calendar: Calendar
-) -> Iterator[str]:
-    """Yield a line per span of trading days without candles, and per day that lacks some."""
-    counts: dict[tuple[date, Interval], int] = {}
-    for batch in batches:
-        key = (batch.trading_day, batch.interval)
-        counts[key] = counts.get(key, 0) + len(batch.columns)
-    known = {day for day, _ in counts}
-    missing = [day for day in _trading_days(since, until, calendar) if day not in known]
-    yield from (f"{_span(run)}: no candles" for run in _runs(missing, calendar))
-    for (day, interval), count in sorted(counts.items()):
-        expected = instruments * _candles_of_day(day, interval, calendar)
-        if count < expected:
-            yield f"{day}: {expected - count} of {expected} {interval} candles are missing"
-
-
 def _candles(one: FetchedCandles, calendar: Calendar) -> Iterator[Candle]:
     traded: dict[date, int] = {}
     for candle in one.candles:
         day = candle.opened_at.astimezone(IST).date()
-        times = _times(candle, day, one.interval, calendar)
+        times = _times(candle, day, one, calendar)
         if times is not None:
             traded[day] = traded.get(day, 0) + candle.volume
             yield _candle(one, candle, day, times, traded[day])
 
 
 def _times(
-    candle: HistoricalCandle, day: date, interval: Interval, calendar: Calendar
+    candle: HistoricalCandle, day: date, one: FetchedCandles, calendar: Calendar
 ) -> tuple[int, int] | None:
     """Return open and close of a candle, epoch ms, or None outside the day's sessions."""
-    sessions = calendar.sessions("NSE", day)
+    segment, interval = one.instrument.segment, one.interval
+    sessions = calendar.sessions(segment, day) if calendar.covers(day) else ()
     if not sessions:
         return None
     opens_ms, closes_ms = sessions[0].open_ms, sessions[-1].close_ms
@@ -123,35 +107,3 @@ def _candle(
         source="backfill",
         trading_day=day,
     )
-
-
-def _candles_of_day(day: date, interval: Interval, calendar: Calendar) -> int:
-    if interval == "day":
-        return 1
-    length_ms = MINUTES[interval] * MINUTE_MS
-    sessions = calendar.sessions("NSE", day)
-    return sum(-(-(one.close_ms - one.open_ms) // length_ms) for one in sessions)
-
-
-def _trading_days(since: date, until: date, calendar: Calendar) -> Iterator[date]:
-    day = since
-    while day < until:
-        if calendar.is_trading_day("NSE", day):
-            yield day
-        day += timedelta(days=1)
-
-
-def _runs(days: Sequence[date], calendar: Calendar) -> Iterator[list[date]]:
-    """Cut trading days into runs without a trading day between them."""
-    run: list[date] = []
-    for day in days:
-        if run and calendar.next_trading_day("NSE", run[-1]) != day:
-            yield run
-            run = []
-        run.append(day)
-    if run:
-        yield run
-
-
-def _span(run: Sequence[date]) -> str:
-    return f"{run[0]}" if len(run) == 1 else f"{run[0]} to {run[-1]}"

@@ -4,13 +4,11 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date, datetime, time, timedelta
 
-import pytest
-
 from libs.broker.port.market import HistoricalCandle
 from libs.events.candles import CandleBatch, Interval
-from libs.market.calendar import IST, load_calendar
+from libs.market.calendar import IST, load_calendar, midnight_ms
 from libs.market.instruments import Instrument, partition_of
-from services.ingest.domain.history import FetchedCandles, batches_of, gaps_of
+from services.ingest.domain.history import FetchedCandles, batches_of
 from services.simulator.domain.market.underlyings import DEFAULT_UNIVERSE
 
 MONDAY, TUESDAY, WEDNESDAY = date(2026, 6, 15), date(2026, 6, 16), date(2026, 6, 17)
@@ -35,7 +33,7 @@ def fetched(
 
 
 def batches(*given: FetchedCandles, partitions: int = 1) -> list[CandleBatch]:
-    return batches_of(given, WEDNESDAY, load_calendar(), partitions)
+    return batches_of(given, midnight_ms(WEDNESDAY), load_calendar(), partitions)
 
 
 def test_a_batch_holds_a_day_of_one_interval_and_the_last_candle_may_be_short() -> None:
@@ -52,7 +50,7 @@ def test_the_days_volume_adds_up_candle_by_candle() -> None:
     assert batch.columns.cumulative_volume[:3] == (10, 20, 30)
 
 
-def test_the_trading_day_itself_and_candles_outside_its_sessions_are_left_out() -> None:
+def test_candles_after_the_time_and_candles_outside_of_sessions_are_left_out() -> None:
     first = next(candles(MONDAY, 15))
     early = replace(first, opened_at=datetime.combine(MONDAY, time(9, 8), IST))
     sunday = replace(first, opened_at=datetime.combine(date(2026, 6, 14), time(10), IST))
@@ -72,24 +70,10 @@ def test_the_same_candles_have_the_same_ids_in_whatever_order_they_came() -> Non
     assert [b.event_id for b in batches(one, other)] == [b.event_id for b in batches(other, one)]
 
 
-def said(*given: FetchedCandles, instruments: int = 1) -> list[str]:
-    return list(gaps_of(batches(*given), instruments, MONDAY, WEDNESDAY, load_calendar()))
-
-
-def test_complete_days_have_no_gaps() -> None:
-    assert said(fetched(SBIN, MONDAY, TUESDAY)) == []
-
-
-def test_days_without_candles_are_reported_as_spans() -> None:
-    assert said() == ["2026-06-15 to 2026-06-16: no candles"]
-    assert said(fetched(SBIN, MONDAY)) == ["2026-06-16: no candles"]
-
-
-@pytest.mark.parametrize(("instruments", "missing", "of"), [(1, 2, 25), (2, 27, 50)])
-def test_candles_that_are_missing_from_a_day_are_counted(
-    instruments: int, missing: int, of: int
-) -> None:
-    short = fetched(SBIN, MONDAY, until=time(15, 0))
-    assert said(short, fetched(SBIN, TUESDAY), instruments=instruments)[0] == (
-        f"2026-06-15: {missing} of {of} 15m candles are missing"
-    )
+def test_a_candle_that_has_not_closed_by_the_time_is_left_out() -> None:
+    closes = datetime.combine(MONDAY, time(9, 45), IST)
+    given = [fetched(SBIN, MONDAY)]
+    at_ms = round(closes.timestamp() * 1000)
+    for until_ms, count in ((at_ms, 2), (at_ms - 1, 1)):
+        (batch,) = batches_of(given, until_ms, load_calendar(), 1)
+        assert len(batch.columns) == count

@@ -198,23 +198,19 @@ def test_retriable_errors_are_retried() -> None:
     assert account.troubles == 0
 
 
-def test_underlyings_and_their_options_are_listed_and_their_history_fetched() -> None:
-    async def story() -> tuple[Sequence[Instrument], Backfill, Account]:
-        account = Account()
-        feed = feed_of(account, Stream())
+def test_underlyings_and_their_options_are_listed_and_the_underlyings_have_history() -> None:
+    async def story() -> tuple[Sequence[Instrument], Backfill]:
+        feed = feed_of(Account(), Stream())
         await feed.open()
-        listed = await feed.instruments()
-        return listed, await feed.backfill(1), account
+        return await feed.instruments(), await feed.backfill(1)
 
-    listed, backfill, account = asyncio.run(story())
+    listed, backfill = asyncio.run(story())
     assert listed[0] == NIFTY
     assert {one.name for one in listed[1:]} == {"NIFTY"}
-    ((token, interval, from_at, to_at),) = account.asked
-    assert (token, interval) == (NIFTY.instrument_token, "15m")
-    assert from_at == datetime(2026, 6, 15, tzinfo=IST)
-    assert to_at == datetime(2026, 6, 16, 23, 59, 59, tzinfo=IST)
-    assert backfill.days == (date(2026, 6, 16),)
-    assert backfill.gaps == ("2026-06-15: no candles",)
+    broker = backfill.broker
+    assert broker is not None
+    assert (list(broker.instruments), broker.origin, broker.waits) == ([NIFTY], "kite", True)
+    assert broker.now_ms() == ms_from_utc(Account().stamp)
 
 
 def log_lines(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
