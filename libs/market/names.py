@@ -19,8 +19,11 @@ SEGMENTS = (
 """Kite's segments whose hours the calendar knows."""
 EXCHANGES = ("NSE", "BSE", "MCX")
 """Exchanges on which an underlying is listed."""
-FOLLOWED = ("NSE", "BSE")
-"""Exchanges whose market can be followed."""
+CASH = ("NSE", "BSE")
+"""Exchanges of indices and shares."""
+CONTRACTS = ("NFO", "BFO", "MCX")
+"""Exchanges of futures and options."""
+_CONTRACTS_OF = {"NSE": "NFO", "BSE": "BFO", "NFO": "NFO", "BFO": "BFO"}
 _SHORT = 12
 _SLIP = 0.8
 """How much a name is like a known one if a letter or two differ."""
@@ -91,15 +94,53 @@ def known_underlying(name: str) -> str:
 
 
 def listed_key(key: str) -> str:
-    """Return a key such as `NSE:NIFTY 50`; raise unless its exchange can be followed."""
+    """Return a key such as `NSE:NIFTY 50`; raise unless it is of an exchange of shares."""
+    exchange = _exchange_of(key, "NSE")
+    if exchange == "MCX":
+        raise refusal(f"{key!r}: a contract of MCX is no underlying; name it in universe.commodity")
+    if exchange not in CASH:
+        raise refusal(unknown(exchange, CASH, "exchange"))
+    return key
+
+
+def contract_key(key: str) -> str:
+    """Return a key such as `NFO:NIFTY26JUN25000CE`; raise unless it is of one for contracts."""
+    exchange = _exchange_of(key, "NFO")
+    if exchange not in CONTRACTS:
+        raise refusal(unknown(exchange, CONTRACTS, "exchange of contracts"))
+    return key
+
+
+def future_name(name: str) -> str:
+    """Return exchange and name of an underlying's futures: `NIFTY 50` → `NFO:NIFTY`.
+
+    Raises for one of MCX, and for one that is nearly a known name.
+    """
+    before, _, bare = name.rpartition(":")
+    known_underlying(bare)
+    spelled = underlying_name(bare)
+    if not spelled:
+        raise refusal(f"{name!r} is no name of an underlying; write 'NIFTY'")
+    if before == "MCX":
+        raise refusal(f"{name!r}: name commodities in universe.commodity")
+    own = "BSE" if spelled in load_table("underlyings.toml")["names"]["BSE"] else "NSE"
+    exchange = _CONTRACTS_OF.get(before or own, before)
+    if exchange not in _CONTRACTS_OF.values():
+        raise refusal(unknown(before, _CONTRACTS_OF, "exchange"))
+    return f"{exchange}:{spelled}"
+
+
+def commodity_name(name: str) -> str:
+    """Return the name of a commodity's contracts: `MCX:crudeoil` → `CRUDEOIL`."""
+    before, _, bare = name.rpartition(":")
+    if before not in ("", "MCX") or not bare.strip():
+        raise refusal(f"{name!r} is no commodity of MCX; write 'CRUDEOIL'")
+    return bare.strip().upper()
+
+
+def _exchange_of(key: str, usual: str) -> str:
+    """Return the exchange of `exchange:tradingsymbol`; raise if the key is none."""
     exchange, separator, tradingsymbol = key.partition(":")
     if not separator or not tradingsymbol.strip():
-        raise refusal(f"{key!r} is no exchange:tradingsymbol; write 'NSE:{key.strip(': ')}'")
-    if exchange in EXCHANGES and exchange not in FOLLOWED:
-        raise refusal(
-            f"{key!r}: {exchange} is not supported yet: neither its contracts nor its evening are "
-            f"followed; name instruments of {' or '.join(FOLLOWED)}"
-        )
-    if exchange not in FOLLOWED:
-        raise refusal(unknown(exchange, FOLLOWED, "exchange"))
-    return key
+        raise refusal(f"{key!r} is no exchange:tradingsymbol; write '{usual}:{key.strip(': ')}'")
+    return exchange

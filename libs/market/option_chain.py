@@ -90,6 +90,11 @@ class Chain:
             place=place,
         )
 
+    @property
+    def exchange(self) -> str:
+        """Where the contracts are listed, whose hours they have."""
+        return self.contracts[0].exchange
+
     def near(self, spot: float, strikes: int) -> Self:
         """Return the part within so many strikes of the one at the money."""
         at = int(np.argmin(np.abs(self.strikes - spot)))

@@ -15,7 +15,8 @@ class CandleSettings(Section):
 
     rules: CandleRules = Field(default_factory=CandleRules, description="grace and revisions")
     segments: tuple[Annotated[str, OneOf(lambda: SEGMENTS)], ...] = Field(
-        ("INDICES", "NSE", "BSE", "NFO-FUT"), description="Kite's segments that make candles"
+        ("INDICES", "NSE", "BSE", "NFO-FUT", "BFO-FUT", "MCX-FUT"),
+        description="Kite's segments that make candles",
     )
 
 

@@ -31,7 +31,7 @@ def make_ingest(settings: IngestProcess, parts: Parts) -> Service:
 
 def _days(feed: LiveFeed, kind: ClockKind) -> NextDay:
     if kind == "wall":
-        return wall_days(load_calendar(), WallClock().now_ms, asyncio.sleep)
+        return wall_days(feed.hours, WallClock().now_ms, asyncio.sleep)
     return exchange_days(feed, asyncio.sleep)
 
 

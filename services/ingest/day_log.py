@@ -42,16 +42,16 @@ class DayLog:
             self._log.error("the broker lists no instruments", exchange=exchange, reason=reason)
 
     def note_universe(self, universe: Universe) -> None:
-        """Tell which underlyings are missing, for the alert too, and which have no options."""
+        """Tell which instruments are missing, for the alert too, and which have no options."""
         if self._metrics is not None:
             self._metrics.missing.clear()
-            for underlying in universe.underlyings:
-                self._metrics.missing.labels(underlying.key).set(0)
-            for one in universe.missing:
-                self._metrics.missing.labels(one.key).set(1)
-        for one in universe.missing:
-            if self._is_new(one.reason):
-                self._log.error("not followed", instrument=one.key, reason=one.reason)
+            for one in universe.followed:
+                self._metrics.missing.labels(one.key).set(0)
+            for lacking in universe.missing:
+                self._metrics.missing.labels(lacking.key).set(1)
+        for lacking in universe.missing:
+            if self._is_new(lacking.reason):
+                self._log.error("not followed", instrument=lacking.key, reason=lacking.reason)
         for key in universe.without_options:
             if self._is_new(key):
                 self._log.warning("no options are listed", underlying=key)

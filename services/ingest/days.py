@@ -1,19 +1,21 @@
 """Waits for the next trading day: by the wall clock, or at a simulated exchange."""
 
 from collections.abc import Awaitable, Callable, Coroutine
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import NamedTuple, NoReturn, Protocol
 
 from libs.broker.errors import BrokerError, SessionError
 from libs.events.event import utc_from_ms
-from libs.market.calendar import IST, Calendar, CalendarError, Session
+from libs.market.calendar import IST, Calendar, CalendarError
+from libs.market.market_hours import MarketHours
 from libs.runtime.health import LOGIN, Waiting
 from libs.runtime.logs import logger_of
 from libs.runtime.retry import is_retriable
 
-SEGMENTS = ("NSE", "NFO")
 EARLY = timedelta(minutes=45)
-"""How long before the open a day is opened: Kite lists the day's instruments at about 08:30."""
+"""How long before the open a day is opened."""
+LISTED_AT = time(8, 30)
+"""Kite lists the day's instruments at about that time in India; MCX opens at 09:00."""
 POLL_SECONDS, LONGEST_SLEEP_SECONDS = 1.0, 60.0
 Sleep = Callable[[float], Awaitable[None]]
 NextDay = Callable[[date | None, Waiting], Coroutine[None, None, None]]
@@ -21,10 +23,11 @@ NextDay = Callable[[date | None, Waiting], Coroutine[None, None, None]]
 
 
 class Opening(NamedTuple):
-    """A trading day, and the time in India from which it is opened."""
+    """A trading day, the time in India from which it is opened, and that of the market's open."""
 
     day: date
     at: datetime
+    market: datetime
 
 
 class Dated(Protocol):
@@ -34,30 +37,31 @@ class Dated(Protocol):
         """Return the day of the latest quotes."""
 
 
-def wall_days(calendar: Calendar, now_ms: Callable[[], int], sleep: Sleep) -> NextDay:
+def wall_days(hours: MarketHours, now_ms: Callable[[], int], sleep: Sleep) -> NextDay:
     """Return a wait for the next session by the wall clock; without one it waits and says so."""
 
     async def wait(played: date | None, waiting: Waiting) -> None:
-        opening = next_opening(calendar, now_ms(), played)
+        opening = next_opening(hours, now_ms(), played)
         if opening is None:
-            await _stay(calendar, waiting, sleep)
+            await _stay(hours.calendar, waiting, sleep)
             return
         at = opening.at.isoformat()
         logger_of("ingest").info("next trading day", day=opening.day.isoformat(), opens_at=at)
-        market = opening.at + EARLY
-        with waiting.on(f"the next trading day ({market:%A %Y-%m-%d %H:%M} in India)"):
+        with waiting.on(f"the next trading day ({opening.market:%A %Y-%m-%d %H:%M} in India)"):
             await wait_until(opening.at, now_ms, sleep)
 
     return wait
 
 
-def next_opening(calendar: Calendar, now_ms: int, played: date | None) -> Opening | None:
+def next_opening(hours: MarketHours, now_ms: int, played: date | None) -> Opening | None:
     """Return the next day to open, and when; None if the calendar knows none."""
     try:
-        day = _next(calendar, utc_from_ms(now_ms).astimezone(IST), played)
+        day = _next(hours, utc_from_ms(now_ms).astimezone(IST), played)
     except CalendarError:
         return None
-    return Opening(day, (sessions_of(calendar, day)[0].opens_at - EARLY).astimezone(IST))
+    opens_at = min(one.opens_at for one in hours.sessions(day)).astimezone(IST)
+    listed_at = datetime.combine(day, LISTED_AT, IST)
+    return Opening(day, max(opens_at - EARLY, listed_at), opens_at)
 
 
 def what_to_do(calendar: Calendar) -> str:
@@ -126,15 +130,9 @@ def awaited(error: BrokerError) -> str:
     return "an answer of the broker" if is_retriable(error) else ""
 
 
-def _next(calendar: Calendar, now: datetime, played: date | None) -> date:
+def _next(hours: MarketHours, now: datetime, played: date | None) -> date:
     """Return today if it has a session that is not over and was not played, else a later day."""
-    sessions = sessions_of(calendar, now.date())
+    sessions = hours.sessions(now.date())
     if sessions and now < sessions[-1].closes_at and now.date() != played:
         return now.date()
-    return calendar.next_trading_day(SEGMENTS[0], now.date())
-
-
-def sessions_of(calendar: Calendar, day: date) -> list[Session]:
-    """Return the sessions of all segments, the one that closes last at the end."""
-    both = [session for name in SEGMENTS for session in calendar.sessions(name, day)]
-    return sorted(both, key=lambda session: session.closes_at)
+    return hours.next_trading_day(now.date())

@@ -10,13 +10,14 @@ from typing import TypeVar
 import numpy as np
 
 from libs.broker.errors import DumpRefused, RequestRefused, SessionError
-from libs.broker.port.market import LastQuote, MarketData, TickFrame, TickStream
+from libs.broker.port.market import LastQuote, MarketData, Mode, TickFrame, TickStream
 from libs.events.event import utc_from_ms
 from libs.events.ticks import TickColumns
 from libs.market.calendar import IST, Calendar, load_calendar
 from libs.market.closing_auction import closing_auction
 from libs.market.dump import Dump
 from libs.market.instruments import Instrument
+from libs.market.market_hours import MarketHours
 from libs.runtime.brokers.market import connect_market
 from libs.runtime.brokers.registry import BrokerSections
 from libs.runtime.brokers.surroundings import surroundings
@@ -31,7 +32,8 @@ from services.ingest.domain.arrival import FeedArrival
 from services.ingest.domain.exchange_clock import ExchangeClock
 from services.ingest.domain.history import HistoryRules
 from services.ingest.domain.silence import WITH_INDEX_MS, WITHOUT_INDEX_MS, Silence
-from services.ingest.domain.universe import Universe, UniverseError, UniverseRules
+from services.ingest.domain.universe import Universe, UniverseError
+from services.ingest.domain.universe_rules import UniverseRules
 from services.ingest.feed import Backfill, BrokerHistory, Frame
 from services.ingest.settings import IngestSettings
 
@@ -69,7 +71,7 @@ class LiveFeed:
     _tokens: dict[str, int] = field(default_factory=dict)
     _spots: dict[int, float] = field(default_factory=dict)
     _held: frozenset[int] = frozenset()
-    _subscribed: frozenset[int] = frozenset()
+    _subscribed: dict[int, Mode] = field(default_factory=dict)
     _is_stale: bool = False
     _centred_ms: int = 0
     _by_wall: ExchangeClock | None = None
@@ -82,20 +84,26 @@ class LiveFeed:
             raise RuntimeError("the feed is not open yet")
         return self._day
 
+    @property
+    def hours(self) -> MarketHours:
+        """Days and hours of the exchanges whose instruments are followed."""
+        return MarketHours(self.calendar, self.rules.exchanges)
+
     async def today(self) -> date:
         """Return the current day, by the wall clock or at the exchange."""
         if self.clock == "wall":
             return self._today(())
-        quotes = await self.market_data.quotes(self.rules.underlyings)
+        quotes = await self.market_data.quotes(await self._dated_keys())
         return self._today(quotes.values())
 
     async def open(self) -> None:
         """Find out the day and the prices of the underlyings; SettingsError on a closed day."""
-        quotes = await _with_retries(lambda: self.market_data.quotes(self.rules.underlyings))
+        keys = await self._dated_keys()
+        quotes = await _with_retries(lambda: self.market_data.quotes(keys)) if keys else {}
         self._spots = {one.instrument_token: one.last_price for one in quotes.values()}
         self._day = self._today(quotes.values())
         self._opened_ms = max((one.at_ms or 0 for one in quotes.values()), default=0)
-        reason = self.calendar.closed_reason("NSE", self._day)
+        reason = self.hours.closed_reason(self._day)
         if reason is not None:
             raise SettingsError(f"no ticks today: the market is closed on {self._day} ({reason})")
 
@@ -113,9 +121,25 @@ class LiveFeed:
             self._universe = Universe(listed, self.rules, self.trading_day, self._tokens)
         except UniverseError as error:
             raise SettingsError(str(error)) from None
-        self._tokens |= {one.key: one.instrument_token for one in self._universe.underlyings}
+        self._tokens |= {one.key: one.instrument_token for one in self._universe.followed}
         self.day_log.note_universe(self._universe)
+        await self._quote_spots(self._universe)
         return self._universe.instruments
+
+    async def _quote_spots(self, universe: Universe) -> None:
+        """Ask for the prices of the futures that options are centred on."""
+        keys = [key for token, key in universe.spot_keys.items() if token not in self._spots]
+        if keys:
+            quotes = await _with_retries(lambda: self.market_data.quotes(keys))
+            self._spots |= {one.instrument_token: one.last_price for one in quotes.values()}
+
+    async def _dated_keys(self) -> Sequence[str]:
+        """Return the underlyings, whose quotes tell the day; without any, something else."""
+        keys = self.rules.underlyings or self.rules.quoted[:1]
+        if keys or self.clock == "wall":
+            return keys
+        dumps = [await self._dump(exchange) for exchange in self.rules.exchanges]
+        return [dump.instruments[0].key for dump in dumps if dump.instruments]
 
     async def _dump(self, exchange: str) -> Dump:
         """Return the dump of an exchange, an empty one where the broker has none."""
@@ -130,12 +154,12 @@ class LiveFeed:
         return dump
 
     async def backfill(self, partitions: int) -> Backfill:
-        """Return how the history of the underlyings is asked for."""
+        """Return how the history of what makes candles is asked for."""
         is_simulated = self.clock == "feed"
         return Backfill(
             broker=BrokerHistory(
                 self.market_data,
-                self._known().underlyings,
+                self._known().with_candles,
                 self.history,
                 self.origin or self.source,
                 (lambda: self._opened_ms) if is_simulated else self.wall_ms,
@@ -146,8 +170,7 @@ class LiveFeed:
     async def frames(self) -> AsyncIterator[Frame]:
         """Yield frames until `ENDS_AFTER_MS` after the last close; heartbeats have no rows."""
         arrived, silence = self._arrivals(), Silence()
-        closes = [self.calendar.sessions(name, self.trading_day) for name in ("NSE", "NFO")]
-        ends_ms = max(sessions[-1].close_ms for sessions in closes if sessions) + ENDS_AFTER_MS
+        ends_ms = self.hours.sessions(self.trading_day)[-1].close_ms + ENDS_AFTER_MS
         await self._recentre(0)
         async with aclosing(self._decoded()) as frames:  # each day has its own connection
             async for decoded in frames:
@@ -196,9 +219,7 @@ class LiveFeed:
             return _day_of(self.wall_ms())
         stamps = [one.at_ms for one in quotes if one.at_ms is not None]
         if not stamps:
-            raise SettingsError(
-                f"ingest.universe: no quote for {', '.join(self.rules.underlyings)}"
-            )
+            raise SettingsError(f"ingest.universe: no quote for {', '.join(self.rules.quoted)}")
         return _day_of(max(stamps))
 
     def _arrivals(self) -> Callable[[TickColumns], tuple[int, bool]]:
@@ -233,7 +254,7 @@ class LiveFeed:
         if self.clock == "feed":
             return 0
         at_ms = at_ms or self.wall_ms()
-        if not any(self.calendar.is_in_session(name, at_ms) for name in ("NSE", "NFO")):
+        if not self.hours.is_open(at_ms):
             return 0
         auction = closing_auction(self.trading_day)
         in_india = utc_from_ms(at_ms).astimezone(IST).time()
@@ -267,12 +288,13 @@ class LiveFeed:
     async def _recentre(self, at_ms: int) -> None:
         """Subscribe to what is near the money or held now, and unsubscribe from the rest."""
         self._centred_ms, self._is_stale = at_ms, False
-        wanted = self._known().wanted(self._spots, self._held)
-        added, gone = wanted - self._subscribed, self._subscribed - wanted
-        if gone:
+        wanted = self._known().modes(self._spots, self._held)
+        if gone := self._subscribed.keys() - wanted.keys():
             await self.stream.unsubscribe(sorted(gone))
-        if added:
-            await self.stream.subscribe(sorted(added), "full")
+        changed = {one: mode for one, mode in wanted.items() if self._subscribed.get(one) != mode}
+        for mode in sorted(set(changed.values())):
+            added = sorted(token for token, own in changed.items() if own == mode)
+            await self.stream.subscribe(added, mode)
         self._subscribed = wanted
 
     def _known(self) -> Universe:

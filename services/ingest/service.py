@@ -11,6 +11,7 @@ from libs.events.instruments import Contract, InstrumentListed
 from libs.events.positions import PositionClosed, PositionEvent
 from libs.market.calendar import load_calendar
 from libs.market.instruments import Instrument
+from libs.market.market_hours import MarketHours, exchanges_of
 from libs.runtime.clock import monotonic_ms
 from libs.runtime.logs import logger_of
 from libs.runtime.past import past_events
@@ -33,11 +34,11 @@ Pace = Callable[[int], Awaitable[None]]
 
 def make_service(feed: Feed, parts: Parts, pace: Pace, next_day: NextDay | None = None) -> Service:
     """Return the service that plays one day of a feed, or with `next_day` one after another."""
-    follower, played, loading = _Follower(feed), _Played(), Loading()
-    market_data = MarketDataRows()
+    follower, played = _Follower(feed), _Played(MarketHours(load_calendar()))
+    market_data, loading = MarketDataRows(), Loading()
 
     async def prepare(emit: Emit) -> None:
-        await _announce(feed, parts, emit, loading)
+        await _announce(feed, parts, emit, played, loading)
         played.announced = feed.trading_day
         follower.begin(feed.trading_day)
 
@@ -85,11 +86,12 @@ def make_service(feed: Feed, parts: Parts, pace: Pace, next_day: NextDay | None 
 
 @dataclass(slots=True)
 class _Played:
-    """Progress: the last day played, the last one announced, and counts.
+    """Progress: the last day played, the last one announced with its hours, and counts.
 
     `last_tick_ms` (monotonic) is when the last tick arrived.
     """
 
+    hours: MarketHours
     day: date | None = None
     announced: date | None = None
     frames: int = 0
@@ -143,22 +145,26 @@ def _silence(parts: Parts, played: _Played) -> str:
     seconds = (monotonic_ms() - played.last_tick_ms) // 1000
     if seconds <= DEAD_SECONDS or not parts.clock.runs or parts.waiting.reason:
         return ""
-    is_open = load_calendar().is_in_session("NSE", parts.clock.now_ms())
+    is_open = played.hours.is_open(parts.clock.now_ms())
     return f"no tick for {seconds} s while the market is open" if is_open else ""
 
 
 def _measure(parts: Parts, played: _Played) -> None:
     measured = parts.metrics.feed
     measured.age.set((monotonic_ms() - played.last_tick_ms) / 1000)
-    measured.is_open.set(load_calendar().is_in_session("NSE", parts.clock.now_ms()))
+    measured.is_open.set(played.hours.is_open(parts.clock.now_ms()))
 
 
-async def _announce(feed: Feed, parts: Parts, emit: Emit, loading: Loading) -> None:
+async def _announce(
+    feed: Feed, parts: Parts, emit: Emit, played: _Played, loading: Loading
+) -> None:
     """Publish the day's instruments and history, then HistoryLoaded."""
     await feed.open()
     calendar = load_calendar()
-    opens_ms = calendar.sessions("NSE", feed.trading_day)[0].open_ms
     listing = tuple(await feed.instruments())
+    exchanges = exchanges_of(one.exchange for one in listing)
+    played.hours = MarketHours(calendar, exchanges)
+    opens_ms = min(one.open_ms for one in played.hours.sessions(feed.trading_day))
     await _tell_changes(parts, listing, feed.trading_day)
     for instrument in listing:
         await emit(listed(instrument, feed.trading_day, opens_ms))

@@ -12,23 +12,7 @@ from libs.runtime.brokers.registry import CONNECTORS
 from libs.runtime.process import ServiceProcess
 from libs.runtime.settings import KiteSettings, Section
 from services.ingest.domain.history import HistoryRules
-from services.ingest.domain.universe import UniverseRules
-
-UNDERLYINGS = (
-    "NSE:NIFTY 50",
-    "NSE:NIFTY BANK",
-    "NSE:RELIANCE",
-    "NSE:HDFCBANK",
-    "NSE:ICICIBANK",
-    "NSE:INFY",
-    "NSE:TCS",
-    "NSE:SBIN",
-    "NSE:ITC",
-    "NSE:LT",
-    "NSE:AXISBANK",
-    "NSE:BHARTIARTL",
-)
-"""Two indices and ten stocks with liquid options."""
+from services.ingest.domain.universe_rules import UniverseRules
 
 
 class IngestSettings(Section):
@@ -43,8 +27,7 @@ class IngestSettings(Section):
         1.0, description="speed relative to the recording"
     )
     universe: UniverseRules = Field(
-        default_factory=lambda: UniverseRules(UNDERLYINGS),
-        description="instruments subscribed to at kite",
+        default_factory=UniverseRules, description="instruments followed at kite"
     )
     history: HistoryRules = Field(
         default_factory=HistoryRules, description="history fetched from kite before the open"

@@ -119,15 +119,25 @@ def _parts(hint: Any) -> Iterator[Any]:
 def _groups(section: type[BaseModel]) -> Iterator[str]:
     """Yield a table of keys for each setting that is a group."""
     for key, field in section.model_fields.items():
-        default = _default(field)
-        if names := _keys(default):
-            yield f"**`{key}`** {_flowing(type(default))}\n"
-            yield "| key | default | bounds |\n|---|---|---|"
-            hints = get_type_hints(type(default), include_extras=True)
-            for one in names:
-                shown = _shown(getattr(default, one))
-                yield f"| `{key}.{one}` | `{shown}` | {bounds_of(hints[one])} |"
-            yield ""
+        yield from _group(key, _default(field))
+
+
+def _group(key: str, default: Any) -> Iterator[str]:
+    """Yield the table of a group, then those of the groups within it."""
+    if not (names := _keys(default)):
+        return
+    hints = get_type_hints(type(default), include_extras=True)
+    values = {name: getattr(default, name) for name in names}
+    within = {name: value for name, value in values.items() if _keys(value)}
+    yield f"**`{key}`** {_flowing(type(default))}\n"
+    yield "| key | default | bounds |\n|---|---|---|"
+    for name in names:
+        shown = "below" if name in within else f"`{_shown(values[name])}`"
+        bounds = "" if name in within else bounds_of(hints[name])
+        yield f"| `{key}.{name}` | {shown} | {bounds} |"
+    yield ""
+    for name, value in within.items():
+        yield from _group(f"{key}.{name}", value)
 
 
 def _keys(default: Any) -> list[str]:

@@ -9,7 +9,7 @@ from libs.market.rulebook import load_rulebook
 from libs.market.units import span_text
 from libs.runtime.settings import SettingsError
 from services.executor.settings import ExecutorSettings
-from services.ingest.domain.universe import UniverseRules
+from services.ingest.domain.universe_rules import UniverseRules
 from services.position.domain.exit_rules.settings import ExitSettings
 from services.signal.domain.rules.settings import SignalFilters
 
@@ -75,8 +75,13 @@ def between_filters_and_entry(filters: SignalFilters, executor: ExecutorSettings
 
 
 def between_filters_and_universe(filters: SignalFilters, universe: UniverseRules) -> Iterator[str]:
-    """Yield the underlyings that signals are wanted on and ingest does not follow."""
-    followed = {underlying_name(key) for key in universe.underlyings}
+    """Yield the underlyings that signals are wanted on and ingest does not follow.
+
+    What a rule chooses is known with the day's dump alone.
+    """
+    if universe.is_open_ended:
+        return
+    followed = {underlying_name(key) for key in universe.quoted}
     named = (
         *(("underlyings", name) for name in filters.underlyings),
         *(("own", one.underlying) for one in filters.own),
@@ -85,7 +90,7 @@ def between_filters_and_universe(filters: SignalFilters, universe: UniverseRules
         if underlying_name(name) not in followed:
             yield (
                 f"signal.filters.{key}: {name!r} is not among ingest.universe.underlyings, "
-                "so it would never have a signal"
+                "nor named in its equity or index, so it would never have a signal"
             )
 
 

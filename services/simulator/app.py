@@ -67,14 +67,16 @@ class KiteApp:
         app = self._exchange.logins.app
         if request.query_params.get("api_key") != app.api_key:
             raise InputError("Invalid `api_key`.")
-        return HTMLResponse(login_page(app.api_key, app.user_id))
+        kept = request.query_params.get("redirect_params", "")
+        return HTMLResponse(login_page(app.api_key, app.user_id, kept))
 
     async def log_in(self, request: HttpRequest) -> Response:
         """Send the browser back to the app with a request token, or show the token."""
         request_token = self.begin_login(request.query_params.get("api_key", ""))
         redirect_url = self._settings.redirect_url
         if redirect_url:
-            return RedirectResponse(redirect_to(redirect_url, request_token), 303)
+            kept = request.query_params.get("redirect_params", "")
+            return RedirectResponse(redirect_to(redirect_url, request_token, kept), 303)
         return HTMLResponse(token_page(request_token))
 
     async def open_session(self, request: HttpRequest) -> Response:

@@ -45,9 +45,10 @@ minutes.</p>
 <code>{request_token}</code>"""
 
 
-def login_page(api_key: str, user_id: str) -> str:
-    """Return the page with the one button."""
-    action = "/connect/login?" + urlencode({"api_key": api_key, "v": 3})
+def login_page(api_key: str, user_id: str, redirect_params: str = "") -> str:
+    """Return the page with the one button; `redirect_params` come back to the app."""
+    kept = {"redirect_params": redirect_params} if redirect_params else {}
+    action = "/connect/login?" + urlencode({"api_key": api_key, "v": 3, **kept})
     content = _QUESTION.format(
         api_key=escape(api_key), user_id=escape(user_id), action=escape(action, quote=True)
     )
@@ -59,9 +60,10 @@ def token_page(request_token: str) -> str:
     return _PAGE.format(content=_DONE.format(request_token=escape(request_token)))
 
 
-def redirect_to(redirect_url: str, request_token: str) -> str:
-    """Return the app's address with what Kite adds to it."""
+def redirect_to(redirect_url: str, request_token: str, redirect_params: str = "") -> str:
+    """Return the app's address with what the app wants back, and what Kite adds to it."""
     parts = urlsplit(redirect_url)
     added = {"action": "login", "type": "login", "status": "success"}
-    query = [*parse_qsl(parts.query), *added.items(), ("request_token", request_token)]
+    own = (*parse_qsl(parts.query), *parse_qsl(redirect_params))
+    query = [*own, *added.items(), ("request_token", request_token)]
     return urlunsplit(parts._replace(query=urlencode(query)))

@@ -1,7 +1,9 @@
 """The addresses of Kite, or of a simulator."""
 
 import ipaddress
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from urllib.parse import urlencode, urlsplit
 
 _KITE = ("kite.trade", "zerodha.com")
@@ -55,6 +57,12 @@ def _is_address(text: str, schemes: tuple[str, ...]) -> bool:
     return bool(host) and port != 0 and is_clean and parts.scheme in allowed
 
 
-def login_url(address: KiteAddress) -> str:
-    """Return the page on which the user logs in; Kite sends the browser back with a token."""
-    return f"{address.login_root}?{urlencode({'api_key': address.api_key, 'v': 3})}"
+def login_url(address: KiteAddress, kept: Mapping[str, str] = MappingProxyType({})) -> str:
+    """Return the page on which the user logs in; Kite sends the browser back with a token.
+
+    What is `kept` comes back with it.
+    """
+    query: dict[str, str | int] = {"api_key": address.api_key, "v": 3}
+    if kept:
+        query["redirect_params"] = urlencode(kept)
+    return f"{address.login_root}?{urlencode(query)}"

@@ -21,6 +21,10 @@ class KiteSettings(BaseModel):
     login_root: str = Field(
         "https://kite.zerodha.com/connect/login", description="address of the login page"
     )
+    redirect_url: str = Field(
+        "http://127.0.0.1:8210/",
+        description="redirect address of the app, where `alphastocks login` listens if it is here",
+    )
     session_file: Path = Field(
         Path("var/kite/session.json"), description="where `alphastocks login` keeps the token"
     )

@@ -9,7 +9,7 @@ from libs.events.candles import Candle, CandleBatch, Interval
 from libs.events.event import Event
 from libs.events.instruments import InstrumentListed
 from libs.events.ticks import TickBatch
-from libs.market.calendar import Calendar
+from libs.market.calendar import Calendar, Session
 from libs.market.instruments import Instrument
 from services.candle.domain.minute_candles import CandleValues
 from services.candle.domain.run import Array, Run, joined
@@ -196,22 +196,21 @@ class CandleAggregator:
         return at
 
     def _add_instruments(self, index: TokenIndex, partition: int, tokens: list[int]) -> None:
-        """Add listed instruments, a segment at a time; tokens are ascending."""
-        by_segment: dict[str, list[int]] = {}
+        """Add listed instruments, those of a segment and exchange at once; tokens are ascending."""
+        groups: dict[tuple[str, str], list[int]] = {}
         for token in tokens:
-            if token in self._listed:
-                by_segment.setdefault(self._listed[token].segment, []).append(token)
-        for segment, mine in by_segment.items():
-            number = self._session_of(index, partition, segment)
+            if (one := self._listed.get(token)) is not None:
+                groups.setdefault((one.segment, one.exchange), []).append(token)
+        for (segment, exchange), mine in groups.items():
+            number = self._session_of(index, partition, segment, exchange)
             if number == NO_SESSION:
                 index.insert(mine, NO_SESSION, [NO_SESSION] * len(mine))
             else:
                 rows = index.sessions[number].add([self._listed[token] for token in mine])
                 index.insert(mine, number, rows)
 
-    def _session_of(self, index: TokenIndex, partition: int, segment: str) -> int:
-        is_wanted = segment in self._segments
-        sessions = self._calendar.sessions(segment, index.day) if is_wanted else ()
+    def _session_of(self, index: TokenIndex, partition: int, segment: str, exchange: str) -> int:
+        sessions = self._hours_of(segment, exchange, index.day)
         for number, session in enumerate(index.sessions):
             if session.schedule.sessions == sessions:
                 return number
@@ -221,6 +220,13 @@ class CandleAggregator:
         session.on_clock(index.clock_ms)  # without a tick there is no candle to be closed
         index.sessions.append(session)
         return len(index.sessions) - 1
+
+    def _hours_of(self, segment: str, exchange: str, day: date) -> tuple[Session, ...]:
+        """Return the sessions of a segment by its exchange: an index may be of NSE, BSE or MCX."""
+        if segment not in self._segments:
+            return ()
+        known = exchange if self._calendar.knows(exchange) else segment
+        return self._calendar.sessions(known, day)
 
 
 def _restore(index: TokenIndex, at: int, candle: Candle) -> None:

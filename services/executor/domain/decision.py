@@ -52,7 +52,8 @@ def decide(
     """Decide on a signal by current quotes and limits."""
     if mode == "disabled":
         return Decision(None, Refusal("disabled"))
-    refusal = refuse_signal(signal, policy.entry, now_ms, market.closes_ms(signal.trading_day))
+    closes_ms = market.closes_ms(market.exchange_of(signal.underlying), signal.trading_day)
+    refusal = refuse_signal(signal, policy.entry, now_ms, closes_ms)
     if refusal:
         return Decision(None, refusal)
     breach = risk.breach(signal.underlying)

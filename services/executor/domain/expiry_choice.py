@@ -81,7 +81,7 @@ def _refusal(
     numbers: Numbers = {"expiry": str(expiry)}
     if not market.calendar.covers(expiry):
         return Refusal("calendar_ends", {**numbers, "known_to": str(market.calendar.last_day)})
-    closes_ms = market.closes_ms(expiry)
+    closes_ms = market.closes_ms(market.exchange_of(underlying), expiry)
     if closes_ms is None:
         return Refusal("expiry_unknown", numbers)
     if closes_ms <= now_ms:
@@ -102,7 +102,8 @@ def _in_shares(
 ) -> Refusal | None:
     """Refuse what could not be held over the day, since it is soon settled in shares."""
     last = settlement.last_day(underlying, expiry, market.calendar, entry.before_settlement_days)
-    closes_ms = None if last is None else market.closes_ms(last)
+    exchange = market.exchange_of(underlying)
+    closes_ms = None if last is None else market.closes_ms(exchange, last)
     if closes_ms is None or now_ms < closes_ms:
         return None
     return Refusal("settled_in_shares", {"expiry": str(expiry), "last_day": str(last)})

@@ -69,7 +69,7 @@ class Guarding:
             self._waiting = deque(self.blotter.positions())
         if not self._waiting:
             return ()
-        second = _Second.of(now_ms, self.market)
+        second = _Second.of(now_ms)
         effects: list[Effect] = []
         for _ in range(len(self._waiting) if at_most is None else min(at_most, len(self._waiting))):
             effects += self._guard(self._waiting.popleft(), second)
@@ -150,7 +150,7 @@ class Guarding:
             tick_size=contract.tick_size,
             gap=second.gap,
             last_price=self.closing.climbing.views.best_known(contract, second.now_ms),
-            may_rest=second.may_rest,
+            may_rest=self.market.is_open(contract.exchange, second.now_ms),
         )
 
     def _shown(self, order: Order) -> StopOrder:
@@ -193,17 +193,16 @@ def _stops_of(orders: Sequence[Order]) -> list[Order]:
 
 @dataclass(frozen=True, slots=True)
 class _Second:
-    """What is the same for all stops in a second: the exchange's gap, and whether it is open."""
+    """What is the same for all stops in a second: the day, and the exchange's gap."""
 
     now_ms: int
     day: date
     gap: PriceReach
-    may_rest: bool
 
     @classmethod
-    def of(cls, now_ms: int, market: OptionMarket) -> Self:
+    def of(cls, now_ms: int) -> Self:
         day = _day_of(now_ms)
-        return cls(now_ms, day, option_price_limits(day).stop_gap, market.is_open(now_ms))
+        return cls(now_ms, day, option_price_limits(day).stop_gap)
 
 
 def _day_of(now_ms: int) -> date:

@@ -11,13 +11,14 @@ from numpy.typing import NDArray
 from libs.events.event import utc_from_ms
 from libs.events.instruments import ChainSnapshot, InstrumentListed
 from libs.events.ticks import TickBatch
-from libs.market.calendar import IST, Calendar, CalendarError
+from libs.market.calendar import IST, Calendar, CalendarError, Session
 from libs.market.instruments import Catalog, Instrument, underlying_name
 from libs.market.option_chain import Chain, ChainView
 from libs.market.quotes import QuoteBook
 
 MINUTE_MS = 60_000
 _WARNED_DAYS = 42
+_USUAL = "NFO"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,7 @@ class OptionMarket:
     _listed: list[Instrument] = field(default_factory=list)
     _spots: dict[str, Instrument] = field(default_factory=dict)
     _chains: dict[tuple[str, date], Chain] = field(default_factory=dict)
-    _closes: dict[date, int | None] = field(default_factory=dict)
+    _sessions: dict[tuple[str, date], tuple[Session, ...]] = field(default_factory=dict)
     _day: date | None = None
     _snapshot_minute: int = -1
 
@@ -73,7 +74,7 @@ class OptionMarket:
         followed = [one.instrument_token for one in (*self._catalog, *self._listed)]
         self._day, self.quotes = day, QuoteBook(followed)
         self._catalog, self._listed = Catalog(), []
-        self._spots, self._chains, self._closes = {}, {}, {}
+        self._spots, self._chains, self._sessions = {}, {}, {}
 
     def on_ticks(self, batch: TickBatch) -> None:
         """Store the timely quotes of a batch."""
@@ -101,14 +102,16 @@ class OptionMarket:
             return None
         return Spot(instrument.tradingsymbol, quote.last_price, quote.at_ms, instrument.is_index)
 
-    def is_open(self, now_ms: int) -> bool:
-        """Return whether options trade at a time (epoch ms)."""
+    def is_open(self, exchange: str, now_ms: int) -> bool:
+        """Return whether the contracts of an exchange trade at a time (epoch ms)."""
         day = utc_from_ms(now_ms).astimezone(IST).date()
-        try:
-            sessions = self.calendar.sessions("NFO", day)
-        except CalendarError:
-            return False
-        return any(one.open_ms <= now_ms < one.close_ms for one in sessions)
+        return any(one.open_ms <= now_ms < one.close_ms for one in self._sessions_of(exchange, day))
+
+    def exchange_of(self, underlying: str) -> str:
+        """Return where the options of an underlying are listed; NFO if they are not."""
+        self._add_listed()
+        nearest = self._catalog.expiries(underlying)[:1]
+        return self.chain(underlying, nearest[0]).exchange if nearest else _USUAL
 
     def is_index(self, underlying: str) -> bool:
         """Return whether an underlying is an index; one that is not listed is taken for one."""
@@ -139,7 +142,7 @@ class OptionMarket:
 
         Quotes older than the budget have no part in it.
         """
-        closes_ms = self.closes_ms(chain.expiry)
+        closes_ms = self.closes_ms(chain.exchange, chain.expiry)
         if closes_ms is None or closes_ms <= at_ms:
             return None
         return chain.view(self.quotes, spot, at_ms, closes_ms, self.rate, budget_ms)
@@ -186,18 +189,20 @@ class OptionMarket:
             return None
         return f"the calendar ends on {last}, {left} days from now: later expiries are not traded"
 
-    def closes_ms(self, day: date) -> int | None:
-        """Return when options close on a day (epoch ms), None if they do not trade on it."""
-        if day not in self._closes:
-            self._closes[day] = self._close_of(day)
-        return self._closes[day]
-
-    def _close_of(self, day: date) -> int | None:
-        try:
-            sessions = self.calendar.sessions("NFO", day)
-        except CalendarError:
-            return None
+    def closes_ms(self, exchange: str, day: date) -> int | None:
+        """Return when contracts of an exchange close on a day (epoch ms), None if they are shut."""
+        sessions = self._sessions_of(exchange, day)
         return sessions[-1].close_ms if sessions else None
+
+    def _sessions_of(self, exchange: str, day: date) -> tuple[Session, ...]:
+        """Return the sessions of a day, none where the calendar has none."""
+        key = exchange, day
+        if key not in self._sessions:
+            try:
+                self._sessions[key] = self.calendar.sessions(exchange, day)
+            except CalendarError:
+                self._sessions[key] = ()
+        return self._sessions[key]
 
 
 def _snapshot(view: ChainView, chain: Chain, day: date) -> ChainSnapshot:

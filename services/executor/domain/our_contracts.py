@@ -11,8 +11,8 @@ from services.executor.domain.bookings import trade_of
 from services.executor.domain.order import Order
 from services.executor.domain.reconciliation import ContractKey, OurContract, OurOrder, TradeId
 
-ClosesMs = Callable[[date], int | None]
-"""Returns when options close on a day (epoch ms), None where no session is known."""
+ClosesMs = Callable[[str, date], int | None]
+"""Returns when an exchange closes on a day (epoch ms), None where no session is known."""
 SquareOffMs = Callable[[str, str, date], int | None]
 """Returns when the broker closes a product of an exchange on a day (epoch ms), None for never."""
 
@@ -55,7 +55,7 @@ def _contract(
     contract = positions[0][0].plan.contract
     holdings = [blotter.holding(orders[0].plan.position_id) for orders in positions]
     orders = [one for orders in positions for one in orders]
-    close_ms = closes_ms(contract.expiry)
+    close_ms = closes_ms(contract.exchange, contract.expiry)
     is_over = today > contract.expiry if close_ms is None else now_ms > close_ms
     return OurContract(
         key=key,

@@ -10,6 +10,7 @@ from libs.market.instruments import Instrument
 
 _TOLD = ("lot_size", "tick_size", "name")
 _Key = tuple[str, str, date | None]
+_Kind = tuple[str, str, bool]
 
 
 def listed(instrument: Instrument, trading_day: date, at_ms: int) -> InstrumentListed:
@@ -64,14 +65,15 @@ def changes_of(
     """Return a line for each change of lot, tick and name, and for what is no longer listed.
 
     The options of an underlying and expiry that change alike are one line. Contracts that expired
-    before `on`, and expiries beyond those that are followed now, are no change.
+    before `on`, and expiries beyond those that are followed now, are no change. A future that is
+    no longer the near one is told with the one that is.
     """
     listed_now = {_key(one): one for one in now}
-    last = _last_expiries(now)
+    followed = _followed_expiries(now)
     changes = Counter(
         (_series(one), change)
         for one in before
-        for change in _changes(one, listed_now.get(_key(one)), last, on)
+        for change in _changes(one, listed_now.get(_key(one)), followed.get(_kind(one), {}), on)
     )
     return tuple(
         f"{series}: {change}{f' ({count} contracts)' if count > 1 else ''}"
@@ -80,15 +82,11 @@ def changes_of(
 
 
 def _changes(
-    before: Instrument,
-    now: Instrument | None,
-    last: Mapping[tuple[str, str], date],
-    on: date,
+    before: Instrument, now: Instrument | None, followed: Mapping[date, Instrument], on: date
 ) -> Iterator[str]:
+    """Yield the changes of an instrument; `followed`: those of its kind now, by expiry."""
     if now is None:
-        until = last.get((before.exchange, before.name))
-        if before.expiry is not None and until is not None and on <= before.expiry <= until:
-            yield "no longer listed"
+        yield from _gone(before, followed, on)
         return
     for column in _TOLD:
         old, new = getattr(before, column), getattr(now, column)
@@ -96,14 +94,27 @@ def _changes(
             yield f"{column} {old} → {new}"
 
 
-def _last_expiries(listed_now: Iterable[Instrument]) -> dict[tuple[str, str], date]:
-    """Return the last expiry that is followed, by exchange and underlying's name."""
-    last: dict[tuple[str, str], date] = {}
+def _gone(before: Instrument, followed: Mapping[date, Instrument], on: date) -> Iterator[str]:
+    if before.expiry is None or not followed:
+        return
+    near = followed[min(followed)]
+    if not before.is_option and before.expiry < min(followed):
+        yield f"the near month is {near.tradingsymbol} now"
+    elif on <= before.expiry <= max(followed):
+        yield "no longer listed"
+
+
+def _followed_expiries(listed_now: Iterable[Instrument]) -> dict[_Kind, dict[date, Instrument]]:
+    """Return contracts by exchange, underlying's name and whether they are options, and expiry."""
+    followed: dict[_Kind, dict[date, Instrument]] = {}
     for one in listed_now:
         if one.expiry is not None:
-            key = one.exchange, one.name
-            last[key] = max(one.expiry, last.get(key, date.min))
-    return last
+            followed.setdefault(_kind(one), {})[one.expiry] = one
+    return followed
+
+
+def _kind(instrument: Instrument) -> _Kind:
+    return instrument.exchange, instrument.name, instrument.is_option
 
 
 def _key(instrument: Instrument) -> _Key:

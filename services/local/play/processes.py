@@ -18,6 +18,8 @@ from libs.events.bus import started_bus
 from libs.events.control import HistoryLoaded
 from libs.events.kafka.address import KafkaAddress
 from libs.events.kafka.bus import KafkaBus
+from libs.market.calendar import load_calendar
+from libs.market.market_hours import MarketHours
 from libs.market.rupees import grouped
 from libs.runtime.clock import WallClock
 from libs.runtime.logs import logger_of
@@ -141,20 +143,27 @@ async def serve_kite_on_kafka(
             await beside(fleet.watch(stopping), telling, stopping)
         day = await _last_day(servers.kafka)
         if day is not None:
-            is_over = settings.runtime.clock == "wall" and is_after_close(day, WallClock().now_ms())
+            by_wall, hours = settings.runtime.clock == "wall", _hours(settings)
+            is_over = by_wall and is_after_close(hours, day, WallClock().now_ms())
             _tell(reports, day, await _result(settings, servers.kafka, day), 0, is_over)
 
 
 async def _tell_days(settings: LocalSettings, kafka: KafkaAddress, reports: Reports) -> None:
     """Tell each day at its close, and which one is next; with a simulator's clock nothing."""
     played: date | None = None
+    hours = _hours(settings)
     while settings.runtime.clock == "wall":
-        day = await until_opening(played, reports.notify, WallClock().now_ms)
-        await until_closed(day, WallClock().now_ms)
+        day = await until_opening(hours, played, reports.notify, WallClock().now_ms)
+        await until_closed(hours, day, WallClock().now_ms)
         left = await _settled(kafka)
         result = await _answered(lambda day=day: _result(settings, kafka, day))  # type: ignore[misc]
         _tell(reports, day, result, left, True)
         played = day
+
+
+def _hours(settings: LocalSettings) -> MarketHours:
+    """Return the hours of what is followed."""
+    return MarketHours(load_calendar(), settings.ingest.universe.exchanges)
 
 
 def _tell(reports: Reports, day: date, result: "_Result", left: int, is_over: bool) -> None:

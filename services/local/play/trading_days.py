@@ -2,10 +2,10 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from datetime import date, datetime
+from datetime import date
 
 from libs.broker.errors import BrokerError
-from libs.market.calendar import load_calendar
+from libs.market.market_hours import MarketHours
 from libs.runtime.brokers.registry import BrokerSections
 from libs.runtime.clock import WallClock
 from libs.runtime.health import LOGIN, Waiting
@@ -16,7 +16,6 @@ from services.ingest.days import (
     for_ever,
     next_opening,
     retry_until_open,
-    sessions_of,
     wait_until,
     what_to_do,
 )
@@ -42,7 +41,7 @@ async def until_open(
     feed = make_live_feed("kite", settings.ingest, BrokerSections(kite=settings.kite), kind)
     try:
         if kind == "wall":
-            await until_opening(played, notify, WallClock().now_ms, on_wait=on_wait)
+            await until_opening(feed.hours, played, notify, WallClock().now_ms, on_wait=on_wait)
         elif played is not None:
             on_wait("the next trading day of the simulated exchange")
         await until_opened(lambda: _open_after(feed, played), notify, on_wait)
@@ -81,6 +80,7 @@ def _said(what: str) -> str:
 
 
 async def until_opening(
+    hours: MarketHours,
     played: date | None,
     notify: Callable[[str], None],
     now_ms: Callable[[], int],
@@ -88,9 +88,9 @@ async def until_opening(
     on_wait: OnWait = not_noted,
 ) -> date:
     """Wait for the next trading day by the wall clock, say so, and return it."""
-    opening = next_opening(load_calendar(), now_ms(), played)
+    opening = next_opening(hours, now_ms(), played)
     if opening is None:
-        wanted = what_to_do(load_calendar())
+        wanted = what_to_do(hours.calendar)
         notify(f"Waiting for {wanted}. Ctrl-C stops it.")
         on_wait(wanted)
         await for_ever(sleep)
@@ -107,18 +107,14 @@ async def until_opening(
     return opening.day
 
 
-async def until_closed(day: date, now_ms: Callable[[], int]) -> None:
+async def until_closed(hours: MarketHours, day: date, now_ms: Callable[[], int]) -> None:
     """Return when the last session of a day is over by the wall clock."""
-    await wait_until(_closes_at(day), now_ms, asyncio.sleep)
+    await wait_until(hours.sessions(day)[-1].closes_at, now_ms, asyncio.sleep)
 
 
-def is_after_close(day: date, now_ms: int) -> bool:
+def is_after_close(hours: MarketHours, day: date, now_ms: int) -> bool:
     """Return whether the last session of a day is over."""
-    return now_ms >= _closes_at(day).timestamp() * 1000
-
-
-def _closes_at(day: date) -> datetime:
-    return sessions_of(load_calendar(), day)[-1].closes_at
+    return now_ms >= hours.sessions(day)[-1].close_ms
 
 
 async def _open_after(feed: LiveFeed, played: date | None) -> None:

@@ -169,10 +169,11 @@ class Desk:
             return path_recorded(recording, contract, moment.at_ms, until_ms, model.recorded_ms)
         first_due = min((due.at_ms for due in dues), default=int(history.closes_ms[-1]))
         last = int(np.searchsorted(history.opened_ms, first_due))
+        closes_ms = self._without_chain.closes_ms(contract.exchange, contract.expiry)
         terms = Terms(
             strike=contract.strike,
             is_call=contract.instrument_type == "CE",
-            expires_ms=self._without_chain.closes_ms(contract.expiry) or moment.at_ms,
+            expires_ms=closes_ms or moment.at_ms,
             tick_size=contract.tick_size,
             rate=self.rules.policy.chain.rate,
         )

@@ -54,7 +54,7 @@ def offer_by_model(
     terms = Terms(
         strike=np.array([one.strike for one in contracts]),
         is_call=np.array([one.instrument_type == "CE" for one in contracts]),
-        expires_ms=market.closes_ms(expiry) or moment.at_ms,
+        expires_ms=market.closes_ms(contracts[0].exchange, expiry) or moment.at_ms,
         tick_size=tick_size,
         rate=rules.policy.chain.rate,
     )

@@ -311,7 +311,13 @@ def test_rates_before_the_first_known_are_the_nearest_and_say_so(rulebook: Ruleb
 
 @pytest.mark.parametrize(
     ("product", "segment", "at"),
-    [("MIS", "NFO", time(15, 25)), ("MIS", "NSE", time(15, 20)), ("NRML", "NFO", None)],
+    [
+        ("MIS", "NFO", time(15, 25)),
+        ("MIS", "BFO", time(15, 25)),
+        ("MIS", "NSE", time(15, 20)),
+        ("MIS", "BSE", time(15, 20)),
+        ("NRML", "NFO", None),
+    ],
 )
 def test_the_broker_squares_off_intraday_products_only(
     rulebook: Rulebook, product: str, segment: str, at: time | None

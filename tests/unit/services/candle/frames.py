@@ -49,7 +49,7 @@ def listed(number: int, segment: str = "NSE") -> InstrumentListed:
         lot_size=1,
         instrument_type="EQ",
         segment=segment,
-        exchange="NSE",
+        exchange="NSE" if segment == "INDICES" else segment.partition("-")[0],
     )
 
 

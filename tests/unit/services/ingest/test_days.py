@@ -7,6 +7,7 @@ import pytest
 
 from libs.broker.errors import BrokerError, SessionExpired
 from libs.market.calendar import IST, load_calendar
+from libs.market.market_hours import USUAL, MarketHours
 from libs.runtime.health import Waiting
 from services.ingest.days import exchange_days, retry_until_open, wall_days
 
@@ -31,9 +32,15 @@ class Wall:
         self.now += timedelta(seconds=seconds)
 
 
-def woken(now: datetime, played: date | None = None) -> datetime:
+def woken(
+    now: datetime, played: date | None = None, exchanges: tuple[str, ...] = USUAL
+) -> datetime:
     wall = Wall(now)
-    asyncio.run(wall_days(load_calendar(), wall.now_ms, wall.sleep)(played, Waiting()))
+    asyncio.run(
+        wall_days(MarketHours(load_calendar(), exchanges), wall.now_ms, wall.sleep)(
+            played, Waiting()
+        )
+    )
     return wall.now
 
 
@@ -56,6 +63,27 @@ def test_a_day_is_opened_early_and_one_that_is_over_or_closed_gives_way(
     assert woken(now, played) == expected
 
 
+CHRISTMAS_EVE, HOLI = date(2026, 12, 24), date(2026, 3, 3)
+
+
+@pytest.mark.parametrize(
+    ("now", "played", "expected"),
+    [
+        (at(FRIDAY, 7), None, at(FRIDAY, 8, 30)),  # MCX opens at 09:00, the dump is there by then
+        (at(FRIDAY, 16), None, at(FRIDAY, 16)),
+        (at(FRIDAY, 23, 29), None, at(FRIDAY, 23, 29)),
+        (at(FRIDAY, 23, 30), None, at(MONDAY, 8, 30)),
+        (at(CHRISTMAS_EVE, 23, 54), None, at(CHRISTMAS_EVE, 23, 54)),  # US winter time
+        (at(HOLI, 9), None, at(HOLI, 16, 15)),  # shares are closed, MCX has its evening
+        (at(date(2026, 10, 2), 9), None, at(date(2026, 10, 5), 8, 30)),  # closed in the evening too
+    ],
+)
+def test_with_commodities_a_day_begins_and_ends_with_mcx(
+    now: datetime, played: date | None, expected: datetime
+) -> None:
+    assert woken(now, played, ("NSE", "MCX", "NFO")) == expected
+
+
 @pytest.mark.parametrize("now", [at(date(2026, 12, 31), 16), at(date(2027, 1, 5), 10)])
 def test_after_the_calendar_it_waits_and_says_what_to_do(now: datetime) -> None:
     wall, waiting, waited_for = Wall(now), Waiting(), list[str]()
@@ -67,7 +95,7 @@ def test_after_the_calendar_it_waits_and_says_what_to_do(now: datetime) -> None:
             raise asyncio.CancelledError
 
     with pytest.raises(asyncio.CancelledError):
-        asyncio.run(wall_days(load_calendar(), wall.now_ms, sleep)(None, waiting))
+        asyncio.run(wall_days(MarketHours(load_calendar()), wall.now_ms, sleep)(None, waiting))
     wanted = (
         "a calendar after 2026-12-31: add calendar-YEAR.toml to the folder of your own rules "
         "(rules.folder), then start again"
@@ -99,7 +127,7 @@ def test_while_it_waits_for_a_day_it_says_which_and_when_the_market_opens() -> N
         waited_for.add(waiting.reason)
         await wall.sleep(seconds)
 
-    asyncio.run(wall_days(load_calendar(), wall.now_ms, sleep)(None, waiting))
+    asyncio.run(wall_days(MarketHours(load_calendar()), wall.now_ms, sleep)(None, waiting))
     assert waited_for == {"the next trading day (Monday 2026-06-22 09:15 in India)"}
     assert waiting.reason == ""
 

@@ -7,6 +7,7 @@ from decimal import Decimal
 from libs.market.instruments import Instrument
 from services.ingest.domain.listing import PreviousListing, changes_of, listed
 from services.simulator.domain.market.underlyings import DEFAULT_UNIVERSE
+from tests.unit.services.ingest.contracts import JUNE, futures
 
 NEAR, FAR, FURTHER = date(2025, 10, 14), date(2025, 10, 28), date(2025, 11, 4)
 DAY = date(2025, 10, 13)
@@ -79,6 +80,27 @@ def test_expiries_beyond_those_that_are_followed_now_are_not_told() -> None:
 
 def test_an_underlying_that_is_not_followed_any_more_is_no_change() -> None:
     assert changes_of([SBIN, make_option(1, expiry=NEAR)], [], DAY) == ()
+
+
+def test_a_future_that_rolls_is_told_with_the_one_that_is_near_now() -> None:
+    june, july = futures("NFO", "NIFTY")[:2]
+    before = [june, make_option(1, expiry=july.expiry or FAR)]
+    assert changes_of(before, [july, before[1]], JUNE - timedelta(days=2)) == (
+        f"{june.key}: the near month is {july.tradingsymbol} now",
+    )
+
+
+def test_a_future_that_is_not_listed_before_its_expiry_is_told() -> None:
+    june, july, august = futures("NFO", "NIFTY")
+    now = [june, august]
+    assert changes_of([june, july], now, DAY) == (f"{july.key}: no longer listed",)
+    assert changes_of([june, july], [june], DAY) == ()
+
+
+def test_the_month_of_a_future_does_not_ask_for_its_options() -> None:
+    june, option = futures("NFO", "NIFTY")[0], make_option(1, expiry=FURTHER)
+    weekly = make_option(2, expiry=NEAR)
+    assert changes_of([june, option, weekly], [june, weekly], DAY) == ()
 
 
 def test_the_last_earlier_day_counts_alone() -> None:

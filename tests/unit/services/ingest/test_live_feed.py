@@ -25,7 +25,7 @@ from libs.runtime.settings import SettingsError
 from services.ingest import live_feed
 from services.ingest.day_log import SHOWN, DayLog
 from services.ingest.domain.history import HistoryRules
-from services.ingest.domain.universe import UniverseRules
+from services.ingest.domain.universe_rules import UniverseRules
 from services.ingest.feed import Backfill, Frame
 from services.ingest.live_feed import LiveFeed
 from services.simulator.domain.market.synthetic import SyntheticMarket

@@ -7,17 +7,20 @@ from datetime import date, datetime
 import pytest
 
 from libs.broker.errors import BrokerUnavailable, RequestRefused, SessionMissing
+from libs.market.calendar import load_calendar
+from libs.market.market_hours import MarketHours
 from services.local.play.stopping import beside, ending_with, first_of
 from services.local.play.trading_days import is_after_close, until_opened, until_opening
 from tests.unit.services.ingest.test_days import Wall, at
 
 FRIDAY, MONDAY = date(2026, 6, 19), date(2026, 6, 22)
+HOURS = MarketHours(load_calendar())
 
 
 def waited(now: datetime, played: date | None = None) -> tuple[date, datetime, list[str]]:
     """The day that is opened, when, and what was said."""
     wall, said = Wall(now), list[str]()
-    day = asyncio.run(until_opening(played, said.append, wall.now_ms, wall.sleep))
+    day = asyncio.run(until_opening(HOURS, played, said.append, wall.now_ms, wall.sleep))
     return day, wall.now, said
 
 
@@ -36,7 +39,7 @@ def test_on_a_trading_day_nothing_is_waited_for() -> None:
 
 def test_what_is_waited_for_is_noted_while_nothing_listens() -> None:
     wall, noted = Wall(at(FRIDAY, 15, 31)), list[str]()
-    asyncio.run(until_opening(FRIDAY, noted.append, wall.now_ms, wall.sleep, noted.append))
+    asyncio.run(until_opening(HOURS, FRIDAY, noted.append, wall.now_ms, wall.sleep, noted.append))
     assert noted[1] == (
         "the next trading day, 2026-06-22; the executor starts at 08:30, India's time"
     )
@@ -75,7 +78,7 @@ def test_a_broker_that_is_away_is_waited_for_and_a_refusal_is_not() -> None:
 @pytest.mark.parametrize(("hour", "minute", "is_over"), [(15, 29, False), (15, 30, True)])
 def test_a_day_is_over_with_its_last_session(hour: int, minute: int, is_over: bool) -> None:
     now_ms = int(at(FRIDAY, hour, minute).timestamp() * 1000)
-    assert is_after_close(FRIDAY, now_ms) == is_over
+    assert is_after_close(HOURS, FRIDAY, now_ms) == is_over
 
 
 def test_a_wait_ends_when_all_is_to_stop_and_what_waited_is_cancelled() -> None:
