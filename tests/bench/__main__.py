@@ -23,6 +23,7 @@ from tests.bench import (
     bench_kafka,
     bench_libraries,
     bench_pipeline,
+    bench_replay,
     bench_simulator,
 )
 
@@ -37,6 +38,7 @@ BENCHES: Mapping[str, Callable[[], Mapping[str, float]]] = {
     "libraries": bench_libraries.measure,
     "kafka": bench_kafka.measure,
     "pipeline": bench_pipeline.measure,
+    "replay": bench_replay.measure,
 }
 LEAST = {
     "decode_vs_kiteticker": 300.0,
@@ -47,6 +49,8 @@ LEAST = {
     "kafka_candle_ticks_per_s": 1_000_000.0,
     "kafka_candle_vs_floor": 0.5,
     "tick_to_order_orders": 1000.0,
+    "replay_times_real_time": 2000.0,
+    "replay_candles_times_real_time": 20_000.0,
 }
 """What a figure must reach."""
 MOST = {
