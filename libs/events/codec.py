@@ -25,7 +25,7 @@ SCHEMAS = files("libs.events") / "schemas"
 _MARKER = b"\xc3\x01"
 _BODY_AT = 10
 _COLUMNS = tuple((np.dtype(kind), name in REQUIRED) for name, kind in COLUMN_TYPES.items())
-_TICK_SCHEMAS = ("TickBatch.1.avsc", "TickBatch.2.avsc", "TickBatch.3.avsc")
+_TICK_SCHEMAS = tuple(f"TickBatch.{version}.avsc" for version in range(1, 5))
 """Oldest first; the last one is written."""
 
 
@@ -152,6 +152,7 @@ def _tick_record(batch: TickBatch) -> dict[str, Any]:
         "received_ms": batch.received_ms,
         "time_is_arrival": batch.time_is_arrival,
         "offset_ms": batch.offset_ms,
+        "started_ms": batch.started_ms,
         "rows": len(batch.columns),
         **{
             name: b"" if column is None else column.astype(COLUMN_TYPES[name]).tobytes()

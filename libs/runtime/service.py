@@ -13,7 +13,7 @@ from libs.runtime.metrics import Metrics
 from libs.runtime.stamping import CurrentStamps
 from libs.runtime.subscription import Emit, Subscription
 from libs.store.store import Store
-from libs.store.writer import Rows, TableWriter
+from libs.store.writer import RowBuffer, Rows, TableWriter
 
 Task = Callable[[Emit], Awaitable[None]]
 
@@ -43,7 +43,9 @@ class Parts:
     is_replay: bool = False
     stamps: CurrentStamps = field(default_factory=CurrentStamps)
 
-    def writer(self, service: str, topics: tuple[str, ...], table: str, rows: Rows) -> Subscription:
+    def writer(
+        self, service: str, topics: tuple[str, ...], table: str, rows: Rows | RowBuffer
+    ) -> Subscription:
         """Return the consumer group that fills a table from topics."""
         if self.store is None:
             raise RuntimeError(f"no store for the writer of {table}")
@@ -52,7 +54,7 @@ class Parts:
         return Subscription(group, topics, writer, is_required=False)
 
     def writers(
-        self, service: str, tables: Mapping[str, tuple[tuple[str, ...], Rows]]
+        self, service: str, tables: Mapping[str, tuple[tuple[str, ...], Rows | RowBuffer]]
     ) -> tuple[Subscription, ...]:
         """Return the writers of a service's tables, none without a store."""
         if self.store is None:

@@ -10,24 +10,28 @@ import asyncio
 import logging
 import re
 import struct
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Decimal
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar, cast
 
 import numpy as np
+import pandas as pd
 from clickhouse_driver import Client
 from clickhouse_driver import errors as driver
 
+from libs.market.words import Words
 from libs.store.errors import ColumnsRejected, StoreRejected, StoreUnavailable
 from libs.store.store import Array, Columns, Params, StoreAddress
 
 T = TypeVar("T")
 CONNECT_SECONDS = 5
 ANSWER_SECONDS = 60
+LARGE_ROWS = 200_000
+"""Inserts from this size on are made in two halves at a time, on two connections."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _UNITS = {0: "s", 3: "ms", 6: "us", 9: "ns"}
@@ -48,6 +52,7 @@ class ClickHouseStore:
         logging.getLogger("clickhouse_driver").setLevel(logging.CRITICAL)
         self._python = Line(address, use_numpy=False)
         self._numpy = Line(address, use_numpy=True)
+        self._beside = Line(address, use_numpy=True)
         self._types: dict[str, dict[str, _Type]] = {}
 
     async def execute(self, sql: str, params: Params | None = None) -> None:
@@ -55,11 +60,28 @@ class ClickHouseStore:
         await self._python.run(lambda client: client.execute(sql, _params(params)))
 
     async def insert(self, table: str, columns: Columns) -> int:
-        """Insert columns; see `Store.insert`. Decimals are rounded half even to the scale."""
+        """Insert columns; see `Store.insert`. Decimals are rounded half even to the scale.
+
+        Of a large insert that fails one half may be stored.
+        """
         count = _count(table, columns)
         if not count:
             return 0
         types = await self._types_of(table, columns)
+        lines = (self._numpy, self._beside) if count >= LARGE_ROWS else (self._numpy,)
+        edges = [count * number // len(lines) for number in range(len(lines) + 1)]
+        parts = [
+            self._insert(line, table, types, {n: c[first:last] for n, c in columns.items()})
+            for line, first, last in zip(lines, edges, edges[1:], strict=False)
+        ]
+        for failure in await asyncio.gather(*parts, return_exceptions=True):
+            if failure is not None:
+                raise failure
+        return count
+
+    async def _insert(
+        self, line: "Line", table: str, types: "Mapping[str, _Type]", columns: Columns
+    ) -> None:
         names = ", ".join(f"`{name}`" for name in columns)
         sql = f"INSERT INTO `{table}` ({names}) VALUES"
 
@@ -67,8 +89,7 @@ class ClickHouseStore:
             arrays = [_checked(f"{table}.{name}", types[name], columns[name]) for name in columns]
             client.execute(sql, arrays, columnar=True)
 
-        await self._numpy.run(insert)
-        return count
+        await line.run(insert)
 
     async def query(self, sql: str, params: Params | None = None) -> dict[str, list[Any]]:
         """Return Python values; see `Store.query`."""
@@ -86,6 +107,7 @@ class ClickHouseStore:
         """Close the connections after the running statements."""
         await self._python.close()
         await self._numpy.close()
+        await self._beside.close()
 
     async def _types_of(self, table: str, columns: Columns) -> "dict[str, _Type]":
         types = self._types.get(table, {})
@@ -149,7 +171,11 @@ class Line:
             address.password,
             connect_timeout=CONNECT_SECONDS,
             send_receive_timeout=ANSWER_SECONDS,
-            settings={"use_numpy": use_numpy, "session_timezone": "UTC"},
+            settings={
+                "use_numpy": use_numpy,
+                "session_timezone": "UTC",
+                "optimize_on_insert": 0,  # equal rows are merged later, and readers use FINAL
+            },
         )
 
     async def run(self, statement: Callable[[Any], T]) -> T:
@@ -236,6 +262,7 @@ class _Type(NamedTuple):
     name: str
     arguments: tuple[str, ...] = ()
     is_nullable: bool = False
+    is_low_cardinality: bool = False
 
     @property
     def is_time(self) -> bool:
@@ -263,7 +290,9 @@ def _type_of(spec: str) -> _Type:
     wrapped = re.fullmatch(r"(LowCardinality|Nullable)\((.*)\)", spec)
     if wrapped:
         inner = _type_of(wrapped[2])
-        return inner._replace(is_nullable=inner.is_nullable or wrapped[1] == "Nullable")
+        if wrapped[1] == "Nullable":
+            return inner._replace(is_nullable=True)
+        return inner._replace(is_low_cardinality=True)
     name, _, arguments = spec.partition("(")
     return _Type(name, tuple(part.strip(" ')") for part in arguments.split(",")))
 
@@ -298,7 +327,7 @@ def _column(type_: _Type, values: "Array | Sequence[Any]") -> Array:
         return _dates(values)
     if type_.name == "Decimal":
         return _objects([_decimal(type_, value) for value in values])
-    return _texts(values) if type_.name == "String" else _objects(values)
+    return _texts(type_, values) if type_.name == "String" else _objects(values)
 
 
 def _times(type_: _Type, values: "Array | Sequence[Any]") -> Array:
@@ -316,7 +345,7 @@ def _all_ticks(unit: str, values: "Array | Sequence[Any]") -> Array:
     if isinstance(values, np.ndarray) and values.dtype.kind == "M":
         return values.astype(f"M8[{unit}]").view(np.int64)
     if isinstance(values, np.ndarray) and values.dtype.kind in "iu":
-        return values.astype(np.int64)
+        return values.astype(np.int64, copy=False)
     return np.array([_MISSING if at is None else _ticks(at, unit) for at in values], np.int64)
 
 
@@ -336,7 +365,7 @@ def _numbers(wanted: np.dtype[Any], values: Array) -> Array:
         limits = np.iinfo(wanted)
         if values.min() < limits.min or values.max() > limits.max:
             raise ValueError(f"a number outside {limits.min} to {limits.max}")
-    return values.astype(wanted)
+    return values.astype(wanted, copy=False)
 
 
 def _dates(values: "Array | Sequence[Any]") -> Array:
@@ -346,7 +375,7 @@ def _dates(values: "Array | Sequence[Any]") -> Array:
         values = np.array(values, "M8[D]")
     if not ((values >= _FIRST_DATE) & (values <= _LAST_DATE)).all():
         raise ValueError(f"a date outside {_FIRST_DATE} to {_LAST_DATE}")
-    return values.astype("M8[D]")
+    return values.astype("M8[D]", copy=False)
 
 
 def _decimal(type_: _Type, value: object) -> Decimal:
@@ -359,7 +388,24 @@ def _decimal(type_: _Type, value: object) -> Decimal:
     return rounded
 
 
-def _texts(values: "Array | Sequence[Any]") -> Array:
+class _Coded(pd.CategoricalDtype):
+    """The type of a column of codes, for which the driver asks numpy's type of the names."""
+
+    dtype = np.dtype(object)
+
+
+def _words(type_: _Type, values: Words) -> Array:
+    """Return the column by its codes, which the driver would otherwise look for in the texts."""
+    names = _objects(_texts(type_, values.names))
+    if not type_.is_low_cardinality:
+        return _objects(names[values.codes])
+    coded: Any = _Coded(pd.Index(names, dtype=object))
+    return cast("Array", pd.Categorical.from_codes(values.codes, dtype=coded))
+
+
+def _texts(type_: _Type, values: "Array | Sequence[Any]") -> Array:
+    if isinstance(values, Words):
+        return _words(type_, values)
     if isinstance(values, np.ndarray) and values.dtype.kind == "U":
         return values
     if not all(isinstance(text, str) for text in values):

@@ -4,9 +4,10 @@ Nothing on the event path waits for a writer. A writer that could not insert cat
 because offsets are committed only after the insert.
 """
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -14,63 +15,117 @@ from libs.events.event import Event
 from libs.store.store import Store
 
 Rows = Callable[[Event], Mapping[str, Any]]
+"""Makes the rows of an event: columns of equal length, or nothing for one without rows."""
 Emit = Callable[..., Awaitable[None]]
 
 
-class TableWriter:
-    """Buffers the rows that a pure function makes from events, and inserts them at a checkpoint.
+class RowBuffer(Protocol):
+    """Events whose rows are made together, for tables of very many rows."""
 
-    `rows` returns columns of equal length, or nothing for an event without rows in the table. If
-    an event would make it more than `max_rows` rows, the buffer is inserted first; the event is
-    buffered afterwards, because it is delivered again when the insert fails.
-    `on_insert(table, rows, seconds)` is called after each insert.
+    max_rows: int
+    """An insert is due from so many rows on."""
+
+    def add(self, event: Event) -> int:
+        """Keep an event; return how many rows it has."""
+
+    def take(self) -> Mapping[str, Any]:
+        """Return the rows of the events kept, in columns, and forget the events."""
+
+
+class TableWriter:
+    """Buffers the rows of events, and inserts them at a checkpoint.
+
+    When there are `max_rows` rows their insert begins, and goes on while the next ones are
+    buffered. What could not be inserted is kept: the next full buffer, and each event after it, is
+    refused with the error, and delivered again. `on_insert(table, rows, seconds)` is called after
+    each insert.
     """
 
     def __init__(
         self,
         store: Store,
         table: str,
-        rows: Rows,
+        rows: Rows | RowBuffer,
         on_insert: Callable[[str, int, float], None],
         max_rows: int = 100_000,
     ) -> None:
         self._store = store
         self._table = table
-        self._rows = rows
+        self._buffer: RowBuffer = _Made(rows, max_rows) if callable(rows) else rows
         self._on_insert = on_insert
-        self._max_rows = max_rows
-        self._buffered: list[Mapping[str, Any]] = []
         self._count = 0
+        self._taken: Mapping[str, Any] | None = None
+        self._inserting: asyncio.Task[Exception | None] | None = None
 
     async def handle(self, event: Event, emit: Emit) -> None:
         """Buffer the rows of one event."""
-        columns = self._rows(event)
-        length = len(next(iter(columns.values()), ()))
-        if self._count + length > self._max_rows:
-            await self.flush()
-        if length:
-            self._buffered.append(columns)
-            self._count += length
+        if self._count >= self._buffer.max_rows:
+            await self._inserted()
+            self._take()
+        self._count += self._buffer.add(event)
 
     async def flush(self) -> None:
-        """Insert the buffered rows; after an error they stay buffered for the retry."""
-        if not self._buffered:
-            return
-        started = time.perf_counter()
-        inserted = await self._store.insert(self._table, _joined(self._buffered))
-        self._buffered, self._count = [], 0
-        self._on_insert(self._table, inserted, time.perf_counter() - started)
+        """Insert the buffered rows; after an error they are kept for the retry."""
+        await self._inserted()
+        if self._count:
+            self._take()
+            await self._inserted()
 
     def restore(self, event: Event) -> None:
         """Do nothing: stored rows stay stored."""
 
     async def begin(self, emit: Emit) -> None:
         """Clear the buffer: uncommitted events are delivered again."""
-        self._buffered, self._count = [], 0
+        self._buffer.take()
+        self._count, self._taken, self._inserting = 0, None, None
+
+    def _take(self) -> None:
+        """Begin to insert what is buffered."""
+        self._taken, self._count = self._buffer.take(), 0
+        self._inserting = asyncio.create_task(self._insert(self._taken))
+
+    async def _inserted(self) -> None:
+        """Wait for the insert that was begun; one that failed is tried again."""
+        if self._taken is None:
+            return
+        inserting = self._inserting or asyncio.create_task(self._insert(self._taken))
+        self._inserting = None
+        error = await inserting
+        if error is not None:
+            raise error
+        self._taken = None
+
+    async def _insert(self, columns: Mapping[str, Any]) -> Exception | None:
+        """Insert columns; return an error for whoever waits."""
+        started = time.perf_counter()
+        try:
+            inserted = await self._store.insert(self._table, columns)
+        except Exception as error:  # noqa: BLE001  raised by `_inserted`
+            return error
+        self._on_insert(self._table, inserted, time.perf_counter() - started)
+        return None
 
 
-def _joined(parts: list[Mapping[str, Any]]) -> dict[str, Any]:
-    return {name: _column([part[name] for part in parts]) for name in parts[0]}
+class _Made:
+    """Rows that are made event by event."""
+
+    def __init__(self, rows: Rows, max_rows: int) -> None:
+        self._rows = rows
+        self.max_rows = max_rows
+        self._parts: list[Mapping[str, Any]] = []
+
+    def add(self, event: Event) -> int:
+        """Make an event's rows."""
+        columns = self._rows(event)
+        length = len(next(iter(columns.values()), ()))
+        if length:
+            self._parts.append(columns)
+        return length
+
+    def take(self) -> Mapping[str, Any]:
+        """Join the rows."""
+        parts, self._parts = self._parts, []
+        return {name: _column([part[name] for part in parts]) for name in parts[0]} if parts else {}
 
 
 def _column(parts: list[Any]) -> Any:

@@ -25,6 +25,8 @@ from tests.bench import (
     bench_pipeline,
     bench_replay,
     bench_simulator,
+    bench_store,
+    bench_topic,
 )
 
 BENCHES: Mapping[str, Callable[[], Mapping[str, float]]] = {
@@ -36,6 +38,8 @@ BENCHES: Mapping[str, Callable[[], Mapping[str, float]]] = {
     "exit": bench_exit.measure,
     "backtest": bench_backtest.measure,
     "libraries": bench_libraries.measure,
+    "store": bench_store.measure,
+    "topic": bench_topic.measure,
     "kafka": bench_kafka.measure,
     "pipeline": bench_pipeline.measure,
     "replay": bench_replay.measure,
@@ -51,6 +55,10 @@ LEAST = {
     "tick_to_order_orders": 1000.0,
     "replay_times_real_time": 2000.0,
     "replay_candles_times_real_time": 20_000.0,
+    "store_rows_per_s": 1_500_000.0,
+    "store_vs_raw_driver": 0.8,
+    "store_small_rows_per_s": 1_500_000.0,
+    "store_small_vs_raw_driver": 0.8,
 }
 """What a figure must reach."""
 MOST = {
@@ -60,6 +68,8 @@ MOST = {
     "decision_ms": 0.5,
     "exit_ms": 5.0,
     "chain_iv_greeks_us_per_option": 1.0,
+    "bytes_per_stored_tick": 11.0,
+    "bytes_per_tick_on_topic": 35.0,
 }
 """What a figure must not exceed."""
 OUT = Path("var/bench.json")

@@ -9,8 +9,11 @@ from uuid import UUID
 import numpy as np
 import pytest
 
+from libs.events.ticks import TickColumns
 from libs.store.clickhouse import ClickHouseStore
 from libs.store.migrate import Migration, apply, apply_ttls, discover, pending
+from services.ingest.domain.connection import Connection
+from services.ingest.domain.rows import MarketDataRows
 
 SERVICES = Path(__file__).parents[2] / "services"
 AT = datetime(2026, 1, 5, 3, 45, 0, 123_000, tzinfo=UTC)
@@ -41,6 +44,7 @@ SAMPLES: dict[str, Any] = {
     "UInt8": 255,
     "UInt32": 2**32 - 1,
     "Int64": -(2**63),
+    "UInt64": 2**64 - 1,
 }
 TABLES = "SELECT name, engine_full FROM system.tables WHERE database = currentDatabase()"
 
@@ -176,3 +180,45 @@ def test_a_tick_with_a_garbage_exchange_time_is_stored_as_it_is(migrated: ClickH
     sql = "SELECT exchange_timestamp at FROM market_data FINAL ORDER BY row"
     found = run(migrated.query_numpy(sql))["at"]
     np.testing.assert_array_equal(found.astype(np.int64), garbage)
+
+
+FORMER_KEY = {"row": np.arange(2), "tradingsymbol": ["NIFTY", "SBIN"], "trading_day": [DAY] * 2}
+
+
+def test_ticks_stored_by_a_former_version_stay_and_are_replaced_by_their_own_batch(
+    store: ClickHouseStore, migrations: list[Migration]
+) -> None:
+    """The table as it was with a UUID in each row; its key grew, no row is written anew."""
+    former = [one for one in migrations if (one.service, one.number) <= ("ingest", 2)]
+    run(apply(store, former))
+    columns: dict[str, Any] = FORMER_KEY | {
+        "batch_id": [UUID(int=7)] * 2,
+        "exchange_timestamp": [AT] * 2,
+        "received_at": [AT] * 2,
+    }
+    run(store.insert("market_data", columns | {"last_price": [1.0, 2.0]}))
+    run(apply(store, migrations))
+    run(store.insert("market_data", columns | {"last_price": [3.0, 4.0]}))
+    run(store.insert("market_data", columns | {"batch_id": [UUID(int=0)] * 2, "batch": [5, 6]}))
+    sql = "SELECT last_price, batch FROM market_data FINAL ORDER BY batch, last_price"
+    found = run(store.query(sql))
+    assert found == {"last_price": [3.0, 4.0, 0.0, 0.0], "batch": [0, 0, 5, 6]}
+
+
+def test_a_tick_batch_that_is_delivered_again_leaves_the_table_as_it_was(
+    migrated: ClickHouseStore,
+) -> None:
+    connection = Connection("test", DAY, 1_767_584_700_000, 2)
+    columns = TickColumns(
+        instrument_token=np.array([257, 257, 513, 257], np.uint32),
+        exchange_timestamp=np.array([1_767_584_700_000] * 4),
+        last_price=np.array([1.0, 2.0, 3.0, 4.0]),
+    )
+    rows = MarketDataRows()
+    for _ in range(2):
+        for batch in connection.cut(columns, 1_767_584_700_000):
+            for _ in range(2):
+                rows.add(batch)
+                run(migrated.insert("market_data", rows.take()))
+    sql = "SELECT last_price FROM market_data FINAL ORDER BY batch, last_price"
+    assert run(migrated.query(sql))["last_price"] == [1.0, 2.0, 3.0, 4.0] * 2

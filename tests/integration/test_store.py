@@ -17,11 +17,12 @@ from uuid import UUID, uuid4
 import numpy as np
 import pytest
 
+from libs.market.words import Words
 from libs.servers.clickhouse import server as local_server
 from libs.servers.clickhouse.server import LocalServer
 from libs.servers.folder import FolderLock
 from libs.servers.ports import free_ports
-from libs.store.clickhouse import ClickHouseStore, create_database
+from libs.store.clickhouse import LARGE_ROWS, ClickHouseStore, create_database
 from libs.store.errors import (
     ColumnsRejected,
     ServerFailed,
@@ -275,6 +276,36 @@ def test_a_million_rows_go_in_as_arrays(store: ClickHouseStore) -> None:
     }
     found = run(store.query_numpy("SELECT a, p, at, s FROM t ORDER BY a"))
     np.testing.assert_array_equal(found["p"], number * 0.05)
+
+
+@pytest.mark.parametrize("kind", ["LowCardinality(String)", "String", "Nullable(String)"])
+def test_texts_by_their_codes_come_back_exactly(store: ClickHouseStore, kind: str) -> None:
+    make(store, f"v {kind}")
+    texts = ["₹", "", "b", "₹", "a"]
+    assert run(store.insert("t", {"v": Words.of(texts)})) == 5
+    assert run(store.query("SELECT v FROM t")) == {"v": texts}
+
+
+def test_texts_by_their_codes_are_refused_where_numbers_are_expected(
+    store: ClickHouseStore,
+) -> None:
+    make(store, "v Int64, w LowCardinality(Nullable(String))")
+    with pytest.raises(ColumnsRejected, match=r"t\.v"):
+        run(store.insert("t", {"v": Words.of(["1"])}))
+    assert run(store.insert("t", {"w": Words.of(["1"])})) == 1
+
+
+def test_a_large_insert_goes_in_whole_and_fails_as_a_whole(store: ClickHouseStore) -> None:
+    make(store, "n UInt32, name LowCardinality(String)")
+    numbers = np.arange(LARGE_ROWS + 1)
+    names = Words(numbers % 3, ["a", "b", "c"])
+    assert run(store.insert("t", {"n": numbers, "name": names})) == LARGE_ROWS + 1
+    sql = "SELECT uniqExact(n) AS rows, countIf(name = char(97 + n % 3)) AS named FROM t"
+    assert run(store.query(sql)) == {"rows": [LARGE_ROWS + 1], "named": [LARGE_ROWS + 1]}
+    numbers[-1] = -1
+    with pytest.raises(ColumnsRejected, match=r"t\.n"):
+        run(store.insert("t", {"n": numbers}))
+    assert run(store.insert("t", {"n": numbers[:10]})) == 10
 
 
 def test_statements_of_many_tasks_do_not_mix(store: ClickHouseStore) -> None:

@@ -92,5 +92,6 @@ class Connection:
             clock_ms=self._clock_ms,
             received_ms=received_ms,
             offset_ms=offset_ms,
+            started_ms=self.started_ms,
             columns=columns,
         )

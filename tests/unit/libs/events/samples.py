@@ -54,6 +54,7 @@ def tick_batch(**changes: Any) -> TickBatch:
         "partition": 5,
         "clock_ms": OPEN_MS + 2_750,
         "received_ms": OPEN_MS + 2_812,
+        "started_ms": OPEN_MS - 5,
         "columns": tick_columns(),
     }
     return TickBatch(**fields | changes)

@@ -60,7 +60,7 @@ def test_frames_of_any_size_survive_whichever_columns_they_carry(
 
 
 def test_the_columns_are_the_end_of_the_schema_in_the_order_of_the_table() -> None:
-    schema = json.loads((SCHEMAS / "TickBatch.3.avsc").read_text())
+    schema = json.loads((SCHEMAS / "TickBatch.4.avsc").read_text())
     names = [field["name"] for field in schema["fields"]]
     assert names[-len(COLUMN_TYPES) :] == list(COLUMN_TYPES)
 

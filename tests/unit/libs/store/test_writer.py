@@ -1,8 +1,10 @@
 """What the writer buffers, inserts and keeps."""
 
 import asyncio
-from collections.abc import Mapping
+from asyncio import run
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import date
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -64,6 +66,8 @@ async def emit(_: Event) -> None:
 
 
 class Harness:
+    """A writer in one loop: the insert of a full buffer goes on beside what follows."""
+
     def __init__(self, refusals: int = 0, max_rows: int = 100) -> None:
         self.store = NotingStore(refusals)
         self.told: list[tuple[str, int]] = []
@@ -73,113 +77,173 @@ class Harness:
         assert seconds >= 0
         self.told.append((table, count))
 
-    def handle(self, *events: Event) -> None:
-        async def all_of_them() -> None:
-            for event in events:
-                await self.writer.handle(event, emit)
+    async def handle(self, *events: Event) -> None:
+        for event in events:
+            await self.writer.handle(event, emit)
 
-        asyncio.run(all_of_them())
-
-    def flush(self) -> None:
-        asyncio.run(self.writer.flush())
+    async def flush(self) -> None:
+        await self.writer.flush()
 
     @property
     def numbers(self) -> list[list[int]]:
         return [insert["number"] for insert in self.store.inserts]
 
 
+async def turns() -> None:
+    """Let a task that was begun do its work."""
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+
 def test_nothing_is_inserted_before_the_flush_and_everything_at_once_then() -> None:
-    harness = Harness()
-    harness.handle(numbered(0, 2), numbered(2), numbered(3, 3))
-    assert harness.store.inserts == []
-    harness.flush()
-    assert harness.numbers == [[0, 1, 2, 3, 4, 5]]
-    assert harness.store.inserts[0]["name"] == [f"row {number}" for number in range(6)]
-    assert harness.store.tables == ["orders"]
-    assert harness.told == [("orders", 6)]
+    async def day() -> None:
+        harness = Harness()
+        await harness.handle(numbered(0, 2), numbered(2), numbered(3, 3))
+        await turns()
+        assert harness.store.inserts == []
+        await harness.flush()
+        assert harness.numbers == [[0, 1, 2, 3, 4, 5]]
+        assert harness.store.inserts[0]["name"] == [f"row {number}" for number in range(6)]
+        assert harness.store.tables == ["orders"]
+        assert harness.told == [("orders", 6)]
+
+    run(day())
 
 
 def test_arrays_are_joined_as_arrays_and_lists_as_lists() -> None:
-    harness = Harness()
-    harness.handle(numbered(0, 2), numbered(2))
-    harness.flush()
-    assert harness.store.types == [{"name": list, "number": np.ndarray}]
+    async def day() -> None:
+        harness = Harness()
+        await harness.handle(numbered(0, 2), numbered(2))
+        await harness.flush()
+        assert harness.store.types == [{"name": list, "number": np.ndarray}]
+
+    run(day())
 
 
 def test_an_event_without_rows_is_passed_over() -> None:
-    harness = Harness()
-    harness.handle(numbered(-1), numbered(0, 0))
-    harness.flush()
-    assert harness.store.inserts == []
-    harness.handle(numbered(-1), numbered(7), numbered(0, 0))
-    harness.flush()
-    assert harness.numbers == [[7]]
+    async def day() -> None:
+        harness = Harness()
+        await harness.handle(numbered(-1), numbered(0, 0))
+        await harness.flush()
+        assert harness.store.inserts == []
+        await harness.handle(numbered(-1), numbered(7), numbered(0, 0))
+        await harness.flush()
+        assert harness.numbers == [[7]]
+
+    run(day())
 
 
 def test_a_second_flush_inserts_nothing_again() -> None:
-    harness = Harness()
-    harness.handle(numbered(0))
-    harness.flush()
-    harness.flush()
-    assert harness.numbers == [[0]]
+    async def day() -> None:
+        harness = Harness()
+        await harness.handle(numbered(0))
+        await harness.flush()
+        await harness.flush()
+        assert harness.numbers == [[0]]
+
+    run(day())
 
 
 def test_what_could_not_be_inserted_is_kept_and_inserted_once_afterwards() -> None:
-    harness = Harness(refusals=2)
-    harness.handle(numbered(0, 2))
-    for _ in range(2):
-        with pytest.raises(StoreUnavailable):
-            harness.flush()
-    harness.handle(numbered(2))
-    harness.flush()
-    harness.flush()
-    assert harness.numbers == [[0, 1, 2]]
-    assert harness.told == [("orders", 3)]
+    async def day() -> None:
+        harness = Harness(refusals=2)
+        await harness.handle(numbered(0, 2))
+        for _ in range(2):
+            with pytest.raises(StoreUnavailable):
+                await harness.flush()
+        await harness.handle(numbered(2))
+        await harness.flush()
+        await harness.flush()
+        assert harness.numbers == [[0, 1], [2]]
+        assert harness.told == [("orders", 2), ("orders", 1)]
+
+    run(day())
 
 
-def test_too_many_rows_are_inserted_before_the_checkpoint() -> None:
-    harness = Harness(max_rows=4)
-    harness.handle(numbered(0, 3), numbered(3, 1), numbered(4, 2))
-    assert harness.numbers == [[0, 1, 2, 3]]
-    harness.flush()
-    assert harness.numbers == [[0, 1, 2, 3], [4, 5]]
+def test_a_full_buffer_is_inserted_while_the_next_one_fills() -> None:
+    async def day() -> None:
+        harness = Harness(max_rows=4)
+        await harness.handle(numbered(0, 3), numbered(3, 1), numbered(4, 2))
+        await turns()
+        assert harness.numbers == [[0, 1, 2, 3]]
+        await harness.flush()
+        assert harness.numbers == [[0, 1, 2, 3], [4, 5]]
+
+    run(day())
 
 
-def test_an_event_that_is_handed_in_again_after_a_failed_insert_is_there_once() -> None:
-    harness = Harness(refusals=2, max_rows=2)
-    harness.handle(numbered(0, 2))
-    for _ in range(2):
-        with pytest.raises(StoreUnavailable):
-            harness.handle(numbered(2, 2))
-    harness.handle(numbered(2, 2))
-    harness.flush()
-    assert harness.numbers == [[0, 1], [2, 3]]
+def test_no_event_is_taken_while_two_buffers_wait_for_the_database() -> None:
+    async def day() -> None:
+        harness = Harness(refusals=3, max_rows=2)
+        await harness.handle(numbered(0, 2), numbered(2, 2))
+        for _ in range(3):
+            with pytest.raises(StoreUnavailable):
+                await harness.handle(numbered(4, 2))
+        await harness.handle(numbered(4, 2))
+        await harness.flush()
+        assert harness.numbers == [[0, 1], [2, 3], [4, 5]]
+
+    run(day())
+
+
+def test_a_flush_that_is_cancelled_leaves_the_rows_for_the_next_one() -> None:
+    class Slow(NotingStore):
+        async def insert(self, table: str, columns: Columns) -> int:
+            if not self.refusals:
+                self.refusals = -1
+                await asyncio.Event().wait()
+            self.refusals = 0
+            return await super().insert(table, columns)
+
+    async def day() -> None:
+        harness = Harness()
+        harness.store = Slow()
+        harness.writer = TableWriter(harness.store, "orders", rows, harness._on_insert)
+        await harness.handle(numbered(0, 2))
+        flushing = asyncio.create_task(harness.flush())
+        await turns()
+        flushing.cancel()
+        await asyncio.wait([flushing])
+        await harness.flush()
+        assert harness.numbers == [[0, 1]]
+
+    run(day())
 
 
 @given(st.lists(st.integers(0, 9), max_size=30), st.integers(1, 12), st.integers(0, 3))
 def test_every_row_is_inserted_once_and_in_order_whatever_the_sizes_and_failures(
     sizes: list[int], max_rows: int, refusals: int
 ) -> None:
-    harness, first = Harness(refusals, max_rows), 0
-    for size in sizes:
-        event = numbered(first, size)
+    harness = Harness(refusals, max_rows)
+
+    async def until_taken(work: Callable[[], Awaitable[None]]) -> None:
         while True:
             try:
-                harness.handle(event)
+                return await work()
             except StoreUnavailable:
                 continue
-            break
-        first += size
-    harness.store.refusals = 0
-    harness.flush()
-    inserted = [number for numbers in harness.numbers for number in numbers]
-    assert inserted == list(range(first))
-    assert all(len(numbers) <= max(max_rows, *sizes, 0) for numbers in harness.numbers)
+
+    async def day() -> None:
+        first = 0
+        for size in sizes:
+            event = numbered(first, size)
+            await until_taken(partial(harness.handle, event))
+            first += size
+        await until_taken(harness.flush)
+        inserted = [number for numbers in harness.numbers for number in numbers]
+        assert inserted == list(range(first))
+
+    run(day())
+    assert all(len(numbers) < max_rows + max(sizes) for numbers in harness.numbers)
 
 
 def test_a_writer_restores_and_begins_nothing() -> None:
-    harness = Harness()
-    harness.writer.restore(numbered(0))
-    asyncio.run(harness.writer.begin(emit))
-    harness.flush()
-    assert harness.store.inserts == []
+    async def day() -> None:
+        harness = Harness()
+        harness.writer.restore(numbered(0))
+        await harness.handle(numbered(0))
+        await harness.writer.begin(emit)
+        await harness.flush()
+        assert harness.store.inserts == []
+
+    run(day())
