@@ -146,6 +146,7 @@ class CandleColumns(BaseModel):
 class CandleBatch(Event):
     """The candles of one partition and interval that closed together (or were revised together).
 
+    `is_partial`: the feed was not there all the time, so ticks are missing from them.
     On `historical_candles` a batch holds candles of a day instead, as a broker gave them.
     """
 
@@ -153,6 +154,7 @@ class CandleBatch(Event):
     partition: int
     interval: Interval
     source: Source
+    is_partial: bool = False
     columns: CandleColumns
 
     @classmethod
@@ -163,6 +165,8 @@ class CandleBatch(Event):
         at_ms: int,
         trading_day: date,
         columns: CandleColumns,
+        *,
+        is_partial: bool = False,
     ) -> Self:
         """Return candles that opened together and closed, or were revised, at a time (epoch ms).
 
@@ -180,7 +184,12 @@ class CandleBatch(Event):
             trading_day=trading_day,
         )
         return cls(
-            **envelope, partition=partition, interval=interval, source="live", columns=columns
+            **envelope,
+            partition=partition,
+            interval=interval,
+            source="live",
+            is_partial=is_partial,
+            columns=columns,
         )
 
     @classmethod
@@ -198,6 +207,7 @@ class CandleBatch(Event):
             partition,
             interval,
             *names,
+            *(min(columns.opened_ms), max(columns.closes_ms), len(columns)),
             occurred_at=utc_from_ms(max(columns.closes_ms)),
             trading_day=trading_day,
         )

@@ -3,6 +3,7 @@
 from datetime import date
 from typing import Literal
 
+from libs.events.candles import Interval
 from libs.events.event import Event, Told
 from libs.events.orders import Mode
 
@@ -64,12 +65,16 @@ class RiskLimitReached(ControlEvent):
 
 
 class HistoryLoaded(ControlEvent):
-    """The backfill of `days` is on `historical_candles`; gaps are listed."""
+    """The backfill of `days` is on `historical_candles`; gaps are listed.
+
+    What the feed misses in the day is asked for too, in the intervals of `patched`: HistoryFetched.
+    """
 
     type: Literal["HistoryLoaded"] = "HistoryLoaded"
     days: tuple[date, ...]
     candles: int
     gaps: tuple[str, ...] = ()
+    patched: tuple[Interval, ...] = ()
 
     def told(self) -> Told:
         """Return how many days, candles and gaps."""

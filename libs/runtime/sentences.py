@@ -46,7 +46,6 @@ SENTENCES: Mapping[str, str] = {
     "ModeChanged": "the mode is now {mode}{reason:because}",
     "RiskLimitReached": "a limit is reached: {limit:words} ({value:number} of {maximum:number})",
     "HistoryLoaded": "history is loaded: {days} days, {candles:number} candles, {gaps} gaps",
-    "HistoryFetched": "{candles:number} candles of {interval} of {instrument} are fetched",
     "StrategyStarted": "{strategy} has its history on {instruments} instruments, not on {cold}",
     "StrategyStopped": "an error has stopped the strategy {strategy}{reason:because}",
     "ControlUsed": "{by} asked for {action}: {outcome}{reason:because}",

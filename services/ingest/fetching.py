@@ -1,7 +1,7 @@
 """Fetches from a broker the history that is not stored yet, with progress, and announces it."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 
 from libs.broker.errors import RequestRefused
@@ -17,6 +17,7 @@ from libs.runtime.retry import retrying
 from libs.runtime.service import Parts
 from libs.runtime.subscription import Emit
 from services.ingest.domain.history import FetchedCandles, batches_of
+from services.ingest.domain.missed_candles import MissedCandles
 from services.ingest.domain.missing_history import Ask, Tally, Window
 from services.ingest.feed import BrokerHistory
 from services.ingest.stored_history import kept_history
@@ -43,21 +44,29 @@ class HistoryFetcher:
         self._calendar = calendar
         self._partitions = partitions
         self._log = logger_of("ingest")
+        self._window = self._window_at(broker.now_ms() - SETTLED_MS)
+
+    def missed(self) -> MissedCandles:
+        """Return what notes which candles of today the feed misses, beside those of `load`."""
+        broker = self.broker
+        of = (self.day, broker.instruments, broker.rules.intervals, self._calendar)
+        return MissedCandles(*of, self._partitions, self._window.now_ms, SETTLED_MS)
 
     async def load(self, emit: Emit) -> None:
         """Fetch what strategies need before the day, or at this time of it; then HistoryLoaded."""
-        broker = self.broker
-        window = Window(broker.rules, self.day, broker.now_ms() - SETTLED_MS, self._calendar)
+        broker, window = self.broker, self._window
         kept = await kept_history(self._parts.store, broker.origin, window.since, self.day)
         tally = Tally(window, broker.instruments, kept)
         await self._fetch_all(window.asks(broker.instruments, kept), tally, emit)
         found = (tally.days, tally.candles, tally.gaps())
-        await emit(announcement(broker.origin, self.day, self._opens_ms, *found))
+        loaded = announcement(broker.origin, self.day, self._opens_ms, *found)
+        await emit(loaded.model_copy(update={"patched": broker.rules.intervals}))
 
-    async def fetch(self, ask: Ask, emit: Emit) -> dict[date, int]:
+    async def fetch(self, ask: Ask, emit: Emit, *, is_last: bool = True) -> dict[date, int] | None:
         """Fetch and publish candles; return how many the broker has of each day.
 
-        What it refuses is logged, and is not remembered as asked for.
+        None, and nothing is published, if there are fewer than the calendar has, and it is to be
+        asked again. What it refuses is logged, and is not remembered as asked for.
         """
         try:
             candles = await self._asked(ask)
@@ -68,7 +77,10 @@ class HistoryFetcher:
         batches = batches_of(fetched, ask.until_ms, self._calendar, self._partitions)
         wanted = [batch for batch in batches if batch.trading_day in ask.days]
         counts = Counter({batch.trading_day: len(batch.columns) for batch in wanted})
-        await emit(*wanted, self._fetched(ask, counts))
+        expected = self._expected(ask)
+        if not is_last and any(counts[day] < of for day, of in expected.items()):
+            return None
+        await emit(*wanted, self._fetched(ask, counts, expected))
         return dict(counts)
 
     @property
@@ -79,7 +91,7 @@ class HistoryFetcher:
         progress = _Progress(len(asks), self._parts)
         for number, ask in enumerate(asks):
             progress.tell(number)
-            tally.note(ask, await self.fetch(ask, emit))
+            tally.note(ask, await self.fetch(ask, emit) or {})
         progress.end()
 
     async def _asked(self, ask: Ask) -> Sequence[HistoricalCandle]:
@@ -100,12 +112,25 @@ class HistoryFetcher:
             lambda: tried >= ATTEMPTS,
         )
 
-    def _fetched(self, ask: Ask, counts: Counter[date]) -> HistoryFetched:
-        one, rules = ask.instrument, self.broker.rules
-        window = Window(rules, self.day, ask.until_ms, self._calendar)
+    def _window_at(self, now_ms: int) -> Window:
+        return Window(self.broker.rules, self.day, now_ms, self._calendar)
+
+    def _expected(self, ask: Ask) -> dict[date, int]:
+        """Return how many candles of each day the calendar has in the time that is asked for."""
+        before, by_then = self._window_at(ask.since_ms), self._window_at(ask.until_ms)
+        return {
+            day: by_then.expected(ask.instrument, ask.interval, day)
+            - (before.expected(ask.instrument, ask.interval, day) if day == self.day else 0)
+            for day in ask.days
+        }
+
+    def _fetched(
+        self, ask: Ask, counts: Counter[date], expected: Mapping[date, int]
+    ) -> HistoryFetched:
+        one = ask.instrument
         envelope = HistoryFetched.without_cause(
             *(self.broker.origin, one.key, one.expiry, ask.interval, self.day),
-            *(ask.days, ask.until_ms),
+            *(ask.days, ask.since_ms, ask.until_ms),
             occurred_at=utc_from_ms(self._opens_ms),
             trading_day=self.day,
         )
@@ -121,7 +146,7 @@ class HistoryFetcher:
             until_ms=ask.until_ms,
             days=ask.days,
             candles=tuple(counts[day] for day in ask.days),
-            expected=tuple(window.expected(one, ask.interval, day) for day in ask.days),
+            expected=tuple(expected.values()),
         )
 
 

@@ -5,7 +5,10 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 
 from libs.broker.errors import BrokerError
+from libs.events.ticks import TickBatch
 from libs.runtime.logs import logger_of
+from libs.runtime.subscription import Emit
+from services.ingest.catching_up import CatchUp
 from services.ingest.days import Sleep, awaited
 
 FEED_WAITS_SECONDS = 30.0
@@ -19,6 +22,7 @@ class Loading:
     """Loads a day's history. Errors of the broker are raised as long as the feed waits for it."""
 
     sleep: Sleep = asyncio.sleep
+    catch_up: CatchUp | None = None
     _rest: asyncio.Task[None] | None = None
     _load: Load | None = None
 
@@ -36,6 +40,16 @@ class Loading:
             return task.result()
         self._rest = task
         logger_of("ingest").warning("the feed begins before the history is fetched")
+
+    def on_batch(self, batch: TickBatch) -> None:
+        """Note a batch of the feed, for what was missed before it."""
+        if self.catch_up is not None:
+            self.catch_up.on_batch(batch)
+
+    async def beside(self, emit: Emit) -> None:
+        """Do what goes on beside the feed: the rest of the history, and what the feed misses."""
+        catching_up = [] if self.catch_up is None else [self.catch_up.run(emit)]
+        await asyncio.gather(self.rest(), *catching_up)
 
     async def rest(self) -> None:
         """Load what is left; where the broker gives nothing for a time, try again and again."""

@@ -9,6 +9,7 @@ from functools import partial
 from libs.events.event import Event
 from libs.events.instruments import Contract, InstrumentListed
 from libs.events.positions import PositionClosed, PositionEvent
+from libs.events.ticks import TickBatch
 from libs.market.calendar import load_calendar
 from libs.market.instruments import Instrument
 from libs.market.market_hours import MarketHours, exchanges_of
@@ -17,6 +18,7 @@ from libs.runtime.logs import logger_of
 from libs.runtime.past import past_events
 from libs.runtime.service import Parts, Service
 from libs.runtime.subscription import Emit, Reaction, Subscription
+from services.ingest.catching_up import CatchUp
 from services.ingest.days import NextDay, retry_until_open
 from services.ingest.domain.connection import Connection
 from services.ingest.domain.exchange_clock import TOLD_MS
@@ -44,7 +46,8 @@ def make_service(feed: Feed, parts: Parts, pace: Pace, next_day: NextDay | None 
 
     async def play(emit: Emit) -> None:
         try:
-            await with_companion(_play(feed, parts, emit, pace, played), loading.rest())
+            playing = _play(feed, parts, emit, pace, played, loading.on_batch)
+            await with_companion(playing, loading.beside(emit))
         finally:
             loading.cancel()
 
@@ -173,6 +176,7 @@ async def _announce(
     if backfill.broker is not None:
         broker, day = backfill.broker, feed.trading_day
         fetcher = HistoryFetcher(broker, day, parts, calendar, partitions)
+        loading.catch_up = CatchUp(fetcher, fetcher.missed())
         await loading.begin(lambda: fetcher.load(emit), _patience(broker, opens_ms))
         return
     await emit(*backfill.batches)
@@ -219,7 +223,14 @@ async def _tell_changes(parts: Parts, listing: Sequence[Instrument], day: date) 
         log.warning("listed otherwise than the day before", change=change)
 
 
-async def _play(feed: Feed, parts: Parts, emit: Emit, pace: Pace, played: _Played) -> None:
+async def _play(
+    feed: Feed,
+    parts: Parts,
+    emit: Emit,
+    pace: Pace,
+    played: _Played,
+    on_batch: Callable[[TickBatch], None],
+) -> None:
     partitions = await parts.bus.partitions("ticks")
     connection: Connection | None = None
     told = _OffsetTold()
@@ -229,6 +240,7 @@ async def _play(feed: Feed, parts: Parts, emit: Emit, pace: Pace, played: _Playe
             connection = Connection(feed.source, feed.trading_day, started_ms, partitions)
         for batch in connection.cut(frame.columns, frame.received_ms, frame.offset_ms):
             await emit(batch)
+            on_batch(batch)
         played.note(len(frame.columns), is_news=frame.is_news)
         told.hear(frame.offset_ms)
         parts.metrics.feed.clock_offset.set(frame.offset_ms / 1000)

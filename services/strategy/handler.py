@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeAlias
@@ -45,6 +45,7 @@ class StrategyHandler:
     limit_seconds: float = 2.0
     is_replay: bool = False
     _replayed: deque[CandleBatch] = field(default_factory=deque)
+    _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
     _threads: OffLoop = field(default_factory=lambda: OffLoop("strategy"))
 
     async def handle(self, event: Event, emit: Emit) -> None:
@@ -52,7 +53,9 @@ class StrategyHandler:
 
         Called again after a failure it publishes the same, which the host has remembered.
         """
-        await emit(*await self._react(event))
+        async with self._turn:
+            made = await self._react(event)
+        await emit(*made)
 
     async def flush(self) -> None:
         """Do nothing: nothing is buffered."""
@@ -62,7 +65,17 @@ class StrategyHandler:
 
     async def begin(self, emit: Emit) -> None:
         """Feed what was handled before a restart."""
-        await self._feed_replayed()
+        async with self._turn:
+            await self._feed_replayed()
+
+    async def patch(self, event: Event) -> tuple[Event, ...]:
+        """Note the broker's candles of today; return signals on candles that waited for them."""
+        async with self._turn:
+            keys, made = self.host.patched(event), list[Event]()
+            for run in self.host.runs if keys else ():
+                if run.stopped is None and run.current is not None:
+                    made += await self._within_limit(run, partial(_patched, run, keys), ())
+            return tuple(made)
 
     async def warm(self, candles: Sequence[Candle]) -> None:
         """Feed history, oldest first; its signals are dropped."""
@@ -105,7 +118,8 @@ class StrategyHandler:
             return ()
         refused = run.refused
         with self.metrics.seconds.labels(run.name).time():
-            made = await self._within_limit(run, run.feed, pending.candles)
+            feed = partial(run.feed, is_partial=pending.batch.is_partial)
+            made = await self._within_limit(run, feed, pending.candles)
         if run.refused > refused:
             self.metrics.refused.labels(run.name).inc(run.refused - refused)
             self.log.warning("signal refused", strategy=run.name, reason=run.last_refusal)
@@ -134,6 +148,31 @@ class StrategyHandler:
         if self.is_replay:
             raise StrategyTooSlow(f"strategy {run.name}: on {candle.key}: {reason}")
         return run.stop(candle, reason)
+
+
+class PatchHandler:
+    """The handler of the broker's candles of today, which take the place of missing ones."""
+
+    def __init__(self, strategies: StrategyHandler) -> None:
+        self._strategies = strategies
+
+    async def handle(self, event: Event, emit: Emit) -> None:
+        """Publish the signals on live candles that waited for the broker's."""
+        await emit(*await self._strategies.patch(event))
+
+    async def flush(self) -> None:
+        """Do nothing: nothing is buffered."""
+
+    def restore(self, event: Event) -> None:
+        """Note candles that were published before; live ones are fed later."""
+        self._strategies.host.patched(event)
+
+    async def begin(self, emit: Emit) -> None:
+        """Do nothing: the live candles are fed when their own group begins."""
+
+
+def _patched(run: StrategyRun, keys: Collection[str], _: Sequence[Candle]) -> tuple[Event, ...]:
+    return run.patch(keys)
 
 
 def _warmed(run: StrategyRun, candles: Sequence[Candle]) -> tuple[Event, ...]:

@@ -1,8 +1,9 @@
 """Stored candles for the warm-up: StrategyDataManager's read side."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
+from typing import Any
 
 import structlog
 
@@ -17,14 +18,18 @@ _COUNT = """
 SELECT count() AS stored FROM historical_data FINAL
 WHERE source = 'backfill' AND trading_day IN %(days)s
 """
-_CANDLES = """
-SELECT exchange, tradingsymbol, expiry, interval, opened_at, closes_at, trading_day,
-       open, high, low, close, volume, vwap, ticks, oi, cumulative_volume, revision, source
+CANDLE_COLUMNS = (
+    "exchange, tradingsymbol, expiry, interval, opened_at, closes_at, trading_day, open, high, "
+    "low, close, volume, vwap, ticks, oi, cumulative_volume, revision, source"
+)
+"""What `candles_of` needs of `historical_data`."""
+_CANDLES = f"""
+SELECT {CANDLE_COLUMNS}
 FROM historical_data FINAL
 WHERE source = 'backfill' AND trading_day IN %(days)s AND interval = %(interval)s
 ORDER BY exchange, tradingsymbol, expiry, opened_at DESC
 LIMIT %(periods)s BY exchange, tradingsymbol, expiry
-"""
+"""  # noqa: S608  a constant
 _NO_EXPIRY = date(1970, 1, 1)
 _POLL_SECONDS = 0.05
 
@@ -53,9 +58,8 @@ class CandleHistory:
         if not days:
             return []
         parameters = {"days": tuple(days), "interval": interval, "periods": self._periods}
-        columns = await self._store.query(_CANDLES, parameters)
-        rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
-        return sorted((_candle(row) for row in rows), key=lambda one: (one.opened_ms, one.key))
+        found = candles_of(await self._store.query(_CANDLES, parameters))
+        return sorted(found, key=lambda one: (one.opened_ms, one.key))
 
     async def _stored(self, days: Sequence[date]) -> int:
         if not days:
@@ -72,6 +76,12 @@ async def last_history_loaded(
     async for event in past_events(bus, ["control"], log):
         last = event if isinstance(event, HistoryLoaded) else last
     return last
+
+
+def candles_of(columns: Mapping[str, Sequence[Any]]) -> list[Candle]:
+    """Return the rows of `historical_data` as candles."""
+    rows = zip(*columns.values(), strict=True)
+    return [_candle(dict(zip(columns, row, strict=True))) for row in rows]
 
 
 def _candle(row: dict[str, object]) -> Candle:

@@ -22,7 +22,7 @@ from services.strategy.domain.registry import KnownStrategies, make_strategy
 from services.strategy.domain.rows import strategy_signals
 from services.strategy.domain.strategy_run import StrategyRun
 from services.strategy.finding import known_strategies
-from services.strategy.handler import StrategyHandler
+from services.strategy.handler import PatchHandler, StrategyHandler
 from services.strategy.history import CandleHistory, last_history_loaded
 from services.strategy.settings import StrategyChoice, StrategySettings
 
@@ -57,10 +57,16 @@ def make_service(
         handler=handler,
         state=handler,
     )
+    patches = Subscription(
+        group="strategy.patches",
+        topics=("historical_candles",),
+        handler=PatchHandler(handler),
+        restore_topics=("historical_candles",),
+    )
     tables = {"strategy_signals": (("strategy_signals",), strategy_signals)}
     return Service(
         name="strategy",
-        subscriptions=(candles, *parts.writers("strategy", tables)),
+        subscriptions=(patches, candles, *parts.writers("strategy", tables)),
         prepare=prepare,
         looks_up=("control",),
         measure=lambda: _measure(host, parts.metrics.strategy),
@@ -112,16 +118,19 @@ async def _warm_up(
     if loaded is not None and parts.store is not None:
         history = CandleHistory(parts.store, settings.periods, settings.history_wait_seconds)
         await history.wait_until_stored(loaded, log)
+        earlier = [day for day in loaded.days if day < loaded.trading_day]
         candles = [
             candle
             for interval in host.intervals
-            for candle in await history.candles(loaded.days, interval)
+            for candle in await history.candles(earlier, interval)
         ]
         await handler.warm(sorted(candles, key=_at_close))
     else:
         log.warning("strategies start cold: no history is loaded")
     if loaded is not None:
         parts.clock.remember(loaded.occurred_ms)
+        host.patches.begin(loaded.trading_day)
+        host.patches.intervals = frozenset(loaded.patched)
     now_ms = parts.clock.now_ms()
     day = loaded.trading_day if loaded else utc_from_ms(now_ms).astimezone(IST).date()
     for event in host.started(day, now_ms):

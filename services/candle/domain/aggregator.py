@@ -8,6 +8,7 @@ import numpy as np
 from libs.events.candles import Candle, CandleBatch, Interval
 from libs.events.event import Event
 from libs.events.instruments import InstrumentListed
+from libs.events.outages import Outages
 from libs.events.ticks import TickBatch
 from libs.market.calendar import Calendar, Session
 from libs.market.instruments import Instrument
@@ -107,6 +108,7 @@ class CandleAggregator:
         settled_ms = last.clock_ms - rules.grace_ms - rules.revision_ms
         from_ms = (settled_ms // MINUTE_MS - 1) * MINUTE_MS
         index = TokenIndex(last.trading_day, from_ms)
+        index.outages.was_there(from_ms)
         self._indexes[last.partition] = index
         return min([from_ms - rules.grace_ms, *self._auctions_after(last, from_ms)])
 
@@ -123,6 +125,8 @@ class CandleAggregator:
         index = self._index_of(batch.partition, batch.trading_day)
         if batch.trading_day != index.day:
             return
+        if batch.interval == "1m":
+            _restore_outages(index.outages, batch)
         tokens = np.array(batch.columns.instrument_token, np.int64)
         found = self._found(index, batch.partition, tokens)
         for at, candle in zip(found.tolist(), batch.candles(), strict=True):
@@ -134,6 +138,7 @@ class CandleAggregator:
         index = self._index_of(batch.partition, batch.trading_day)
         if len(batch.columns):
             self._fold(index, batch.partition, joined([batch]), is_replay=True)
+        index.outages.on_batch(batch)
         self._on_clock(index, batch.clock_ms)
 
     def unpublished(self) -> list[Event]:
@@ -155,6 +160,8 @@ class CandleAggregator:
         index = self._index_of(partition, batches[0].trading_day)
         run = joined(batches)
         revised = self._fold(index, partition, run) if len(run) else []
+        for batch in batches:
+            index.outages.on_batch(batch)
         return revised + self._on_clock(index, max(batch.clock_ms for batch in batches))
 
     def _on_clock(self, index: TokenIndex, clock_ms: int) -> list[CandleBatch]:
@@ -216,7 +223,8 @@ class CandleAggregator:
                 return number
         if not sessions:
             return NO_SESSION
-        session = SessionCandles(partition, index.day, Schedule(sessions), self._rules, self.counts)
+        schedule, outages = Schedule(sessions), index.outages
+        session = SessionCandles(partition, index.day, schedule, self._rules, self.counts, outages)
         session.on_clock(index.clock_ms)  # without a tick there is no candle to be closed
         index.sessions.append(session)
         return len(index.sessions) - 1
@@ -227,6 +235,14 @@ class CandleAggregator:
             return ()
         known = exchange if self._calendar.knows(exchange) else segment
         return self._calendar.sessions(known, day)
+
+
+def _restore_outages(outages: Outages, batch: CandleBatch) -> None:
+    """Note that the feed was there until the minute closed, and whether all the time."""
+    since_ms, until_ms = min(batch.columns.opened_ms), max(batch.columns.closes_ms)
+    outages.was_there(until_ms)
+    if batch.is_partial:
+        outages.note(since_ms, until_ms)
 
 
 def _restore(index: TokenIndex, at: int, candle: Candle) -> None:

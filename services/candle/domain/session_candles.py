@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from pydantic.dataclasses import dataclass
 
 from libs.events.candles import CandleBatch
+from libs.events.outages import Outages
 from libs.market.bounds import STRICT, refuse
 from libs.market.instruments import Instrument
 from libs.market.units import Milliseconds
@@ -52,12 +53,14 @@ class SessionCandles:
         schedule: Schedule,
         rules: CandleRules,
         counts: TickCounts,
+        outages: Outages | None = None,
     ) -> None:
         self.partition = partition
         self.trading_day = trading_day
         self.schedule = schedule
         self.rules = rules
         self.counts = counts
+        self.outages = outages or Outages()
         self._instruments: list[Instrument] = []
         self._names = Names()
         self._tokens: NDArray[np.int64] = np.empty(0, np.int64)
@@ -227,7 +230,10 @@ class SessionCandles:
         values = values.take(np.argsort(self._tokens[values.row]))
         revisions = self._next_revisions(values.row, span) if is_revision else (0,) * len(values)
         columns = candle_columns(self.schedule, self._names, span, values, revisions)
-        return CandleBatch.live(self.partition, span.interval, at_ms, self.trading_day, columns)
+        opened_ms, closes_ms = self.schedule.start_ms(span.start), self.schedule.start_ms(span.stop)
+        is_partial = self.outages.touch(opened_ms, closes_ms)
+        given = (self.partition, span.interval, at_ms, self.trading_day, columns)
+        return CandleBatch.live(*given, is_partial=is_partial)
 
     def _next_revisions(self, rows: NDArray[np.int64], span: Span) -> tuple[int, ...]:
         for row in rows.tolist():

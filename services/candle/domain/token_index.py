@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from libs.events.outages import Outages
 from libs.events.ticks import TickBatch
 from services.candle.domain.session_candles import SessionCandles
 
@@ -23,6 +24,7 @@ class TokenIndex:
     """The sessions of a partition on one trading day, and each token's session and row.
 
     `clock_ms` is the partition's clock, with which a session that is added later begins.
+    `outages` are the times at which its ticks are missing.
     After a restart, minutes from `replayed_from_ms` on are rebuilt from ticks.
     """
 
@@ -31,6 +33,7 @@ class TokenIndex:
         self.replayed_from_ms = replayed_from_ms
         self.sessions: list[SessionCandles] = []
         self.clock_ms = 0
+        self.outages = Outages()
         self.session: Array = np.empty(0, np.int64)
         self.row: Array = np.empty(0, np.int64)
         self._tokens: Array = np.empty(0, np.int64)

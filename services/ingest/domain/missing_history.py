@@ -39,17 +39,16 @@ _NOTHING = KeptDay()
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """Days of an instrument and interval to be asked for, oldest first, up to a time (epoch ms)."""
+    """Days of an instrument and interval to be asked for, oldest first.
+
+    Of these the candles that open from a time and close by another (epoch ms).
+    """
 
     instrument: Instrument
     interval: Interval
     days: tuple[date, ...]
+    since_ms: int
     until_ms: int
-
-    @property
-    def since_ms(self) -> int:
-        """When the first day begins in India (epoch ms)."""
-        return day_span_ms(self.days[0])[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +94,7 @@ class Window:
         Today is asked for as often as it is looked at.
         """
         return [
-            Ask(one, interval, tuple(run), self._until_ms(run[-1]))
+            Ask(one, interval, tuple(run), day_span_ms(run[0])[0], self._until_ms(run[-1]))
             for one in instruments
             for interval in self.rules.intervals
             for run in _runs(self._missing(one, interval, kept.get(series_of(one, interval), {})))

@@ -5,11 +5,12 @@ from dataclasses import dataclass, field
 from datetime import date
 from uuid import UUID
 
-from libs.events.candles import Candle, CandleBatch, Interval
+from libs.events.candles import Candle, CandleBatch, HistoryFetched, Interval
 from libs.events.control import StrategyStarted, StrategyStopped
 from libs.events.event import Event
 from libs.market.calendar import load_calendar
 from services.strategy.domain.gaps import GapRule, gap_rule
+from services.strategy.domain.patches import Patches
 from services.strategy.domain.strategy_run import MakeStrategy, StrategyRun
 
 
@@ -37,6 +38,7 @@ class StrategyHost:
 
     makers: tuple[MakeStrategy, ...]
     gaps: GapRule = field(default_factory=lambda: gap_rule(load_calendar()))
+    patches: Patches = field(default_factory=Patches)
     runs: tuple[StrategyRun, ...] = ()
     _keys: dict[int, set[str]] = field(default_factory=dict)
     _names: dict[tuple[int, Interval], tuple[str, ...]] = field(default_factory=dict)
@@ -44,7 +46,8 @@ class StrategyHost:
 
     def __post_init__(self) -> None:
         self.runs = tuple(
-            StrategyRun(number, make, self.gaps) for number, make in enumerate(self.makers)
+            StrategyRun(number, make, self.gaps, self.patches)
+            for number, make in enumerate(self.makers)
         )
 
     @property
@@ -92,6 +95,7 @@ class StrategyHost:
         if any(batch.columns.revision):
             candles = tuple(candle for candle in candles if candle.revision == 0)
         self._note(batch)
+        self.patches.begin(batch.trading_day)
         return Pending(batch, candles, wanting if candles else [])
 
     def pending(self, event: Event) -> Pending | tuple[Event, ...]:
@@ -100,6 +104,15 @@ class StrategyHost:
             return ()
         last_id, made = self._last.get(event.partition, (None, ()))
         return made if event.event_id == last_id else self.to_feed(event)
+
+    def patched(self, event: Event) -> frozenset[str]:
+        """Note the broker's candles of today; return the instruments that may go on with them."""
+        if isinstance(event, CandleBatch):
+            self.patches.note(event)
+        if not isinstance(event, HistoryFetched):
+            return frozenset()
+        self.patches.note_asked(event)
+        return frozenset({event.key})
 
     def done(self, pending: Pending) -> tuple[Event, ...]:
         """Return the events of a batch that all strategies have taken, and remember them."""
@@ -126,4 +139,5 @@ class StrategyHost:
 
     def _feed(self, pending: Pending) -> None:
         for run in pending.waiting:
-            pending.made.extend(run.feed(pending.candles))
+            is_partial = pending.batch.is_partial
+            pending.made.extend(run.feed(pending.candles, is_partial=is_partial))

@@ -34,10 +34,11 @@ def test_a_live_batch_is_known_by_what_opened_together_and_its_revisions() -> No
     assert batch.columns == COLUMNS
 
 
-def test_a_backfill_is_known_by_its_day_and_its_instruments_in_order() -> None:
+def test_a_backfill_is_known_by_its_day_its_instruments_in_order_and_its_times() -> None:
     batch = CandleBatch.backfill(3, "5m", DAY, COLUMNS)
     names = sorted(set(COLUMNS.tradingsymbol))
-    assert batch.event_id == identity("CandleBatch", "backfill", DAY, 3, "5m", *names)
+    times = (min(COLUMNS.opened_ms), max(COLUMNS.closes_ms), len(COLUMNS))
+    assert batch.event_id == identity("CandleBatch", "backfill", DAY, 3, "5m", *names, *times)
     assert (batch.correlation_id, batch.causation_id) == (batch.event_id, None)
     assert (batch.partition, batch.interval, batch.source) == (3, "5m", "backfill")
     assert (batch.occurred_ms, batch.trading_day) == (max(COLUMNS.closes_ms), DAY)

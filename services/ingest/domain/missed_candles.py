@@ -1,0 +1,81 @@
+"""Candles of today that the feed missed, and when they can be asked for."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+
+from libs.events.candles import MINUTES, Interval
+from libs.events.outages import Outages
+from libs.market.calendar import Calendar, Session
+from libs.market.instruments import Instrument, partition_of
+from services.ingest.domain.history import MINUTE_MS
+from services.ingest.domain.missing_history import Ask
+
+
+@dataclass(slots=True)
+class MissedCandles:
+    """What the feed misses on a day, by partition: before its first tick, and in each outage.
+
+    The candles that had closed by `fetched_ms` (epoch ms) were asked for before. One is due
+    `settled_ms` after its close.
+    """
+
+    day: date
+    instruments: Sequence[Instrument]
+    intervals: Sequence[Interval]
+    calendar: Calendar
+    partitions: int
+    fetched_ms: int
+    settled_ms: int
+    _outages: dict[int, Outages] = field(default_factory=dict)
+    _waiting: list[Ask] = field(default_factory=list)
+
+    def on_clock(self, partition: int, clock_ms: int) -> None:
+        """Note the clock of a partition (epoch ms), and what it has missed."""
+        outages = self._outages.setdefault(partition, Outages())
+        span = outages.on_clock(clock_ms)
+        if span is not None:
+            self._waiting += self._asks(partition, *span)
+
+    def due(self, clock_ms: int) -> list[Ask]:
+        """Return what can be asked for by now, each once."""
+        if not self._waiting:
+            return []
+        now = [one for one in self._waiting if one.until_ms + self.settled_ms <= clock_ms]
+        self._waiting = [one for one in self._waiting if one not in now]
+        return now
+
+    def _asks(self, partition: int, since_ms: int, until_ms: int) -> Iterator[Ask]:
+        """Yield what asks for the candles of which a part lies within an outage.
+
+        Those that have closed by its end are asked for together, the one after them by itself.
+        """
+        for one in self.instruments:
+            if partition_of(one.instrument_token, self.partitions) != partition:
+                continue
+            sessions = self.calendar.sessions(one.segment, self.day)
+            for interval in self.intervals:
+                spans = list(self._missed(sessions, interval, since_ms, until_ms))
+                closed = [span for span in spans if span[1] <= until_ms]
+                if closed:
+                    yield Ask(one, interval, (self.day,), closed[0][0], closed[-1][1])
+                for first_ms, last_ms in spans[len(closed) :]:
+                    yield Ask(one, interval, (self.day,), first_ms, last_ms)
+
+    def _missed(
+        self, sessions: Sequence[Session], interval: Interval, since_ms: int, until_ms: int
+    ) -> Iterator[tuple[int, int]]:
+        """Yield open and close of the candles that overlap an outage and were not fetched."""
+        for opened_ms, closes_ms in _candles(sessions, interval):
+            if opened_ms < until_ms and closes_ms > max(since_ms, self.fetched_ms):
+                yield opened_ms, closes_ms
+
+
+def _candles(sessions: Sequence[Session], interval: Interval) -> Iterator[tuple[int, int]]:
+    """Yield open and close of a day's candles, aligned to the first open, as candle makes them."""
+    if not sessions:
+        return
+    opens_ms, closes_ms = sessions[0].open_ms, sessions[-1].close_ms
+    length_ms = closes_ms - opens_ms if interval == "day" else MINUTES[interval] * MINUTE_MS
+    for at_ms in range(opens_ms, closes_ms, length_ms):
+        yield at_ms, min(at_ms + length_ms, closes_ms)
