@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Collection, Sequence
 from datetime import date
+from typing import Any
 
 from libs.broker.port.market import HistoricalCandle
 from libs.events.candles import MINUTES, Interval
@@ -39,6 +40,10 @@ class GeneratedFeed:
     async def open(self) -> None:
         """Have nothing to open."""
 
+    def describe(self) -> dict[str, Any]:
+        """Have nothing to show."""
+        return {}
+
     async def close(self) -> None:
         """Have nothing to close."""
 
@@ -50,7 +55,7 @@ class GeneratedFeed:
         """Quote these contracts in every frame."""
         self._followed = tuple(instrument_tokens)
 
-    async def frames(self) -> AsyncIterator[Frame]:
+    async def frames(self, partitions: int = 1) -> AsyncIterator[Frame]:
         """Yield the market's frames, each with the quotes of the followed contracts."""
         for frame in self._market.frames(start_ms=self._start_ms):
             parts = [frame.columns]

@@ -82,6 +82,18 @@ class HistoryLoaded(ControlEvent):
         return super().told() | counts
 
 
+class FeedFellSilent(ControlEvent):
+    """No connection of the feed brings ticks though some are due: nothing is opened meanwhile."""
+
+    type: Literal["FeedFellSilent"] = "FeedFellSilent"
+
+
+class FeedCameBack(ControlEvent):
+    """Ticks come again after a FeedFellSilent."""
+
+    type: Literal["FeedCameBack"] = "FeedCameBack"
+
+
 class StrategyStarted(ControlEvent):
     """A strategy has its history for so many instruments and can send signals."""
 

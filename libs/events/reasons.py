@@ -35,6 +35,7 @@ UNTRADED: Mapping[str, str] = {
     "old_quotes": "the options' latest quotes were too old (chain.quote_budget_ms)",
     "expiry_is_over": "the options' expiry is over",
     "clock_off": "this machine's clock was more than 2 s off the exchange's",
+    "feed_silent": "no connection of the feed brought ticks",
     "market_closed": "the exchange was closed",
     "closing_auction": "the closing auction did not take the order",
     "odd_lot": "the quantity was not in whole lots",

@@ -67,6 +67,8 @@ _CONTROL = (
     control.ModeChanged,
     control.RiskLimitReached,
     control.HistoryLoaded,
+    control.FeedFellSilent,
+    control.FeedCameBack,
     control.StrategyStarted,
     control.StrategyStopped,
     control.ControlUsed,

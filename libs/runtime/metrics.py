@@ -61,6 +61,26 @@ class FeedMetrics(_Definitions):
         self.history_left = self._gauge(
             "history_requests_left", "Requests for history that are still to be made."
         )
+        # By connection: since it brought news last, how far its ticks are behind the exchange's
+        # time, and what happened to it (reconnects, silences, refusals, broken_packets, ...).
+        self.connection_age = self._gauge(
+            "feed_connection_age_seconds", "Time since a connection brought news.", "connection"
+        )
+        self.connection_lag = self._gauge(
+            "feed_connection_lag_seconds",
+            "How far a connection is behind the exchange's time.",
+            "connection",
+        )
+        self.connection_events = self._counter(
+            "feed_connection_events", "What happened to a connection.", "connection", "what"
+        )
+        # 1 while every connection is silent although ticks are expected: nothing is opened.
+        self.halted = self._gauge("feed_halted", "Whether every connection is silent.")
+        # Instruments quoted by request in the websocket's place, and those beyond that.
+        self.polled = self._gauge("feed_polled_instruments", "Instruments quoted by request.")
+        self.unquoted = self._gauge(
+            "feed_unquoted_instruments", "Instruments that are not quoted at all."
+        )
         # Rows of the day's instrument dumps that could not be read; the log names line and column.
         self.rows_left_out = self._counter(
             "dump_rows_left_out", "Rows of the instrument dumps that could not be read."

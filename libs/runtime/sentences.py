@@ -46,6 +46,8 @@ SENTENCES: Mapping[str, str] = {
     "ModeChanged": "the mode is now {mode}{reason:because}",
     "RiskLimitReached": "a limit is reached: {limit:words} ({value:number} of {maximum:number})",
     "HistoryLoaded": "history is loaded: {days} days, {candles:number} candles, {gaps} gaps",
+    "FeedFellSilent": "nothing is opened, exits go on{reason:because}",
+    "FeedCameBack": "ticks come again: positions may be opened",
     "StrategyStarted": "{strategy} has its history on {instruments} instruments, not on {cold}",
     "StrategyStopped": "an error has stopped the strategy {strategy}{reason:because}",
     "ControlUsed": "{by} asked for {action}: {outcome}{reason:because}",

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Protocol
+from typing import Any, Protocol
 
 from libs.broker.port.market import History
 from libs.events.candles import CandleBatch
@@ -17,13 +17,20 @@ class Frame:
     """Ticks that arrived together at `received_ms` (epoch ms). A heartbeat has no rows.
 
     `offset_ms` is how far the machine's clock is ahead of the exchange's, 0 within a second.
-    `is_news`: it has ticks, not only what a new subscription repeats.
+    `is_news`: it has ticks, not only what a new subscription repeats. `connection` brought it, for
+    `partitions` (None: all). `time_is_arrival`: its ticks have no time of the exchange's.
+    `is_silent`: no connection brings ticks, though some are expected; with a `received_ms` of 0
+    the frame says this alone.
     """
 
     received_ms: int
     columns: TickColumns
     offset_ms: int = 0
     is_news: bool = True
+    connection: int = 0
+    partitions: tuple[int, ...] | None = None
+    time_is_arrival: bool = False
+    is_silent: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +82,17 @@ class Feed(Protocol):
     async def backfill(self, partitions: int) -> Backfill:
         """Return the history that strategies need, or where it is to be asked for."""
 
-    def frames(self) -> AsyncIterator[Frame]:
-        """Yield frames in the order of arrival until the session is over."""
+    def frames(self, partitions: int) -> AsyncIterator[Frame]:
+        """Yield frames in the order of arrival until the session is over.
+
+        `partitions` are those of the topic of ticks: what carries a part of them says so.
+        """
 
     def follow(self, instrument_tokens: Collection[int]) -> None:
         """Quote these contracts in every frame, until the next call."""
+
+    def describe(self) -> dict[str, Any]:
+        """Return what `/info` shows of it."""
 
     async def close(self) -> None:
         """Close connections; a feed that was never opened may be closed too."""

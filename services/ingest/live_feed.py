@@ -1,20 +1,15 @@
 """A broker as a feed: requests for dump and history, a stream for ticks."""
 
-import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import date
-from typing import TypeVar
+from typing import Any, NamedTuple, TypeVar
 
-import numpy as np
-
-from libs.broker.errors import DumpRefused, RequestRefused, SessionError
-from libs.broker.port.market import LastQuote, MarketData, Mode, TickFrame, TickStream
+from libs.broker.errors import DumpRefused, RequestRefused
+from libs.broker.port.market import LastQuote, MarketData, TickStream
 from libs.events.event import utc_from_ms
-from libs.events.ticks import TickColumns
 from libs.market.calendar import IST, Calendar, load_calendar
-from libs.market.closing_auction import closing_auction
 from libs.market.dump import Dump
 from libs.market.instruments import Instrument
 from libs.market.market_hours import MarketHours
@@ -22,26 +17,33 @@ from libs.runtime.brokers.market import connect_market
 from libs.runtime.brokers.registry import BrokerSections
 from libs.runtime.brokers.surroundings import surroundings
 from libs.runtime.clock import ClockKind, WallClock, make_clock, monotonic_ms
-from libs.runtime.health import LOGIN, Waiting
+from libs.runtime.health import Waiting
 from libs.runtime.logs import logger_of
 from libs.runtime.metrics import Metrics
 from libs.runtime.retry import retrying
 from libs.runtime.settings import SettingsError
 from services.ingest.day_log import DayLog
-from services.ingest.domain.arrival import FeedArrival
-from services.ingest.domain.exchange_clock import ExchangeClock
+from services.ingest.domain.arrivals import Moment
+from services.ingest.domain.following import Following
 from services.ingest.domain.history import HistoryRules
-from services.ingest.domain.silence import WITH_INDEX_MS, WITHOUT_INDEX_MS, Silence
+from services.ingest.domain.spread import Spread, SpreadError, spread
 from services.ingest.domain.universe import Universe, UniverseError
 from services.ingest.domain.universe_rules import UniverseRules
 from services.ingest.feed import Backfill, BrokerHistory, Frame
+from services.ingest.feed_log import FeedLog
+from services.ingest.lines import Line
+from services.ingest.live_day import ENDS_AFTER_MS, LiveDay
 from services.ingest.settings import IngestSettings
 
 ATTEMPTS = 20
-ENDS_AFTER_MS = 3_000
-RECENTRE_MS = 60_000
-SESSION_SECONDS = 1.0
 T = TypeVar("T")
+
+
+class ConnectionLimits(NamedTuple):
+    """How many connections ticks may come over, and the most instruments of each."""
+
+    connections: int = 1
+    instruments: int = 3000
 
 
 @dataclass(slots=True)
@@ -53,7 +55,7 @@ class LiveFeed:
     """
 
     market_data: MarketData
-    stream: TickStream
+    make_stream: Callable[[], TickStream]
     rules: UniverseRules
     history: HistoryRules
     calendar: Calendar
@@ -64,18 +66,17 @@ class LiveFeed:
     monotonic_ms: Callable[[], int] = monotonic_ms
     day_log: DayLog = field(default_factory=DayLog)
     origin: str = ""
-    frames_taken: int = 0
+    feed_log: FeedLog = field(default_factory=FeedLog)
+    limits: ConnectionLimits = field(default_factory=ConnectionLimits)
     _day: date | None = None
     _opened_ms: int = 0
     _universe: Universe | None = None
     _tokens: dict[str, int] = field(default_factory=dict)
     _spots: dict[int, float] = field(default_factory=dict)
     _held: frozenset[int] = frozenset()
-    _subscribed: dict[int, Mode] = field(default_factory=dict)
-    _is_stale: bool = False
-    _centred_ms: int = 0
-    _by_wall: ExchangeClock | None = None
-    _by_feed: FeedArrival | None = None
+    _lines: list[tuple[TickStream, Following]] = field(default_factory=list)
+    _live: LiveDay | None = None
+    _taken_before: int = 0
 
     @property
     def trading_day(self) -> date:
@@ -167,51 +168,72 @@ class LiveFeed:
             )
         )
 
-    async def frames(self) -> AsyncIterator[Frame]:
-        """Yield frames until `ENDS_AFTER_MS` after the last close; heartbeats have no rows."""
-        arrived, silence = self._arrivals(), Silence()
-        ends_ms = self.hours.sessions(self.trading_day)[-1].close_ms + ENDS_AFTER_MS
-        await self._recentre(0)
-        async with aclosing(self._decoded()) as frames:  # each day has its own connection
-            async for decoded in frames:
-                columns = decoded.columns(self._exchange_ms())
-                received_ms, is_news = (0, False) if decoded.is_garbage else arrived(columns)
-                await self._watch(silence, received_ms, is_news=is_news)
-                if received_ms:
-                    self._note_spots(columns)
-                    yield Frame(received_ms, columns, self._offset_ms(), is_news)
-                if (received_ms or self._exchange_ms() or self._now_ms()) >= ends_ms:
-                    return
-                if self._is_stale or received_ms - self._centred_ms >= RECENTRE_MS:
-                    await self._recentre(received_ms)
-                self.frames_taken += len(decoded) > 0
+    async def frames(self, partitions: int = 1) -> AsyncIterator[Frame]:
+        """Yield frames until `ENDS_AFTER_MS` after the last close; heartbeats have no rows.
 
-    async def _decoded(self) -> AsyncGenerator[TickFrame]:
-        """Yield the websocket's frames; when the session has ended, wait for a new one."""
-        log, is_logged = logger_of("ingest"), False
-        while True:
-            try:
-                async with aclosing(self.stream.frames()) as frames:
-                    async for decoded in frames:
-                        is_logged, self.waiting.reason = False, ""
-                        yield decoded
-                return
-            except SessionError as error:
-                if not is_logged:
-                    log.error("no ticks, waiting for a broker session", reason=str(error))
-                is_logged = True
-                self.waiting.reason = f"{LOGIN} ({error})"
-                await asyncio.sleep(SESSION_SECONDS)
+        SettingsError if there are more instruments than the connections take.
+        """
+        day = self._live = self._begun(partitions)
+        async with aclosing(day.frames()) as frames:  # each day has its own connections
+            async for frame in frames:
+                yield frame
+
+    @property
+    def frames_taken(self) -> int:
+        """Frames with ticks that were handled, over all days."""
+        return self._taken_before + (self._live.frames_taken if self._live else 0)
+
+    def describe(self) -> dict[str, Any]:
+        """Return what the connections are doing."""
+        return self.feed_log.describe()
+
+    def _begun(self, partitions: int) -> LiveDay:
+        """Return the day as it begins, with its instruments spread over the connections."""
+        self._taken_before = self.frames_taken
+        universe, most = self._known(), self.limits.instruments
+        wanted = universe.wanted(self._spots, self._held)
+        try:
+            spread_ = spread(wanted, partitions, self.limits.connections, most)
+        except SpreadError as error:
+            raise SettingsError(str(error)) from None
+        return LiveDay(
+            trading_day=self.trading_day,
+            market_data=self.market_data,
+            universe=universe,
+            spread=spread_,
+            most=most,
+            lines=[self._line(number, spread_) for number in range(spread_.connections)],
+            calendar=self.calendar,
+            kind=self.clock,
+            moment=lambda: Moment(self.wall_ms(), self.monotonic_ms()),
+            waiting=self.waiting,
+            log=self.feed_log,
+            ends_ms=self._ends_ms(),
+            spots=self._spots,
+            held=self._held,
+        )
+
+    def _line(self, number: int, spread_: Spread) -> Line:
+        """Return a connection, which keeps its subscriptions from day to day."""
+        while len(self._lines) <= number:
+            self._lines.append((self.make_stream(), Following()))
+        own = None if spread_.connections == 1 else spread_.partitions_of(number)
+        return Line(*self._lines[number], own)
+
+    def _ends_ms(self) -> int:
+        """Return when the last exchange of the universe has closed, and its candles."""
+        return self.hours.sessions(self.trading_day)[-1].close_ms + ENDS_AFTER_MS
 
     def follow(self, instrument_tokens: Collection[int]) -> None:
         """Subscribe to these contracts from the next frame on."""
-        held = frozenset(instrument_tokens)
-        self._is_stale |= held != self._held
-        self._held = held
+        self._held = frozenset(instrument_tokens)
+        if self._live is not None:
+            self._live.follow(self._held)
 
     async def close(self) -> None:
-        """Close the websocket and the REST connections."""
-        await self.stream.close()
+        """Close the websockets and the REST connections."""
+        for stream, _ in self._lines:
+            await stream.close()
         await self.market_data.close()
 
     def _today(self, quotes: Collection[LastQuote]) -> date:
@@ -221,81 +243,6 @@ class LiveFeed:
         if not stamps:
             raise SettingsError(f"ingest.universe: no quote for {', '.join(self.rules.quoted)}")
         return _day_of(max(stamps))
-
-    def _arrivals(self) -> Callable[[TickColumns], tuple[int, bool]]:
-        """Return what tells when a frame arrived (epoch ms, by the exchange), and if it is news."""
-        if self.clock == "feed":
-            by_feed = self._by_feed = FeedArrival(self.trading_day)
-            return lambda columns: (by_feed.of(columns.exchange_timestamp), len(columns) > 0)
-        clock = self._by_wall = ExchangeClock(self.trading_day)
-        return lambda columns: clock.arrived(
-            columns.exchange_timestamp, self.wall_ms(), self.monotonic_ms()
-        )
-
-    async def _watch(self, silence: Silence, received_ms: int, *, is_news: bool) -> None:
-        """Replace a connection that brings no news; say once when new ones are silent too."""
-        now_ms, log = self.monotonic_ms(), logger_of("ingest")
-        was_halt = silence.is_halt
-        if is_news:
-            silence.heard(now_ms)
-            if was_halt:
-                log.info("ticks come again")
-        elif silence.is_too_long(now_ms, self._patience_ms(received_ms or self._exchange_ms())):
-            if silence.is_halt and not was_halt:
-                log.error("new connections are silent too: the exchange or the line has halted")
-            await self.stream.replace()
-
-    def _patience_ms(self, at_ms: int) -> int:
-        """Return how long ticks may be missing at a time; 0 where none are expected.
-
-        A simulated market goes by another time than this machine's. In the closing auction indices
-        stand still.
-        """
-        if self.clock == "feed":
-            return 0
-        at_ms = at_ms or self.wall_ms()
-        if not self.hours.is_open(at_ms):
-            return 0
-        auction = closing_auction(self.trading_day)
-        in_india = utc_from_ms(at_ms).astimezone(IST).time()
-        is_quoted = self.calendar.is_in_session("NSE", at_ms)
-        is_quoted &= auction is None or in_india < auction.begins
-        has_index = any(one.is_index for one in self._known().underlyings)
-        return WITH_INDEX_MS if has_index and is_quoted else WITHOUT_INDEX_MS
-
-    def _now_ms(self) -> int:
-        """Return the machine's time, where it plays a part: without a stamp it ends the day."""
-        return self.wall_ms() if self.clock == "wall" else 0
-
-    def _exchange_ms(self) -> int:
-        """Return the time at the exchange, 0 before its first stamp."""
-        if self._by_wall is not None:
-            return self._by_wall.now_ms(self.monotonic_ms())
-        return self._by_feed.of(np.empty(0, np.int64)) if self._by_feed is not None else 0
-
-    def _offset_ms(self) -> int:
-        return self._by_wall.offset_ms if self._by_wall is not None else 0
-
-    def _note_spots(self, columns: TickColumns) -> None:
-        """Note the underlyings' latest prices."""
-        tokens = self._known().underlying_tokens
-        rows = np.flatnonzero(np.isin(columns.instrument_token, list(tokens)))
-        for row in rows.tolist():
-            price = float(columns.last_price[row])
-            if price > 0:
-                self._spots[int(columns.instrument_token[row])] = price
-
-    async def _recentre(self, at_ms: int) -> None:
-        """Subscribe to what is near the money or held now, and unsubscribe from the rest."""
-        self._centred_ms, self._is_stale = at_ms, False
-        wanted = self._known().modes(self._spots, self._held)
-        if gone := self._subscribed.keys() - wanted.keys():
-            await self.stream.unsubscribe(sorted(gone))
-        changed = {one: mode for one, mode in wanted.items() if self._subscribed.get(one) != mode}
-        for mode in sorted(set(changed.values())):
-            added = sorted(token for token, own in changed.items() if own == mode)
-            await self.stream.subscribe(added, mode)
-        self._subscribed = wanted
 
     def _known(self) -> Universe:
         if self._universe is None:
@@ -334,7 +281,7 @@ def make_live_feed(
     broker = connect_market(name, sections, surroundings("ingest", kind, make_clock(kind), metrics))
     return LiveFeed(
         market_data=broker.market_data(),
-        stream=broker.tick_stream(),
+        make_stream=broker.tick_stream,
         rules=settings.universe,
         history=settings.history,
         calendar=load_calendar(),
@@ -342,5 +289,7 @@ def make_live_feed(
         clock=kind,
         waiting=waiting or Waiting(),
         day_log=DayLog(metrics.feed) if metrics else DayLog(),
+        feed_log=FeedLog(metrics.feed) if metrics else FeedLog(),
+        limits=ConnectionLimits(settings.connections, settings.instruments_a_connection),
         origin=f"{name} {sections.kite.root}",
     )

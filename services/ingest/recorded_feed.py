@@ -12,7 +12,7 @@ from collections.abc import (
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -146,6 +146,10 @@ class RecordedFeed:
     async def open(self) -> None:
         """Do nothing: the files were read before."""
 
+    def describe(self) -> dict[str, Any]:
+        """Have nothing to show."""
+        return {}
+
     async def close(self) -> None:
         """Do nothing: no file is open."""
 
@@ -164,7 +168,7 @@ class RecordedFeed:
         """Quote these contracts in every frame."""
         self._followed = tuple(instrument_tokens)
 
-    async def frames(self) -> AsyncIterator[Frame]:
+    async def frames(self, partitions: int = 1) -> AsyncIterator[Frame]:
         """Yield the recorded frames, each with the options' quotes of its moment."""
         self._spots, self._quoted_ms = self.recording.first_prices(), 0
         symbols = {one.instrument_token: one.tradingsymbol for one in self.recording.instruments}

@@ -1,15 +1,13 @@
 """The ingest service: publishes a feed's instruments, history and ticks, and stores the ticks."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from datetime import date
 from functools import partial
 
 from libs.events.event import Event
 from libs.events.instruments import Contract, InstrumentListed
 from libs.events.positions import PositionClosed, PositionEvent
-from libs.events.ticks import TickBatch
 from libs.market.calendar import load_calendar
 from libs.market.instruments import Instrument
 from libs.market.market_hours import MarketHours, exchanges_of
@@ -20,23 +18,20 @@ from libs.runtime.service import Parts, Service
 from libs.runtime.subscription import Emit, Reaction, Subscription
 from services.ingest.catching_up import CatchUp
 from services.ingest.days import NextDay, retry_until_open
-from services.ingest.domain.connection import Connection
-from services.ingest.domain.exchange_clock import TOLD_MS
 from services.ingest.domain.listing import PreviousListing, changes_of, listed
 from services.ingest.domain.rows import MarketDataRows
 from services.ingest.feed import BrokerHistory, Feed
 from services.ingest.fetching import HistoryFetcher, announcement
 from services.ingest.loading import FEED_WAITS_SECONDS, Loading, with_companion
+from services.ingest.playing import Pace, Played, play_day
 
 DEAD_SECONDS = 10
 """A feed without a tick for longer is dead while the market is open."""
-Pace = Callable[[int], Awaitable[None]]
-"""Called after each frame with its time (epoch ms): waits until the next one is due."""
 
 
 def make_service(feed: Feed, parts: Parts, pace: Pace, next_day: NextDay | None = None) -> Service:
     """Return the service that plays one day of a feed, or with `next_day` one after another."""
-    follower, played = _Follower(feed), _Played(MarketHours(load_calendar()))
+    follower, played = _Follower(feed), Played(MarketHours(load_calendar()))
     market_data, loading = MarketDataRows(), Loading()
 
     async def prepare(emit: Emit) -> None:
@@ -46,7 +41,7 @@ def make_service(feed: Feed, parts: Parts, pace: Pace, next_day: NextDay | None 
 
     async def play(emit: Emit) -> None:
         try:
-            playing = _play(feed, parts, emit, pace, played, loading.on_batch)
+            playing = play_day(feed, parts, emit, pace, played, loading.on_batch)
             await with_companion(playing, loading.beside(emit))
         finally:
             loading.cancel()
@@ -83,30 +78,9 @@ def make_service(feed: Feed, parts: Parts, pace: Pace, next_day: NextDay | None 
             "trading_day": played.announced.isoformat() if played.announced else None,
             "frames": played.frames,
             "ticks": played.ticks,
+            **feed.describe(),
         },
     )
-
-
-@dataclass(slots=True)
-class _Played:
-    """Progress: the last day played, the last one announced with its hours, and counts.
-
-    `last_tick_ms` (monotonic) is when the last tick arrived.
-    """
-
-    hours: MarketHours
-    day: date | None = None
-    announced: date | None = None
-    frames: int = 0
-    ticks: int = 0
-    last_tick_ms: int = field(default_factory=monotonic_ms)
-
-    def note(self, ticks: int, *, is_news: bool) -> None:
-        """Count a frame; what a new subscription repeats is no sign of life."""
-        self.frames += 1
-        self.ticks += ticks
-        if ticks and is_news:
-            self.last_tick_ms = monotonic_ms()
 
 
 class _Follower:
@@ -140,7 +114,7 @@ class _Follower:
         self._feed.follow(sorted({one.instrument_token for one in held}))
 
 
-def _silence(parts: Parts, played: _Played) -> str:
+def _silence(parts: Parts, played: Played) -> str:
     """Return for how long no tick has come while the market is open, "" while the feed is alive.
 
     A market whose stamps alone are the time may rest; without a session none can come.
@@ -152,15 +126,13 @@ def _silence(parts: Parts, played: _Played) -> str:
     return f"no tick for {seconds} s while the market is open" if is_open else ""
 
 
-def _measure(parts: Parts, played: _Played) -> None:
+def _measure(parts: Parts, played: Played) -> None:
     measured = parts.metrics.feed
     measured.age.set((monotonic_ms() - played.last_tick_ms) / 1000)
     measured.is_open.set(played.hours.is_open(parts.clock.now_ms()))
 
 
-async def _announce(
-    feed: Feed, parts: Parts, emit: Emit, played: _Played, loading: Loading
-) -> None:
+async def _announce(feed: Feed, parts: Parts, emit: Emit, played: Played, loading: Loading) -> None:
     """Publish the day's instruments and history, then HistoryLoaded."""
     await feed.open()
     calendar = load_calendar()
@@ -192,27 +164,6 @@ def _patience(broker: BrokerHistory, opens_ms: int) -> float | None:
     return max(FEED_WAITS_SECONDS, (opens_ms - broker.now_ms()) / 1000)
 
 
-@dataclass(slots=True)
-class _OffsetTold:
-    """Logs when the machine's clock is found to be off, and when it is right again."""
-
-    offset_ms: int = 0
-
-    def hear(self, offset_ms: int) -> None:
-        """Log a change of more than a second."""
-        if abs(offset_ms - self.offset_ms) <= TOLD_MS:
-            return
-        self.offset_ms = offset_ms
-        log = logger_of("ingest")
-        if offset_ms:
-            log.warning(
-                "this machine's clock is off: set it by NTP; over 2 s no position is opened",
-                ahead_of_the_exchange_seconds=offset_ms / 1000,
-            )
-        else:
-            log.info("this machine's clock agrees with the exchange's again")
-
-
 async def _tell_changes(parts: Parts, listing: Sequence[Instrument], day: date) -> None:
     """Log, a line each, what is listed otherwise than on the day before."""
     before, log = PreviousListing(day), logger_of("ingest")
@@ -221,30 +172,3 @@ async def _tell_changes(parts: Parts, listing: Sequence[Instrument], day: date) 
             before.note(event)
     for change in changes_of(before.instruments, listing, day):
         log.warning("listed otherwise than the day before", change=change)
-
-
-async def _play(
-    feed: Feed,
-    parts: Parts,
-    emit: Emit,
-    pace: Pace,
-    played: _Played,
-    on_batch: Callable[[TickBatch], None],
-) -> None:
-    partitions = await parts.bus.partitions("ticks")
-    connection: Connection | None = None
-    told = _OffsetTold()
-    async for frame in feed.frames():
-        if connection is None:  # a restart within the day has a later start, so its ids differ
-            started_ms = frame.received_ms
-            connection = Connection(feed.source, feed.trading_day, started_ms, partitions)
-        for batch in connection.cut(frame.columns, frame.received_ms, frame.offset_ms):
-            await emit(batch)
-            on_batch(batch)
-        played.note(len(frame.columns), is_news=frame.is_news)
-        told.hear(frame.offset_ms)
-        parts.metrics.feed.clock_offset.set(frame.offset_ms / 1000)
-        parts.metrics.feed.frames.inc()
-        parts.metrics.feed.ticks.inc(len(frame.columns))
-        parts.clock.observe(connection.clock_ms)
-        await pace(frame.received_ms)

@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from libs.market.names import OneOf
-from libs.market.units import Times
+from libs.market.units import Count, Times
 from libs.runtime.brokers.registry import CONNECTORS
 from libs.runtime.process import ServiceProcess
 from libs.runtime.settings import KiteSettings, Section
@@ -28,6 +28,14 @@ class IngestSettings(Section):
     )
     universe: UniverseRules = Field(
         default_factory=UniverseRules, description="instruments followed at kite"
+    )
+    connections: Annotated[int, Count(1, 3, of="connections")] = Field(
+        2,
+        description="websockets that ticks may come over at kite, which allows three in all: "
+        "an executor that sends orders to the account has one of them",
+    )
+    instruments_a_connection: Annotated[int, Count(1, 3000, of="instruments")] = Field(
+        3000, description="instruments of one of them"
     )
     history: HistoryRules = Field(
         default_factory=HistoryRules, description="history fetched from kite before the open"

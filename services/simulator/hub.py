@@ -9,7 +9,15 @@ from starlette.websockets import WebSocket
 
 from services.simulator.domain.errors import KiteError, TokenError, TooManyRequests
 from services.simulator.domain.exchange import Exchange, Update
-from services.simulator.domain.faults.kinds import AnySocketFault, Close, Garbage, Silence
+from services.simulator.domain.faults.kinds import (
+    AnySocketFault,
+    Close,
+    Freeze,
+    Garbage,
+    Lag,
+    Reorder,
+    Silence,
+)
 from services.simulator.domain.feed.packets import TickRows
 from services.simulator.replies import refusal
 from services.simulator.settings import SimulatorSettings
@@ -124,8 +132,10 @@ class Hub:
 
 def _hit(stream: Stream, fault: AnySocketFault) -> None:
     match fault:
-        case Silence(seconds=seconds):
+        case Silence(what="all", seconds=seconds):
             stream.keep_silent(seconds)
+        case Silence() | Lag() | Freeze() | Reorder():
+            stream.lead_astray(fault)
         case Close():
             stream.abort()
         case Garbage(what=what):

@@ -27,14 +27,17 @@ from services.simulator.domain.faults.kinds import (
     Close,
     Delay,
     Fault,
+    Freeze,
     Garbage,
     Halt,
     Hang,
     Html,
     Jump,
+    Lag,
     LoseReply,
     LoseRequest,
     MarketFault,
+    Reorder,
     Silence,
     Status,
 )
@@ -207,7 +210,7 @@ class InProcessExchange(Desk):
     def check(self, fault: Fault) -> None:
         """Raise InputError for what this exchange cannot do: it has no underlyings, no frames."""
         super().check(fault)
-        if isinstance(fault, Jump | Garbage):
+        if isinstance(fault, Jump | Garbage | Lag | Freeze | Reorder):
             raise InputError(f"{fault.kind}: the quotes are set by the caller")
 
     def _answer(self, method: str, path: str, asked: Request, access_token: str) -> Response:
@@ -237,7 +240,8 @@ class InProcessExchange(Desk):
 
     def _hit(self, fault: AnySocketFault) -> None:
         for connection in self._connections:
-            if fault.connection in (None, connection.number) and not isinstance(fault, Garbage):
+            is_meant = fault.connection in (None, connection.number)
+            if is_meant and isinstance(fault, Silence | Close):
                 connection.hit(fault, self._now_ms)
 
     def _token(self) -> str:

@@ -11,6 +11,8 @@ from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketDiscon
 
 from services.simulator.domain.errors import InputError
 from services.simulator.domain.exchange import Exchange, Update
+from services.simulator.domain.faults.kinds import Freeze, Lag, Reorder, Silence
+from services.simulator.domain.feed.astray import Astray
 from services.simulator.domain.feed.garbage import spoilt
 from services.simulator.domain.feed.packets import Subscription, TickRows, frames
 from services.simulator.domain.feed.socket_commands import obey
@@ -62,6 +64,7 @@ class Stream:
         self._socket, self._exchange, self._settings = socket, exchange, settings
         self._outbox = Outbox(settings.unsent_messages)
         self._silent_until = 0.0
+        self._astray = Astray()
         self._is_sending = False
 
     async def serve(self) -> None:
@@ -79,8 +82,13 @@ class Stream:
 
     def put_ticks(self, rows: TickRows) -> None:
         """Send the subscribed ticks of a second."""
-        for frame in frames(rows, self.subscription):
-            self._put(frame, "frames_sent")
+        loop = asyncio.get_running_loop()
+        delay = self._astray.delay(loop.time())
+        for frame in self._astray.sent(frames(rows, self.subscription), loop.time()):
+            if delay:
+                loop.call_later(delay, self._put, frame, "frames_sent")
+            else:
+                self._put(frame, "frames_sent")
 
     def offer_ticks(self, rows: TickRows) -> None:
         """Send the subscribed ticks of a second, or drop them if too many messages wait."""
@@ -108,6 +116,10 @@ class Stream:
     def keep_silent(self, seconds: float) -> None:
         """Send nothing for so long; messages of that time are lost."""
         self._silent_until = asyncio.get_running_loop().time() + seconds
+
+    def lead_astray(self, fault: Silence | Lag | Freeze | Reorder) -> None:
+        """Let its frames of ticks be kept back, late, repeated or in another order."""
+        self._astray.begin(fault, asyncio.get_running_loop().time())
 
     def put_garbage(self, what: str) -> None:
         """Send a frame that cannot be parsed."""

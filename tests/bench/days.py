@@ -19,6 +19,7 @@ from libs.market.rulebook import load_rulebook
 from services.ingest.domain.connection import Connection
 from services.ingest.domain.listing import listed
 from services.ingest.recorded_feed import read_day
+from services.ingest.recordings.place import Recordings
 from services.simulator.domain.market.synthetic import SyntheticMarket
 
 DAY = date(2026, 6, 17)
@@ -71,7 +72,7 @@ def recorded_day() -> BenchDay | None:
     folder = os.environ.get(RECORDED_DATA)
     if not folder or not (Path(folder) / RECORDED_DAY.isoformat()).is_dir():
         return None
-    recording = read_day(Path(folder), RECORDED_DAY, None, load_calendar())
+    recording = read_day(Recordings(Path(folder)), RECORDED_DAY, None, load_calendar())
     opens_ms = recording.session.open_ms
     connection = Connection("bench", RECORDED_DAY, opens_ms, MARKET_PARTITIONS)
     batches = [

@@ -37,10 +37,10 @@ TIMES = "BENCH_FRAME_TIMES"
 class TimedFeed(GeneratedFeed):
     """The generated market, which notes when each of its frames is received."""
 
-    async def frames(self) -> AsyncIterator[Frame]:
+    async def frames(self, partitions: int = 1) -> AsyncIterator[Frame]:
         """Yield the frames."""
         with _times() as times:
-            async for frame in super().frames():
+            async for frame in super().frames(partitions):
                 at_ms = frame.columns.exchange_timestamp
                 clock_ms = int(at_ms[at_ms <= frame.received_ms].max(initial=0))
                 times.write(f"{clock_ms} {time.monotonic_ns()}\n")

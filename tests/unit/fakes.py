@@ -43,6 +43,10 @@ class EmptyFeed:
     async def open(self) -> None:
         """Have nothing to open."""
 
+    def describe(self) -> dict[str, Any]:
+        """Have nothing to show."""
+        return {}
+
     async def close(self) -> None:
         """Have nothing to close."""
 
@@ -54,7 +58,7 @@ class EmptyFeed:
         """Have no history."""
         return Backfill((), ())
 
-    async def frames(self) -> AsyncIterator[Frame]:
+    async def frames(self, partitions: int = 1) -> AsyncIterator[Frame]:
         """Yield nothing."""
         return
         yield

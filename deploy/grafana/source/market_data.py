@@ -109,7 +109,7 @@ FLOW = Row(
                 "sum by (reason) (rate(alphastocks_ticks_rejected_total[$__rate_interval]))",
                 legend="{{reason}}",
             ),
-            look=Look(unit="cps"),
+            look=Look(unit="cps", alerts=["TicksRefused"]),
         ),
         lines(
             "Ticks taken with a defect",
@@ -136,6 +136,48 @@ FLOW = Row(
                 legend="{{instrument}}",
             ),
             look=Look(unit="short", decimals=0, alerts=["InstrumentsMissing"]),
+        ),
+    ],
+)
+
+CONNECTIONS = Row(
+    "Connections",
+    [
+        lines(
+            "Age of connections",
+            "Time since each websocket brought a tick that was news, while some are due.",
+            Prom(
+                "max by (connection) (alphastocks_feed_connection_age_seconds)",
+                legend="{{connection}}",
+            ),
+            look=Look(unit="s", steps=AGES, alerts=["ConnectionSilent", "FeedHalted"]),
+        ),
+        lines(
+            "Lag of connections",
+            "How far the ticks of each websocket are behind the exchange's time.",
+            Prom(
+                "max by (connection) (alphastocks_feed_connection_lag_seconds)",
+                legend="{{connection}}",
+            ),
+            look=Look(unit="s", steps=AGES, alerts=["ConnectionLags"]),
+        ),
+        lines(
+            "What happened to connections",
+            "Frames aside, since the start of ingest: reconnects, failures, refusals for their "
+            "number, silences, broken packets and texts that cannot be read.",
+            Prom(
+                "max by (connection, what) "
+                '(alphastocks_feed_connection_events_total{what!="frames"})',
+                legend="{{connection}} {{what}}",
+            ),
+            look=Look(unit="short", decimals=0),
+        ),
+        lines(
+            "Quoted by request",
+            "Instruments that no websocket brings: those that requests quote, and the rest.",
+            Prom("max(alphastocks_feed_polled_instruments)", legend="by request"),
+            Prom("max(alphastocks_feed_unquoted_instruments)", legend="not at all"),
+            look=Look(unit="short", decimals=0, alerts=["QuotesPolled", "InstrumentsUnquoted"]),
         ),
     ],
 )
@@ -272,6 +314,6 @@ BOARD = Board(
     name="market-data",
     title="Market data",
     description="Does it arrive, is it valid, is it fresh?",
-    rows=[FEED, FLOW, AGE, MARKET],
+    rows=[FEED, FLOW, CONNECTIONS, AGE, MARKET],
     by_day=True,
 )

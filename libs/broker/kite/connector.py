@@ -1,6 +1,7 @@
 """The connectors of Kite, and of a simulator with the same interface."""
 
 from collections.abc import Callable
+from datetime import date
 
 from libs.broker.connector import Surroundings
 from libs.broker.kite.limits import load_limits
@@ -40,6 +41,7 @@ class KiteConnector:
             self._address,
             self._session(),
             silence_seconds=self._settings.silence_seconds,
+            cool_down_seconds=load_limits(self._today()).cool_down_ms / 1000,
             log=self._around.log,
         )
 
@@ -58,8 +60,11 @@ class KiteConnector:
 
     def rest(self) -> KiteRest:
         """Return a REST client, limited by the rate limits of today."""
-        today = utc_from_ms(self._around.wall_ms()).astimezone(IST).date()
-        return KiteRest(self._address, self._session(), load_limits(today), self._around.note)
+        limits = load_limits(self._today())
+        return KiteRest(self._address, self._session(), limits, self._around.note)
+
+    def _today(self) -> date:
+        return utc_from_ms(self._around.wall_ms()).astimezone(IST).date()
 
     def _session(self) -> Callable[[], KiteSession]:
         """Return a function that reads the current session; it picks up a new login."""

@@ -7,9 +7,11 @@ from typing import Any, TypeVar
 
 from libs.broker.errors import RateLimited, ReplyUnreadable
 from libs.broker.kite.mapping import Row, epoch_ms
+from libs.broker.kite.quote_rows import ticks_of
 from libs.broker.kite.rest import KiteRest
 from libs.broker.port.market import HistoricalCandle, LastQuote
 from libs.events.candles import Interval
+from libs.events.ticks import TickColumns
 from libs.market.dump import Dump
 
 T = TypeVar("T")
@@ -45,6 +47,11 @@ class KiteMarketData:
         """Return quotes by `EXCHANGE:tradingsymbol`; unknown keys are left out."""
         rows = await _patiently(lambda: self._rest.quote(keys))
         return {key: _read(_quote, row) for key, row in rows.items()}
+
+    async def ticks(self, keys: Collection[str], without_time_ms: int) -> TickColumns:
+        """Return quotes as ticks; a row that cannot be read is left out like an unknown key."""
+        rows = await _patiently(lambda: self._rest.quote(keys))
+        return ticks_of(rows.values(), without_time_ms)
 
     async def candles(
         self, instrument_token: int, interval: Interval, from_at: datetime, to_at: datetime

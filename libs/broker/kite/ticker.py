@@ -5,7 +5,7 @@ import json
 import logging
 from collections.abc import AsyncGenerator, Callable, Collection
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 from urllib.parse import urlencode
 
@@ -21,8 +21,13 @@ from libs.broker.kite.session import KiteSession
 from libs.broker.kite.subscriptions import Subscriptions
 from libs.broker.port.market import Mode
 
-_FORBIDDEN = 403
+_FORBIDDEN, _TOO_MANY = 403, 429
 _CLOSE_SECONDS = 1.0
+_PING_SECONDS = 10.0
+"""A ping shows the line's equipment that the connection is in use. Its answer decides nothing: the
+silence does, which also ends a connection that answers pings and sends nothing."""
+_STEADY_SECONDS = 5.0
+"""A connection that has lasted for so long is well: the next one is opened soon again."""
 _CONNECTION_ERRORS = (OSError, WebSocketException)
 
 # At level debug the library's own logger would show the address with the token.
@@ -35,9 +40,13 @@ class TickerCounts:
     """Counts of a ticker since it was made.
 
     `frames` are binary messages, heartbeats included; `unreadable` are invalid text messages.
+    `failures` are connections that could not be opened, `too_many` those of them that Kite refused
+    for their number.
     """
 
     reconnects: int = 0
+    failures: int = 0
+    too_many: int = 0
     silences: int = 0
     frames: int = 0
     broken_packets: int = 0
@@ -50,6 +59,7 @@ class Ticker:
 
     `on_order` gets each order update as Kite's fields; `on_connect` is called after each connect.
     A connection without a message that can be read for `silence_seconds` is replaced by a new one.
+    After a refusal for too many connections the next one waits for `cool_down_seconds` at least.
     """
 
     def __init__(
@@ -58,6 +68,7 @@ class Ticker:
         session: Callable[[], KiteSession],
         *,
         silence_seconds: float = 5.0,
+        cool_down_seconds: float = 10.0,
         on_order: Callable[[dict[str, Any]], None] | None = None,
         log: structlog.typing.FilteringBoundLogger | None = None,
         backoff: Backoff | None = None,
@@ -67,6 +78,7 @@ class Ticker:
         self._address = address
         self._session = session
         self._silence_seconds = silence_seconds
+        self._cool_down_seconds = cool_down_seconds
         self._log = log or structlog.get_logger(part="ticker")
         self._backoff = backoff or Backoff()
         self._subscriptions = Subscriptions()
@@ -75,13 +87,25 @@ class Ticker:
         self._closed = asyncio.Event()
         self._refused_token = ""
         self._has_connected = False
-        self._heard_at = 0.0
+        self._heard_at = self._opened_at = 0.0
+        self._is_cooling = False
         self._counters = TickerCounts()
 
     @property
     def counters(self) -> TickerCounts:
         """Return the counts so far."""
         return self._counters
+
+    def counts(self) -> dict[str, int]:
+        """Return the counts so far by name."""
+        return asdict(self._counters)
+
+    @property
+    def open_seconds(self) -> float:
+        """For how long the connection has been open, 0 while there is none."""
+        if self._connection is None:
+            return 0.0
+        return asyncio.get_running_loop().time() - self._opened_at
 
     async def subscribe(self, tokens: Collection[int], mode: Mode) -> None:
         """Stream these instruments in a mode, from now on and after every reconnect."""
@@ -132,12 +156,14 @@ class Ticker:
         try:
             return await self._open()
         except _CONNECTION_ERRORS as error:
+            self._is_cooling = _status(error) == _TOO_MANY
+            self._count(failures=1, too_many=self._is_cooling)
             self._log.warning("cannot connect to Kite's ticker", reason=_reason(error))
             return None
 
     async def _begin(self, connection: ClientConnection) -> None:
         """Send all subscriptions on a new connection."""
-        self._heard_at = asyncio.get_running_loop().time()
+        self._heard_at = self._opened_at = asyncio.get_running_loop().time()
         self._count(reconnects=self._has_connected)
         self._has_connected = True
         with suppress(TimeoutError):  # the silence timeout ends a connection that hangs
@@ -156,7 +182,7 @@ class Ticker:
             try:
                 return await self._connect(session)
             except InvalidStatus as error:
-                if error.response.status_code != _FORBIDDEN:
+                if _status(error) != _FORBIDDEN:
                     raise
                 self._refused_token = session.access_token
 
@@ -167,7 +193,8 @@ class Ticker:
             open_timeout=self._address.timeout_seconds,
             close_timeout=_CLOSE_SECONDS,
             compression=None,
-            ping_interval=None,  # the silence timeout detects dead connections
+            ping_interval=_PING_SECONDS,
+            ping_timeout=None,
             proxy=None if self._address.is_local else True,
             logger=_quiet,
         )
@@ -209,7 +236,8 @@ class Ticker:
     def _hear(self) -> None:
         """Note a sign of life."""
         self._heard_at = asyncio.get_running_loop().time()
-        self._backoff.reset()
+        if self._heard_at - self._opened_at >= _STEADY_SECONDS:
+            self._backoff.reset()
 
     def _take_text(self, text: str) -> None:
         try:
@@ -233,9 +261,16 @@ class Ticker:
 
     async def _pause(self) -> None:
         """Wait before the next connection, unless the ticker is closed meanwhile."""
+        seconds = self._backoff.next_seconds()
+        if self._is_cooling:
+            self._is_cooling, seconds = False, seconds + self._cool_down_seconds
         with suppress(TimeoutError):
-            async with asyncio.timeout(self._backoff.next_seconds()):
+            async with asyncio.timeout(seconds):
                 await self._closed.wait()
+
+
+def _status(error: Exception) -> int:
+    return error.response.status_code if isinstance(error, InvalidStatus) else 0
 
 
 def _reason(error: Exception) -> str:

@@ -63,7 +63,18 @@ class Quotes(Protocol):
         """Return quotes by `EXCHANGE:tradingsymbol`; unknown keys are left out."""
 
 
-class MarketData(Instruments, History, Quotes, Protocol):
+class Snapshots(Protocol):
+    """Current quotes by request as ticks, where no stream brings them."""
+
+    async def ticks(self, keys: Collection[str], without_time_ms: int) -> TickColumns:
+        """Return quotes of `EXCHANGE:tradingsymbol` as ticks; unknown keys are left out.
+
+        Those without the exchange's time get `without_time_ms` instead. At most as many keys as one
+        request takes.
+        """
+
+
+class MarketData(Instruments, History, Quotes, Snapshots, Protocol):
     """All market data by request."""
 
     async def close(self) -> None:
@@ -98,6 +109,13 @@ class TickStream(Protocol):
 
         Raises SessionError if there is no session that the broker accepts.
         """
+
+    @property
+    def open_seconds(self) -> float:
+        """For how long the connection has been open, 0 while there is none."""
+
+    def counts(self) -> Mapping[str, int]:
+        """Return what happened since the stream was made, by name: reconnects, refusals."""
 
     async def replace(self) -> None:
         """End a connection that is taken for dead; `frames` goes on over a new one."""

@@ -33,6 +33,7 @@ class EntryChecks:
         funds: Mapping[str, Margin],
         too_old: TooOld | None,
         clock_off_ms: int,
+        silent_since_ms: int,
         now_ms: int,
     ) -> Refusal | None:
         """Return the first reason against the slices of an entry, None if they may be planned."""
@@ -41,6 +42,7 @@ class EntryChecks:
             self._known(plans[0], freeze, funds, cost, now_ms),
             too_old=too_old,
             clock_off_ms=clock_off_ms,
+            silent_since_ms=silent_since_ms,
         )
         said = (check(_to_check(plan), known) for plan in plans)
         return next((refusal for refusal in said if refusal is not None), None)

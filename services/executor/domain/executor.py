@@ -6,7 +6,13 @@ from datetime import date
 from uuid import UUID
 
 from libs.broker.port import OrderUpdate
-from libs.events.control import ControlEvent, ModeChanged, TradingHalted
+from libs.events.control import (
+    ControlEvent,
+    FeedCameBack,
+    FeedFellSilent,
+    ModeChanged,
+    TradingHalted,
+)
 from libs.events.event import Event, utc_from_ms
 from libs.events.instruments import Contract, InstrumentListed
 from libs.events.orders import Mode, OrderEvent, OrderPlanned
@@ -78,6 +84,8 @@ class OptionsExecutor:
     _driven_s: int = -1
     too_old: Callable[[int], TooOld | None] = lambda _: None
     clock_off_ms: Callable[[], int] = lambda: 0
+    silent_since_ms: int = 0
+    """Since when the feed has been silent, 0 while it is not."""
     settings_mode: Mode = field(init=False)
     closing: Closing = field(init=False)
     truth: AccountTruth = field(init=False)
@@ -316,6 +324,9 @@ class OptionsExecutor:
         elif isinstance(event, ModeChanged):
             if event.settings_mode == self.settings_mode:
                 self.mode = event.mode
+        elif isinstance(event, (FeedFellSilent, FeedCameBack)):
+            is_silent = isinstance(event, FeedFellSilent)
+            self.silent_since_ms = event.occurred_ms if is_silent else 0
         elif isinstance(event, (PositionEvent, ControlEvent)):
             self.risk.on_event(event)
         if isinstance(event, PositionClosed):
@@ -375,7 +386,8 @@ class OptionsExecutor:
         freeze = self._freeze(plans[0].contract, day)
         funds = self.truth.watch.reconciler.margins
         old, off_ms = self.too_old(now_ms), self.clock_off_ms()
-        refusal = self.entering.refusal(plans, freeze, funds, old, off_ms, now_ms)
+        silent_ms = self.silent_since_ms
+        refusal = self.entering.refusal(plans, freeze, funds, old, off_ms, silent_ms, now_ms)
         return decision if refusal is None else replace(decision, trade=None, refusal=refusal)
 
     def _freeze(self, contract: Contract, day: date) -> int:

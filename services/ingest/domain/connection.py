@@ -20,7 +20,8 @@ class Connection:
 
     The clock is the highest exchange time of the day so far; timestamps of other days, and those
     more than `ahead_ms` after their arrival, do not move it. A partition gets the clock with its
-    ticks, and without ticks once it has moved by `clock_every_ms`.
+    ticks, and without ticks once it has moved by `clock_every_ms`. `own`: the partitions that it
+    carries, None for all; what it brings of others is left out.
     """
 
     source: str
@@ -28,6 +29,7 @@ class Connection:
     started_ms: int
     partitions: int
     number: int = 0
+    own: tuple[int, ...] | None = None
     ahead_ms: int = 5_000
     clock_every_ms: int = 1_000
     _sequence: int = 0
@@ -46,22 +48,28 @@ class Connection:
         return self._clock_ms
 
     def cut(
-        self, columns: TickColumns, received_ms: int, offset_ms: int = 0
+        self,
+        columns: TickColumns,
+        received_ms: int,
+        offset_ms: int = 0,
+        *,
+        time_is_arrival: bool = False,
     ) -> Iterator[TickBatch]:
         """Yield a batch per partition that has ticks in the frame or is due for the clock.
 
-        `offset_ms` is how far the machine's clock is ahead of the exchange's.
+        `offset_ms` is how far the machine's clock is ahead of the exchange's; `time_is_arrival`:
+        the ticks have no time of the exchange's own.
         """
         self._sequence += 1
         self._advance(columns, received_ms)
         partition = self._partition_of_rows(columns)
-        for number in range(self.partitions):
+        for number in range(self.partitions) if self.own is None else self.own:
             rows = np.flatnonzero(partition == number)
             is_due = self._clock_ms - self._sent_ms[number] >= self.clock_every_ms
             if len(rows) or is_due:
                 self._sent_ms[number] = self._clock_ms
                 share = columns if len(rows) == len(columns) else columns.take(rows)
-                yield self._batch(number, share, received_ms, offset_ms)
+                yield self._batch(number, share, received_ms, offset_ms, time_is_arrival)
 
     def _partition_of_rows(self, columns: TickColumns) -> NDArray[Any]:
         return np.asarray(partition_of(columns.instrument_token, self.partitions))
@@ -77,7 +85,12 @@ class Connection:
         self._clock_ms = max(self._clock_ms, seen)
 
     def _batch(
-        self, partition: int, columns: TickColumns, received_ms: int, offset_ms: int
+        self,
+        partition: int,
+        columns: TickColumns,
+        received_ms: int,
+        offset_ms: int,
+        time_is_arrival: bool,
     ) -> TickBatch:
         parts = (self.source, self.started_ms, self.number, self._sequence, partition)
         envelope = TickBatch.without_cause(
@@ -91,6 +104,7 @@ class Connection:
             partition=partition,
             clock_ms=self._clock_ms,
             received_ms=received_ms,
+            time_is_arrival=time_is_arrival,
             offset_ms=offset_ms,
             started_ms=self.started_ms,
             columns=columns,

@@ -35,6 +35,7 @@ class ExchangeClock:
     _newest: int = 0
     """The newest stamp that was believed, and its lead when it came."""
     _newest_lead: int = 0
+    _last: int = 0
     _doubted: tuple[int, int] = (0, 0)
     """The lead of a doubted time, and how many frames in a row have agreed on it."""
     _late_since: int | None = None
@@ -49,6 +50,13 @@ class ExchangeClock:
         """Return the time at the exchange (epoch ms), 0 before the first stamp."""
         return 0 if self._lead is None else self._lead + monotonic_ms
 
+    def reached_ms(self, monotonic_ms: int) -> int:
+        """Return the newest stamp and the time since that came, 0 before the first.
+
+        It is behind `now_ms` while stamps come late.
+        """
+        return self._newest_lead + monotonic_ms if self._newest else 0
+
     @property
     def offset_ms(self) -> int:
         """How far the machine's clock was ahead at the last frame (ms), 0 up to TOLD_MS."""
@@ -61,7 +69,8 @@ class ExchangeClock:
         that came: so it never overtakes ticks that come late. It is 0 before the first stamp.
         """
         stamp = self._believed(stamps, wall_ms, monotonic_ms)
-        is_news = stamp > self._newest or abs(wall_ms - stamp) <= AHEAD_MS
+        is_other = stamp != self._last and abs(wall_ms - stamp) <= AHEAD_MS
+        is_news, self._last = stamp > self._newest or is_other, stamp or self._last
         if stamp > self._newest:
             self._newest, self._newest_lead = stamp, stamp - monotonic_ms
         if stamp:

@@ -24,7 +24,7 @@ from services.executor.venue import make_venue
 from services.ingest import service as ingest
 from services.ingest.feed import Feed
 from services.ingest.pace import unpaced
-from services.ingest.service import Pace
+from services.ingest.playing import Pace
 from services.local.catalogue import NAMES, START_ORDER
 from services.local.contradictions import (
     between_entry_and_exit,

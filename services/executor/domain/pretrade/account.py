@@ -66,6 +66,18 @@ class ClockIsRight:
 
 
 @dataclass(frozen=True, slots=True)
+class FeedIsAlive:
+    """Ticks come: the exchange has not halted, nor the line to it."""
+
+    def refusal(self, order: OrderToCheck, known: Circumstances) -> Refusal | None:
+        """Return for how long none has come, or None."""
+        if order.leg == "exit" or not known.silent_since_ms:
+            return None
+        seconds = max(0, known.now_ms - known.silent_since_ms) / 1000
+        return Refusal("feed_silent", {"silent_seconds": seconds})
+
+
+@dataclass(frozen=True, slots=True)
 class DataIsFresh:
     """Tick, candle, signal and mark that the order stands on are within their budgets."""
 

@@ -6,6 +6,7 @@ from services.executor.domain.policy import Refusal
 from services.executor.domain.pretrade.account import (
     ClockIsRight,
     DataIsFresh,
+    FeedIsAlive,
     MarginSuffices,
     ProductFits,
     WithinLimits,
@@ -33,6 +34,7 @@ class Check(Protocol):
 CHECKS: tuple[Check, ...] = (
     WithinLimits(),
     ClockIsRight(),
+    FeedIsAlive(),
     DataIsFresh(),
     MarketIsOpen(),
     ProductFits(),

@@ -62,6 +62,7 @@ class Circumstances:
     last price, rupees. `required_margin`, `available`: rupees, by the broker's calculator and
     account. `breach`: the position or loss limit that refuses. `clock_off_ms`: how far this
     machine's clock is ahead of the exchange's. `banned`: underlyings whose positions may not grow.
+    `silent_since_ms`: since when the feed brings nothing, 0 while it does.
     `stays_over_night`: no square-off on the same day is meant.
     """
 
@@ -75,6 +76,7 @@ class Circumstances:
     breach: Breach | None = None
     too_old: TooOld | None = None
     clock_off_ms: int = 0
+    silent_since_ms: int = 0
     banned: Collection[str] = field(default_factory=frozenset)
     stays_over_night: bool = False
     settlement_days: int | None = None

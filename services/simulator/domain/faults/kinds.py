@@ -4,7 +4,7 @@ Fault
 ├── RequestFault   lose_reply, lose_request, hang, delay, status, token, limit, html
 ├── UpdateFault    repeat_update, delay_update, lose_update
 ├── UpgradeFault   refuse
-├── SocketFault    silence, close, garbage
+├── SocketFault    silence, close, garbage, lag, freeze, reorder
 ├── RowFault       hide_rows, spoil_rows
 ├── OrderFault     reject_order, cancel_order, late_fill
 ├── PlacingFault   refuse_slice, early_update
@@ -126,10 +126,36 @@ class SocketFault(AnyFault):
 
 
 class Silence(SocketFault):
-    """Send nothing for so many seconds, not even heartbeats; the connection stays open."""
+    """Send nothing for so many seconds; the connection stays open.
+
+    Of `what`: all, or ticks alone, while heartbeats and order updates go on.
+    """
 
     kind: Literal["silence"]
     seconds: Seconds
+    what: Literal["all", "ticks"] = "all"
+
+
+class Lag(SocketFault):
+    """Send ticks so many seconds late, as long as it `lasts`; heartbeats are on time."""
+
+    kind: Literal["lag"]
+    seconds: Seconds
+    lasts: Seconds = 86_400.0
+
+
+class Freeze(SocketFault):
+    """Send the last ticks again and again for so many seconds."""
+
+    kind: Literal["freeze"]
+    seconds: Seconds
+
+
+class Reorder(SocketFault):
+    """Send a second's ticks after those of the next one, so many times."""
+
+    kind: Literal["reorder"]
+    times: int = Field(1, ge=1)
 
 
 class Close(SocketFault):
@@ -163,7 +189,7 @@ class Halt(AnyFault):
 
 AnyRequestFault = LoseReply | LoseRequest | Hang | Delay | Status | Token | Limit | Html
 UpdateFault = RepeatUpdate | DelayUpdate | LoseUpdate
-AnySocketFault = Silence | Close | Garbage
+AnySocketFault = Silence | Close | Garbage | Lag | Freeze | Reorder
 MarketFault = Jump | Halt
 CountedFault = AnyRequestFault | UpdateFault | Refuse | AnyRowFault | AnyOrderFault | PlacingFault
 Fault = CountedFault | AnySocketFault | MarketFault | AccountFault

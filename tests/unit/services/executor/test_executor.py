@@ -4,7 +4,12 @@ from typing import Any
 
 import pytest
 
-from libs.events.control import RiskLimitReached, TradingHalted
+from libs.events.control import (
+    FeedCameBack,
+    FeedFellSilent,
+    RiskLimitReached,
+    TradingHalted,
+)
 from libs.events.event import identity, utc_from_ms
 from libs.events.orders import OrderCancelled, OrderFilled, OrderPlanned, OrderRejected
 from libs.events.positions import PositionClosed
@@ -117,6 +122,19 @@ def test_a_halt_refuses_new_signals() -> None:
     trading.hear(halt)
     trading.hear(signal())
     assert [one.limit for one in trading.all(RiskLimitReached)] == ["kill_switch"]
+
+
+def test_while_the_feed_is_silent_nothing_is_opened() -> None:
+    trading = make_trading()
+    said = {"trading_day": DAY, "correlation_id": identity("feed")}
+    at_ms = utc_from_ms(NOW - 4000)
+    trading.hear(FeedFellSilent(event_id=identity("silent"), occurred_at=at_ms, **said))
+    trading.hear(signal())
+    (rejected,) = trading.all(SignalRejected)
+    assert (rejected.reason, rejected.numbers) == ("feed_silent", {"silent_seconds": 4.0})
+    trading.hear(FeedCameBack(event_id=identity("back"), occurred_at=at_ms, **said))
+    trading.hear(signal(2))
+    assert trading.plans("entry")
 
 
 def test_yesterdays_losses_refuse_nothing_today() -> None:

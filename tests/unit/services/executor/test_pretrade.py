@@ -82,6 +82,7 @@ def test_an_ordinary_order_may_be_planned() -> None:
         ({}, {"too_old": Old()}, "old_data"),
         ({}, {"clock_off_ms": 2001}, "clock_off"),
         ({}, {"clock_off_ms": -2001}, "clock_off"),
+        ({}, {"silent_since_ms": at(10, 29)}, "feed_silent"),
         ({}, {"banned": {"NIFTY"}}, "ban_period"),
         ({}, {"now_ms": at(15, 30)}, "market_closed"),
         ({}, {"now_ms": at(9, 14, 59)}, "market_closed"),
@@ -135,6 +136,7 @@ def test_an_exit_is_never_refused_for_want_of_money_room_or_fresh_data() -> None
         breach=Breach("kill_switch", 1, 0),
         too_old=Old(),
         clock_off_ms=60_000,
+        silent_since_ms=at(10, 29),
         banned={"NIFTY"},
         stays_over_night=True,
     )
@@ -143,6 +145,7 @@ def test_an_exit_is_never_refused_for_want_of_money_room_or_fresh_data() -> None
     assert [one.reason for one in refusals(order(product="MIS"), poor)] == [
         "kill_switch",
         "clock_off",
+        "feed_silent",
         "old_data",
         "product_over_night",
         "ban_period",

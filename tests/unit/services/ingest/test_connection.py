@@ -100,3 +100,16 @@ def test_the_time_of_the_last_trade_and_the_open_travel_with_their_ticks() -> No
     opened = [at for one in batches if one.open_price is not None for at in one.open_price]
     assert sorted(traded) == [OPEN - 60_000, OPEN - 1000]
     assert sorted(opened) == [98.5, 120.0]
+
+
+def test_a_connection_that_carries_some_partitions_stamps_those_alone() -> None:
+    one = replace(connection(), own=(0, 2))
+    batches = cut(one, [OPEN, OPEN, OPEN], OPEN)
+    assert [batch.partition for batch in batches] == [0, 2]
+    assert sum(len(batch.columns) for batch in batches) == 2, "the third is another connection's"
+    assert [batch.partition for batch in cut(one, [], OPEN + 1000)] == [0, 2]
+
+
+def test_ticks_without_the_exchanges_time_say_so() -> None:
+    (batch,) = connection(1).cut(columns([OPEN]), OPEN, time_is_arrival=True)
+    assert batch.time_is_arrival

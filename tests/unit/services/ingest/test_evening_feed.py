@@ -45,6 +45,9 @@ class Account:
         token = {one.key: one.instrument_token for one in LISTED}
         return {key: LastQuote(token[key], 6000.0, self.at_ms) for key in keys if key in token}
 
+    async def ticks(self, keys: Collection[str], without_time_ms: int) -> TickColumns:
+        return TickColumns.empty()
+
     async def candles(self, *_: object) -> list[HistoricalCandle]:
         return []
 
@@ -79,6 +82,10 @@ class Stream:
     sent: Sequence[Ticks]
     modes: dict[int, Mode] = field(default_factory=dict)
     history: list[dict[int, Mode]] = field(default_factory=list)
+    open_seconds: float = 60.0
+
+    def counts(self) -> dict[str, int]:
+        return {}
 
     async def subscribe(self, tokens: Collection[int], mode: Mode) -> None:
         self.modes |= dict.fromkeys(tokens, mode)
@@ -112,7 +119,7 @@ def played(
     stream = Stream(sent)
     feed = LiveFeed(
         Account(at_ms),
-        stream,
+        lambda: stream,
         UniverseRules(**rules),
         HistoryRules(days=2),
         load_calendar(),

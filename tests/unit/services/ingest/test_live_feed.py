@@ -5,7 +5,7 @@ import json
 from collections.abc import AsyncGenerator, Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,7 +22,7 @@ from libs.market.rulebook import load_rulebook
 from libs.runtime.logs import configure_logs
 from libs.runtime.metrics import Metrics
 from libs.runtime.settings import SettingsError
-from services.ingest import live_feed
+from services.ingest import sockets
 from services.ingest.day_log import SHOWN, DayLog
 from services.ingest.domain.history import HistoryRules
 from services.ingest.domain.universe_rules import UniverseRules
@@ -57,6 +57,9 @@ class Account:
     gone: frozenset[int] = frozenset()
     renamed: dict[str, str] = field(default_factory=dict)
     dumps: int = 0
+    polled: list[list[str]] = field(default_factory=list)
+    no_quotes: BrokerError | None = None
+    quoted_ms: int = 0
 
     async def instruments(self, exchange: str) -> Dump:
         self.dumps += 1
@@ -78,6 +81,17 @@ class Account:
         quote = LastQuote(NIFTY.instrument_token, price, ms_from_utc(self.stamp))
         return dict.fromkeys(keys, quote)
 
+    async def ticks(self, keys: Collection[str], without_time_ms: int) -> TickColumns:
+        self.polled.append(sorted(keys))
+        if self.no_quotes is not None:
+            raise self.no_quotes
+        tokens = {one.key: one.instrument_token for one in MARKET.instruments}
+        return TickColumns(
+            instrument_token=np.array([tokens[key] for key in keys], "<u4"),
+            exchange_timestamp=np.full(len(keys), self.quoted_ms or without_time_ms, "<i8"),
+            last_price=np.full(len(keys), 100.0),
+        )
+
     async def candles(
         self, instrument_token: int, interval: Interval, from_at: datetime, to_at: datetime
     ) -> list[HistoricalCandle]:
@@ -94,21 +108,21 @@ class Account:
 class Ticks:
     """A frame of NIFTY's price at a time; without a price a heartbeat."""
 
-    told: ClassVar[list[int]] = []
     at_ms: int
     price: float | None = None
     is_garbage: bool = False
+    token: int = NIFTY.instrument_token
+    has_time: bool = True
 
     def __len__(self) -> int:
         return self.price is not None
 
     def columns(self, received_ms: int) -> TickColumns:
-        self.told.append(received_ms)
         if self.price is None:
             return TickColumns.empty()
         return TickColumns(
-            instrument_token=np.array([NIFTY.instrument_token], "<u4"),
-            exchange_timestamp=np.array([self.at_ms], "<i8"),
+            instrument_token=np.array([self.token], "<u4"),
+            exchange_timestamp=np.array([self.at_ms if self.has_time else received_ms], "<i8"),
             last_price=np.array([self.price]),
         )
 
@@ -125,10 +139,18 @@ class Stream:
     ended: int = 0
     replaced: int = 0
     before_each: Callable[[], None] = lambda: None
+    modes: dict[int, Mode] = field(default_factory=dict)
 
     async def subscribe(self, tokens: Collection[int], mode: Mode) -> None:
-        assert mode == "full"
         self.tokens |= set(tokens)
+        self.modes |= dict.fromkeys(tokens, mode)
+
+    @property
+    def open_seconds(self) -> float:
+        return 3600.0
+
+    def counts(self) -> dict[str, int]:
+        return {"silences": self.replaced}
 
     async def unsubscribe(self, tokens: Collection[int]) -> None:
         self.tokens -= set(tokens)
@@ -155,7 +177,7 @@ class Stream:
 def feed_of(account: Account, stream: Stream) -> LiveFeed:
     rules = UniverseRules(("NSE:NIFTY 50",), expiries=1, near_strikes=1)
     history = HistoryRules(days=2, intervals=("15m",))
-    return LiveFeed(account, stream, rules, history, CALENDAR, "kite", clock="feed")
+    return LiveFeed(account, lambda: stream, rules, history, CALENDAR, "kite", clock="feed")
 
 
 def played(stream: Stream, follow: Sequence[int] = ()) -> list[Frame]:
@@ -341,12 +363,12 @@ def test_frames_carry_the_feeds_time_and_end_after_the_close() -> None:
 def test_a_feed_whose_session_has_ended_waits_for_a_new_one(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(live_feed, "SESSION_SECONDS", 0.01)
+    monkeypatch.setattr(sockets, "SESSION_SECONDS", 0.01)
     assert len(played(Stream([at(1), at(2)], refusals=3))) == 2
 
 
 def test_while_it_waits_for_a_session_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(live_feed, "SESSION_SECONDS", 0.01)
+    monkeypatch.setattr(sockets, "SESSION_SECONDS", 0.01)
 
     async def story() -> None:
         feed = feed_of(Account(), Stream([at(1)], refusals=1))
@@ -366,10 +388,15 @@ def test_while_it_waits_for_a_session_it_says_so(monkeypatch: pytest.MonkeyPatch
     asyncio.run(story())
 
 
-def test_packets_without_a_time_are_stamped_with_the_last_arrival() -> None:
-    asked = played(Stream([at(1), at(2), at(700), at(701)]))
-    assert [frame.received_ms for frame in asked] == [OPEN + s * 1000 for s in (1, 2, 700, 701)]
-    assert Ticks.told[-4:] == [0, OPEN + 1000, OPEN + 2000, OPEN + 700_000]
+def test_packets_without_a_time_are_stamped_with_the_time_that_their_connection_has_reached() -> (
+    None
+):
+    untimed = replace(at(0), has_time=False)
+    frames = played(Stream([untimed, at(1), untimed, at(700), untimed]))
+    assert [frame.received_ms - OPEN for frame in frames] == [1000, 1000, 700_000, 700_000]
+    assert [frame.time_is_arrival for frame in frames] == [False, True, False, True]
+    stamps = [frame.columns.exchange_timestamp.tolist() for frame in frames]
+    assert stamps == [[frame.received_ms] for frame in frames]
 
 
 def test_the_options_near_the_money_are_followed_as_the_money_moves() -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import date
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -12,16 +13,32 @@ from hypothesis import strategies as st
 
 from libs.events.ticks import TickBatch, TickColumns
 from libs.market.calendar import load_calendar
+from libs.market.instruments import Instrument
 from services.ingest.domain.connection import Connection
 from services.ingest.domain.listing import listed
 from services.ingest.domain.rows import MarketDataRows
-from services.ingest.recorded_feed import _instrument
 
 DAY = date(2026, 6, 17)
 OPEN_MS = load_calendar().sessions("NSE", DAY)[0].open_ms
 SYMBOLS = ("TCS", "INFY", "SBIN", "M&M")
 UNLISTED = 77 * 256 + 1
-INSTRUMENTS = [_instrument(name, n + 1, is_index=False) for n, name in enumerate(SYMBOLS)]
+INSTRUMENTS = [
+    Instrument(
+        instrument_token=number * 256 + 1,
+        exchange_token=number,
+        tradingsymbol=name,
+        name=name,
+        last_price=0.0,
+        expiry=None,
+        strike=0.0,
+        tick_size=Decimal("0.05"),
+        lot_size=1,
+        instrument_type="EQ",
+        segment="NSE",
+        exchange="NSE",
+    )
+    for number, name in enumerate(SYMBOLS, 1)
+]
 TOKENS = [one.instrument_token for one in INSTRUMENTS]
 KEY = ("tradingsymbol", "exchange_timestamp", "row", "batch")
 frames = st.lists(

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import replace
 from datetime import date, timedelta
+from typing import Any
 from uuid import UUID
 
 import numpy as np
@@ -14,7 +15,7 @@ from libs.events.control import HistoryLoaded
 from libs.events.embedded.bus import LocalBus
 from libs.events.ticks import TickBatch, TickColumns
 from libs.market.calendar import load_calendar
-from libs.market.instruments import Instrument
+from libs.market.instruments import Instrument, partition_of
 from libs.runtime.clock import FeedClock, monotonic_ms
 from libs.runtime.health import Waiting
 from libs.runtime.logs import configure_logs
@@ -44,6 +45,9 @@ class FewFrames:
     async def open(self) -> None:
         self.told.append("open")
 
+    def describe(self) -> dict[str, Any]:
+        return {"shown": True}
+
     async def close(self) -> None:
         self.told.append("close")
 
@@ -53,7 +57,7 @@ class FewFrames:
     async def backfill(self, partitions: int) -> Backfill:
         return Backfill((date(2026, 6, 9),), (), ("2026-06-08: no ticks",))
 
-    async def frames(self) -> AsyncIterator[Frame]:
+    async def frames(self, partitions: int = 1) -> AsyncIterator[Frame]:
         for second in self._seconds:
             yield Frame(OPEN_MS + second * 1000, _tick(second))
         yield Frame(OPEN_MS + (self._seconds[-1] + 5) * 1000, TickColumns.empty())
@@ -135,6 +139,7 @@ def test_each_frame_is_published_with_the_clock_and_then_paced() -> None:
             assert harness.clock.now_ms() == OPEN_MS + 8000
             described = harness.runner.service.describe()
             assert (described["frames"], described["ticks"]) == (4, 3)
+            assert described["shown"]
 
     asyncio.run(story())
 
@@ -297,5 +302,77 @@ def test_a_feed_of_several_days_announces_and_plays_each_and_waits_for_a_session
             ticks = [e for e in await harness.published("ticks") if isinstance(e, TickBatch)]
             assert len(ticks) == 8
             assert asked == [None, DAY, DAY, DAY, DAY + timedelta(days=1)]
+
+    asyncio.run(story())
+
+
+class TwoConnections(FewFrames):
+    """A feed over two connections, the second of which is twenty seconds late."""
+
+    async def frames(self, partitions: int = 1) -> AsyncIterator[Frame]:
+        assert partitions == 2
+        for second in (21, 22):
+            on_time, late = _tick(second), _tick(second - 20)
+            late.instrument_token[:] += 256
+            own = partition_of(SBIN.instrument_token, 2)
+            yield Frame(OPEN_MS + second * 1000, on_time, connection=0, partitions=(own,))
+            yield Frame(OPEN_MS + second * 1000, late, connection=1, partitions=(1 - own,))
+
+
+def test_each_connection_stamps_its_own_partitions_with_its_own_clock() -> None:
+    async def story() -> None:
+        bus = LocalBus(lockstep=True, partitions={"ticks": 2})
+        await bus.start()
+        async with harness_of(TwoConnections(), bus=bus) as harness:
+            batches = await played(harness)
+            own = partition_of(SBIN.instrument_token, 2)
+            clocks = [(one.partition, one.clock_ms - OPEN_MS, one.connection) for one in batches]
+            assert sorted(clocks) == sorted(
+                [(own, 21_000, 0), (1 - own, 1000, 1), (own, 22_000, 0), (1 - own, 2000, 1)]
+            )
+            assert len({one.event_id for one in batches}) == 4
+            assert harness.clock.now_ms() == OPEN_MS + 22_000
+
+    asyncio.run(story())
+
+
+class Halting(FewFrames):
+    """A feed that falls silent after its first tick, and comes back where that is wanted."""
+
+    def __init__(self, *, comes_back: bool) -> None:
+        super().__init__()
+        self._comes_back = comes_back
+
+    async def frames(self, partitions: int = 1) -> AsyncIterator[Frame]:
+        yield Frame(OPEN_MS + 1000, _tick(1))
+        yield Frame(0, TickColumns.empty(), is_news=False, is_silent=True)
+        yield Frame(OPEN_MS + 5000, TickColumns.empty(), is_news=False, is_silent=True)
+        if self._comes_back:
+            yield Frame(OPEN_MS + 6000, TickColumns.empty(), is_news=False)
+            yield Frame(OPEN_MS + 7000, _tick(7))
+
+
+async def told_of(harness: ServiceHarness) -> list[str]:
+    return [e.type for e in await harness.published("control") if e.type.startswith("Feed")]
+
+
+def test_a_feed_that_falls_silent_says_so_until_ticks_come_again() -> None:
+    async def story() -> None:
+        async with harness_of(Halting(comes_back=True)) as harness:
+            batches = await played(harness)
+            assert [one.clock_ms - OPEN_MS for one in batches] == [1000, 5000, 6000, 7000]
+            assert await told_of(harness) == ["FeedFellSilent", "FeedCameBack"]
+
+    asyncio.run(story())
+
+
+def test_after_a_restart_ticks_end_the_silence_that_was_told_before() -> None:
+    async def story() -> None:
+        async with harness_of(Halting(comes_back=False)) as first:
+            await played(first)
+            assert await told_of(first) == ["FeedFellSilent"]
+        async with harness_of(FewFrames((8, 9)), bus=first.bus) as second:
+            await played(second)
+            assert await told_of(second) == ["FeedFellSilent", "FeedCameBack"]
 
     asyncio.run(story())

@@ -196,7 +196,7 @@ def test_after_an_outage_the_signals_are_those_of_a_run_without_one(
     after = [live(one) for one in todays[stop:]]
     patches = brokers(gone, gone[0].opened_ms, gone[-1].closes_ms)
     behind = [*after[:late], *patches, *after[late:]]
-    events = [live(one) for one in todays[:first]]
+    events: list[Event] = [live(one) for one in todays[:first]]
     events += [*patches, *halves, *after] if is_early else [*halves, *behind]
     whole = fed(host(), [live(one) for one in todays])
     missed = {one.opened_ms for one in gone}

@@ -190,6 +190,56 @@ def test_a_connection_that_is_taken_for_dead_is_replaced_with_its_subscriptions(
     playing(play, handle)
 
 
+def test_a_connection_says_for_how_long_it_has_been_open() -> None:
+    async def play(ticker: Ticker, _: SocketKite) -> None:
+        assert ticker.open_seconds == 0
+        stream = ticker.frames()
+        await anext(stream)
+        await until(lambda: ticker.open_seconds > 0.05)
+        await stream.aclose()
+        assert ticker.open_seconds == 0
+
+    playing(play, _heartbeat)
+
+
+def test_a_connection_that_never_lasts_is_opened_ever_more_slowly() -> None:
+    asked: list[float] = []
+
+    async def handle(connection: ServerConnection, number: int) -> None:
+        asked.append(asyncio.get_running_loop().time())
+        await connection.send(HEARTBEAT)
+        if number < 5:
+            await connection.close()
+        await _for_ever(connection)
+
+    async def play(ticker: Ticker, _: SocketKite) -> None:
+        await take(ticker, 6)
+        assert asked[5] - asked[4] > 0.04, "half of the longest pause, 0.1 s"
+
+    async def run() -> None:
+        async with asyncio.timeout(10), socket_kite(handle) as kite:
+            ticker = Ticker(kite.address, session, backoff=Backoff(0.01, 0.1))
+            await play(ticker, kite)
+            await ticker.close()
+
+    asyncio.run(run())
+
+
+def test_pings_show_that_the_connection_is_in_use(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("libs.broker.kite.ticker._PING_SECONDS", 0.02)
+    caplog.set_level(logging.DEBUG, "websockets.server")
+
+    async def play(ticker: Ticker, _: SocketKite) -> None:
+        stream = ticker.frames()
+        await anext(stream)
+        await until(lambda: any("< PING" in one.getMessage() for one in caplog.records))
+        await stream.aclose()
+
+    playing(play, _heartbeat)
+
+
 def test_orders_are_handed_on_and_garbage_is_counted() -> None:
     orders: list[dict[str, Any]] = []
 
@@ -239,15 +289,18 @@ async def _heartbeat(connection: ServerConnection, _: int) -> None:
 
 def test_too_many_connections_are_waited_out() -> None:
     async def play(ticker: Ticker, kite: SocketKite) -> None:
+        began = asyncio.get_running_loop().time()
         await take(ticker, 1)
         assert len(kite.asked) == 4
-        assert ticker.counters.reconnects == 0
+        assert asyncio.get_running_loop().time() - began >= 2 * 0.3, "two times too many"
+        counts = ticker.counts()
+        assert (counts["reconnects"], counts["failures"], counts["too_many"]) == (0, 3, 2)
 
     def refuse(_: str, attempt: int) -> int | None:
         return (429, 503, 429, None)[attempt]
 
     with capture_logs() as logs:
-        playing(play, _heartbeat, refuse)
+        playing(play, _heartbeat, refuse, cool_down_seconds=0.3)
     assert [log["reason"] for log in logs] == ["HTTP 429", "HTTP 503", "HTTP 429"]
 
 

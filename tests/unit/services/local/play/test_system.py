@@ -151,7 +151,7 @@ def test_a_feed_without_frames_ends_at_once_with_every_service_stopped() -> None
 class FailingFeed(EmptyFeed):
     """A feed that breaks off at its first frame."""
 
-    def frames(self) -> Any:
+    def frames(self, partitions: int = 1) -> Any:
         raise ConnectionError("the feed broke off")
 
 

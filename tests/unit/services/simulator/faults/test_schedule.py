@@ -18,6 +18,8 @@ NEEDED: dict[str, dict[str, Any]] = {
     "status": {"status": 502},
     "delay_update": {"seconds": 1},
     "silence": {"seconds": 1},
+    "lag": {"seconds": 20},
+    "freeze": {"seconds": 1},
     "jump": {"tradingsymbol": "INFY", "factor": 0.9},
     "halt": {"seconds": 60},
     "trade_by_hand": {"tradingsymbol": "INFY", "transaction_type": "BUY", "quantity": 1},
