@@ -9,10 +9,11 @@ from libs.events.candles import MINUTES, Interval
 from libs.events.event import utc_from_ms
 from libs.events.ticks import TickColumns
 from libs.market.calendar import load_calendar, midnight_ms
+from libs.market.candle_grid import opens_of
 from libs.market.instruments import Instrument
 from services.ingest.domain.history import MINUTE_MS, FetchedCandles, batches_of
 from services.ingest.feed import Backfill, Frame
-from services.simulator.domain.market.candles import bucket_starts, of_minutes
+from services.simulator.domain.market.candles import of_minutes
 from services.simulator.domain.market.history import MinuteCandles
 from services.simulator.domain.market.synthetic import SyntheticMarket
 
@@ -79,7 +80,7 @@ def _candles(minutes: MinuteCandles, interval: Interval, day: date) -> list[Hist
     """Fold a day's minutes into candles of an interval, as a broker gives them."""
     sessions = load_calendar().sessions("NSE", day)
     made = of_minutes(minutes)
-    starts = bucket_starts(made.opened_at_ms, MINUTES[interval] * MINUTE_MS, sessions)
+    starts = opens_of(made.opened_at_ms, MINUTES[interval] * MINUTE_MS, sessions)
     folded = made.folded(starts)
     names = ("open", "high", "low", "close", "volume")
     columns = (getattr(folded, name).tolist() for name in names)

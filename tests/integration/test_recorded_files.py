@@ -90,6 +90,7 @@ def independent(rows: pd.DataFrame, day: date, *, has_volume: bool) -> pd.DataFr
     """Return one-minute candles: rows of the session by time and volume, repeats dropped."""
     opened, closed = (pd.Timestamp(f"{day} {at}") for at in ("09:15", "15:30"))
     rows = rows[(rows["at"] >= opened) & (rows["at"] <= closed) & (rows.price > 0)]
+    base = int(rows.volume.iloc[0])  # of the row that arrived first
     rows = rows.drop_duplicates().sort_values(["at", "volume"], kind="stable")
     last = closed - pd.Timedelta("1ms")
     minute = rows["at"].where(rows["at"] < last, last).dt.floor("min")
@@ -98,7 +99,7 @@ def independent(rows: pd.DataFrame, day: date, *, has_volume: bool) -> pd.DataFr
     aggregated = {"open": "first", "high": "max", "low": "min", "close": "last"}
     made = pd.DataFrame({name: by_minute.agg(how) for name, how in aggregated.items()})
     ends = running.groupby(minute).last()
-    made["volume"] = ends - ends.shift(fill_value=int(rows.volume.iloc[0]))
+    made["volume"] = ends - ends.shift(fill_value=base)
     is_first = made.index == made.index[0]
     return made[(made.volume > 0) | is_first] if has_volume else made
 

@@ -1,6 +1,6 @@
 """Which candles end at which minute of a trading day."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
@@ -26,8 +26,8 @@ class Span(NamedTuple):
 class Schedule:
     """The minutes of a trading day from the first open to the last close, and their candles.
 
-    Candles are aligned to the open; the last one of the day may be short. A day of two sessions
-    has minutes between them in which no tick is accepted.
+    Candles are aligned to the open of their session; its last one may be short. A day of two
+    sessions has minutes between them that are in no candle but the day's, and accept no tick.
     """
 
     sessions: tuple[Session, ...]
@@ -67,10 +67,18 @@ class Schedule:
 
     @cached_property
     def ending_at(self) -> Mapping[int, Sequence[Span]]:
-        """Minute → the candles that end with it, shortest first."""
-        ending: dict[int, list[Span]] = {}
-        for interval, length in (*MINUTES.items(), ("day", self.minutes)):
-            for start in range(0, self.minutes, length):
-                stop = min(start + length, self.minutes)
-                ending.setdefault(stop, []).append(Span(interval, start, stop))
+        """Minute → the candles that end with it, shortest first; none within a pause."""
+        ending: dict[int, list[Span]] = {stop: [] for stop in range(self.minutes + 1)}
+        for interval, length in MINUTES.items():
+            for first, last in self._minutes_of_sessions:
+                for start in range(first, last, length):
+                    stop = min(start + length, last)
+                    ending[stop].append(Span(interval, start, stop))
+        ending[self.minutes].append(Span("day", 0, self.minutes))
         return ending
+
+    @property
+    def _minutes_of_sessions(self) -> Iterator[tuple[int, int]]:
+        for one in self.sessions:
+            until_ms = one.close_ms - self.open_ms
+            yield (one.open_ms - self.open_ms) // MINUTE_MS, -(-until_ms // MINUTE_MS)

@@ -74,13 +74,13 @@ def _times(
     sessions = calendar.sessions(segment, day) if calendar.covers(day) else ()
     if not sessions:
         return None
-    opens_ms, closes_ms = sessions[0].open_ms, sessions[-1].close_ms
     if interval == "day":
-        return opens_ms, closes_ms
+        return sessions[0].open_ms, sessions[-1].close_ms
     opened_ms = ms_from_utc(candle.opened_at)
-    if not opens_ms <= opened_ms < closes_ms:
-        return None
-    return opened_ms, min(opened_ms + MINUTES[interval] * MINUTE_MS, closes_ms)
+    for session in sessions:
+        if session.open_ms <= opened_ms < session.close_ms:
+            return opened_ms, min(opened_ms + MINUTES[interval] * MINUTE_MS, session.close_ms)
+    return None
 
 
 def _candle(

@@ -1,10 +1,11 @@
-"""Longer candles out of shorter ones, aligned to the session's open."""
+"""Longer candles out of shorter ones, aligned to the open of their session."""
 
 from dataclasses import replace
 
 import numpy as np
 
 from libs.events.candles import MINUTES, Interval
+from libs.market.candle_grid import closes_of, opens_of
 from libs.market.names import unknown
 from services.local.backtest.candles.days import DayRows, day_rows, sessions_of
 from services.local.backtest.candles.history import CandleHistory, Floats, Integers
@@ -16,7 +17,7 @@ _MINUTE_MS = 60_000
 def longer(history: CandleHistory, interval: Interval) -> CandleHistory:
     """Fold candles into those of a longer interval; the same history for its own interval.
 
-    A candle opens at the session's open, or so many whole intervals after it, as the candle
+    A candle opens at its session's open, or so many whole intervals after it, as the candle
     service makes them. Raises BacktestError for an interval that does not consist of these candles.
     """
     if interval == history.interval:
@@ -66,11 +67,12 @@ def _grid(history: CandleHistory, rows: DayRows, interval: Interval) -> tuple[In
         ends = close_ms if close_ms is not None else int(history.closes_ms[rows.stop - 1])
         return np.full_like(opened, open_ms), np.full_like(opened, ends)
     length = MINUTES[interval] * _MINUTE_MS
-    starts = open_ms + (opened - open_ms) // length * length
-    stops = starts + length
-    if close_ms is not None:
-        stops = np.where(starts < close_ms, np.minimum(stops, close_ms), stops)
-    return starts, stops
+    if not sessions:
+        starts = open_ms + (opened - open_ms) // length * length
+        return starts, starts + length
+    starts = opens_of(opened, length, sessions)
+    stops = closes_of(starts, length, sessions)
+    return starts, np.where(stops > starts, stops, starts + length)
 
 
 def _folded(

@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from libs.market.arrays import BoolArray, FloatArray, IntArray
-from libs.market.calendar import Session
 from services.simulator.domain.market.history import MinuteCandles
 
 Number = TypeVar("Number", np.float64, np.int64)
@@ -75,14 +74,6 @@ def of_minutes(minutes: MinuteCandles) -> Candles:
 def traded_since(cumulative_volume: IntArray) -> IntArray:
     """Volume of each candle from the day's at its close; the first has all that came before."""
     return np.asarray(np.diff(cumulative_volume, prepend=0), np.int64)
-
-
-def bucket_starts(at_ms: IntArray, length_ms: int, sessions: Sequence[Session]) -> IntArray:
-    """Start of the candle that each time belongs to, counted from its session's open."""
-    opens = np.array([session.open_ms for session in sessions], np.int64)
-    begun = np.maximum(np.searchsorted(opens, at_ms, side="right") - 1, 0)
-    base = opens[begun]
-    return np.asarray(base + (at_ms - base) // length_ms * length_ms, np.int64)
 
 
 def _reduced(ufunc: np.ufunc, column: NDArray[Number], first: IntArray) -> NDArray[Number]:

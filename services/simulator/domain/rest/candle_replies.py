@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 
 from libs.market.calendar import Session, midnight_ms
+from libs.market.candle_grid import opens_of
 from services.simulator.domain.errors import InputError
 from services.simulator.domain.india_time import day_of, days_between, stamps
-from services.simulator.domain.market.candles import Candles, bucket_starts
+from services.simulator.domain.market.candles import Candles
 
 DAY = "day"
 MINUTES: Mapping[str, int] = {
@@ -77,7 +78,7 @@ def _folded(interval: str, one: DayMinutes) -> Candles:
     if interval == DAY:
         return one.candles.folded(np.full(opened.size, midnight_ms(one.day), np.int64))
     length_ms = MINUTES[interval] * _MINUTE_MS
-    return one.candles.folded(bucket_starts(opened, length_ms, one.sessions))
+    return one.candles.folded(opens_of(opened, length_ms, one.sessions))
 
 
 def _in_span(span: Span, candles: Candles) -> Candles:
