@@ -23,6 +23,7 @@ from libs.runtime.subscription import Emit, Subscription
 from services.candle.domain.aggregator import CandleAggregator
 from services.candle.domain.rows import historical_data, history_fetched
 from services.candle.domain.tick_filter import TickCounts
+from services.candle.forming import FormingCandle
 from services.candle.settings import CandleSettings
 
 
@@ -136,21 +137,16 @@ def _described(counts: TickCounts) -> dict[str, Any]:
 def _router(aggregator: CandleAggregator, parts: Parts) -> APIRouter:
     router = APIRouter()
 
-    @router.get("/candles/{tradingsymbol}/{interval}/forming")
-    def forming(tradingsymbol: str, interval: Interval) -> dict[str, float | None]:
-        """Return the current values of the open candle; 404 if it has no tick."""
-        values = aggregator.forming(tradingsymbol, interval, parts.clock.now_ms())
-        if values is None:
-            raise HTTPException(404, f"no {interval} candle of {tradingsymbol} is forming")
-        return {
-            "open": float(values.open[0]),
-            "high": float(values.high[0]),
-            "low": float(values.low[0]),
-            "close": float(values.close[0]),
-            "volume": float(values.volume[0]),
-            "ticks": float(values.ticks[0]),
-            "oi": float(values.oi[0]),
-        }
+    @router.get("/candles/{exchange}/{tradingsymbol}/{interval}/forming")
+    def forming(exchange: str, tradingsymbol: str, interval: Interval) -> FormingCandle:
+        """Return the candle that is not closed yet, as it is now; 404 if it has no trade."""
+        now_ms = parts.clock.now_ms()
+        candle = aggregator.forming(exchange, tradingsymbol, interval, now_ms)
+        if candle is None:
+            raise HTTPException(
+                404, f"no {interval} candle of {exchange}:{tradingsymbol} is forming"
+            )
+        return FormingCandle.of(candle)
 
     return router
 

@@ -146,13 +146,14 @@ class CandleAggregator:
         sessions = (session for index in self._indexes.values() for session in index.sessions)
         return [batch for session in sessions for batch in session.unpublished()]
 
-    def forming(self, tradingsymbol: str, interval: Interval, at_ms: int) -> CandleValues | None:
-        """Return the current values of the candle that is open at a time; None without a tick."""
+    def forming(
+        self, exchange: str, tradingsymbol: str, interval: Interval, at_ms: int
+    ) -> Candle | None:
+        """Return the candle of an instrument that is forming at a time; None without a trade."""
         for session in (session for index in self._indexes.values() for session in index.sessions):
-            span = _open_span(session.schedule, interval, at_ms)
-            for instrument, values in session.forming(span) if span else ():
-                if instrument.tradingsymbol == tradingsymbol:
-                    return values
+            candle = session.forming(exchange, tradingsymbol, interval, at_ms)
+            if candle is not None:
+                return candle
         return None
 
     def _on_run(self, batches: Sequence[TickBatch]) -> list[CandleBatch]:
@@ -270,9 +271,3 @@ def _values(row: int, candle: Candle) -> CandleValues:
         oi=np.array([candle.oi]),
         cumulative_volume=np.array([candle.cumulative_volume]),
     )
-
-
-def _open_span(schedule: Schedule, interval: Interval, at_ms: int) -> Span | None:
-    minute = (at_ms - schedule.open_ms) // MINUTE_MS
-    spans = (span for spans in schedule.ending_at.values() for span in spans)
-    return next((s for s in spans if s.interval == interval and s.start <= minute < s.stop), None)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic.dataclasses import dataclass
 
-from libs.events.candles import CandleBatch
+from libs.events.candles import Candle, CandleBatch, CandleColumns, Interval
 from libs.events.outages import Outages
 from libs.market.bounds import STRICT, refuse
 from libs.market.instruments import Instrument
@@ -170,13 +170,33 @@ class SessionCandles:
         if revision:
             self._revisions[row, span] = max(revision, self._revisions.get((row, span), 0))
 
-    def forming(self, span: Span) -> list[tuple[Instrument, CandleValues]]:
-        """Return the current values of a span's candles."""
-        values = self._minutes.values(span)
-        return [
-            (self._instruments[row], _row_of(values, index))
-            for index, row in enumerate(values.row.tolist())
-        ]
+    def forming(
+        self, exchange: str, tradingsymbol: str, interval: Interval, at_ms: int
+    ) -> Candle | None:
+        """Return the latest candle of an instrument that has begun and is not published yet.
+
+        Right after a boundary it is the one before, within its grace, until the next one has a
+        trade. None without such a candle.
+        """
+        key = (exchange, tradingsymbol)
+        known = enumerate(self._instruments)
+        row = next((row for row, i in known if (i.exchange, i.tradingsymbol) == key), None)
+        if row is None:
+            return None
+        until_ms = max(at_ms, self._watermark_ms)
+        for span in reversed(self._open_spans(interval, until_ms)):
+            values = self._minutes.values(span, np.array([row]))
+            if len(values):
+                columns = candle_columns(self.schedule, self._names, span, values, (0,))
+                return next(self._batch_of(span, columns, until_ms).candles())
+        return None
+
+    def _open_spans(self, interval: Interval, until_ms: int) -> list[Span]:
+        """Return the spans of an interval that have begun and are not closed, earliest first."""
+        stops = range(self._closed_minutes + 1, self.schedule.minutes + 1)
+        spans = (span for stop in stops for span in self.schedule.ending_at[stop])
+        mine = (span for span in spans if span.interval == interval)
+        return [span for span in mine if self.schedule.start_ms(span.start) <= until_ms]
 
     def restore(self, row: int, minute: int, values: CandleValues) -> None:
         """Restore a one-minute candle that was published before a restart."""
@@ -230,6 +250,9 @@ class SessionCandles:
         values = values.take(np.argsort(self._tokens[values.row]))
         revisions = self._next_revisions(values.row, span) if is_revision else (0,) * len(values)
         columns = candle_columns(self.schedule, self._names, span, values, revisions)
+        return self._batch_of(span, columns, at_ms)
+
+    def _batch_of(self, span: Span, columns: CandleColumns, at_ms: int) -> CandleBatch:
         opened_ms, closes_ms = self.schedule.start_ms(span.start), self.schedule.start_ms(span.stop)
         is_partial = self.outages.touch(opened_ms, closes_ms)
         given = (self.partition, span.interval, at_ms, self.trading_day, columns)
@@ -239,10 +262,6 @@ class SessionCandles:
         for row in rows.tolist():
             self._revisions[row, span] = self._revisions.get((row, span), 0) + 1
         return tuple(self._revisions[row, span] for row in rows.tolist())
-
-
-def _row_of(values: CandleValues, index: int) -> CandleValues:
-    return values.take(np.array([index]))
 
 
 def _compared(values: CandleValues) -> tuple[NDArray[Any], ...]:

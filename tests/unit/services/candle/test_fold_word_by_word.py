@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from libs.events.candles import MINUTES, Candle, CandleBatch
+from libs.events.candles import MINUTES, Candle, CandleBatch, Interval
 from libs.market.calendar import load_calendar
 from services.candle.domain.aggregator import CandleAggregator
 from services.candle.domain.session_candles import CandleRules
@@ -215,10 +215,40 @@ def without_vwap(candle: Candle) -> dict[str, object]:
 def test_the_forming_candle_has_its_current_values() -> None:
     made = aggregator()
     play(made, frame([(0, OPEN, 100.0, 5), (0, OPEN + 61_000, 104.0, 9)], OPEN + 61_000))
-    values = made.forming("S0", "5m", OPEN + 61_000)
-    assert values is not None
-    assert (values.high[0], values.ticks[0]) == (104.0, 2)
-    assert made.forming("S1", "5m", OPEN + 61_000) is None
+    candle = made.forming("NSE", "S0", "5m", OPEN + 61_000)
+    assert candle is not None
+    assert (candle.high, candle.ticks) == (104.0, 2)
+    assert made.forming("NSE", "S1", "5m", OPEN + 61_000) is None
+    assert made.forming("BSE", "S0", "5m", OPEN + 61_000) is None
+
+
+def test_right_at_a_boundary_the_forming_candle_is_the_one_that_is_not_published_yet() -> None:
+    made = aggregator()
+    play(made, frame([(0, OPEN, 100.0, 5), (0, OPEN + MINUTE - 1, 104.0, 9)], OPEN + MINUTE - 1))
+    for at_ms in (OPEN + MINUTE - 1, OPEN + MINUTE, OPEN + MINUTE + 1999):
+        forming = made.forming("NSE", "S0", "1m", at_ms)
+        assert forming is not None
+        assert (forming.opened_ms, forming.close) == (OPEN, 104.0)
+    play(made, frame([(0, OPEN + MINUTE, 99.0, 12)], OPEN + MINUTE))
+    for at_ms in (OPEN + MINUTE - 1, OPEN + MINUTE):  # a tick of the next one is there
+        forming = made.forming("NSE", "S0", "1m", at_ms)
+        assert forming is not None
+        assert (forming.opened_ms, forming.close, forming.volume) == (OPEN + MINUTE, 99.0, 3)
+    (closed,) = [c for c in play(made, frame([], OPEN + MINUTE + 2000)) if c.interval == "1m"]
+    assert closed.opened_ms == OPEN
+    assert made.forming("NSE", "S0", "1m", OPEN + 2 * MINUTE + 5000) == forming
+
+
+@pytest.mark.parametrize("interval", [*MINUTES, "day"])
+def test_the_last_candle_forms_until_it_is_published(interval: Interval) -> None:
+    made = aggregator()
+    play(made, frame([(0, CLOSE - 1, 100.0, 5)], CLOSE - 1), frame([], CLOSE + 1999))
+    forming = made.forming("NSE", "S0", interval, CLOSE + 1999)
+    assert forming is not None
+    assert forming.closes_ms == CLOSE
+    closed = [c for c in play(made, frame([], CLOSE + 2000)) if c.interval == interval]
+    assert closed == [forming]
+    assert made.forming("NSE", "S0", interval, CLOSE + 2000) is None
 
 
 def test_many_instruments_get_rows_whatever_the_order_of_their_first_ticks() -> None:

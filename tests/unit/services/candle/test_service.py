@@ -128,7 +128,7 @@ def test_the_forming_candle_is_served_and_others_are_not_found() -> None:
             app = make_app(harness.runner.service, harness.runner.health, harness.metrics)
             transport = httpx.ASGITransport(app=app)
             async with httpx.AsyncClient(transport=transport, base_url="http://candle") as client:
-                path = "/candles/SBIN/5m/forming"
+                path = "/candles/NSE/SBIN/5m/forming"
                 assert (await client.get(path)).status_code == 404
                 await harness.publish(sbin(), *batches(FIRST))
                 answer = await client.get(path)
@@ -136,7 +136,14 @@ def test_the_forming_candle_is_served_and_others_are_not_found() -> None:
                 shown = answer.json()
                 assert (shown["open"], shown["high"], shown["close"]) == (100.0, 103.0, 101.5)
                 assert shown["volume"] == 12
-                assert (await client.get("/candles/TCS/5m/forming")).status_code == 404
-                assert (await client.get("/candles/SBIN/7m/forming")).status_code == 422
+                assert (shown["exchange"], shown["interval"]) == ("NSE", "5m")
+                assert (shown["opened_at"], shown["closes_at"]) == (
+                    "2026-06-10T03:45:00Z",
+                    "2026-06-10T03:50:00Z",
+                )
+                other = await client.get("/candles/BSE/SBIN/5m/forming")
+                assert other.status_code == 404
+                assert (await client.get("/candles/NSE/TCS/5m/forming")).status_code == 404
+                assert (await client.get("/candles/NSE/SBIN/7m/forming")).status_code == 422
 
     asyncio.run(story())
