@@ -20,6 +20,7 @@ from tests.bench import (
     bench_decision,
     bench_exit,
     bench_frames,
+    bench_intervals,
     bench_kafka,
     bench_libraries,
     bench_pipeline,
@@ -34,6 +35,7 @@ BENCHES: Mapping[str, Callable[[], Mapping[str, float]]] = {
     "simulator": bench_simulator.measure,
     "candle": bench_candle.measure,
     "boundary": bench_boundary.measure,
+    "intervals": bench_intervals.measure,
     "decision": bench_decision.measure,
     "exit": bench_exit.measure,
     "backtest": bench_backtest.measure,
@@ -46,6 +48,7 @@ BENCHES: Mapping[str, Callable[[], Mapping[str, float]]] = {
 }
 LEAST = {
     "decode_vs_kiteticker": 300.0,
+    "candle_core_ticks_per_s": 10_000_000.0,
     "backtest_candles_per_s": 500_000.0,
     "strategy_candles_per_s": 200_000.0,
     "backtest_vs_backtesting": 5.0,
@@ -65,6 +68,8 @@ MOST = {
     "tick_to_order_vs_floor": 2.0,
     "recovery_s": 10.0,
     "minute_boundary_ms": 300.0,
+    "interval_boundary_ms": 250.0,
+    "candle_memory_mb": 400.0,
     "decision_ms": 0.5,
     "exit_ms": 5.0,
     "chain_iv_greeks_us_per_option": 1.0,

@@ -17,7 +17,7 @@ from services.candle.domain.cells import NONE, Cells
 from services.candle.domain.groups import group_ends, group_starts, running_before
 from services.candle.domain.opening import OpeningVolume
 from services.candle.domain.run import UNKNOWN_VOLUME, Ticks
-from services.candle.domain.schedule import Span
+from services.candle.domain.schedule import MINUTE_MS, Span
 from services.candle.domain.trades import Trades
 
 Array = NDArray[Any]
@@ -79,6 +79,7 @@ class MinuteCandles:
     """Cells of a trading day's minutes; instruments are added as they appear."""
 
     def __init__(self, open_ms: int, minutes: int, opening: OpeningVolume) -> None:
+        self._open_ms = open_ms
         self._minutes = minutes
         self._opening = opening
         self._trades = Trades(open_ms, opening)
@@ -119,12 +120,13 @@ class MinuteCandles:
             is_trade = is_trade[order]
         starts = group_starts(ticks.row * self._minutes + minute)
         cell = self._cells.at(ticks.row[starts], minute[starts])
-        self._cells.merge(cell, _groups(ticks, traded, is_trade, starts))
+        since_ms = ticks.at_ms - self._open_ms - minute * MINUTE_MS
+        self._cells.merge(cell, _groups(ticks, since_ms, traded, is_trade, starts))
 
     def values(self, span: Span, rows: Array | None = None) -> CandleValues:
         """Return the candles of a span, for all instruments or for some rows."""
         chosen = np.arange(len(self)) if rows is None else rows
-        present = self._cells.span("trades", span, rows) > 0
+        present = self._cells.span("is_traded", span, rows)
         is_any = present.any(axis=0)
         chosen, present = chosen[is_any], present[:, is_any]
         first = self._cells.at(chosen, span.start + present.argmax(axis=0))
@@ -151,11 +153,10 @@ class MinuteCandles:
             cumulative_volume=after,
         )
 
-    def restore(self, minute: int, values: CandleValues, starts_ms: int, stops_ms: int) -> None:
-        """Restore a minute that was closed before a restart."""
+    def restore(self, minute: int, values: CandleValues, stops_ms: int) -> None:
+        """Restore a minute that was closed before a restart and ended at `stops_ms`."""
         cell = self._cells.at(values.row, minute)
-        for name, part in _restored_cells(values, starts_ms, stops_ms).items():
-            self._cells[name][cell] = part
+        self._cells.restore(cell, _restored_cells(values))
         self._restore_rows(values, stops_ms)
 
     def restore_base(self, row: int, minute: int, base: int) -> None:
@@ -214,9 +215,7 @@ class MinuteCandles:
         return _Advance(np.maximum(rise, 0), is_trade, untraded, time_back, volume_back)
 
 
-def _restored_cells(
-    values: CandleValues, starts_ms: int, stops_ms: int
-) -> Mapping[str, Array | int]:
+def _restored_cells(values: CandleValues) -> Mapping[str, Array | int]:
     """Return the parts of a cell that follow from its candle."""
     traded = np.where(np.isnan(values.vwap), 0, values.volume)
     return {
@@ -225,10 +224,10 @@ def _restored_cells(
         "low": values.low,
         "close": values.close,
         "ticks": values.ticks,
-        "trades": values.ticks,
+        "is_traded": values.ticks > 0,
         "oi": values.oi,
-        "open_at": starts_ms,
-        "close_at": stops_ms - 1,
+        "open_at": 0,
+        "close_at": MINUTE_MS - 1,
         "open_volume": values.cumulative_volume,
         "close_volume": values.cumulative_volume,
         "cumulative": values.cumulative_volume,
@@ -261,8 +260,13 @@ def _order_in_cells(ticks: Ticks, cell: Array) -> Array | None:
     return order
 
 
-def _groups(ticks: Ticks, traded: Array, is_trade: Array, starts: Array) -> Mapping[str, Array]:
-    """Sum up ticks sorted by cell, time, volume and arrival; `starts`: first of each cell."""
+def _groups(
+    ticks: Ticks, since_ms: Array, traded: Array, is_trade: Array, starts: Array
+) -> Mapping[str, Array]:
+    """Sum up ticks sorted by cell, time, volume and arrival; `starts`: first of each cell.
+
+    `since_ms`: milliseconds since each tick's minute began.
+    """
     ends = group_ends(starts, len(ticks))
     volume, sizes = ticks.volume[ends], ends - starts + 1
     return {
@@ -270,13 +274,13 @@ def _groups(ticks: Ticks, traded: Array, is_trade: Array, starts: Array) -> Mapp
         "high": np.maximum.reduceat(ticks.price, starts),
         "low": np.minimum.reduceat(ticks.price, starts),
         "close": ticks.price[ends],
-        "open_at": ticks.at_ms[starts],
+        "open_at": since_ms[starts],
         "open_volume": ticks.volume[starts],
-        "close_at": ticks.at_ms[ends],
+        "close_at": since_ms[ends],
         "close_volume": volume,
         "cumulative": np.maximum.reduceat(ticks.volume, starts),
         "oi": ticks.oi[ends],
         "ticks": sizes,
-        "trades": sizes if is_trade.all() else np.add.reduceat(is_trade.astype(np.int64), starts),
+        "is_traded": np.logical_or.reduceat(is_trade, starts),
         "traded": np.add.reduceat(traded, starts),
     }

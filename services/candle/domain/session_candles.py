@@ -201,7 +201,7 @@ class SessionCandles:
     def restore(self, row: int, minute: int, values: CandleValues) -> None:
         """Restore a one-minute candle that was published before a restart."""
         starts_ms = self.schedule.start_ms(minute)
-        self._minutes.restore(minute, values, starts_ms, starts_ms + MINUTE_MS)
+        self._minutes.restore(minute, values, starts_ms + MINUTE_MS)
         self._filter.restore(values.row, values.close, values.cumulative_volume)
         self._closed_minutes = max(self._closed_minutes, minute + 1)
         self._watermark_ms = max(self._watermark_ms, starts_ms + MINUTE_MS + self.rules.grace_ms)
