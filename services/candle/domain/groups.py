@@ -1,6 +1,6 @@
 """Groups of equal neighbours in sorted arrays: order, limits, and running maxima within them."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,6 +9,24 @@ Array = NDArray[Any]
 _OFFSET = 1 << 42
 """Above any volume or time span: added per group, so that one running maximum serves all."""
 _UINT16_VALUES = 1 << 16
+
+
+class Groups(NamedTuple):
+    """Groups of equal neighbours: the first and the last index of each, and their values."""
+
+    starts: Array
+    ends: Array
+    values: Array
+
+    def spread(self, values: Array) -> Array:
+        """Return a value of each group for each of its members."""
+        return np.repeat(values, self.ends - self.starts + 1)
+
+
+def grouped(values: Array) -> Groups:
+    """Return the groups of equal neighbours."""
+    starts = group_starts(values)
+    return Groups(starts, group_ends(starts, len(values)), values[starts])
 
 
 def stable_order(values: Array, count: int) -> Array:

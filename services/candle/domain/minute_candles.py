@@ -114,11 +114,13 @@ class MinuteCandles:
     def _merge(self, ticks: Ticks, minute: Array, traded: Array, is_trade: Array) -> None:
         turnover = ticks.price * traded
         np.add.at(self._cells["turnover"], self._cells.at(ticks.row, minute), turnover)
-        order = _order_in_cells(ticks, ticks.row * self._minutes + minute)
+        order = _order_in_cells(ticks, minute)
         if order is not None:
             ticks, minute, traded = ticks.take(order), minute[order], traded[order]
             is_trade = is_trade[order]
-        starts = group_starts(ticks.row * self._minutes + minute)
+        starts = ticks.by_row.starts
+        if minute.min() != minute.max():
+            starts = group_starts(ticks.row * self._minutes + minute)
         cell = self._cells.at(ticks.row[starts], minute[starts])
         since_ms = ticks.at_ms - self._open_ms - minute * MINUTE_MS
         self._cells.merge(cell, _groups(ticks, since_ms, traded, is_trade, starts))
@@ -188,8 +190,7 @@ class MinuteCandles:
     def _advance(self, ticks: Ticks, minute: Array) -> _Advance:
         """Update the instruments' running maxima; return what each tick traded, and tells."""
         base, running, last_at = (self._rows[name] for name in ("base", "running", "last_at"))
-        starts = group_starts(ticks.row)
-        ends, heads = group_ends(starts, len(ticks)), ticks.row[starts]
+        starts, ends, heads = ticks.by_row
         before = running_before(ticks.volume, starts, running[heads])
         first = np.empty(0, np.int64)
         is_opening = base[heads] == NONE
@@ -243,7 +244,7 @@ def _first_known(volume: Array, starts: Array) -> Array:
     return first
 
 
-def _order_in_cells(ticks: Ticks, cell: Array) -> Array | None:
+def _order_in_cells(ticks: Ticks, minute: Array) -> Array | None:
     """Return the order by cell, time, volume and arrival; None if ticks are in it already.
 
     Only instruments whose ticks go back are sorted, each within its own range of indexes.
@@ -256,7 +257,9 @@ def _order_in_cells(ticks: Ticks, cell: Array) -> Array | None:
     order = np.arange(len(ticks))
     steps_back = np.isin(ticks.row, ticks.row[1:][back])
     mine = order[steps_back]
-    order[steps_back] = mine[np.lexsort((ticks.volume[mine], ticks.at_ms[mine], cell[mine]))]
+    order[steps_back] = mine[
+        np.lexsort((ticks.volume[mine], ticks.at_ms[mine], minute[mine], ticks.row[mine]))
+    ]
     return order
 
 

@@ -7,13 +7,13 @@ update's neighbours decides, so that it does not matter how updates are cut into
 """
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from libs.market.instruments import Instrument
-from services.candle.domain.groups import group_ends, group_starts, previous, stable_order
+from services.candle.domain.groups import Groups, previous, stable_order
 from services.candle.domain.run import Array, Ticks
 
 if TYPE_CHECKING:
@@ -31,18 +31,6 @@ TIGHT, OFF_QUOTES = 2.0, 0.1
 """Quotes witness where ask is at most so many times bid, and for prices so near to them."""
 _SURELY_NEAR = 0.3
 _OPTIONS = ("CE", "PE")
-
-
-class _Group(NamedTuple):
-    """Ticks by row, then arrival: the first and the last of each row, and the rows."""
-
-    starts: Array
-    ends: Array
-    rows: Array
-
-    def spread(self, values: Array) -> Array:
-        """Return a value of each row for each tick."""
-        return np.repeat(values, self.ends - self.starts + 1)
 
 
 class Plausible:
@@ -79,7 +67,7 @@ class Plausible:
         """Return the plausible ticks and held ones that are confirmed; `ticks` are by row."""
         if not len(ticks):
             return ticks
-        group = _grouped(ticks)
+        group = ticks.by_row
         is_plain = self._plain(ticks, group)
         is_all_plain = bool(is_plain.all())
         if is_all_plain and not len(self.held):
@@ -87,12 +75,12 @@ class Plausible:
             return ticks
         is_odd = np.zeros(len(self._price), np.bool_)
         is_odd[self.held.row] = True
-        if is_all_plain and not is_odd[group.rows].any():
+        if is_all_plain and not is_odd[group.values].any():
             self._note(ticks, group)
             return ticks
         is_odd[ticks.row[~is_plain]] = True
         odd = is_odd[ticks.row]
-        self._note(ticks, group, ~is_odd[group.rows])
+        self._note(ticks, group, ~is_odd[group.values])
         keeps, confirmed = ~odd, Ticks.empty()
         keeps[odd], confirmed = self._judge(ticks.take(odd), counts)
         passed = ticks.take(keeps)
@@ -101,28 +89,28 @@ class Plausible:
         passed = Ticks.concat(confirmed, passed)
         return passed.take(stable_order(passed.row, len(self._price)))
 
-    def _plain(self, ticks: Ticks, group: _Group) -> Mask:
+    def _plain(self, ticks: Ticks, group: Groups) -> Mask:
         """Return which ticks are near the one before them, at a glance."""
-        before = previous(ticks.price, group.starts, self._price[group.rows])
+        before = previous(ticks.price, group.starts, self._price[group.values])
         step = ticks.price - before
         np.abs(step, out=step)
         before *= _SURELY_NEAR
         is_near: Mask = step <= before
-        rise = ticks.volume - previous(ticks.volume, group.starts, self._volume[group.rows])
+        rise = ticks.volume - previous(ticks.volume, group.starts, self._volume[group.values])
         if rise.max() > RISE or rise.min() < -RISE:
             is_near &= np.abs(rise) <= RISE
         return is_near
 
-    def _note(self, ticks: Ticks, group: _Group, chosen: Any = slice(None)) -> None:
+    def _note(self, ticks: Ticks, group: Groups, chosen: Any = slice(None)) -> None:
         """Note the last ticks of rows in which each tick is near the one before it."""
-        rows, ends = group.rows[chosen], group.ends[chosen]
+        rows, ends = group.values[chosen], group.ends[chosen]
         self.restore(rows, ticks.price[ends], ticks.volume[ends])
 
     def _judge(self, ticks: Ticks, counts: "TickCounts") -> tuple[Mask, Ticks]:
         """Return which ticks are taken, and the held ones that they confirm."""
-        group = _grouped(ticks)
-        price = previous(ticks.price, group.starts, self._price[group.rows])
-        volume = previous(ticks.volume, group.starts, self._volume[group.rows])
+        group = ticks.by_row
+        price = previous(ticks.price, group.starts, self._price[group.values])
+        volume = previous(ticks.volume, group.starts, self._volume[group.values])
         is_quoted = _quoted(ticks)
         is_rise_near = ~np.isnan(price) & _near_volume(volume, ticks.volume)
         is_near = is_rise_near & self._near_price(ticks, price)
@@ -133,7 +121,7 @@ class Plausible:
         is_next_near = np.zeros(len(ticks), np.bool_)
         is_next_near[:-1] = is_near[1:]
         is_next_near[group.ends] = False
-        confirmed = self._confirmed(group.rows, group.rows[is_near[group.starts]])
+        confirmed = self._confirmed(group.values, group.values[is_near[group.starts]])
         self._hold(ticks.take(group.ends[~accepted[group.ends]]))
         _count(ticks, ~accepted, is_price_near | self._is_uncontradicted(ticks, price), counts)
         resurrected = is_next_near & ~accepted
@@ -142,9 +130,9 @@ class Plausible:
         self._note_sure(ticks, group, sure)
         return accepted | resurrected, confirmed
 
-    def _with_first(self, ticks: Ticks, group: _Group, sure: Mask) -> Mask:
+    def _with_first(self, ticks: Ticks, group: Groups, sure: Mask) -> Mask:
         """Let the first tick that nothing contradicts begin, where none is confirmed yet."""
-        is_new = group.spread(np.isnan(self._sure_price[group.rows]))
+        is_new = group.spread(np.isnan(self._sure_price[group.values]))
         begins = (ticks.volume <= FIRST_VOLUME) & ~self._contradicted(ticks)
         number = np.arange(len(ticks))
         candidates = np.where(is_new & (sure | begins), number, len(ticks))
@@ -152,17 +140,17 @@ class Plausible:
         sure[first[first < len(ticks)]] = True
         return sure
 
-    def _sure_before(self, ticks: Ticks, group: _Group, sure: Mask) -> tuple[Array, Array]:
+    def _sure_before(self, ticks: Ticks, group: Groups, sure: Mask) -> tuple[Array, Array]:
         """Return price and volume of the last confirmed tick before each one."""
         latest = np.maximum.accumulate(np.where(sure, np.arange(len(ticks)), -1))
         latest = previous(latest, group.starts, np.full(len(group.starts), -1))
         is_here = latest >= group.spread(group.starts)
-        price = np.where(is_here, ticks.price[latest], group.spread(self._sure_price[group.rows]))
-        earlier = group.spread(self._sure_volume[group.rows])
+        price = np.where(is_here, ticks.price[latest], group.spread(self._sure_price[group.values]))
+        earlier = group.spread(self._sure_volume[group.values])
         return price, np.where(is_here, ticks.volume[latest], earlier)
 
-    def _note_sure(self, ticks: Ticks, group: _Group, sure: Mask) -> None:
-        rows, ends = group.rows, group.ends
+    def _note_sure(self, ticks: Ticks, group: Groups, sure: Mask) -> None:
+        rows, ends = group.values, group.ends
         self._price[rows], self._volume[rows] = ticks.price[ends], ticks.volume[ends]
         last = np.maximum.accumulate(np.where(sure, np.arange(len(ticks)), -1))[ends]
         is_here = last >= group.starts
@@ -196,11 +184,6 @@ class Plausible:
 
     def _is_uncontradicted(self, ticks: Ticks, price: Array) -> Mask:
         return np.isnan(price) & ~self._contradicted(ticks)
-
-
-def _grouped(ticks: Ticks) -> _Group:
-    starts = group_starts(ticks.row)
-    return _Group(starts, group_ends(starts, len(ticks)), ticks.row[starts])
 
 
 def _near_volume(one: Array, other: Array) -> Mask:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from services.candle.domain.groups import group_ends, group_starts, previous
+from services.candle.domain.groups import group_starts, previous
 from services.candle.domain.run import Ticks
 
 Array = NDArray[Any]
@@ -54,10 +54,10 @@ class Repeats:
         """
         if not len(ticks):
             return ticks
-        starts = group_starts(ticks.row)
+        starts = ticks.by_row.starts
         before_ms = previous(ticks.at_ms, starts, self._at_ms[ticks.row[starts]])
         if (ticks.at_ms > before_ms).all():
-            self._note_last(ticks, starts)
+            self._note_last(ticks)
         else:
             repeats = self._compared(ticks, starts, before_ms, oldest_ms)
             ticks = ticks.take(~repeats) if repeats.any() else ticks
@@ -77,7 +77,7 @@ class Repeats:
         repeats: Mask = equals & is_recent
         is_sure = is_after | repeats
         if is_sure.all():
-            self._note_last(ticks, starts)
+            self._note_last(ticks)
             return repeats
         is_unsure = np.zeros(len(self._at_ms), np.bool_)
         is_unsure[ticks.row[~is_sure]] = True
@@ -97,9 +97,8 @@ class Repeats:
         every = np.ones(len(ticks), np.bool_)
         return _seen_before(np.concatenate([*keys, _keys(ticks, every)]))[-len(ticks) :]
 
-    def _note_last(self, ticks: Ticks, starts: Array) -> None:
-        ends = group_ends(starts, len(ticks))
-        rows = ticks.row[starts]
+    def _note_last(self, ticks: Ticks) -> None:
+        _, ends, rows = ticks.by_row
         self._at_ms[rows] = ticks.at_ms[ends]
         self._volume[rows] = ticks.volume[ends]
         self._price[rows] = ticks.price[ends]
@@ -112,7 +111,7 @@ class Repeats:
         volume = np.maximum.reduceat(ticks.volume, starts)[is_unsure]
         at_ms = np.maximum(at_ms, self._at_ms[unsure])
         volume = np.maximum(volume, self._volume[unsure])
-        self._note_last(ticks, starts)
+        self._note_last(ticks)
         self._at_ms[unsure], self._volume[unsure] = at_ms, volume
         self._price[unsure] = np.nan
 

@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from libs.events.ticks import TickBatch, TickColumns
+from services.candle.domain.groups import Groups, grouped
 
 UNKNOWN_VOLUME = -1
 Array = NDArray[Any]
@@ -32,7 +34,7 @@ class Source:
         return bid[place], ask[place]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Ticks:
     """Ticks of known instruments. `volume` is cumulative, -1 where unknown.
 
@@ -51,6 +53,11 @@ class Ticks:
 
     def __len__(self) -> int:
         return len(self.row)
+
+    @cached_property
+    def by_row(self) -> Groups:
+        """The groups of equal rows, computed once: ticks by row are handed on as they are."""
+        return grouped(self.row)
 
     @property
     def batch(self) -> Array:
