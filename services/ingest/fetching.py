@@ -9,8 +9,9 @@ from libs.broker.port.market import HistoricalCandle
 from libs.events.candles import HistoryFetched
 from libs.events.control import HistoryLoaded
 from libs.events.event import utc_from_ms
-from libs.market.calendar import IST, Calendar
+from libs.market.calendar import IST, Calendar, day_span_ms
 from libs.market.instruments import partition_of
+from libs.market.market_hours import MarketHours, exchanges_of
 from libs.runtime.clock import monotonic_ms
 from libs.runtime.logs import logger_of
 from libs.runtime.retry import retrying
@@ -85,7 +86,9 @@ class HistoryFetcher:
 
     @property
     def _opens_ms(self) -> int:
-        return self._calendar.sessions("NSE", self.day)[0].open_ms
+        exchanges = exchanges_of(one.exchange for one in self.broker.instruments)
+        sessions = MarketHours(self._calendar, exchanges).sessions(self.day)
+        return min((one.open_ms for one in sessions), default=day_span_ms(self.day)[0])
 
     async def _fetch_all(self, asks: Sequence[Ask], tally: Tally, emit: Emit) -> None:
         progress = _Progress(len(asks), self._parts)

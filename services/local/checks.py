@@ -13,8 +13,8 @@ from typing import Literal
 from libs.broker.errors import SessionError
 from libs.broker.kite.session import KiteSession
 from libs.market.calendar import IST, Calendar, CalendarError, Session
+from libs.market.market_hours import MarketHours
 
-SEGMENT = "NSE"
 LEAST_FREE_GIB = 2
 """A day of ticks and its tables take less than 1 GiB; merging them needs as much again."""
 ENOUGH_FREE_GIB = 10
@@ -110,12 +110,12 @@ def disk_finding(folder: Path, free_bytes: int) -> Finding:
     return Finding("disk", "ok", reason)
 
 
-def day_finding(calendar: Calendar, now: datetime) -> Finding:
-    """Check whether the market trades today."""
+def day_finding(hours: MarketHours, now: datetime) -> Finding:
+    """Check whether an exchange that is followed trades today."""
     today = now.astimezone(IST).date()
     try:
-        session = next_session(calendar, now)
-        closed = calendar.closed_reason(SEGMENT, today)
+        session = next_session(hours, now)
+        closed = hours.closed_reason(today)
     except CalendarError as error:
         return Finding("trading day", "failed", str(error), "install a version that has the year")
     opens, closes = (at.astimezone(IST) for at in (session.opens_at, session.closes_at))
@@ -125,13 +125,17 @@ def day_finding(calendar: Calendar, now: datetime) -> Finding:
     return Finding("trading day", "waits", f"{why}; the next one is {opens:%A %Y-%m-%d %H:%M}")
 
 
-def next_session(calendar: Calendar, now: datetime) -> Session:
-    """Return the session that is on or comes next; raise CalendarError where none is known."""
-    today = now.astimezone(IST).date()
-    left = [one for one in calendar.sessions(SEGMENT, today) if now < one.closes_at]
-    if left:
-        return left[0]
-    return calendar.sessions(SEGMENT, calendar.next_trading_day(SEGMENT, today))[0]
+def next_session(hours: MarketHours, now: datetime) -> Session:
+    """Return what is left of today from its first open to its last close, else the next day.
+
+    Raises CalendarError where none is known.
+    """
+    day = now.astimezone(IST).date()
+    left = [one for one in hours.sessions(day) if now < one.closes_at]
+    if not left:
+        day = hours.next_trading_day(day)
+        left = hours.sessions(day)
+    return Session(day, min(one.opens_at for one in left), left[-1].closes_at)
 
 
 def calendar_finding(calendar: Calendar, today: date) -> Finding:

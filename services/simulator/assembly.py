@@ -16,6 +16,7 @@ from services.simulator.domain.errors import InputError
 from services.simulator.domain.exchange import Exchange
 from services.simulator.domain.india_time import at_time
 from services.simulator.domain.market.synthetic import SyntheticMarket
+from services.simulator.domain.market.underlyings import DEFAULT_UNIVERSE, SENSEX
 from services.simulator.settings import SimulatorSettings
 from services.simulator.state_file import StateFile
 
@@ -28,7 +29,8 @@ def synthetic_market(settings: SimulatorSettings) -> SyntheticMarket:
     reason = calendar.closed_reason("NSE", settings.day)
     if reason is not None:
         raise SettingsError(f"simulator.day: the market is closed on {settings.day} ({reason})")
-    return SyntheticMarket(settings.seed, settings.day, calendar, load_rulebook())
+    specs = (*DEFAULT_UNIVERSE, SENSEX) if settings.sensex else DEFAULT_UNIVERSE
+    return SyntheticMarket(settings.seed, settings.day, calendar, load_rulebook(), specs)
 
 
 def make_exchange(

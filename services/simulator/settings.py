@@ -21,6 +21,7 @@ class SimulatorSettings(Section):
     )
     seed: Annotated[int, Number(0, 2**63 - 1)] = Field(7, description="seed of the market")
     day: date = Field(date(2026, 6, 17), description="trading day that is played")
+    sensex: bool = Field(False, description="list BSE's SENSEX with its options of BFO, too")
     goes_on: bool = Field(False, description="play the next trading day after each one")
     start: Annotated[time, TimeOfDay("NSE")] | None = Field(
         None, description="time in India to begin at; none: the open"

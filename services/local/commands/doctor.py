@@ -17,6 +17,7 @@ from libs.broker.errors import SessionError, SessionMissing
 from libs.broker.kite.session import KiteSession, SessionFile
 from libs.broker.kite.settings import KiteSettings
 from libs.market.calendar import IST, CalendarError, load_calendar
+from libs.market.market_hours import MarketHours
 from libs.runtime.direct import DIRECT
 from libs.runtime.settings import SettingsError
 from services.local import checks, screen
@@ -74,11 +75,12 @@ def _here(config: Path | None, now: datetime, var: Path) -> Iterator[Finding]:
     yield Finding("settings", "ok", "can be read")
     kite, session = settings.kite, session_of(settings.kite)
     yield checks.key_finding(kite.api_key, LOCAL_KEY)
-    yield checks.session_finding(session, kite.api_key, _opens_at(now))
+    hours = MarketHours(load_calendar(), settings.ingest.universe.exchanges)
+    yield checks.session_finding(session, kite.api_key, _opens_at(hours, now))
     is_up = any(map(is_running, (var, *var.glob("*/"))))
     yield checks.ports_finding(_service_ports(settings, may_be_ours=is_up))
     yield from map(checks.server_finding, _servers(settings))
-    yield from _of_every_start(now, var, session)
+    yield from _of_every_start(now, var, session, hours)
 
 
 def _on_docker(now: datetime, var: Path) -> Iterator[Finding]:
@@ -95,11 +97,14 @@ def _on_docker(now: datetime, var: Path) -> Iterator[Finding]:
 
 
 def _of_every_start(
-    now: datetime, var: Path, session: KiteSession | SessionError | None
+    now: datetime,
+    var: Path,
+    session: KiteSession | SessionError | None,
+    hours: MarketHours | None = None,
 ) -> Iterator[Finding]:
     calendar, folder = load_calendar(), _existing(var)
     yield checks.disk_finding(folder, shutil.disk_usage(folder).free)
-    yield checks.day_finding(calendar, now)
+    yield checks.day_finding(hours or MarketHours(calendar), now)
     yield checks.calendar_finding(calendar, now.astimezone(IST).date())
     yield checks.clock_finding(now, *_latest(var, session))
 
@@ -112,9 +117,9 @@ def session_of(kite: KiteSettings) -> KiteSession | SessionError:
         return error
 
 
-def _opens_at(now: datetime) -> datetime | None:
+def _opens_at(hours: MarketHours, now: datetime) -> datetime | None:
     try:
-        return checks.next_session(load_calendar(), now).opens_at
+        return checks.next_session(hours, now).opens_at
     except CalendarError:
         return None
 

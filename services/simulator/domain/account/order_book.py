@@ -9,7 +9,7 @@ from services.simulator.domain.account.rules import AccountRules
 from services.simulator.domain.account.state import AccountState
 from services.simulator.domain.errors import NotFound
 
-_EXCHANGE_PREFIXES = {"NSE": "11", "NFO": "15"}
+_EXCHANGE_PREFIXES = {"NSE": "11", "NFO": "15", "BSE": "12", "BFO": "16"}
 
 
 class OrderBook:

@@ -18,7 +18,8 @@ from services.simulator.domain.errors import InputError
 TRANSACTION_TYPES = ("BUY", "SELL")
 ORDER_TYPES = ("MARKET", "LIMIT", "SL", "SL-M")
 VALIDITIES = ("DAY", "IOC", "TTL")
-PRODUCTS = {"NSE": ("CNC", "MIS"), "NFO": ("NRML", "MIS")}
+_CASH, _DERIVATIVES = ("CNC", "MIS"), ("NRML", "MIS")
+PRODUCTS = {"NSE": _CASH, "NFO": _DERIVATIVES, "BSE": _CASH, "BFO": _DERIVATIVES}
 VARIETIES = ("regular", "amo")
 AUTOMATIC = Decimal(-1)
 NOTHING = Decimal(0)
@@ -208,7 +209,7 @@ def _check_trigger(terms: Terms, transaction_type: str) -> None:
 
 
 def _check_disclosed(terms: Terms, instrument: Instrument) -> None:
-    if terms.disclosed_quantity and instrument.exchange != "NSE":
+    if terms.disclosed_quantity and PRODUCTS[instrument.exchange] != _CASH:
         raise InputError("Invalid `disclosed_quantity`. It is allowed for equities only.")
     if terms.disclosed_quantity > terms.quantity:
         raise InputError("Disclosed quantity cannot be higher than quantity.")

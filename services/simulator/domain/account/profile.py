@@ -18,7 +18,7 @@ def profile(user_id: str) -> dict[str, Any]:
         "user_name": "Simulated account",
         "user_shortname": "Simulated",
         "broker": BROKER,
-        "exchanges": ["NSE", "NFO"],
+        "exchanges": ["NSE", "NFO", "BSE", "BFO"],
         "products": ["CNC", "NRML", "MIS"],
         "order_types": ["MARKET", "LIMIT", "SL", "SL-M"],
         "avatar_url": None,

@@ -13,7 +13,7 @@ class TradeByHand(AnyFault):
     """The user places an order by hand, without a tag; with a price it may rest."""
 
     kind: Literal["trade_by_hand"]
-    exchange: Literal["NSE", "NFO"] = "NFO"
+    exchange: Literal["NSE", "NFO", "BSE", "BFO"] = "NFO"
     tradingsymbol: str
     transaction_type: Literal["BUY", "SELL"]
     quantity: int = Field(ge=1)
@@ -51,7 +51,7 @@ class SquareOffNow(AnyFault):
     """The broker closes the MIS positions of an exchange, or of all, before its usual time."""
 
     kind: Literal["square_off"]
-    exchange: Literal["NSE", "NFO"] | None = None
+    exchange: Literal["NSE", "NFO", "BSE", "BFO"] | None = None
 
 
 class SetFunds(AnyFault):

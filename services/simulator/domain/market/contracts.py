@@ -14,7 +14,8 @@ from libs.market.instruments import Instrument, option_tradingsymbol, underlying
 from libs.market.rulebook import Rulebook, RulebookError
 from services.simulator.domain.market.randomness import stable_hash
 
-_NFO_BYTE = 2
+_OPTIONS_OF = {"NSE": "NFO", "BSE": "BFO"}
+_SEGMENT_BYTES = {"NFO": 2, "BFO": 5}
 _FIRST_EXCHANGE_TOKEN = 1 << 23
 _STOCKS = "STOCKS"
 _CONTRACT_RUPEES = 750_000
@@ -117,18 +118,19 @@ def _contracts_of(
     rules: ChainRules, place: int, underlying: OpenUnderlying, each_side: int, expiry_count: int
 ) -> Iterator[Listed]:
     name, price = underlying_name(underlying.instrument.tradingsymbol), underlying.reference
+    exchange = _OPTIONS_OF[underlying.instrument.exchange]
     step = rules.strike_step(name, price)
     strikes = strikes_around(price, step, underlying.base_volatility, each_side)
     tick_size = rules.rulebook.tick_size(name, rules.trading_day, price)
     for rank, expiry in enumerate(rules.expiries(name, expiry_count)):
         lot_size = rules.lot_size(name, expiry.date, price)
         for strike, kind in product(strikes, ("CE", "PE")):
-            contract = _contract(rules, name, expiry, strike, kind, lot_size, tick_size)
+            contract = _contract(exchange, name, expiry, strike, kind, lot_size, tick_size)
             yield Listed(contract, place, rank, step)
 
 
 def _contract(
-    rules: ChainRules,
+    exchange: str,
     name: str,
     expiry: Expiry,
     strike: float,
@@ -147,8 +149,8 @@ def _contract(
         tick_size=tick_size,
         lot_size=lot_size,
         instrument_type=kind,
-        segment="NFO-OPT",
-        exchange="NFO",
+        segment=f"{exchange}-OPT",
+        exchange=exchange,
     )
 
 
@@ -169,5 +171,5 @@ def with_tokens(contracts: Sequence[Instrument]) -> tuple[Instrument, ...]:
 
 
 def _with_token(contract: Instrument, exchange_token: int) -> Instrument:
-    token = exchange_token * 256 + _NFO_BYTE
+    token = exchange_token * 256 + _SEGMENT_BYTES[contract.exchange]
     return replace(contract, exchange_token=exchange_token, instrument_token=token)

@@ -1,12 +1,12 @@
 """The underlyings of the synthetic market and what they are like."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from libs.market.instruments import Instrument
 
 _INDICES = "INDICES"
-_SEGMENT_BYTES = {"NSE": 1, _INDICES: 9}
+_SEGMENT_BYTES = {"NSE": 1, "BSE": 4, _INDICES: 9}
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,3 +99,5 @@ DEFAULT_UNIVERSE: tuple[UnderlyingSpec, ...] = (
     _stock("BHARTIARTL", 10604, 1_940.0, 0.23, 6_000_000, 0.74),
 )
 """Two indices and ten large stocks with NSE's own tokens and prices as of late 2025."""
+SENSEX = replace(_index("SENSEX", "SENSEX", 1, 82_200.0, 0.115, 0.97), exchange="BSE")
+"""BSE's index, whose options are listed at BFO: not among the default ones."""

@@ -1,14 +1,17 @@
 """Shares, indices, futures, options and commodities: by name or by rule, with their modes."""
 
-from collections.abc import Sequence
+import gzip
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from libs.market.dump import read_dump
 from libs.market.instruments import Instrument
 from services.ingest.domain.universe import Universe, UniverseError
 from services.ingest.domain.universe_rules import UniverseRules
@@ -23,6 +26,7 @@ from tests.unit.services.ingest.contracts import (
     make_contract,
 )
 
+INDICES = {"NIFTY", "BANKNIFTY", "FINNIFTY", "MIDCPNIFTY", "NIFTYNXT50"}
 FUTURES = futures("NFO", "NIFTY", "SBIN", "TCS")
 DUMP = [*NSE_DUMP, *FUTURES, *futures("BFO", "SENSEX"), *crude()]
 
@@ -175,3 +179,23 @@ def test_whatever_the_prices_all_centres_and_all_held_contracts_are_wanted(
     assert {modes[token] for token in CENTRES.underlying_tokens | held} == {"full"}
     listed = {one.instrument_token for one in CENTRES.instruments}
     assert modes.keys() - held <= listed
+
+
+def test_on_kites_own_dump_every_share_with_options_has_its_near_future(
+    recorded: Callable[[str], Path],
+) -> None:
+    names = ("NSE_20251008.csv.gz", "NFO_20251008.csv.gz")
+    files = [gzip.decompress(recorded(f"instruments/{name}").read_bytes()) for name in names]
+    dump = [one for file in files for one in read_dump(file, "Kite's").instruments]
+    rules = {"equity": {"rule": "with_options"}, "futures": {"rule": "all", "roll_days": 1}}
+    before, after = (
+        universe_of(on, dump, **rules) for on in (date(2025, 10, 27), date(2025, 10, 28))
+    )
+    shares = {one.tradingsymbol for one in before.of("equity")}
+    assert len(shares) == 209
+    for universe, month in ((before, "OCT"), (after, "NOV")):
+        near = universe.of("future")
+        assert {one.name for one in near} == shares | INDICES
+        assert len(near) == len(shares | INDICES)
+        assert all(f"25{month}FUT" in one.tradingsymbol for one in near)
+    assert before.missing == after.missing == ()

@@ -15,6 +15,7 @@ from libs.events.control import HistoryLoaded
 from libs.events.embedded.bus import LocalBus
 from libs.events.event import Event, ms_from_utc
 from libs.market.calendar import IST, load_calendar
+from libs.market.instruments import Instrument
 from libs.runtime.clock import FeedClock
 from libs.runtime.metrics import Metrics
 from libs.runtime.service import Parts
@@ -26,10 +27,12 @@ from services.ingest.fetching import HistoryFetcher
 from services.ingest.loading import Loading
 from services.simulator.domain.market.underlyings import DEFAULT_UNIVERSE
 from tests.unit.fakes import ForgetfulStore
+from tests.unit.services.ingest.contracts import CRUDE_JULY, make_contract
 
 MONDAY, TUESDAY, WEDNESDAY = (date(2026, 6, day) for day in (15, 16, 17))
 SBIN = next(one.instrument() for one in DEFAULT_UNIVERSE if one.tradingsymbol == "SBIN")
 ITC = next(one.instrument() for one in DEFAULT_UNIVERSE if one.tradingsymbol == "ITC")
+CRUDE = make_contract("MCX", "CRUDEOIL", CRUDE_JULY)
 EARLY = datetime(2026, 6, 17, 8, 30, tzinfo=IST)
 
 
@@ -110,10 +113,15 @@ class Tables(ForgetfulStore):
 
 
 def fetcher(
-    broker: Broker, store: Tables | None, day: date, at: datetime, origin: str = "kite"
+    broker: Broker,
+    store: Tables | None,
+    day: date,
+    at: datetime,
+    origin: str = "kite",
+    instruments: Sequence[Instrument] = (SBIN, ITC),
 ) -> HistoryFetcher:
     rules = HistoryRules(days=2, intervals=("15m",))
-    history = BrokerHistory(broker, [SBIN, ITC], rules, origin, lambda: ms_from_utc(at))
+    history = BrokerHistory(broker, instruments, rules, origin, lambda: ms_from_utc(at))
     parts = Parts(LocalBus(), FeedClock(), Metrics("ingest"), store)
     return HistoryFetcher(history, day, parts, load_calendar(), 1)
 
@@ -124,6 +132,7 @@ def loaded(
     day: date = WEDNESDAY,
     at: datetime = EARLY,
     origin: str = "kite",
+    instruments: Sequence[Instrument] = (SBIN, ITC),
 ) -> HistoryLoaded:
     """Load a day's history into the tables; return what is announced at its end."""
     events: list[Event] = []
@@ -134,7 +143,7 @@ def loaded(
             if store is not None:
                 store.take(event)
 
-    asyncio.run(fetcher(broker, store, day, at, origin).load(emit))
+    asyncio.run(fetcher(broker, store, day, at, origin, instruments).load(emit))
     last = events[-1]
     assert isinstance(last, HistoryLoaded)
     return last
@@ -205,6 +214,16 @@ def test_a_start_within_the_session_asks_for_todays_closed_candles() -> None:
     assert [one[2].date() for one in broker.asked] == [MONDAY, MONDAY, WEDNESDAY, WEDNESDAY]
     day = [opened for key, opened in store.candles.items() if opened == WEDNESDAY]
     assert len(day) == 18
+
+
+@pytest.mark.parametrize(("instrument", "opens"), [(CRUDE, (17, 0)), (SBIN, (0, 0))])
+def test_on_a_holiday_of_shares_history_is_of_the_evening_or_of_the_day(
+    instrument: Instrument, opens: tuple[int, int]
+) -> None:
+    at = datetime(2026, 6, 26, 16, 20, tzinfo=IST)
+    said = loaded(Broker(), None, at.date(), at, instruments=[instrument])
+    assert said.occurred_at.astimezone(IST) == at.replace(hour=opens[0], minute=opens[1])
+    assert said.gaps == ("2026-06-24 to 2026-06-25: no candles",)
 
 
 def test_what_the_broker_refuses_is_a_gap_and_not_remembered() -> None:

@@ -23,6 +23,7 @@ from libs.runtime.testing import ServiceHarness
 from services.ingest.feed import Backfill, Frame
 from services.ingest.service import make_service
 from services.simulator.domain.market.underlyings import DEFAULT_UNIVERSE
+from tests.unit.services.ingest.contracts import CRUDE_JULY, make_contract
 from tests.unit.services.position.builders import EXPIRY, TOKEN, closed, fill, hear, make_positions
 
 DAY = date(2026, 6, 10)
@@ -105,6 +106,20 @@ def test_instruments_and_history_are_announced_before_the_first_frame() -> None:
             assert isinstance(announced, HistoryLoaded)
             assert (announced.candles, announced.gaps) == (0, ("2026-06-08: no ticks",))
             assert await harness.published("ticks") == []
+
+    asyncio.run(story())
+
+
+def test_on_a_holiday_with_an_evening_the_day_is_announced_for_the_open_of_mcx() -> None:
+    async def story() -> None:
+        feed = FewFrames()
+        feed.trading_day = date(2026, 6, 26)
+        feed.listing = [SBIN, make_contract("MCX", "CRUDEOIL", CRUDE_JULY)]
+        async with harness_of(feed) as harness:
+            opens = load_calendar().sessions("MCX", feed.trading_day)[0].opens_at
+            told = [*await harness.published("instruments"), *await harness.published("control")]
+            assert {event.occurred_at for event in told} == {opens}
+            assert len(told) == 3
 
     asyncio.run(story())
 

@@ -8,6 +8,7 @@ import pytest
 from libs.broker.errors import SessionExpired, SessionFileBroken, SessionMissing
 from libs.broker.kite.session import KiteSession
 from libs.market.calendar import IST, load_calendar
+from libs.market.market_hours import MarketHours
 from services.local.checks import (
     Answer,
     Finding,
@@ -25,6 +26,7 @@ from services.local.checks import (
 )
 
 CALENDAR = load_calendar()
+HOURS = MarketHours(CALENDAR)
 FRIDAY, MONDAY = date(2026, 6, 19), date(2026, 6, 22)
 
 
@@ -121,20 +123,37 @@ def test_a_disk_that_is_nearly_full_fails(gib: float, state: str, acts: bool) ->
 def test_the_trading_day_is_today_or_the_next_one_is_named(
     now: datetime, state: str, reason: str
 ) -> None:
-    found = day_finding(CALENDAR, now)
+    found = day_finding(HOURS, now)
+    assert (found.state, found.reason) == (state, reason)
+
+
+@pytest.mark.parametrize(
+    ("now", "state", "reason"),
+    [
+        (at(FRIDAY, 16), "ok", "today, 09:00 to 23:30 in India"),
+        (at(date(2026, 6, 26), 10), "ok", "today, 17:00 to 23:30 in India"),
+        (
+            at(FRIDAY, 23, 30),
+            "waits",
+            "today's session is over; the next one is Monday 2026-06-22 09:00",
+        ),
+    ],
+)
+def test_with_commodities_the_day_is_that_of_mcx(now: datetime, state: str, reason: str) -> None:
+    found = day_finding(MarketHours(CALENDAR, ("NSE", "MCX", "NFO")), now)
     assert (found.state, found.reason) == (state, reason)
 
 
 @pytest.mark.parametrize("now", [at(date(2026, 12, 31), 16), at(date(2027, 1, 4), 9)])
 def test_a_day_past_the_calendar_fails(now: datetime) -> None:
-    found = day_finding(CALENDAR, now)
+    found = day_finding(HOURS, now)
     assert found.state == "failed"
     assert "the data files cover" in found.reason
 
 
 def test_the_next_session_is_the_one_that_is_on_or_the_next() -> None:
-    assert next_session(CALENDAR, at(FRIDAY, 12)).day == FRIDAY
-    assert next_session(CALENDAR, at(FRIDAY, 15, 30)).day == MONDAY
+    assert next_session(HOURS, at(FRIDAY, 12)).day == FRIDAY
+    assert next_session(HOURS, at(FRIDAY, 15, 30)).day == MONDAY
 
 
 @pytest.mark.parametrize(
