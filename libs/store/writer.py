@@ -7,7 +7,7 @@ because offsets are committed only after the insert.
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -19,17 +19,25 @@ Rows = Callable[[Event], Mapping[str, Any]]
 Emit = Callable[..., Awaitable[None]]
 
 
+@runtime_checkable
 class RowBuffer(Protocol):
-    """Events whose rows are made together, for tables of very many rows."""
+    """Events whose rows are made together, for tables of very many rows.
+
+    An insert is due from `max_rows` rows on. Past events of `restore_topics` are given to `restore`
+    before the first event is added, so that it makes the same rows as before a restart.
+    """
 
     max_rows: int
-    """An insert is due from so many rows on."""
+    restore_topics: tuple[str, ...]
 
     def add(self, event: Event) -> int:
         """Keep an event; return how many rows it has."""
 
     def take(self) -> Mapping[str, Any]:
         """Return the rows of the events kept, in columns, and forget the events."""
+
+    def restore(self, event: Event) -> None:
+        """Note what a past event says of the rows to come."""
 
 
 class TableWriter:
@@ -71,8 +79,14 @@ class TableWriter:
             self._take()
             await self._inserted()
 
+    @property
+    def restore_topics(self) -> tuple[str, ...]:
+        """The topics whose past says something of the rows to come."""
+        return self._buffer.restore_topics
+
     def restore(self, event: Event) -> None:
-        """Do nothing: stored rows stay stored."""
+        """Note what a past event says of the rows to come; stored rows stay stored."""
+        self._buffer.restore(event)
 
     async def begin(self, emit: Emit) -> None:
         """Clear the buffer: uncommitted events are delivered again."""
@@ -109,6 +123,8 @@ class TableWriter:
 class _Made:
     """Rows that are made event by event."""
 
+    restore_topics: tuple[str, ...] = ()
+
     def __init__(self, rows: Rows, max_rows: int) -> None:
         self._rows = rows
         self.max_rows = max_rows
@@ -121,6 +137,9 @@ class _Made:
         if length:
             self._parts.append(columns)
         return length
+
+    def restore(self, event: Event) -> None:
+        """Do nothing: an event says all of its rows."""
 
     def take(self) -> Mapping[str, Any]:
         """Join the rows."""

@@ -34,6 +34,8 @@ class MarketDataRows:
     Names come from the instruments listed before; an unlisted instrument has empty ones.
     """
 
+    restore_topics: tuple[str, ...] = ("instruments",)
+
     def __init__(self, max_rows: int = 500_000) -> None:
         self.max_rows = max_rows
         self._listed: dict[int, tuple[str, str]] = {}
@@ -47,10 +49,14 @@ class MarketDataRows:
             if rows:
                 self._batches.append(event)
             return rows
+        self.restore(event)
+        return 0
+
+    def restore(self, event: Event) -> None:
+        """Note an instrument's name."""
         if isinstance(event, InstrumentListed):
             self._listed[event.instrument_token] = (event.exchange, event.tradingsymbol)
             self._names = None
-        return 0
 
     def take(self) -> dict[str, Any]:
         """Return the rows of the batches kept; times are epoch ms, absent columns are left out."""

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 from datetime import date
-from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -13,32 +12,16 @@ from hypothesis import strategies as st
 
 from libs.events.ticks import TickBatch, TickColumns
 from libs.market.calendar import load_calendar
-from libs.market.instruments import Instrument
 from services.ingest.domain.connection import Connection
 from services.ingest.domain.listing import listed
 from services.ingest.domain.rows import MarketDataRows
+from services.simulator.domain.market.underlyings import DEFAULT_UNIVERSE
 
 DAY = date(2026, 6, 17)
 OPEN_MS = load_calendar().sessions("NSE", DAY)[0].open_ms
-SYMBOLS = ("TCS", "INFY", "SBIN", "M&M")
 UNLISTED = 77 * 256 + 1
-INSTRUMENTS = [
-    Instrument(
-        instrument_token=number * 256 + 1,
-        exchange_token=number,
-        tradingsymbol=name,
-        name=name,
-        last_price=0.0,
-        expiry=None,
-        strike=0.0,
-        tick_size=Decimal("0.05"),
-        lot_size=1,
-        instrument_type="EQ",
-        segment="NSE",
-        exchange="NSE",
-    )
-    for number, name in enumerate(SYMBOLS, 1)
-]
+SHARES = {spec.tradingsymbol: spec for spec in DEFAULT_UNIVERSE if not spec.is_index}
+INSTRUMENTS = [SHARES[name].instrument() for name in ("TCS", "INFY", "SBIN")]
 TOKENS = [one.instrument_token for one in INSTRUMENTS]
 KEY = ("tradingsymbol", "exchange_timestamp", "row", "batch")
 frames = st.lists(
@@ -170,6 +153,16 @@ def test_a_name_listed_later_holds_for_the_ticks_after_it() -> None:
     made.add(listed(INSTRUMENTS[0], DAY, OPEN_MS))
     made.add(batch)
     assert list(made.take()["tradingsymbol"]) == ["TCS"]
+
+
+def test_after_a_restart_the_names_are_those_of_the_past_listing() -> None:
+    batch, made = batch_of((TOKENS[0], 0)), MarketDataRows()
+    assert made.restore_topics == ("instruments",)
+    made.restore(listed(INSTRUMENTS[0], DAY, OPEN_MS))
+    made.restore(batch)
+    assert made.take() == {}
+    made.add(batch)
+    assert listed_rows(made.take()) == rows_of([batch])
 
 
 def test_without_ticks_there_are_no_rows() -> None:
