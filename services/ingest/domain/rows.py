@@ -139,21 +139,20 @@ def _rows(parts: Sequence[_Folded], names: _Names) -> dict[str, Any]:
     if not parts:
         return {}
     folded = _Folded.joined(parts)
-    ticks, counts = folded.ticks, folded.counts
-    batch_of = np.repeat(np.arange(len(counts)), counts)
-    named = names.find(ticks.instrument_token)
-    order = _order(names.tradingsymbol.codes[named], ticks.exchange_timestamp)
-    ticks, batch_of, named = ticks.take(order), batch_of[order], named[order]
+    batch_of = np.repeat(np.arange(len(folded.counts), dtype=np.int32), folded.counts)
+    named = names.find(folded.ticks.instrument_token)
+    order = _order(names.tradingsymbol.codes[named], folded.ticks.exchange_timestamp)
+    ticks, batch_of, named = folded.ticks.take(order), batch_of[order], named[order]
     symbols = names.tradingsymbol.take(named)
     repeats = _repeats((symbols.codes, ticks.exchange_timestamp, batch_of))
     return {
         **{name: column for name, column in ticks.columns().items() if column is not None},
         "exchange": names.exchange.take(named),
         "tradingsymbol": symbols,
-        "trading_day": folded.trading_day[batch_of],
-        "time_is_arrival": folded.time_is_arrival[batch_of],
+        "trading_day": _spread(folded.trading_day, batch_of),
+        "time_is_arrival": _spread(folded.time_is_arrival, batch_of),
         "received_at": folded.numbers[_NUMBERS.index("received_ms")][batch_of],
-        **_numbers(folded, batch_of, repeats, order - (np.cumsum(counts) - counts)[batch_of]),
+        **_numbers(folded, batch_of, repeats, order),
     }
 
 
@@ -165,32 +164,39 @@ def _order(symbol_codes: NDArray[Any], at_ms: Integers) -> Integers:
     return order[np.lexsort((at_ms, codes))] if is_late.any() else order
 
 
-def _repeats(columns: Sequence[NDArray[Any]]) -> Integers:
+def _repeats(columns: Sequence[NDArray[Any]]) -> NDArray[Any]:
     """Return for each row how many before it are equal in all columns, without a gap."""
-    rows = np.arange(len(columns[0]))
     is_same = np.logical_and.reduce([column[1:] == column[:-1] for column in columns])
+    if not is_same.any():
+        return np.zeros(1, np.int64)
+    rows = np.arange(len(columns[0]))
     first = np.where(np.concatenate(([False], is_same)), 0, rows)
     return rows - np.maximum.accumulate(first)
 
 
-def _numbers(
-    folded: _Folded, batch_of: Integers, repeats: Integers, row_of: Integers
-) -> dict[str, Any]:
-    """Return the numbers that make a row its own; batches of former versions have the former ones.
+def _spread(of_batches: NDArray[Any], batch_of: NDArray[Any]) -> NDArray[Any]:
+    """Return a batch's value for each of its rows."""
+    if (of_batches == of_batches[0]).all():
+        return np.broadcast_to(of_batches[0], len(batch_of))
+    return of_batches[batch_of]
 
-    `row_of` is the row in its batch.
-    """
+
+def _numbers(
+    folded: _Folded, batch_of: NDArray[Any], repeats: NDArray[Any], order: Integers
+) -> dict[str, Any]:
+    """Return the numbers that make a row its own; those of former versions for their batches."""
     started_ms, sequence, connection, partition, _ = folded.numbers
     batch = ((started_ms << FRAME_BITS) + sequence).view(np.uint64)
     where = (connection << CONNECTION_AT) + (partition << PARTITION_AT)
-    row = where[batch_of] + repeats
+    row = (where[batch_of] + repeats).astype(np.uint32)
     is_former = started_ms == 0
     if not is_former.any():
-        return {"batch": batch[batch_of], "row": row.astype(np.uint32)}
+        return {"batch": batch[batch_of], "row": row}
+    row_in_batch = order - (np.cumsum(folded.counts) - folded.counts)[batch_of]
     return {
         "batch_id": folded.former_ids[batch_of],
         "batch": np.where(is_former, np.uint64(0), batch)[batch_of],
-        "row": np.where(is_former[batch_of], row_of, row).astype(np.uint32),
+        "row": np.where(is_former[batch_of], row_in_batch, row).astype(np.uint32),
     }
 
 
