@@ -11,9 +11,6 @@ Keep = Literal["by_time", "by_size"]
 timestamp is its event time and an old day would be deleted before it is read."""
 
 _FOR_EVER = str(2**63 - 1)
-Codec = Literal["none", "lz4", "snappy", "gzip", "zstd"]
-"""How the broker compresses the topics of market data; readers see it from the records."""
-
 _GIB = 1024**3
 _SIZES = {"ticks": 8 * _GIB}
 _BOUNDS = ("retention.ms", "retention.bytes")
@@ -69,19 +66,12 @@ class Plan:
         return not (self.creations or self.changes or self.refusals)
 
 
-def wanted_topics(
-    keep: Keep, replication: int, max_bytes: int, codec: Codec = "zstd"
-) -> list[WantedTopic]:
-    """Return the topics of the table and their dead-letter topics.
-
-    Only market data is compressed: the small records of orders would arrive later for little.
-    """
+def wanted_topics(keep: Keep, replication: int, max_bytes: int) -> list[WantedTopic]:
+    """Return the topics of the table and their dead-letter topics."""
     made = []
     for topic in TOPICS.values():
         shared = _shared(replication, max_bytes)
         own = {**shared, **_retention(topic, keep)}
-        if topic.name in MARKET:
-            own["compression.type"] = "uncompressed" if codec == "none" else codec
         dead = {**shared, **_kept(DEAD_LETTER_MS, _GIB, keep), "cleanup.policy": "delete"}
         dead_name = dead_letter_topic(topic.name)
         made.append(WantedTopic(topic.name, topic.partitions, replication, own))

@@ -58,7 +58,8 @@ class ConsumerLoop:
         self._metrics = metrics
         self._health = health
         self._log = log.bind(group=subscription.group)
-        self._checkpoint = Checkpoint(policy.records, policy.milliseconds)
+        records = max(policy.records, subscription.checkpoint_records)
+        self._checkpoint = Checkpoint(records, policy.milliseconds)
         self._retried = RetryUntilWell(
             subscription.group, metrics, health, self._pause, self._resume
         )

@@ -54,6 +54,7 @@ def kafka_address(settings: BusSettings) -> KafkaAddress:
         instance=settings.instance,
         session_timeout_ms=settings.session_timeout_ms,
         max_bytes=settings.max_bytes,
+        compression=settings.compression,
     )
 
 

@@ -19,6 +19,8 @@ Task = Callable[[Emit], Awaitable[None]]
 
 
 _WRITER = ".writer."
+_GATHERED = 100_000
+"""Messages of small batches that may make one insert, if they come within the checkpoint's time."""
 
 
 def is_writer(group: str) -> bool:
@@ -51,7 +53,14 @@ class Parts:
             raise RuntimeError(f"no store for the writer of {table}")
         writer = TableWriter(self.store, table, rows, self.metrics.note_insert)
         group = f"{service}{_WRITER}{table}"
-        return Subscription(group, topics, writer, is_required=False)
+        return Subscription(
+            group,
+            topics,
+            writer,
+            restore_topics=writer.restore_topics,
+            is_required=False,
+            checkpoint_records=_GATHERED if isinstance(rows, RowBuffer) else 0,
+        )
 
     def writers(
         self, service: str, tables: Mapping[str, tuple[tuple[str, ...], Rows | RowBuffer]]

@@ -23,8 +23,7 @@ from pydantic_settings import (
 )
 
 from libs.broker.kite.settings import KiteSettings as KiteSettings  # noqa: PLC0414  a section like the others
-from libs.events.kafka.address import SaslMechanism, SecurityProtocol
-from libs.events.topic_plan import Codec
+from libs.events.kafka.address import Codec, SaslMechanism, SecurityProtocol
 from libs.market.own_rules import OwnRulesError, use_own_rules
 from libs.market.units import Count, Milliseconds, Port, Seconds, Times
 from libs.runtime.clock import ClockKind
@@ -119,8 +118,7 @@ class BusSettings(Section):
     )
     compression: Codec = Field(
         "zstd",
-        description="how Kafka compresses ticks and candles (none, lz4, snappy, gzip or zstd);"
-        " `topics apply` sets it",
+        description="how ticks and candles are compressed: none, gzip, snappy, lz4 or zstd",
     )
     max_bytes: Annotated[int, Count(65_536, 1 << 30, of="bytes")] = Field(
         8_388_608, description="the largest record"

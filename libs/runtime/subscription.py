@@ -175,7 +175,8 @@ class Subscription:
     published has been handled, an `Every` in each of its periods, whatever else there is to do.
     `runs` handles several events of a partition at once. With `is_required` False the service is
     ready without this group, and a failed group is restarted. `handles_money` halts new entries
-    when a business message is set aside.
+    when a business message is set aside. A commit waits for `checkpoint_records` messages where the
+    policy asks for fewer; its time counts all the same.
     """
 
     group: str
@@ -190,6 +191,7 @@ class Subscription:
     is_required: bool = True
     handles_money: bool = False
     max_records: int = 500
+    checkpoint_records: int = 0
 
     @property
     def has_state(self) -> bool:

@@ -6,8 +6,8 @@ because offsets are committed only after the insert.
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Protocol
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -16,20 +16,32 @@ from libs.store.store import Store
 
 Rows = Callable[[Event], Mapping[str, Any]]
 """Makes the rows of an event: columns of equal length, or nothing for one without rows."""
+Make = Callable[[], Mapping[str, Any]]
+"""Makes rows, in columns of equal length."""
 Emit = Callable[..., Awaitable[None]]
+MANY = 20_000
+"""So many rows are made on a thread of their own: the loop has more to do."""
 
 
+@runtime_checkable
 class RowBuffer(Protocol):
-    """Events whose rows are made together, for tables of very many rows."""
+    """Events whose rows are made together, for tables of very many rows.
+
+    An insert is due from `max_rows` rows on. Past events of `restore_topics` are given to `restore`
+    before the first event is added, so that it makes the same rows as before a restart.
+    """
 
     max_rows: int
-    """An insert is due from so many rows on."""
+    restore_topics: tuple[str, ...]
 
     def add(self, event: Event) -> int:
         """Keep an event; return how many rows it has."""
 
-    def take(self) -> Mapping[str, Any]:
-        """Return the rows of the events kept, in columns, and forget the events."""
+    def take(self) -> Make:
+        """Return what makes the rows of the events kept, on any thread, and forget the events."""
+
+    def restore(self, event: Event) -> None:
+        """Note what a past event says of the rows to come."""
 
 
 class TableWriter:
@@ -54,7 +66,7 @@ class TableWriter:
         self._buffer: RowBuffer = _Made(rows, max_rows) if callable(rows) else rows
         self._on_insert = on_insert
         self._count = 0
-        self._taken: Mapping[str, Any] | None = None
+        self._taken: _Taken | None = None
         self._inserting: asyncio.Task[Exception | None] | None = None
 
     async def handle(self, event: Event, emit: Emit) -> None:
@@ -71,8 +83,14 @@ class TableWriter:
             self._take()
             await self._inserted()
 
+    @property
+    def restore_topics(self) -> tuple[str, ...]:
+        """The topics whose past says something of the rows to come."""
+        return self._buffer.restore_topics
+
     def restore(self, event: Event) -> None:
-        """Do nothing: stored rows stay stored."""
+        """Note what a past event says of the rows to come; stored rows stay stored."""
+        self._buffer.restore(event)
 
     async def begin(self, emit: Emit) -> None:
         """Clear the buffer: uncommitted events are delivered again."""
@@ -81,7 +99,7 @@ class TableWriter:
 
     def _take(self) -> None:
         """Begin to insert what is buffered."""
-        self._taken, self._count = self._buffer.take(), 0
+        self._taken, self._count = _Taken(self._count, self._buffer.take()), 0
         self._inserting = asyncio.create_task(self._insert(self._taken))
 
     async def _inserted(self) -> None:
@@ -95,10 +113,11 @@ class TableWriter:
             raise error
         self._taken = None
 
-    async def _insert(self, columns: Mapping[str, Any]) -> Exception | None:
-        """Insert columns; return an error for whoever waits."""
-        started = time.perf_counter()
+    async def _insert(self, taken: "_Taken") -> Exception | None:
+        """Insert rows; return an error for whoever waits."""
         try:
+            columns = await taken.columns()
+            started = time.perf_counter()
             inserted = await self._store.insert(self._table, columns)
         except Exception as error:  # noqa: BLE001  raised by `_inserted`
             return error
@@ -106,8 +125,27 @@ class TableWriter:
         return None
 
 
+class _Taken:
+    """Rows of an insert, made once and kept for its retries."""
+
+    def __init__(self, rows: int, make: Make) -> None:
+        self._rows = rows
+        self._make: Make | None = make
+        self._columns: Mapping[str, Any] = {}
+
+    async def columns(self) -> Mapping[str, Any]:
+        """Return the rows in columns."""
+        if self._make is not None:
+            is_large = self._rows >= MANY
+            self._columns = await asyncio.to_thread(self._make) if is_large else self._make()
+            self._make = None
+        return self._columns
+
+
 class _Made:
     """Rows that are made event by event."""
+
+    restore_topics: tuple[str, ...] = ()
 
     def __init__(self, rows: Rows, max_rows: int) -> None:
         self._rows = rows
@@ -122,10 +160,17 @@ class _Made:
             self._parts.append(columns)
         return length
 
-    def take(self) -> Mapping[str, Any]:
-        """Join the rows."""
+    def restore(self, event: Event) -> None:
+        """Do nothing: an event says all of its rows."""
+
+    def take(self) -> Make:
+        """Return what joins the rows."""
         parts, self._parts = self._parts, []
-        return {name: _column([part[name] for part in parts]) for name in parts[0]} if parts else {}
+        return lambda: _joined(parts)
+
+
+def _joined(parts: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+    return {name: _column([part[name] for part in parts]) for name in parts[0]}
 
 
 def _column(parts: list[Any]) -> Any:

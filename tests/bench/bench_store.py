@@ -129,10 +129,10 @@ def _inserts(day: BenchDay) -> Iterator[dict[str, Any]]:
     for batch in day.batches:
         count += rows.add(batch)
         if count >= rows.max_rows:
-            yield _arrived(rows.take())
+            yield _arrived(rows.take()())
             count = 0
     if count:
-        yield _arrived(rows.take())
+        yield _arrived(rows.take()())
 
 
 def _arrived(columns: dict[str, Any]) -> dict[str, Any]:

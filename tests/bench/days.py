@@ -1,9 +1,9 @@
 """Trading days for benches: a board of 9,000 instruments, the demo's market, a recorded day."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date
-from decimal import Decimal
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from libs.events.codec import decode, encode
 from libs.events.instruments import InstrumentListed
-from libs.events.ticks import COLUMN_TYPES, TickBatch, TickColumns
+from libs.events.ticks import TickBatch, TickColumns
 from libs.events.topics import MARKET_PARTITIONS
 from libs.market.calendar import load_calendar
 from libs.market.instruments import Instrument
@@ -20,11 +20,13 @@ from services.ingest.domain.connection import Connection
 from services.ingest.domain.listing import listed
 from services.ingest.recorded_feed import read_day
 from services.ingest.recordings.place import Recordings
+from services.simulator.domain.market.chain import SyntheticChain
 from services.simulator.domain.market.synthetic import SyntheticMarket
 
 DAY = date(2026, 6, 17)
 OPEN_MS = load_calendar().sessions("NSE", DAY)[0].open_ms
-INSTRUMENTS, CONNECTIONS, BOARD_SECONDS = 9_000, 3, 220
+CONNECTIONS, EACH, BOARD_SECONDS = 3, 3_000, 220
+STRIKES, HOUR_MS = 100, 3_600_000
 RECORDED_DAY = date(2021, 6, 9)
 RECORDED_DATA = "ALPHASTOCKS_RECORDED_DATA"
 
@@ -42,19 +44,36 @@ class BenchDay(NamedTuple):
 
 
 def board() -> BenchDay:
-    """Return minutes of 9,000 contracts on three connections: a frame of 3,000 a second on each.
-
-    Of all ticks a fifth are trades, and half bring another quote.
-    """
-    each = INSTRUMENTS // CONNECTIONS
+    """Return minutes of the simulator's options, on three connections: 3,000 a second on each."""
+    market = SyntheticMarket(1, DAY, load_calendar(), load_rulebook())
+    rules = load_rulebook(), load_calendar()
+    spots = market.spots(OPEN_MS)
+    chain = SyntheticChain(1, DAY, market.underlyings, spots, *rules, STRIKES, expiry_count=3)
+    connections = [
+        Connection("bench", DAY, OPEN_MS, MARKET_PARTITIONS, number)
+        for number in range(CONNECTIONS)
+    ]
+    opened = chain.quotes(spots, OPEN_MS).last_price
     batches: list[TickBatch] = []
-    for number in range(CONNECTIONS):
-        connection = Connection("bench", DAY, OPEN_MS, MARKET_PARTITIONS, number)
-        tokens = (np.arange(each) + number * each + 35_000) * 256 + 2
-        for second, columns in enumerate(_board_frames(tokens, seed=number)):
-            batches += connection.cut(columns, OPEN_MS + second * 1000 + 130)
-    listing = [_contract(number + 35_000) for number in range(INSTRUMENTS)]
-    return BenchDay(_listing(listing, DAY, OPEN_MS), _published(batches))
+    for at_ms in range(OPEN_MS + HOUR_MS, OPEN_MS + HOUR_MS + BOARD_SECONDS * 1000, 1000):
+        quotes = _full(chain.quotes(market.spots(at_ms), at_ms), opened)
+        for number, connection in enumerate(connections):
+            share = quotes.take(slice(number * EACH, (number + 1) * EACH))
+            batches += connection.cut(share, at_ms + 130)
+    contracts = chain.contracts[: EACH * CONNECTIONS]
+    return BenchDay(_listing(contracts, DAY, OPEN_MS), _published(batches))
+
+
+def _full(quotes: TickColumns, opened: np.ndarray) -> TickColumns:
+    """Return quotes with the columns that only Kite's full mode has."""
+    average = np.round((quotes.last_price + opened) / 2, 2)
+    last_trade_time = quotes.exchange_timestamp
+    return replace(
+        quotes,
+        average_traded_price=average,
+        last_trade_time=last_trade_time,
+        open_price=opened,
+    )
 
 
 def demo_day() -> BenchDay:
@@ -90,59 +109,3 @@ def _listing(instruments: Sequence[Instrument], day: date, opens_ms: int) -> lis
 def _published(batches: Sequence[TickBatch]) -> list[TickBatch]:
     found = [decode("ticks", encode(batch)) for batch in batches]
     return [batch for batch in found if isinstance(batch, TickBatch)]
-
-
-def _board_frames(tokens: np.ndarray, seed: int) -> Iterator[TickColumns]:
-    chance, count = np.random.default_rng(seed), len(tokens)
-    price = chance.integers(40, 20_000, count)
-    volume, last = np.zeros(count, np.int64), np.zeros(count, np.int64)
-    traded_ms = np.full(count, OPEN_MS)
-    sizes = {name: _lots(chance, count) for name in ("bid_quantity", "ask_quantity")}
-    totals = {name: _lots(chance, count) * 40 for name in ("total_buy_quantity", "oi")}
-    opened = price * 0.05
-    for second in range(BOARD_SECONDS):
-        at_ms = OPEN_MS + second * 1000
-        is_trade, is_quote = chance.random(count) < 0.2, chance.random(count) < 0.5
-        price = np.maximum(price + is_trade * chance.integers(-1, 2, count), 3)
-        last = np.where(is_trade, _lots(chance, count), last)
-        volume = volume + is_trade * last
-        traded_ms = np.where(is_trade, at_ms, traded_ms)
-        sizes = {name: np.where(is_quote, _lots(chance, count), v) for name, v in sizes.items()}
-        totals = {name: v + is_quote * _lots(chance, count) for name, v in totals.items()}
-        given = {
-            "instrument_token": tokens,
-            "exchange_timestamp": np.full(count, at_ms),
-            "last_price": price * 0.05,
-            "last_traded_quantity": last,
-            "average_traded_price": np.round(price * 0.05, 1),
-            "volume_traded": volume,
-            "total_sell_quantity": totals["total_buy_quantity"] // 2,
-            "bid_price": (price - 1) * 0.05,
-            "ask_price": (price + 1) * 0.05,
-            "last_trade_time": traded_ms,
-            "open_price": opened,
-            **sizes,
-            **totals,
-        }
-        yield TickColumns(**{name: given[name].astype(kind) for name, kind in COLUMN_TYPES.items()})
-
-
-def _lots(chance: np.random.Generator, count: int) -> np.ndarray:
-    return chance.integers(1, 60, count) * 25
-
-
-def _contract(exchange_token: int) -> Instrument:
-    return Instrument(
-        instrument_token=exchange_token * 256 + 2,
-        exchange_token=exchange_token,
-        tradingsymbol=f"NIFTY26623{exchange_token}CE",
-        name="NIFTY",
-        last_price=0.0,
-        expiry=date(2026, 6, 23),
-        strike=float(exchange_token),
-        tick_size=Decimal("0.05"),
-        lot_size=25,
-        instrument_type="CE",
-        segment="NFO-OPT",
-        exchange="NFO",
-    )

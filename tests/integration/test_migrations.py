@@ -219,6 +219,6 @@ def test_a_tick_batch_that_is_delivered_again_leaves_the_table_as_it_was(
         for batch in connection.cut(columns, 1_767_584_700_000):
             for _ in range(2):
                 rows.add(batch)
-                run(migrated.insert("market_data", rows.take()))
+                run(migrated.insert("market_data", rows.take()()))
     sql = "SELECT last_price FROM market_data FINAL ORDER BY batch, last_price"
     assert run(migrated.query(sql))["last_price"] == [1.0, 2.0, 3.0, 4.0] * 2

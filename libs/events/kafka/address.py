@@ -9,6 +9,7 @@ from libs.events.errors import BusRefused
 
 SecurityProtocol = Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
 SaslMechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
+Codec = Literal["none", "gzip", "snappy", "lz4", "zstd"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +19,7 @@ class KafkaAddress:
     `prefix` goes before the name of each topic, group and fence, so that several systems can
     share a cluster. `instance` is Kafka's static member id: after a restart the member gets its
     partitions back without a rebalance. `max_bytes` limits a record that is sent or fetched.
+    `compression` is how market data is sent; it is read whatever its compression.
     """
 
     bootstrap: str
@@ -30,6 +32,7 @@ class KafkaAddress:
     instance: str = ""
     session_timeout_ms: int = 10_000
     max_bytes: int = 8 * 1024 * 1024
+    compression: Codec = "zstd"
 
     def named(self, name: str) -> str:
         """Return the name of a topic, a group or a fence with the prefix."""

@@ -14,6 +14,7 @@ from libs.events.bus import Record, TopicPartition
 from libs.events.errors import BusFailed, EventError
 from libs.events.kafka.address import KafkaAddress
 from libs.events.kafka.messages import kafka_partition, our_errors, within
+from libs.events.topics import MARKET_TOPICS
 
 REPLY_TIMEOUT_SECONDS = 10.0
 """Timeout of an acknowledgement; then BusUnavailable is raised."""
@@ -42,11 +43,16 @@ class Publisher(Protocol):
 
 
 class PlainPublisher:
-    """Sends records at once; each is visible to readers when it is written."""
+    """Sends records at once; each is visible to readers when it is written.
+
+    Market data is compressed, by a producer of its own that is made for the first such record:
+    aiokafka's compress all or nothing, and the small records of orders would only arrive later.
+    """
 
     def __init__(self, address: KafkaAddress) -> None:
         self._address = address
         self._producer = _producer(address)
+        self._packing: AIOKafkaProducer | None = None
         self._failure: BaseException | None = None
 
     async def start(self) -> None:
@@ -56,18 +62,39 @@ class PlainPublisher:
     async def stop(self) -> None:
         """Send the queued records and close."""
         await _stopped(self._producer)
+        if self._packing is not None:
+            await _stopped(self._packing)
 
     async def send(self, record: Record, partition: int) -> None:
         """Queue a record; wait while the partition's queue is full."""
-        future = await _sent(self._address, self._producer, record, partition)
+        producer = await self._producer_of(record.topic)
+        future = await _sent(self._address, producer, record, partition)
         future.add_done_callback(self._note)
 
     async def flush(self) -> None:
         """Return when all queued records are acknowledged; raise if one cannot be."""
-        await within(REPLY_TIMEOUT_SECONDS, self._producer.flush(), self._address, "flush")
+        await within(REPLY_TIMEOUT_SECONDS, self._flush_all(), self._address, "flush")
         if self._failure is not None:
             with our_errors(self._address, "flush"):
                 raise self._failure
+
+    async def _flush_all(self) -> None:
+        await self._producer.flush()
+        if self._packing is not None:
+            await self._packing.flush()
+
+    async def _producer_of(self, topic: str) -> AIOKafkaProducer:
+        if topic not in MARKET_TOPICS or self._address.compression == "none":
+            return self._producer
+        if self._packing is None:
+            packing = _producer(self._address, compression_type=self._address.compression)
+            try:
+                await within(REPLY_TIMEOUT_SECONDS, packing.start(), self._address, "connect")
+            except BaseException:
+                await _stopped(packing)
+                raise
+            self._packing = packing
+        return self._packing
 
     def _note(self, future: "asyncio.Future[Any]") -> None:
         if not future.cancelled() and future.exception() is not None:

@@ -74,5 +74,4 @@ def table_of(planned: Plan) -> Table:
 
 def _wanted(settings: LocalSettings) -> list[WantedTopic]:
     bus = settings.bus
-    keep = keep_for(settings.runtime.clock)
-    return wanted_topics(keep, bus.replication, bus.max_bytes, bus.compression)
+    return wanted_topics(keep_for(settings.runtime.clock), bus.replication, bus.max_bytes)

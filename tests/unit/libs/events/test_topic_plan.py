@@ -6,15 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from libs.events.topic_plan import (
-    MARKET,
-    FoundTopic,
-    Keep,
-    Plan,
-    WantedTopic,
-    plan,
-    wanted_topics,
-)
+from libs.events.topic_plan import FoundTopic, Keep, Plan, WantedTopic, plan, wanted_topics
 from libs.events.topics import TOPICS
 
 WANTED = wanted_topics("by_time", 1, 1_000_000)
@@ -72,22 +64,6 @@ def test_ticks_are_kept_a_day_and_compacted_topics_for_ever() -> None:
     assert BY_NAME["ticks"].configs["retention.ms"] == str(DAY_MS)
     assert BY_NAME["positions"].configs["cleanup.policy"] == "compact"
     assert "retention.ms" not in BY_NAME["positions"].configs
-
-
-def test_market_data_alone_is_compressed() -> None:
-    codecs = {name: topic.configs.get("compression.type") for name, topic in BY_NAME.items()}
-    assert {name for name, codec in codecs.items() if codec} == MARKET
-    assert codecs["ticks"] == "zstd"
-    plain = {one.name: one for one in wanted_topics("by_time", 1, 1_000_000, "none")}
-    assert plain["ticks"].configs["compression.type"] == "uncompressed"
-
-
-def test_a_cluster_of_a_former_version_begins_to_compress_without_losing_a_record() -> None:
-    made = differing("ticks", "compression.type", "producer")
-    assert [(c.what, c.found, c.wanted) for c in made.changes] == [
-        ("compression.type", "producer", "zstd")
-    ]
-    assert not made.refusals
 
 
 @pytest.mark.parametrize("name", ["ticks", "orders", "ticks.dlq"])

@@ -116,6 +116,22 @@ def test_nothing_is_committed_before_a_checkpoint_is_due() -> None:
     asyncio.run(story())
 
 
+def test_a_group_that_gathers_commits_after_more_messages_than_the_policy_asks_for() -> None:
+    async def story() -> None:
+        bench, echo = Bench(policy=OFTEN), Echo()
+        await bench.local.start()
+        group = Subscription("echo", ("control",), echo, max_records=1, checkpoint_records=3)
+        await bench.publish(*map(halted, range(4)))
+        await run_until(bench.loop_of(group), lambda: len(echo.handled) == 4, "all are handled")
+        assert [entry for entry in bench.log if entry.startswith("commit")] == [
+            "commit [3]",
+            "commit [4]",
+        ]
+        await bench.local.stop()
+
+    asyncio.run(story())
+
+
 def test_what_was_handled_but_not_committed_when_the_loop_was_cancelled_comes_again() -> None:
     async def story() -> None:
         bench, first, second = Bench(), Echo(), Echo()

@@ -1,6 +1,7 @@
 """What the writer buffers, inserts and keeps."""
 
 import asyncio
+import threading
 from asyncio import run
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import date
@@ -16,7 +17,7 @@ from libs.events.control import TradingHalted
 from libs.events.event import Event, identity, utc_from_ms
 from libs.store.errors import StoreUnavailable
 from libs.store.store import Columns
-from libs.store.writer import TableWriter
+from libs.store.writer import MANY, TableWriter
 from tests.unit.fakes import ForgetfulStore
 
 
@@ -206,6 +207,45 @@ def test_a_flush_that_is_cancelled_leaves_the_rows_for_the_next_one() -> None:
         await asyncio.wait([flushing])
         await harness.flush()
         assert harness.numbers == [[0, 1]]
+
+    run(day())
+
+
+class Threads:
+    """A buffer that notes on which thread its rows are made."""
+
+    restore_topics: tuple[str, ...] = ()
+    max_rows = 10 * MANY
+
+    def __init__(self, rows_each: int) -> None:
+        self.rows_each = rows_each
+        self.made_on: list[int] = []
+
+    def add(self, event: Event) -> int:
+        return self.rows_each
+
+    def restore(self, event: Event) -> None:
+        """Note nothing."""
+
+    def take(self) -> Callable[[], Mapping[str, Any]]:
+        def make() -> Mapping[str, Any]:
+            self.made_on.append(threading.get_ident())
+            return {"number": np.zeros(self.rows_each)}
+
+        return make
+
+
+@pytest.mark.parametrize(("count", "is_on_the_loop"), [(MANY - 1, True), (MANY, False)])
+def test_many_rows_are_made_once_and_beside_the_loop(count: int, is_on_the_loop: bool) -> None:
+    async def day() -> None:
+        buffer = Threads(count)
+        writer = TableWriter(NotingStore(refusals=1), "ticks", buffer, lambda *_: None)
+        await writer.handle(numbered(0), emit)
+        with pytest.raises(StoreUnavailable):
+            await writer.flush()
+        await writer.flush()
+        (made_on,) = buffer.made_on
+        assert (made_on == threading.get_ident()) == is_on_the_loop
 
     run(day())
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 from datetime import date
-from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -13,32 +12,17 @@ from hypothesis import strategies as st
 
 from libs.events.ticks import TickBatch, TickColumns
 from libs.market.calendar import load_calendar
-from libs.market.instruments import Instrument
+from services.ingest.domain import rows
 from services.ingest.domain.connection import Connection
 from services.ingest.domain.listing import listed
 from services.ingest.domain.rows import MarketDataRows
+from services.simulator.domain.market.underlyings import DEFAULT_UNIVERSE
 
 DAY = date(2026, 6, 17)
 OPEN_MS = load_calendar().sessions("NSE", DAY)[0].open_ms
-SYMBOLS = ("TCS", "INFY", "SBIN", "M&M")
 UNLISTED = 77 * 256 + 1
-INSTRUMENTS = [
-    Instrument(
-        instrument_token=number * 256 + 1,
-        exchange_token=number,
-        tradingsymbol=name,
-        name=name,
-        last_price=0.0,
-        expiry=None,
-        strike=0.0,
-        tick_size=Decimal("0.05"),
-        lot_size=1,
-        instrument_type="EQ",
-        segment="NSE",
-        exchange="NSE",
-    )
-    for number, name in enumerate(SYMBOLS, 1)
-]
+SHARES = {spec.tradingsymbol: spec for spec in DEFAULT_UNIVERSE if not spec.is_index}
+INSTRUMENTS = [SHARES[name].instrument() for name in ("TCS", "INFY", "SBIN")]
 TOKENS = [one.instrument_token for one in INSTRUMENTS]
 KEY = ("tradingsymbol", "exchange_timestamp", "row", "batch")
 frames = st.lists(
@@ -84,8 +68,8 @@ def rows_of(found: Iterable[TickBatch], at_once: bool = True) -> list[tuple[Any,
     for batch in found:
         assert made.add(batch) == len(batch.columns)
         if not at_once:
-            rows += listed_rows(made.take())
-    return rows + listed_rows(made.take())
+            rows += listed_rows(made.take()())
+    return rows + listed_rows(made.take()())
 
 
 def listed_rows(columns: dict[str, Any]) -> list[tuple[Any, ...]]:
@@ -111,6 +95,13 @@ def test_a_batch_makes_the_same_rows_whatever_is_gathered_with_it(
     assert sorted(rows_of(found)) == sorted(rows_of(found, at_once=False))
 
 
+def test_batches_that_are_folded_early_make_the_same_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    seconds = [[(TOKENS[n % 3], n % 2), (TOKENS[0], 1), (UNLISTED, 2)] for n in range(9)]
+    at_once = rows_of(batches(seconds))
+    monkeypatch.setattr(rows, "FOLDED", 2)
+    assert rows_of(batches(seconds)) == at_once
+
+
 @given(frames)
 def test_rows_come_in_the_order_of_the_table(seconds: list[list[tuple[int, int]]]) -> None:
     keys = [row[:2] for row in rows_of(batches(seconds))]
@@ -121,7 +112,7 @@ def test_a_row_has_the_instruments_names_and_what_holds_for_its_batch() -> None:
     made = rows_maker()
     for batch in batches([[(TOKENS[0], 0), (UNLISTED, 1)]]):
         made.add(batch)
-    columns = {name: list(column) for name, column in made.take().items()}
+    columns = {name: list(column) for name, column in made.take()().items()}
     assert columns["tradingsymbol"] == ["", "TCS"]
     assert columns["exchange"] == ["", "NSE"]
     assert columns["instrument_token"] == [UNLISTED, TOKENS[0]]
@@ -153,7 +144,7 @@ def test_a_batch_of_a_former_version_keeps_its_former_id_and_rows(beside: int) -
     made = rows_maker()
     for batch in [former, *[now] * beside]:
         made.add(batch)
-    columns = made.take()
+    columns = made.take()()
     kept = [at for at, one in enumerate(columns["batch_id"]) if one == former.event_id]
     assert [columns["row"][at] for at in kept] == [1, 0, 2]
     assert [columns["batch"][at] for at in kept] == [0, 0, 0]
@@ -166,14 +157,24 @@ def test_a_name_listed_later_holds_for_the_ticks_after_it() -> None:
     made = MarketDataRows()
     batch = batch_of((TOKENS[0], 0))
     made.add(batch)
-    assert list(made.take()["tradingsymbol"]) == [""]
+    assert list(made.take()()["tradingsymbol"]) == [""]
     made.add(listed(INSTRUMENTS[0], DAY, OPEN_MS))
     made.add(batch)
-    assert list(made.take()["tradingsymbol"]) == ["TCS"]
+    assert list(made.take()()["tradingsymbol"]) == ["TCS"]
+
+
+def test_after_a_restart_the_names_are_those_of_the_past_listing() -> None:
+    batch, made = batch_of((TOKENS[0], 0)), MarketDataRows()
+    assert made.restore_topics == ("instruments",)
+    made.restore(listed(INSTRUMENTS[0], DAY, OPEN_MS))
+    made.restore(batch)
+    assert made.take()() == {}
+    made.add(batch)
+    assert listed_rows(made.take()()) == rows_of([batch])
 
 
 def test_without_ticks_there_are_no_rows() -> None:
     made = rows_maker()
-    assert made.take() == {}
+    assert made.take()() == {}
     assert made.add(batches([[]])[0]) == 0
-    assert made.take() == {}
+    assert made.take()() == {}

@@ -7,8 +7,9 @@ from aiokafka import errors
 
 from libs.events.bus import Record
 from libs.events.errors import BusUnavailable, EventError
-from libs.events.kafka.address import KafkaAddress
-from libs.events.kafka.publisher import FencedPublisher
+from libs.events.kafka import publisher as publishers
+from libs.events.kafka.address import Codec, KafkaAddress
+from libs.events.kafka.publisher import FencedPublisher, PlainPublisher
 
 
 class Producer:
@@ -76,3 +77,82 @@ def test_a_transaction_with_a_record_that_the_broker_refused_is_not_committed() 
             await publisher.flush()
 
     asyncio.run(story())
+
+
+class Noting:
+    """Takes records, and notes those of each compression and whether they were flushed."""
+
+    made: dict[str | None, "Noting"]
+
+    def __init__(self, _: KafkaAddress, compression_type: str | None = None) -> None:
+        self.topics: list[str] = []
+        self.flushed = self.is_started = self.is_stopped = False
+        self.made[compression_type] = self
+
+    async def start(self) -> None:
+        self.is_started = True
+
+    async def send(self, topic: str, **options: object) -> "asyncio.Future[None]":
+        self.topics.append(topic)
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        future.set_result(None)
+        return future
+
+    async def flush(self) -> None:
+        self.flushed = True
+
+    async def stop(self) -> None:
+        self.is_stopped = True
+
+
+@pytest.mark.parametrize(
+    ("codec", "packed"),
+    [("zstd", ["ticks", "candles"]), ("lz4", ["ticks", "candles"]), ("none", [])],
+)
+def test_market_data_alone_is_compressed(
+    monkeypatch: pytest.MonkeyPatch, codec: Codec, packed: list[str]
+) -> None:
+    monkeypatch.setattr(Noting, "made", {}, raising=False)
+    monkeypatch.setattr(publishers, "_producer", Noting)
+    topics = ["ticks", "orders", "candles", "control"]
+
+    async def day() -> None:
+        publisher = PlainPublisher(KafkaAddress("localhost:1", compression=codec))
+        await publisher.start()
+        for topic in topics:
+            await publisher.send(Record(topic, "key", b"value", 0), 0)
+        await publisher.flush()
+        await publisher.stop()
+
+    asyncio.run(day())
+    assert Noting.made[None].topics == [topic for topic in topics if topic not in packed]
+    assert (Noting.made[codec].topics if packed else []) == packed
+    assert len(Noting.made) == 1 + bool(packed)
+    assert all(one.is_started and one.flushed and one.is_stopped for one in Noting.made.values())
+
+
+def test_a_compressing_producer_that_cannot_connect_is_tried_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Away(Noting):
+        async def start(self) -> None:
+            if "zstd" in self.made and not tries:
+                tries.append(1)
+                raise errors.KafkaConnectionError("away")
+            await super().start()
+
+    tries: list[int] = []
+    monkeypatch.setattr(Noting, "made", {}, raising=False)
+    monkeypatch.setattr(publishers, "_producer", Away)
+
+    async def day() -> None:
+        publisher = PlainPublisher(KafkaAddress("localhost:1"))
+        await publisher.start()
+        with pytest.raises(BusUnavailable):
+            await publisher.send(Record("ticks", "key", b"value", 0), 0)
+        assert Noting.made["zstd"].is_stopped
+        await publisher.send(Record("ticks", "key", b"value", 0), 0)
+        await publisher.stop()
+
+    asyncio.run(day())
+    assert Noting.made["zstd"].topics == ["ticks"]
