@@ -146,7 +146,9 @@ class CandleColumns(BaseModel):
 class CandleBatch(Event):
     """The candles of one partition and interval that closed together (or were revised together).
 
-    `is_partial`: the feed was not there all the time, so ticks are missing from them.
+    `is_partial`: the feed was not there all the time, so ticks are missing from them. `quiet` says
+    of each row how many candles of its interval there are not before it, since nothing was traded;
+    it is empty where all are 0.
     On `historical_candles` a batch holds candles of a day instead, as a broker gave them.
     """
 
@@ -155,6 +157,7 @@ class CandleBatch(Event):
     interval: Interval
     source: Source
     is_partial: bool = False
+    quiet: tuple[int, ...] = ()
     columns: CandleColumns
 
     @classmethod
@@ -167,6 +170,7 @@ class CandleBatch(Event):
         columns: CandleColumns,
         *,
         is_partial: bool = False,
+        quiet: tuple[int, ...] = (),
     ) -> Self:
         """Return candles that opened together and closed, or were revised, at a time (epoch ms).
 
@@ -189,6 +193,7 @@ class CandleBatch(Event):
             interval=interval,
             source="live",
             is_partial=is_partial,
+            quiet=quiet,
             columns=columns,
         )
 

@@ -26,6 +26,7 @@ from services.local.commands.state import state
 from services.local.commands.strategies import strategies_app
 from services.local.commands.token import token
 from services.local.commands.up import up
+from services.local.commands.verify_day import verify_day
 
 app = typer.Typer(
     name="alphastocks",
@@ -63,6 +64,7 @@ app.command(name="exit")(leave)
 app.command()(state)
 app.command()(reconcile)
 app.command()(signals)
+app.command()(verify_day)
 app.command()(token)
 app.add_typer(topics_app, name="topics")
 app.add_typer(dlq_app, name="dlq")

@@ -1,7 +1,7 @@
 """Output to the terminal: progress, tables, messages."""
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from decimal import Decimal
 from typing import Any
 
@@ -73,6 +73,13 @@ def counted_progress(what: str, count: int) -> Iterator[Callable[[], None]]:
     with Progress(*columns, console=errors, disable=not errors.is_terminal) as progress:
         task = progress.add_task(what, total=count)
         yield lambda: progress.advance(task)
+
+
+@contextmanager
+def counted_requests(what: str) -> Iterator[Callable[[int], Callable[[], None]]]:
+    """As `counted_progress`, where the number is known later: it is what is yielded's argument."""
+    with ExitStack() as stack:
+        yield lambda count: stack.enter_context(counted_progress(what, count))
 
 
 def show_summary(title: str, summary: Mapping[str, Any], whole: str = "") -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeAlias
@@ -36,7 +36,8 @@ class StrategyHandler:
 
     Strategies are somebody's code, so they run in a thread: one that blocks holds up neither the
     health endpoints nor, after `limit_seconds` on one candle, the other strategies. It is then
-    stopped; its thread is left behind. With `is_replay` the run fails instead.
+    stopped; its thread is left behind. With `is_replay` the run fails instead. `look` reads all of
+    the broker's candles: of several members another one may be told of those that are awaited here.
     """
 
     host: StrategyHost
@@ -44,6 +45,8 @@ class StrategyHandler:
     log: structlog.typing.FilteringBoundLogger
     limit_seconds: float = 2.0
     is_replay: bool = False
+    look: Callable[[], AsyncIterator[Event]] | None = None
+    _looked_ms: int = 0
     _replayed: deque[CandleBatch] = field(default_factory=deque)
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
     _threads: OffLoop = field(default_factory=lambda: OffLoop("strategy"))
@@ -106,6 +109,7 @@ class StrategyHandler:
 
     async def _react(self, event: Event) -> tuple[Event, ...]:
         await self._feed_replayed()
+        await self._look_up(event)
         pending = self.host.pending(event)
         if isinstance(pending, tuple):
             return pending
@@ -113,13 +117,20 @@ class StrategyHandler:
             pending.made.extend(await self._fed(run, pending))
         return self.host.done(pending)
 
+    async def _look_up(self, event: Event) -> None:
+        """Look for awaited candles, once at each close."""
+        if self.look is None or not self.host.is_waiting or event.occurred_ms <= self._looked_ms:
+            return
+        self._looked_ms = event.occurred_ms
+        async for found in self.look():
+            self.host.patched(found)
+
     async def _fed(self, run: StrategyRun, pending: Pending) -> tuple[Event, ...]:
         if run.stopped is not None:
             return ()
         refused = run.refused
         with self.metrics.seconds.labels(run.name).time():
-            feed = partial(run.feed, is_partial=pending.batch.is_partial)
-            made = await self._within_limit(run, feed, pending.candles)
+            made = await self._within_limit(run, lambda _: pending.feed(run), pending.candles)
         if run.refused > refused:
             self.metrics.refused.labels(run.name).inc(run.refused - refused)
             self.log.warning("signal refused", strategy=run.name, reason=run.last_refusal)

@@ -12,6 +12,7 @@ from libs.events.event import utc_from_ms
 from libs.market.calendar import IST, load_calendar
 from libs.runtime.logs import logger_of
 from libs.runtime.metrics import StrategyMetrics
+from libs.runtime.past import past_events
 from libs.runtime.service import Parts, Service
 from libs.runtime.settings import SettingsError
 from libs.runtime.subscription import Emit, Subscription
@@ -46,6 +47,7 @@ def make_service(
         log,
         settings.time_limit_seconds,
         parts.is_replay,
+        lambda: past_events(parts.bus, ["historical_candles"], log),
     )
 
     async def prepare(emit: Emit) -> None:

@@ -16,6 +16,7 @@ from libs.market.units import Milliseconds
 from services.candle.domain.columns import Names, candle_columns
 from services.candle.domain.minute_candles import CandleValues, Defects, MinuteCandles
 from services.candle.domain.opening import OpeningVolume
+from services.candle.domain.quiet import QuietTimes
 from services.candle.domain.run import Arrivals, Ticks
 from services.candle.domain.schedule import MINUTE_MS, Schedule, Span
 from services.candle.domain.tick_filter import TickCounts, TickFilter
@@ -68,6 +69,7 @@ class SessionCandles:
         self._restored: set[tuple[int, Span]] = set()
         self._closed_minutes = 0
         self._watermark_ms = 0
+        self._quiet = QuietTimes(schedule, self.outages)
         opening = OpeningVolume()
         self._minutes = MinuteCandles(schedule.open_ms, schedule.minutes, opening)
         self._filter = TickFilter(schedule, opening, rules.grace_ms, rules.ahead_ms)
@@ -81,6 +83,7 @@ class SessionCandles:
         tokens = np.array([one.instrument_token for one in added], np.int64)
         self._tokens = np.concatenate([self._tokens, tokens])
         self._minutes.grow(added)
+        self._quiet.grow(len(added))
         self._filter.add(added)
         return list(range(first, len(self._instruments)))
 
@@ -167,6 +170,7 @@ class SessionCandles:
     def note_published(self, row: int, span: Span, revision: int) -> None:
         """Note a candle that was published before a restart, and its revision."""
         self._restored.add((row, span))
+        self._quiet.note(row, span)
         if revision:
             self._revisions[row, span] = max(revision, self._revisions.get((row, span), 0))
 
@@ -255,8 +259,10 @@ class SessionCandles:
     def _batch_of(self, span: Span, columns: CandleColumns, at_ms: int) -> CandleBatch:
         opened_ms, closes_ms = self.schedule.start_ms(span.start), self.schedule.start_ms(span.stop)
         is_partial = self.outages.touch(opened_ms, closes_ms)
+        quiet = () if is_revision else self._quiet.before(values.row, span)
+        self._quiet.note(values.row, span)
         given = (self.partition, span.interval, at_ms, self.trading_day, columns)
-        return CandleBatch.live(*given, is_partial=is_partial)
+        return CandleBatch.live(*given, is_partial=is_partial, quiet=quiet)
 
     def _next_revisions(self, rows: NDArray[np.int64], span: Span) -> tuple[int, ...]:
         for row in rows.tolist():

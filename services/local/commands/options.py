@@ -40,13 +40,13 @@ def settings_of(config: Path | None) -> LocalSettings:
     return settings
 
 
-def trading_day(text: str, exchange: str = "NSE") -> date:
-    """Return the day of --date; raise SettingsError unless an exchange trades on it."""
+def trading_day(text: str, exchange: str = "NSE", option: str = "--date") -> date:
+    """Return the day of an option; raise SettingsError unless an exchange trades on it."""
     try:
         day = date.fromisoformat(text)
     except ValueError:
-        raise SettingsError(f"--date: {text!r} is not a date such as 2021-06-09") from None
+        raise SettingsError(f"{option}: {text!r} is not a date such as 2021-06-09") from None
     reason = load_calendar().closed_reason(exchange, day)
     if reason is not None:
-        raise SettingsError(f"--date: the market is closed on {day} ({reason})")
+        raise SettingsError(f"{option}: the market is closed on {day} ({reason})")
     return day

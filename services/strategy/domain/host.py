@@ -26,6 +26,11 @@ class Pending:
     waiting: list[StrategyRun]
     made: list[Event] = field(default_factory=list)
 
+    def feed(self, run: StrategyRun) -> tuple[Event, ...]:
+        """Feed a strategy; return its events."""
+        batch = self.batch
+        return run.feed(self.candles, is_partial=batch.is_partial, quiet=batch.quiet)
+
 
 @dataclass(slots=True)
 class StrategyHost:
@@ -54,6 +59,11 @@ class StrategyHost:
     def intervals(self) -> frozenset[Interval]:
         """The intervals of all strategies."""
         return frozenset().union(*(run.intervals for run in self.runs))
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether live candles wait for the broker's."""
+        return any(run.waiting for run in self.runs)
 
     def stopped(self) -> dict[str, bool]:
         """Return by name whether a strategy was stopped, with whatever parameters."""
@@ -106,13 +116,13 @@ class StrategyHost:
         return made if event.event_id == last_id else self.to_feed(event)
 
     def patched(self, event: Event) -> frozenset[str]:
-        """Note the broker's candles of today; return the instruments that may go on with them."""
+        """Note the broker's candles of today; return the instruments that may go on with them.
+
+        They go on once it has been asked for all of a time: HistoryFetched comes last.
+        """
         if isinstance(event, CandleBatch):
             self.patches.note(event)
-        if not isinstance(event, HistoryFetched):
-            return frozenset()
-        self.patches.note_asked(event)
-        return frozenset({event.key})
+        return frozenset({event.key}) if isinstance(event, HistoryFetched) else frozenset()
 
     def done(self, pending: Pending) -> tuple[Event, ...]:
         """Return the events of a batch that all strategies have taken, and remember them."""
@@ -139,5 +149,4 @@ class StrategyHost:
 
     def _feed(self, pending: Pending) -> None:
         for run in pending.waiting:
-            is_partial = pending.batch.is_partial
-            pending.made.extend(run.feed(pending.candles, is_partial=is_partial))
+            pending.made.extend(pending.feed(run))

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import TypeAlias
 
-from libs.events.candles import Candle, CandleBatch, HistoryFetched, Interval, length_ms
+from libs.events.candles import Candle, CandleBatch, Interval, length_ms
 
 Series: TypeAlias = tuple[str, Interval]
 """Key of the instrument (exchange:tradingsymbol), and interval."""
@@ -13,7 +13,7 @@ Series: TypeAlias = tuple[str, Interval]
 
 @dataclass(slots=True)
 class Patches:
-    """Candles of one trading day that a broker was asked for, and of which times it was.
+    """Candles of one trading day that a broker was asked for.
 
     It is asked for what is missing of `intervals`: the candles behind that wait for it.
     """
@@ -21,14 +21,12 @@ class Patches:
     day: date = date.min
     intervals: frozenset[Interval] = frozenset()
     _candles: dict[Series, dict[int, Candle]] = field(default_factory=dict)
-    _asked: dict[Series, list[tuple[int, int]]] = field(default_factory=dict)
 
     def begin(self, day: date) -> None:
         """Begin a trading day, if it is a later one."""
         if day > self.day:
             self.day = day
             self._candles.clear()
-            self._asked.clear()
 
     def note(self, batch: CandleBatch) -> None:
         """Note candles; those of earlier days are history, not patches."""
@@ -38,21 +36,9 @@ class Patches:
         for candle in batch.candles():
             self._candles.setdefault((candle.key, candle.interval), {})[candle.opened_ms] = candle
 
-    def note_asked(self, fetched: HistoryFetched) -> None:
-        """Note a time of which candles were asked for: what is not among them, nobody has."""
-        if self.day in fetched.days:
-            span = (fetched.since_ms, fetched.until_ms)
-            series = (fetched.key, fetched.interval)
-            self._asked[series] = _joined([*self._asked.get(series, ()), span])
-
     def are_awaited(self, candle: Candle) -> bool:
         """Return whether the broker is asked for what is missing before a candle."""
         return candle.trading_day == self.day and candle.interval in self.intervals
-
-    def are_there(self, key: str, interval: Interval, since_ms: int, until_ms: int) -> bool:
-        """Return whether all candles that open and close within a time were asked for."""
-        spans = self._asked.get((key, interval), ())
-        return any(first <= since_ms and last >= until_ms for first, last in spans)
 
     def of(self, candle: Candle) -> Candle | None:
         """Return the broker's candle in the place of another, None if there is none."""
@@ -74,17 +60,6 @@ class Patches:
             and (interval not in last or one.opened_ms > last[interval].opened_ms)
         ]
         return sorted(found, key=at_close)
-
-
-def _joined(spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Join times that overlap or touch each other."""
-    made: list[tuple[int, int]] = []
-    for since_ms, until_ms in sorted(spans):
-        if made and since_ms <= made[-1][1]:
-            made[-1] = (made[-1][0], max(made[-1][1], until_ms))
-        else:
-            made.append((since_ms, until_ms))
-    return made
 
 
 def at_close(candle: Candle) -> tuple[int, int]:

@@ -14,8 +14,8 @@ from libs.events.signals import StrategySignal
 from libs.market.calendar import IST
 from libs.strategy.harness import make_candles
 from services.strategy.domain.host import StrategyHost
+from services.strategy.domain.series import Cold
 from services.strategy.domain.strategies.ma_crossover import MaCrossover
-from services.strategy.domain.strategy_run import Cold
 from tests.unit.services.strategy.test_host import batch
 
 KEY = "NSE:RELIANCE"
@@ -141,13 +141,30 @@ def test_a_signal_on_a_candle_that_had_to_wait_is_given_when_the_missing_one_has
     assert opened(signals) == [time(9, 30)]
 
 
-def test_where_the_broker_has_no_candle_either_nothing_is_missing() -> None:
+@pytest.mark.parametrize("has", [slice(3, 3), slice(3, 4), slice(4, 5)])
+def test_what_the_broker_does_not_have_either_is_a_gap_that_nothing_is_traded_over(
+    has: slice,
+) -> None:
     one = host()
     fed(one, [live(candle) for candle in TODAYS[:3]])
-    fed(one, brokers([], TODAYS[3].opened_ms, TODAYS[4].closes_ms))
-    fed(one, [live(candle) for candle in TODAYS[5:]])
+    fed(one, brokers(TODAYS[has], TODAYS[3].opened_ms, TODAYS[4].closes_ms))
+    fed(one, [live(TODAYS[5]), live(TODAYS[6])])
+    assert one.is_waiting
+    fed(one, [live(TODAYS[7])])
+    assert not one.is_waiting
+    (cold,) = one.runs[0].cold()
+    assert (cold.missing, cold.since_ms) == (27, TODAYS[5].opened_ms)
+
+
+@pytest.mark.parametrize(("quiet", "seen"), [(1, 1), (2, 5)])
+def test_candles_that_are_not_there_since_nothing_was_traded_are_no_gap(
+    quiet: int, seen: int
+) -> None:
+    one = host(is_patched=False)
+    fed(one, [live(candle) for candle in TODAYS[:4]])
+    fed(one, [live(TODAYS[6]).model_copy(update={"quiet": (quiet,)})])
     (series,) = one.runs[0]._series.values()
-    assert series.instance.seen == len(HISTORY) + len(TODAYS) - 2
+    assert series.instance.seen == (seen if seen == 1 else len(HISTORY) + seen)
 
 
 def test_where_nothing_is_asked_for_a_gap_begins_without_history_at_once() -> None:
@@ -195,7 +212,7 @@ def test_after_an_outage_the_signals_are_those_of_a_run_without_one(
     ]
     after = [live(one) for one in todays[stop:]]
     patches = brokers(gone, gone[0].opened_ms, gone[-1].closes_ms)
-    behind = [*after[:late], *patches, *after[late:]]
+    behind: list[Event] = [*after[:late], *patches, *after[late:]]
     events: list[Event] = [live(one) for one in todays[:first]]
     events += [*patches, *halves, *after] if is_early else [*halves, *behind]
     whole = fed(host(), [live(one) for one in todays])

@@ -7,15 +7,17 @@ from typing import Any
 
 import pytest
 
-from libs.events.candles import CandleBatch, CandleColumns
+from libs.events.candles import CandleBatch, CandleColumns, HistoryFetched
 from libs.events.codec import record_of
 from libs.events.control import HistoryLoaded, StrategyStarted
 from libs.events.embedded.bus import LocalBus
 from libs.events.event import Event, identity, ms_from_utc
 from libs.events.signals import StrategySignal
 from libs.market.calendar import load_calendar
+from libs.runtime.emitter import record_topic
 from libs.runtime.service import Parts, Service
 from libs.runtime.settings import SettingsError
+from libs.runtime.subscription import Emit
 from libs.runtime.testing import ServiceHarness
 from libs.store.store import Params
 from services.strategy.domain.registry import UnknownStrategy
@@ -119,7 +121,8 @@ async def bus_with(*events: Event) -> LocalBus:
     bus = LocalBus(lockstep=True, partitions={"candles": 1})
     await bus.start()
     for event in events:
-        await bus.publish(record_of(event, partitions=await bus.partitions("candles")))
+        partitions = await bus.partitions("candles")
+        await bus.publish(record_of(event, record_topic(event), partitions))
     return bus
 
 
@@ -141,6 +144,91 @@ def test_stored_history_warms_a_strategy_so_that_the_first_candle_can_signal() -
             assert (started.instruments, started.cold) == (1, ())
             assert started.occurred_at == OPENS_AT
             await harness.publish(candle(0, 105.0))
+            assert await signals(harness) == ["BUY"]
+
+    asyncio.run(story())
+
+
+def brokers(*closes: float, first: int, until: int) -> list[Event]:
+    """The broker's candles of today from the `first`th on, asked for up to the `until`th."""
+    rows = [
+        row._replace(source="backfill")
+        for number, close in enumerate(closes, first)
+        for row in candle(number, close).candles()
+    ]
+    since_ms, until_ms = (ms_from_utc(OPENS_AT + number * FIVE) for number in (first, until))
+    event_id = identity("fetched", first, until)
+    asked = HistoryFetched(
+        event_id=event_id,
+        occurred_at=OPENS_AT,
+        trading_day=DAY,
+        correlation_id=event_id,
+        partition=0,
+        origin="kite",
+        exchange="NSE",
+        tradingsymbol="SBIN",
+        interval="5m",
+        since_ms=since_ms,
+        until_ms=until_ms,
+        days=(DAY,),
+        candles=(len(closes),),
+        expected=(len(closes),),
+    )
+    return [CandleBatch.backfill(0, "5m", DAY, CandleColumns.of(rows)), asked]
+
+
+def partial(number: int, close: float) -> CandleBatch:
+    return candle(number, close).model_copy(update={"is_partial": True})
+
+
+PATCHED = loaded(candles=4).model_copy(update={"patched": ("5m",)})
+FALLING = [100.0, 100.0, 99.0, 98.0]
+
+
+def test_a_start_within_the_session_acts_on_no_crossing_of_the_past() -> None:
+    async def story() -> None:
+        bus = await bus_with(PATCHED, *brokers(105.0, 106.0, 107.0, first=0, until=3))
+        async with ServiceHarness(make, bus=bus, store=HistoryStore(FALLING)) as harness:
+            await harness.publish(partial(3, 107.0))
+            await harness.publish(candle(4, 108.0))
+            assert await signals(harness) == [], "the crossing was at 09:15"
+            await harness.publish(*brokers(107.0, first=3, until=4))
+            await harness.publish(candle(5, 90.0))
+            assert await signals(harness) == ["SELL"]
+
+    asyncio.run(story())
+
+
+def test_a_signal_that_waited_is_given_when_the_broker_has_answered_and_once() -> None:
+    async def story() -> None:
+        bus = await bus_with(PATCHED)
+        async with ServiceHarness(make, bus=bus, store=HistoryStore(FALLING)) as first:
+            await first.publish(partial(0, 97.0), candle(1, 110.0))
+            assert await signals(first) == []
+            await first.publish(*brokers(97.5, first=0, until=1))
+            assert await signals(first) == ["BUY"]
+        async with ServiceHarness(make, bus=bus, store=HistoryStore(FALLING)) as second:
+            await second.publish(candle(2, 111.0))
+            assert await signals(second) == ["BUY"]
+            await second.publish(candle(3, 80.0))
+            assert await signals(second) == ["BUY", "SELL"]
+
+    asyncio.run(story())
+
+
+def test_a_member_that_was_not_told_of_awaited_candles_looks_for_them() -> None:
+    async def story() -> None:
+        bus = await bus_with(PATCHED)
+        async with ServiceHarness(make, bus=bus, store=HistoryStore(FALLING)) as harness:
+            handler = harness.runner.service.subscriptions[0].handler
+
+            async def told_to_another(event: Event, emit: Emit) -> None:
+                """Do nothing: another member has this partition."""
+
+            handler.handle = told_to_another  # type: ignore[method-assign]
+            await harness.publish(partial(0, 97.0), *brokers(97.5, first=0, until=1))
+            await harness.publish(candle(1, 97.0))
+            await harness.publish(candle(2, 110.0))
             assert await signals(harness) == ["BUY"]
 
     asyncio.run(story())

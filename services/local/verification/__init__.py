@@ -1,0 +1,1 @@
+"""Live candles of a day compared with the broker's own."""
