@@ -42,6 +42,9 @@ class FeedLog:
     def begin(self, spread: Mapping[int, int]) -> None:
         """Begin a day: connection → how many instruments it has."""
         self.ages_ms = dict.fromkeys(spread, 0)
+        if self._metrics is not None:  # a day before may have had more connections
+            self._metrics.connection_age.clear()
+            self._metrics.connection_lag.clear()
         if len(spread) > 1:
             self._log.info("instruments by connection", instruments=list(spread.values()))
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import date
 
 import numpy as np
+from numpy.typing import NDArray
 
 from libs.broker.port.market import MarketData, Mode
 from libs.events.ticks import TickColumns
@@ -60,10 +61,12 @@ class LiveDay:
     _measured_ms: int = 0
     _canaries: Canaries = field(init=False)
     _arrivals: Arrivals = field(init=False)
+    _centres: NDArray[np.int64] = field(init=False)
 
     def __post_init__(self) -> None:
         by = WallArrivals if self.kind == "wall" else StampedArrivals
         self._arrivals = by(self.trading_day, len(self.lines))
+        self._centres = np.array(sorted(self.universe.underlying_tokens), np.int64)
         listed = self.universe.instruments
         self._canaries = Canaries.of(listed, self.calendar, self.trading_day)
 
@@ -225,9 +228,11 @@ class LiveDay:
 
     def _note_spots(self, columns: TickColumns) -> None:
         """Note the underlyings' latest prices."""
-        tokens = self.universe.underlying_tokens
-        rows = np.flatnonzero(np.isin(columns.instrument_token, list(tokens)))
-        for row in rows.tolist():
+        if not len(self._centres) or not len(columns):
+            return
+        tokens = columns.instrument_token
+        near = np.minimum(np.searchsorted(self._centres, tokens), len(self._centres) - 1)
+        for row in np.flatnonzero(self._centres[near] == tokens).tolist():
             price = float(columns.last_price[row])
             if price > 0:
                 self.spots[int(columns.instrument_token[row])] = price

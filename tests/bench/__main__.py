@@ -26,6 +26,7 @@ from tests.bench import (
     bench_pipeline,
     bench_replay,
     bench_simulator,
+    bench_sockets,
     bench_store,
     bench_topic,
 )
@@ -45,6 +46,7 @@ BENCHES: Mapping[str, Callable[[], Mapping[str, float]]] = {
     "kafka": bench_kafka.measure,
     "pipeline": bench_pipeline.measure,
     "replay": bench_replay.measure,
+    "sockets": bench_sockets.measure,
 }
 LEAST = {
     "decode_vs_kiteticker": 300.0,
@@ -70,6 +72,10 @@ MOST = {
     "minute_boundary_ms": 300.0,
     "interval_boundary_ms": 250.0,
     "candle_memory_mb": 400.0,
+    "sockets_ticks_lost": 0.0,
+    "sockets_ticks_not_in_candles": 0.0,
+    "sockets_ingest_core": 0.25,
+    "sockets_candle_core": 0.25,
     "decision_ms": 0.5,
     "exit_ms": 5.0,
     "chain_iv_greeks_us_per_option": 1.0,

@@ -14,10 +14,10 @@ from libs.market.instruments import Instrument
 LIVELY_MS, QUIET_MS = 2_500, 30_000
 """Patience with a connection whose canaries are enough to be quoted each second, and with others.
 """
-INDEX, FUTURE, SHARE, OPTION = 60, 20, 12, 3
+INDEX, FUTURE, LIQUID_SHARE, OPTION, SHARE = 60, 20, 12, 3, 1
 ENOUGH = 60
-"""An index alone is quoted each second; so are three futures, five shares with derivatives or
-twenty options near the money, taken together."""
+"""An index alone is quoted each second; so are three futures, five shares with derivatives, twenty
+options near the money or sixty other shares, taken together."""
 _CASH = ("NSE", "BSE")
 
 
@@ -45,7 +45,7 @@ class Canaries:
     def of(
         cls, instruments: Collection[Instrument], calendar: Calendar, trading_day: date
     ) -> "Canaries":
-        """Return those among the instruments; a share counts if options of it are listed."""
+        """Return how much each of these counts: a share more, if options of it are listed."""
         optioned = {one.name for one in instruments if one.is_option}
         weighed = ((one, _weight(one, optioned)) for one in instruments)
         weights = {
@@ -88,4 +88,4 @@ def _weight(one: Instrument, optioned: Collection[str]) -> int:
         return FUTURE
     if one.is_option:
         return OPTION
-    return SHARE if one.tradingsymbol in optioned else 0
+    return LIQUID_SHARE if one.tradingsymbol in optioned else SHARE

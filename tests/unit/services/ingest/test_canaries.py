@@ -1,6 +1,7 @@
 """Which silence tells that a connection is dead, by what it follows and the time of day."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import date, datetime, time
 
 import pytest
@@ -68,6 +69,18 @@ def test_few_options_or_shares_may_be_quiet_for_longer() -> None:
     assert patience(BEFORE, "10:00:00", only(BEFORE, "CE", count=5)) == QUIET_MS
     assert patience(BEFORE, "10:00:00", only(BEFORE, "EQ", count=1)) == QUIET_MS
     assert patience(BEFORE, "10:00:00", only(BEFORE, "EQ", count=6)) == LIVELY_MS
+
+
+def test_shares_without_options_are_canaries_if_they_are_many() -> None:
+    (share,) = only(BEFORE, "EQ", count=1)
+    bare = [
+        replace(share, instrument_token=(number << 8) + 1, tradingsymbol=f"SHARE{number}")
+        for number in range(60)
+    ]
+    canaries = Canaries.of(bare, load_calendar(), BEFORE)
+    tokens, at_ms = [one.instrument_token for one in bare], ms_from_utc(_at(BEFORE, "10:00:00"))
+    assert canaries.patience_ms(canaries.weighed(tokens[:59]), at_ms) == QUIET_MS
+    assert canaries.patience_ms(canaries.weighed(tokens), at_ms) == LIVELY_MS
 
 
 def test_of_what_is_no_canary_nothing_is_expected() -> None:

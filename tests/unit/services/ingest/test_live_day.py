@@ -213,6 +213,21 @@ def test_a_lagging_connection_is_not_overtaken_by_a_healthy_one() -> None:
     at_desk(story)
 
 
+@pytest.mark.parametrize("ahead_ms", [3000, -5000])
+def test_a_clock_of_the_machine_that_is_off_moves_no_connection_and_is_measured(
+    ahead_ms: int,
+) -> None:
+    async def story(desk: Desk) -> None:
+        desk.ahead_ms = ahead_ms
+        for _ in range(5):
+            frames = await desk.second(desk.tick(0), desk.tick(1, late=20), desk.tick(2))
+        frames += await desk.second(beat(), beat(), beat())
+        assert [one.received_ms - OPEN for one in frames] == [5000] * 3 + [6000, -14_000, 6000]
+        assert {one.offset_ms for one in frames} == {ahead_ms}
+
+    at_desk(story)
+
+
 def test_the_ticks_of_a_lagging_connection_arrived_when_they_did() -> None:
     async def story(desk: Desk) -> None:
         for _ in range(5):
