@@ -254,13 +254,15 @@ class SessionCandles:
         values = values.take(np.argsort(self._tokens[values.row]))
         revisions = self._next_revisions(values.row, span) if is_revision else (0,) * len(values)
         columns = candle_columns(self.schedule, self._names, span, values, revisions)
-        return self._batch_of(span, columns, at_ms)
-
-    def _batch_of(self, span: Span, columns: CandleColumns, at_ms: int) -> CandleBatch:
-        opened_ms, closes_ms = self.schedule.start_ms(span.start), self.schedule.start_ms(span.stop)
-        is_partial = self.outages.touch(opened_ms, closes_ms)
         quiet = () if is_revision else self._quiet.before(values.row, span)
         self._quiet.note(values.row, span)
+        return self._batch_of(span, columns, at_ms, quiet)
+
+    def _batch_of(
+        self, span: Span, columns: CandleColumns, at_ms: int, quiet: tuple[int, ...] = ()
+    ) -> CandleBatch:
+        opened_ms, closes_ms = self.schedule.start_ms(span.start), self.schedule.start_ms(span.stop)
+        is_partial = self.outages.touch(opened_ms, closes_ms)
         given = (self.partition, span.interval, at_ms, self.trading_day, columns)
         return CandleBatch.live(*given, is_partial=is_partial, quiet=quiet)
 

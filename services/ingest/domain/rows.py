@@ -178,7 +178,8 @@ def _spread(of_batches: NDArray[Any], batch_of: NDArray[Any]) -> NDArray[Any]:
     """Return a batch's value for each of its rows."""
     if (of_batches == of_batches[0]).all():
         return np.broadcast_to(of_batches[0], len(batch_of))
-    return of_batches[batch_of]
+    spread: NDArray[Any] = of_batches[batch_of]
+    return spread
 
 
 def _numbers(
