@@ -127,7 +127,7 @@ def _concatenated(columns: Sequence[Column]) -> Column:
     if len(kinds) > 1 or columns[0].flags.writeable:
         return np.concatenate(columns)
     try:
-        return np.frombuffer(b"".join([one.data for one in columns]), *kinds)
+        return np.frombuffer(b"".join(cast("Sequence[bytes]", columns)), *kinds)
     except (TypeError, ValueError):  # a column with gaps, or none of them has rows
         return np.concatenate(columns)
 
