@@ -13,7 +13,7 @@ from libs.runtime.testing import ServiceHarness
 from services.candle.service import make_service as make_candle
 from services.candle.settings import CandleSettings
 from services.ingest.domain.history import HistoryRules
-from services.ingest.domain.universe_rules import UniverseRules
+from services.ingest.domain.universe_rules import CommodityRules, UniverseRules
 from services.ingest.live_feed import LiveFeed
 from services.ingest.pace import unpaced
 from services.ingest.service import make_service as make_ingest
@@ -21,7 +21,7 @@ from tests.unit.services.ingest.contracts import CRUDE_JUNE
 from tests.unit.services.ingest.test_evening_feed import Account, Stream, Ticks, ms, named
 
 NIFTY = named("NIFTY 50")
-RULES = UniverseRules(("NSE:NIFTY 50",), commodity={"names": ("CRUDEOIL",)})
+RULES = UniverseRules(("NSE:NIFTY 50",), commodity=CommodityRules(("CRUDEOIL",)))
 
 
 def market(day: date) -> list[Ticks]:
