@@ -27,7 +27,8 @@ class CatchUp:
 
     def on_batch(self, batch: TickBatch) -> None:
         """Note the clock of a partition; ask for what is due by it."""
-        self.missed.on_clock(batch.partition, batch.clock_ms)
+        if not batch.time_is_arrival:  # as candle: quotes that were asked for are no ticks
+            self.missed.on_clock(batch.partition, batch.clock_ms)
         for ask in self.missed.due(batch.clock_ms):
             self._due.put_nowait(ask)
 
