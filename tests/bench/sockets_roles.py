@@ -42,7 +42,7 @@ async def exchange(port: int, start_ms: int, seconds: int, sent: Path) -> None:
     async with SimulatorServer(make_exchange(settings, market), settings) as server:
         while sum(len(one.subscription) for one in server.streams) < INSTRUMENTS:  # noqa: ASYNC110
             await asyncio.sleep(0.1)
-        await asyncio.sleep(2)
+        await asyncio.sleep(0.5)  # for longer the line would be taken for dead
         with sent.open("w", buffering=1) as times:
             began = time.monotonic()
             for second in range(seconds):
