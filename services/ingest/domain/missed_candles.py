@@ -41,8 +41,10 @@ class MissedCandles:
         """Return what can be asked for by now, each once."""
         if not self._waiting:
             return []
-        now = [one for one in self._waiting if one.until_ms + self.settled_ms <= clock_ms]
-        self._waiting = [one for one in self._waiting if one not in now]
+        now, later = list[Ask](), list[Ask]()
+        for one in self._waiting:
+            (now if one.until_ms + self.settled_ms <= clock_ms else later).append(one)
+        self._waiting = later
         return now
 
     def _asks(self, partition: int, since_ms: int, until_ms: int) -> Iterator[Ask]:
@@ -50,22 +52,31 @@ class MissedCandles:
 
         Those that have closed by its end are asked for together, the one after them by itself.
         """
+        asked: dict[str, list[tuple[Interval, int, int]]] = {}
         for one in self.instruments:
             if partition_of(one.instrument_token, self.partitions) != partition:
                 continue
-            sessions = self.calendar.sessions(one.segment, self.day)
-            for interval in self.intervals:
-                spans = list(self._missed(sessions, interval, since_ms, until_ms))
-                closed = [span for span in spans if span[1] <= until_ms]
-                if closed:
-                    yield Ask(one, interval, (self.day,), closed[0][0], closed[-1][1])
-                for first_ms, last_ms in spans[len(closed) :]:
-                    yield Ask(one, interval, (self.day,), first_ms, last_ms)
+            if one.segment not in asked:
+                asked[one.segment] = list(self._asked_of(one.segment, since_ms, until_ms))
+            for interval, first_ms, last_ms in asked[one.segment]:
+                yield Ask(one, interval, (self.day,), first_ms, last_ms)
+
+    def _asked_of(
+        self, segment: str, since_ms: int, until_ms: int
+    ) -> Iterator[tuple[Interval, int, int]]:
+        """Yield the times that are asked for of each instrument of a segment, by interval."""
+        for interval in self.intervals:
+            spans = list(self._missed(segment, interval, since_ms, until_ms))
+            closed = [span for span in spans if span[1] <= until_ms]
+            if closed:
+                yield interval, closed[0][0], closed[-1][1]
+            yield from ((interval, *span) for span in spans[len(closed) :])
 
     def _missed(
-        self, sessions: Sequence[Session], interval: Interval, since_ms: int, until_ms: int
+        self, segment: str, interval: Interval, since_ms: int, until_ms: int
     ) -> Iterator[tuple[int, int]]:
         """Yield open and close of the candles that overlap an outage and were not fetched."""
+        sessions = self.calendar.sessions(segment, self.day)
         for opened_ms, closes_ms in _candles(sessions, interval):
             if opened_ms < until_ms and closes_ms > max(since_ms, self.fetched_ms):
                 yield opened_ms, closes_ms

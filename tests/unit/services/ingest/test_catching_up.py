@@ -1,6 +1,8 @@
 """What the feed misses on a day is asked for once it has closed, and published with its range."""
 
 import asyncio
+import time
+from dataclasses import replace
 from datetime import datetime
 from itertools import pairwise
 
@@ -81,6 +83,17 @@ def test_after_an_outage_its_candles_are_asked_for_and_each_once() -> None:
         )
         for symbol in ("SBIN", "ITC")
     ]
+
+
+def test_an_outage_of_very_many_instruments_holds_nothing_up() -> None:
+    one = missed(ms(8, 30))
+    one.instruments = [replace(SBIN, instrument_token=number << 8) for number in range(3000)]
+    one.on_clock(0, ms(9, 15))
+    began = time.process_time()
+    one.on_clock(0, ms(10, 2))
+    counts = [len(one.due(at_ms)) for at_ms in (ms(10, 2), ms(10, 5, 5), ms(10, 15, 5))]
+    assert counts == [6000, 3000, 3000]
+    assert time.process_time() - began < 2
 
 
 def test_each_partition_has_its_own_outages() -> None:
