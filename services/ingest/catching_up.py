@@ -23,36 +23,45 @@ class CatchUp:
     fetcher: HistoryFetcher
     missed: MissedCandles
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
-    _due: asyncio.Queue[Ask] = field(default_factory=asyncio.Queue)
+    _due: asyncio.Queue[tuple[Ask, int]] = field(default_factory=asyncio.Queue)
 
     def on_batch(self, batch: TickBatch) -> None:
         """Note the clock of a partition; ask for what is due by it."""
         if not batch.time_is_arrival:  # as candle: quotes that were asked for are no ticks
             self.missed.on_clock(batch.partition, batch.clock_ms)
         for ask in self.missed.due(batch.clock_ms):
-            self._due.put_nowait(ask)
+            self._due.put_nowait((ask, TRIES))
 
     async def run(self, emit: Emit) -> None:
-        """Ask for one after the other, without end."""
-        log = logger_of("ingest")
-        while True:
-            ask = await self._due.get()
-            log.info(
-                "asking for candles that the feed missed",
-                instrument=ask.instrument.key,
-                interval=ask.interval,
-            )
-            await self._fetched(ask, emit)
+        """Ask for one after the other, without end.
 
-    async def _fetched(self, ask: Ask, emit: Emit) -> None:
+        What the broker does not have yet is asked for again behind all others, which go on.
+        """
+        later = set[asyncio.Task[None]]()
+        try:
+            while True:
+                ask, tries = await self._due.get()
+                if not await self._is_fetched(ask, emit, is_last=tries == 1) and tries > 1:
+                    later.add(task := asyncio.create_task(self._again(ask, tries - 1)))
+                    task.add_done_callback(later.discard)
+        finally:
+            for task in later:
+                task.cancel()
+
+    async def _again(self, ask: Ask, tries: int) -> None:
+        await self.sleep(AGAIN_SECONDS)
+        self._due.put_nowait((ask, tries))
+
+    async def _is_fetched(self, ask: Ask, emit: Emit, *, is_last: bool) -> bool:
         """Fetch and publish; what the broker does not have after all tries, it has not."""
-        for left in reversed(range(TRIES)):
-            try:
-                if await self.fetcher.fetch(ask, emit, is_last=not left) is not None:
-                    return
-            except BrokerError as error:
-                logger_of("ingest").error(
-                    "candles that the feed missed cannot be fetched", reason=str(error)
-                )
-            if left:
-                await self.sleep(AGAIN_SECONDS)
+        log = logger_of("ingest")
+        log.info(
+            "asking for candles that the feed missed",
+            instrument=ask.instrument.key,
+            interval=ask.interval,
+        )
+        try:
+            return await self.fetcher.fetch(ask, emit, is_last=is_last) is not None
+        except BrokerError as error:
+            log.error("candles that the feed missed cannot be fetched", reason=str(error))
+            return False

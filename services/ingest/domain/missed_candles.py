@@ -31,11 +31,14 @@ class MissedCandles:
     _waiting: list[Ask] = field(default_factory=list)
 
     def on_clock(self, partition: int, clock_ms: int) -> None:
-        """Note the clock of a partition (epoch ms), and what it has missed."""
+        """Note the clock of a partition (epoch ms), and what it has missed.
+
+        At the first one all up to it: who saw the feed before a restart counts from there.
+        """
         outages = self._outages.setdefault(partition, Outages())
         span = outages.on_clock(clock_ms)
         if span is not None:
-            self._waiting += self._asks(partition, *span)
+            self._waiting += self._asks(partition, span[0], clock_ms)
 
     def due(self, clock_ms: int) -> list[Ask]:
         """Return what can be asked for by now, each once."""

@@ -9,6 +9,7 @@ from itertools import pairwise
 from libs.broker.errors import BrokerError
 from libs.events.candles import CandleBatch, HistoryFetched, Interval
 from libs.events.event import Event, ms_from_utc, utc_from_ms
+from libs.events.outages import Outages
 from libs.market.calendar import IST, load_calendar
 from services.ingest.catching_up import TRIES, CatchUp
 from services.ingest.domain.missed_candles import MissedCandles
@@ -56,7 +57,19 @@ def said(at_ms: int) -> str:
 
 def test_a_feed_that_begins_before_the_open_misses_nothing() -> None:
     assert clock(missed(ms(8, 30)), (9, 8, 0), (15, 40, 0)) == []
-    assert clock(missed(ms(8, 30)), (9, 15, 3), (15, 40, 0)) == []
+    assert clock(missed(ms(8, 30)), (9, 15, 0), (15, 40, 0)) == []
+
+
+def test_all_that_is_partial_after_a_restart_is_asked_for() -> None:
+    """Whoever makes candles knows of the feed before the restart, and counts from there."""
+    for began in ((11, 30, 2), (9, 15, 2)):
+        there = Outages()
+        there.on_clock(ms(*began) - 12_000)
+        there.on_clock(ms(*began))
+        opened = ms(*began) - 2000
+        assert there.touch(opened, opened + 900_000)
+        asked = clock(missed(ms(*began) - 7_000, ("15m",)), began, (12, 0, 0))
+        assert said(opened) in [since for _, symbol, since, _ in asked if symbol == "SBIN 15m"]
 
 
 def test_a_late_start_asks_for_what_was_not_fetched_once_it_has_closed() -> None:
@@ -126,7 +139,7 @@ def published(broker: Broker, ask: Ask, troubles: int = 0) -> tuple[list[Event],
 
         at = datetime(2026, 6, 17, 11, 20, tzinfo=IST)
         made = CatchUp(fetcher(broker, Tables(), WEDNESDAY, at), missed(ms(11, 20)), sleep)
-        made._due.put_nowait(ask)
+        made._due.put_nowait((ask, TRIES))
         task = asyncio.create_task(made.run(emit))
         async with asyncio.timeout(5):
             await is_there.wait()
@@ -163,6 +176,36 @@ def test_what_it_does_not_have_after_all_tries_it_has_not() -> None:
     (asked,), slept = published(Broker(holes=frozenset({WEDNESDAY})), ASK)
     assert isinstance(asked, HistoryFetched)
     assert (asked.candles, asked.expected, len(slept)) == ((0,), (3,), TRIES - 1)
+
+
+def test_what_it_does_not_have_yet_holds_up_no_other() -> None:
+    asked = list[str]()
+
+    async def story() -> None:
+        is_there, slept = asyncio.Event(), list[float]()
+
+        async def emit(*given: Event) -> None:
+            asked.extend(one.interval for one in given if isinstance(one, HistoryFetched))
+            is_there.set()
+
+        async def sleep(seconds: float) -> None:
+            slept.append(seconds)
+            await asyncio.Event().wait()
+
+        late = Broker(holes=frozenset({WEDNESDAY}))
+        at = datetime(2026, 6, 17, 11, 20, tzinfo=IST)
+        made = CatchUp(fetcher(late, Tables(), WEDNESDAY, at), missed(ms(11, 20)), sleep)
+        nothing = Ask(SBIN, "60m", (WEDNESDAY,), ms(10, 16), ms(10, 17))
+        made._due.put_nowait((ASK, TRIES))
+        made._due.put_nowait((nothing, TRIES))
+        task = asyncio.create_task(made.run(emit))
+        async with asyncio.timeout(5):
+            await is_there.wait()
+        task.cancel()
+        assert len(slept) == 1
+
+    asyncio.run(story())
+    assert asked == ["60m"]
 
 
 def test_an_error_of_the_broker_ends_nothing() -> None:
