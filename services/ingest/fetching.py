@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 
-from libs.broker.errors import RequestRefused
+from libs.broker.errors import ReplyUnreadable, RequestRefused
 from libs.broker.port.market import HistoricalCandle
 from libs.events.candles import HistoryFetched
 from libs.events.control import HistoryLoaded
@@ -17,7 +17,7 @@ from libs.runtime.logs import logger_of
 from libs.runtime.retry import retrying
 from libs.runtime.service import Parts
 from libs.runtime.subscription import Emit
-from services.ingest.domain.history import FetchedCandles, batches_of
+from services.ingest.domain.history import FetchedCandles, are_of, batches_of, each_once
 from services.ingest.domain.missed_candles import MissedCandles
 from services.ingest.domain.missing_history import Ask, Tally, Window
 from services.ingest.feed import BrokerHistory
@@ -67,11 +67,14 @@ class HistoryFetcher:
         """Fetch and publish candles; return how many the broker has of each day.
 
         None, and nothing is published, if there are fewer than the calendar has, and it is to be
-        asked again. What it refuses is logged, and is not remembered as asked for.
+        asked again. What it refuses, or what nobody can read, is logged, and is not remembered as
+        asked for.
         """
         try:
-            candles = await self._asked(ask)
-        except RequestRefused as error:
+            candles = each_once(await self._asked(ask))
+            if not are_of(ask.interval, candles):
+                raise RequestRefused(f"the broker gives other candles than those of {ask.interval}")
+        except (RequestRefused, ReplyUnreadable) as error:
             self._log.error("history is refused", instrument=ask.instrument.key, reason=str(error))
             return {}
         fetched = [FetchedCandles(ask.instrument, ask.interval, candles)]

@@ -1,6 +1,7 @@
 """Kite's market data by request: the instrument dump, historical candles, quotes."""
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
@@ -85,6 +86,8 @@ def _quote(row: Row) -> LastQuote:
 
 def _candle(row: Row) -> HistoricalCandle:
     prices = {name: float(row[name]) for name in ("open", "high", "low", "close")}
+    if not all(map(math.isfinite, prices.values())):
+        raise ValueError(f"no prices: {prices}")
     volume, oi = int(row["volume"]), int(row.get("oi", 0))
     return HistoricalCandle(row["date"], **prices, volume=volume, oi=oi)
 

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
+from itertools import pairwise
 from typing import Annotated
 
 from pydantic.dataclasses import dataclass as pydantic_dataclass
@@ -29,11 +30,23 @@ class HistoryRules:
 
 @dataclass(frozen=True, slots=True)
 class FetchedCandles:
-    """The candles of one instrument and interval, oldest first."""
+    """The candles of one instrument and interval."""
 
     instrument: Instrument
     interval: Interval
     candles: Sequence[HistoricalCandle]
+
+
+def each_once(candles: Iterable[HistoricalCandle]) -> list[HistoricalCandle]:
+    """Return candles oldest first, each once; of a time that is there twice the last one."""
+    by_time = {one.opened_at: one for one in candles}
+    return [by_time[at] for at in sorted(by_time)]
+
+
+def are_of(interval: Interval, candles: Sequence[HistoricalCandle]) -> bool:
+    """Return whether candles, each once, may be of an interval: none opens within another."""
+    length = timedelta(days=1) if interval == "day" else timedelta(minutes=MINUTES[interval])
+    return all(later.opened_at - one.opened_at >= length for one, later in pairwise(candles))
 
 
 def batches_of(

@@ -1,14 +1,14 @@
 """History from a broker: only what is missing is asked for, and a kill loses nothing."""
 
 import asyncio
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from libs.broker.errors import BrokerError, RequestRefused, SessionExpired
+from libs.broker.errors import BrokerError, ReplyUnreadable, RequestRefused, SessionExpired
 from libs.broker.port.market import HistoricalCandle
 from libs.events.candles import CandleBatch, HistoryFetched, Interval
 from libs.events.control import HistoryLoaded
@@ -21,6 +21,7 @@ from libs.runtime.metrics import Metrics
 from libs.runtime.service import Parts
 from libs.store.store import Params
 from services.candle.domain.rows import historical_data, history_fetched
+from services.ingest import fetching
 from services.ingest.domain.history import HistoryRules
 from services.ingest.feed import BrokerHistory
 from services.ingest.fetching import HistoryFetcher
@@ -232,6 +233,47 @@ def test_what_the_broker_refuses_is_a_gap_and_not_remembered() -> None:
     assert said.candles == 50
     assert said.gaps[0] == "2026-06-15: 25 of 50 15m candles are missing"
     assert loaded(broker, store).gaps == ()
+
+
+def test_candles_that_cannot_be_read_are_a_gap_and_end_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(fetching, "ATTEMPTS", 1)
+    broker, store = Broker(troubles=[ReplyUnreadable("no price")] * 2), Tables()
+    assert loaded(broker, store).candles == 50
+    assert loaded(broker, store).gaps == ()
+
+
+@dataclass
+class Wrong(Broker):
+    """Gives what `change` makes of its candles."""
+
+    change: Callable[[list[HistoricalCandle]], list[HistoricalCandle]] = list
+
+    async def candles(
+        self, instrument_token: int, interval: Interval, from_at: datetime, to_at: datetime
+    ) -> Sequence[HistoricalCandle]:
+        return self.change(list(await super().candles(instrument_token, interval, from_at, to_at)))
+
+
+def test_candles_that_a_broker_gives_twice_and_in_any_order_count_once() -> None:
+    store = Tables()
+    said = loaded(Wrong(change=lambda candles: [*candles[30:], *candles]), store)
+    assert (said.candles, said.gaps) == (100, ())
+    assert set(store.fetched.values()) == {25}
+    again = Broker()
+    assert loaded(again, store).candles == 100
+    assert again.asked == []
+
+
+def test_candles_of_another_interval_are_refused() -> None:
+    def shorter(candles: list[HistoricalCandle]) -> list[HistoricalCandle]:
+        halves = [replace(one, opened_at=one.opened_at + timedelta(minutes=5)) for one in candles]
+        return [*candles, *halves]
+
+    store = Tables()
+    assert loaded(Wrong(change=shorter), store).candles == 0
+    assert (store.candles, store.fetched) == ({}, {})
 
 
 def test_retriable_errors_are_retried() -> None:

@@ -2,13 +2,15 @@
 
 import asyncio
 from collections.abc import Collection
+from datetime import datetime
 from typing import Any, cast
 
 import pytest
 
-from libs.broker.errors import RateLimited
+from libs.broker.errors import RateLimited, ReplyUnreadable
 from libs.broker.kite.market import TRIES, KiteMarketData
 from libs.broker.kite.rest import KiteRest
+from libs.market.calendar import IST
 
 
 class BusyRest:
@@ -39,3 +41,27 @@ def test_a_broker_that_refuses_for_ever_is_asked_a_few_times() -> None:
     with pytest.raises(RateLimited):
         asyncio.run(rest.market().quotes(["NSE:INFY"]))
     assert rest.asked == TRIES
+
+
+class HistoryRest:
+    """Has one candle, with such a close."""
+
+    def __init__(self, close: float) -> None:
+        self.row = {
+            **{"date": datetime(2026, 6, 17, tzinfo=IST), "open": 1.0, "high": 2.0, "low": 1.0},
+            **{"close": close, "volume": 5},
+        }
+
+    async def historical(self, *_: object) -> list[dict[str, Any]]:
+        return [self.row]
+
+
+def test_a_candle_without_a_price_cannot_be_read() -> None:
+    async def closes(close: float) -> list[float]:
+        market, at = KiteMarketData(cast(KiteRest, HistoryRest(close))), datetime.now(IST)
+        return [one.close for one in await market.candles(1, "15m", at, at)]
+
+    assert asyncio.run(closes(2.0)) == [2.0]
+    for close in (float("nan"), float("inf")):
+        with pytest.raises(ReplyUnreadable):
+            asyncio.run(closes(close))
