@@ -205,6 +205,19 @@ def test_ticks_stored_by_a_former_version_stay_and_are_replaced_by_their_own_bat
     assert found == {"last_price": [3.0, 4.0, 0.0, 0.0], "batch": [0, 0, 5, 6]}
 
 
+def test_a_migration_that_a_crash_cut_off_is_run_again(
+    store: ClickHouseStore, migrations: list[Migration]
+) -> None:
+    ours = [one for one in migrations if one.service == "ingest"]
+    run(apply(store, ours[:-1]))
+    for statement in ours[-1].statements:
+        run(store.execute(statement))
+    assert [one.number for one in run(apply(store, ours))] == [ours[-1].number]
+    columns: dict[str, Any] = FORMER_KEY | {"batch": [5, 6]}
+    run(store.insert("market_data", columns))
+    assert run(store.query("SELECT count() AS n FROM market_data"))["n"] == [2]
+
+
 def test_a_tick_batch_that_is_delivered_again_leaves_the_table_as_it_was(
     migrated: ClickHouseStore,
 ) -> None:

@@ -11,8 +11,10 @@ import numpy as np
 import pytest
 
 from libs.broker.errors import SessionExpired
+from libs.events.bus import TopicPartition
 from libs.events.control import HistoryLoaded
 from libs.events.embedded.bus import LocalBus
+from libs.events.embedded.group import Group
 from libs.events.ticks import TickBatch, TickColumns
 from libs.market.calendar import load_calendar
 from libs.market.instruments import Instrument, partition_of
@@ -20,9 +22,11 @@ from libs.runtime.clock import FeedClock, monotonic_ms
 from libs.runtime.health import Waiting
 from libs.runtime.logs import configure_logs
 from libs.runtime.testing import ServiceHarness
+from libs.store.store import Columns
 from services.ingest.feed import Backfill, Frame
 from services.ingest.service import make_service
 from services.simulator.domain.market.underlyings import DEFAULT_UNIVERSE
+from tests.unit.fakes import ForgetfulStore
 from tests.unit.services.ingest.contracts import CRUDE_JULY, make_contract
 from tests.unit.services.position.builders import EXPIRY, TOKEN, closed, fill, hear, make_positions
 
@@ -389,5 +393,43 @@ def test_after_a_restart_ticks_end_the_silence_that_was_told_before() -> None:
         async with harness_of(FewFrames((8, 9)), bus=first.bus) as second:
             await played(second)
             assert await told_of(second) == ["FeedFellSilent", "FeedCameBack"]
+
+    asyncio.run(story())
+
+
+class Noting(ForgetfulStore):
+    """A store that keeps the names of the ticks that were inserted."""
+
+    def __init__(self) -> None:
+        self.names: list[str] = []
+
+    async def insert(self, table: str, columns: Columns) -> int:
+        self.names += list(columns["tradingsymbol"])
+        return await super().insert(table, columns)
+
+
+def test_ticks_that_are_left_from_before_a_restart_are_stored_under_their_names() -> None:
+    async def story() -> None:
+        async def pace(_: int) -> None:
+            return
+
+        async def no_day(_: date | None, __: Waiting) -> None:
+            await asyncio.Event().wait()
+
+        store = Noting()
+        async with harness_of(FewFrames()) as first:
+            await played(first)
+            restarted = ServiceHarness(
+                lambda parts: make_service(FewFrames(), parts, pace, no_day),
+                store=store,
+                bus=first.bus,
+            )
+            first.bus.commit_offsets(
+                Group("ingest.writer.market_data", 9, in_turn=True),
+                {TopicPartition("instruments", 0): len(await first.messages("instruments"))},
+            )
+            async with restarted:
+                await first.bus.idle()
+        assert store.names == ["SBIN"] * 3
 
     asyncio.run(story())
