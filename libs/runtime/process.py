@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 from pathlib import Path
+from socket import gethostname
 from typing import NoReturn, TypeVar
 
 from libs.events.bus import Bus
@@ -65,6 +66,11 @@ def make_bus(settings: BusSettings, fence: str | None = None) -> Bus:
     return LocalBus(partitions=dict.fromkeys(MARKET_TOPICS, settings.market_partitions))
 
 
+def member_of(settings: BusSettings) -> str:
+    """Return this process's own name among those of its service, "" where it is alone."""
+    return (settings.instance or gethostname()) if settings.kind == "kafka" else ""
+
+
 def store_address(settings: StoreSettings) -> StoreAddress:
     """Return the address in the settings."""
     return StoreAddress(
@@ -118,7 +124,8 @@ async def _run(spec: ServiceSpec[P], settings: P) -> None:
         only_one = "the local bus connects the services of one process only"
         logger_of(spec.name).warning(only_one, bus="local")
     try:
-        service = spec.make(settings, Parts(bus, clock, metrics, store))
+        parts = Parts(bus, clock, metrics, store, member=member_of(settings.bus))
+        service = spec.make(settings, parts)
         await run_alone(service, metrics, around, runtime.host, runtime.port)
     finally:
         if store is not None:

@@ -34,7 +34,8 @@ class Parts:
 
     `waiting` is where the service says what it waits for; `stamps` says when each hop had the
     message that it handles, if it passes them on to its `Service`. In a replay (`is_replay`) the
-    outcome must not depend on how fast the machine is.
+    outcome must not depend on how fast the machine is. `member` is this process's own name among
+    those of its service, "" for one that is alone.
     """
 
     bus: Bus
@@ -44,6 +45,11 @@ class Parts:
     waiting: Waiting = field(default_factory=Waiting)
     is_replay: bool = False
     stamps: CurrentStamps = field(default_factory=CurrentStamps)
+    member: str = ""
+
+    def of_member(self, group: str) -> str:
+        """Return the name of a group that each process has for itself: it reads all partitions."""
+        return f"{group}.{self.member}" if self.member else group
 
     def writer(
         self, service: str, topics: tuple[str, ...], table: str, rows: Rows | RowBuffer

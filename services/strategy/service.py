@@ -60,7 +60,7 @@ def make_service(
         state=handler,
     )
     patches = Subscription(
-        group="strategy.patches",
+        group=parts.of_member("strategy.patches"),
         topics=("historical_candles",),
         handler=PatchHandler(handler),
         restore_topics=("historical_candles",),

@@ -1,7 +1,9 @@
 """The strategy service on a bus: warmed up from the store, each signal given once."""
 
 import asyncio
+import functools
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -21,6 +23,7 @@ from libs.runtime.subscription import Emit
 from libs.runtime.testing import ServiceHarness
 from libs.store.store import Params
 from services.strategy.domain.registry import UnknownStrategy
+from services.strategy.handler import PatchHandler
 from services.strategy.service import make_service
 from services.strategy.settings import StrategyChoice, StrategySettings
 from tests.skipping import run, skip
@@ -327,3 +330,36 @@ def test_until_ingest_has_opened_a_day_it_is_ready_and_says_that_it_waits() -> N
         await harness.runner.stop()
 
     run(story())
+
+
+@pytest.mark.parametrize("partition", [0, 1])
+def test_each_member_has_the_brokers_candles_whichever_partitions_it_was_given(
+    partition: int,
+) -> None:
+    async def story() -> None:
+        topics = dict.fromkeys(("candles", "historical_candles"), 2)
+        bus = LocalBus(lockstep=True, partitions=topics)
+        await bus.start()
+        await bus.publish(record_of(PATCHED, record_topic(PATCHED), 1))
+        members = [
+            ServiceHarness(functools.partial(make_member, name), bus=bus)
+            for name in ("strategy-0", "strategy-1")
+        ]
+        async with members[0], members[1]:
+            for event in brokers(104.0, first=0, until=1):
+                await members[0].publish(event.model_copy(update={"partition": partition}))
+            hosts = [one.runner.service.subscriptions[0].handler for one in members]
+            assert [has_patch(one) for one in hosts] == [True, True]
+
+    asyncio.run(story())
+
+
+def make_member(name: str, parts: Parts) -> Service:
+    return make(replace(parts, member=name))
+
+
+def has_patch(handler: object) -> bool:
+    """Whether a member would put the broker's candle in the place of the day's first one."""
+    assert isinstance(handler, PatchHandler)
+    (half,) = candle(0, 99.0).candles()
+    return handler._strategies.host.patches.of(half) is not None
