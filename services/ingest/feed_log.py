@@ -73,7 +73,7 @@ class FeedLog:
         elif self.polled and not polled:
             self._log.info("the websocket brings the quotes again")
         if unquoted and unquoted != self.unquoted:
-            self._log.error("more than requests can quote: not quoted", instruments=unquoted)
+            self._log.error("neither the websocket nor requests quote these", instruments=unquoted)
         self.polled, self.unquoted = polled, unquoted
         if self._metrics is not None:
             self._metrics.polled.set(polled)

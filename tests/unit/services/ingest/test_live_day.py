@@ -565,6 +565,25 @@ def test_what_a_connection_cannot_bring_is_quoted_by_request_after_five_seconds(
 
 
 @pytest.mark.usefixtures("_quick")
+def test_a_held_contract_that_no_rule_lists_is_told_as_not_quoted() -> None:
+    async def story(desk: Desk) -> None:
+        listed_now = {one.instrument_token for one in desk.feed._known().instruments}
+        far = next(
+            one.instrument_token
+            for one in MARKET.contracts
+            if one.instrument_token not in listed_now and desk.spread(one.instrument_token) == 1
+        )
+        desk.feed.follow([far])
+        await desk.second(desk.tick(0), desk.tick(1), desk.tick(2))
+        await outage(desk, 7)
+        assert far in desk.wires[1].tokens
+        assert desk.measured("feed_unquoted_instruments") == 1
+        assert desk.feed.describe()["not_quoted"] == 1
+
+    at_desk(story)
+
+
+@pytest.mark.usefixtures("_quick")
 def test_quotes_by_request_do_not_make_a_connection_live() -> None:
     async def story(desk: Desk) -> None:
         await desk.second(desk.tick(0), desk.tick(1), desk.tick(2))
