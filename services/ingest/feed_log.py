@@ -48,15 +48,19 @@ class FeedLog:
         if len(spread) > 1:
             self._log.info("instruments by connection", instruments=list(spread.values()))
 
-    def note_silent(self, silent: frozenset[int], *, is_halt: bool) -> None:
-        """Tell which connections bring no ticks, and whether all are silent together."""
+    def note_silent(self, silent: frozenset[int], expected: frozenset[int]) -> None:
+        """Tell which connections bring no ticks, and whether all that should are silent together.
+
+        Of one whose market has closed nothing is expected: it does not bring ticks again.
+        """
+        is_halt = bool(expected) and silent == expected
         for connection in sorted(silent - self._silent):
             self._log.warning("a connection brings no ticks", connection=connection)
-        for connection in sorted(self._silent - silent):
+        for connection in sorted(self._silent & expected - silent):
             self._log.info("a connection brings ticks again", connection=connection)
         if is_halt and not self.is_halted:
             self._log.error("no connection brings ticks: the exchange or the line has halted")
-        elif self.is_halted and not is_halt:
+        elif self.is_halted and not is_halt and expected:
             self._log.info("ticks come again")
         self._silent, self.is_halted = silent, is_halt
         if self._metrics is not None:
@@ -69,7 +73,7 @@ class FeedLog:
         elif self.polled and not polled:
             self._log.info("the websocket brings the quotes again")
         if unquoted and unquoted != self.unquoted:
-            self._log.error("more than requests can quote: not quoted", instruments=unquoted)
+            self._log.error("neither the websocket nor requests quote these", instruments=unquoted)
         self.polled, self.unquoted = polled, unquoted
         if self._metrics is not None:
             self._metrics.polled.set(polled)

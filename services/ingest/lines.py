@@ -14,7 +14,8 @@ class Line:
     """A connection, its partitions (None: all), subscriptions and silence.
 
     `weights` say how much of what it follows must be quoted (`domain/canaries.py`); `reached_ms` is
-    how far it has come by the exchange's time.
+    how far it has come by the exchange's time. `waited_ms`: for so long what it brings may have
+    waited to be handled.
     """
 
     stream: TickStream
@@ -23,6 +24,7 @@ class Line:
     silence: Silence = field(default_factory=Silence)
     weights: Mapping[Kind, int] = field(default_factory=dict)
     reached_ms: int = 0
+    waited_ms: int = 0
 
     async def follow(self, wanted: Mapping[int, Mode]) -> None:
         """Follow this alone."""
@@ -31,6 +33,16 @@ class Line:
             await self.stream.unsubscribe(change.gone)
         for mode, tokens in change.added.items():
             await self.stream.subscribe(tokens, mode)
+
+    def heard(self, now_ms: int) -> None:
+        """Note news (monotonic ms): time goes on from there."""
+        self.silence.heard(now_ms)
+        self.waited_ms = 0
+
+    def excuse(self, unseen_ms: int, now_ms: int) -> None:
+        """Note a time in which nothing could be handled: what it brought since then waited."""
+        self.silence.excused(unseen_ms, now_ms)
+        self.waited_ms += unseen_ms
 
     async def replace_if_dead(self, now_ms: int, patience_ms: int) -> None:
         """Connect anew, where news was missing for too long on this connection (monotonic ms)."""

@@ -28,6 +28,8 @@ WAITS_MS = 60_000
 """So long after its end a day waits for a connection that lags."""
 RECENTRE_MS = 60_000
 MEASURE_MS = 1_000
+UNSEEN_MS = 1_000
+"""The connections are looked at more often. Where it took longer, their frames waited here."""
 POLL_AFTER_MS = 5_000
 """What no connection has brought for so long is asked for."""
 NO_TIME = -1
@@ -59,6 +61,7 @@ class LiveDay:
     frames_taken: int = 0
     _centred_ms: int = 0
     _measured_ms: int = 0
+    _seen_ms: int = 0
     _canaries: Canaries = field(init=False)
     _arrivals: Arrivals = field(init=False)
     _centres: NDArray[np.int64] = field(init=False)
@@ -80,6 +83,7 @@ class LiveDay:
             if by_wall:
                 sockets.beside(self._poller(sockets).run())
             while (received := await sockets.next()) is not None:
+                self._excuse(is_idle=received.is_look)
                 received_ms = 0
                 for frame in self._taken(received):
                     received_ms = max(received_ms, frame.received_ms)
@@ -122,9 +126,11 @@ class LiveDay:
         line, at = self.lines[number], self.moment()
         is_timed = columns.exchange_timestamp != NO_TIME
         timed = columns if is_timed.all() else columns.take(is_timed)
+        if not len(timed):
+            at = at.before(line.waited_ms)
         arrived = self._arrivals.of(number, timed.exchange_timestamp, at)
         if arrived.is_news and not is_polled:
-            line.silence.heard(at.monotonic_ms)
+            line.heard(at.monotonic_ms)
         self._note_spots(columns)
         if arrived.received_ms and (len(timed) or not len(columns)):
             yield self._frame(number, arrived.received_ms, timed, is_news=arrived.is_news)
@@ -155,8 +161,20 @@ class LiveDay:
             is_silent=self.log.is_halted,
         )
 
+    def _excuse(self, *, is_idle: bool = False) -> None:
+        """Take no time for silence in which nothing could be handled; idle: no frame waits."""
+        now_ms = self.moment().monotonic_ms
+        unseen_ms = now_ms - (self._seen_ms or now_ms) - UNSEEN_MS
+        self._seen_ms = now_ms
+        for line in self.lines:
+            if unseen_ms > 0:
+                line.excuse(unseen_ms, now_ms)
+            elif is_idle:
+                line.waited_ms = 0
+
     async def _watch(self) -> Frame | None:
         """Replace connections that bring no news; return a frame that says when all are silent."""
+        self._excuse()
         at, was_halted = self.moment(), self.log.is_halted
         if at.monotonic_ms - self._measured_ms >= MEASURE_MS:
             self._measure(at)
@@ -171,10 +189,10 @@ class LiveDay:
         ]
         for number in silent:
             await self.lines[number].replace_if_dead(at.monotonic_ms, patience[number])
-        expected = sum(one > 0 for one in patience)
-        self.log.note_silent(frozenset(silent), is_halt=len(silent) == expected > 0)
+        expected = frozenset(number for number, one in enumerate(patience) if one)
+        self.log.note_silent(frozenset(silent), expected)
         is_told = self.log.is_halted == was_halted
-        is_news = len(silent) < expected
+        is_news = len(silent) < len(expected)
         return None if is_told else self._frame(0, 0, TickColumns.empty(), is_news=is_news)
 
     def _measure(self, at: Moment) -> None:
@@ -247,16 +265,23 @@ class LiveDay:
             chosen = fitting(mine, first, self.most)
             self.log.note_left_out(number, len(mine) - len(chosen))
             await line.follow(chosen)
-            in_full = (token for token, mode in chosen.items() if mode == "full")
+            in_full = (
+                token for token, mode in chosen.items() if mode == wanted.get(token, mode) == "full"
+            )
             line.weights = self._canaries.weighed(in_full)
 
     def _of_connection(self, number: int, wanted: Mapping[int, Mode]) -> dict[int, Mode]:
-        """Return what of it a connection carries, and an index that tells whether it is alive."""
+        """Return what of it a connection carries, and an index that tells whether it is alive.
+
+        One at least is followed in full: without the exchange's time there is no clock.
+        """
         connection_of = self.spread.connection_of
         own = {token: mode for token, mode in wanted.items() if connection_of(token) == number}
         indices = [one for one in self.universe.followed if one.is_index]
         if indices and len(own) < self.most:
             own.setdefault(indices[0].instrument_token, "full")
+        if own and "full" not in own.values():
+            own[max(own, key=lambda token: (self._canaries.weight(token), -token))] = "full"
         return own
 
 

@@ -20,8 +20,9 @@ A_CALL, MOST = 500, 2_500
 class Poller:
     """Asks the broker for quotes as long as something is wanted.
 
-    `wanted` are the tokens that nobody brings, the most important first; `keys` their names;
-    `deliver` takes what came. A packet without a time gets `no_time`.
+    `wanted` are the tokens that nobody brings, the most important first; `keys` their names: what
+    has none is told as not quoted. `deliver` takes what came. A packet without a time gets
+    `no_time`.
     """
 
     market_data: MarketData
@@ -40,9 +41,11 @@ class Poller:
 
     async def ask(self) -> None:
         """Ask once for what is wanted now."""
-        wanted = [token for token in self.wanted() if token in self.keys]
-        chosen = self.rounds.next(wanted)
-        self.log.note_polled(len(wanted) - self.rounds.left_out, self.rounds.left_out)
+        wanted = self.wanted()
+        named = [token for token in wanted if token in self.keys]
+        chosen = self.rounds.next(named)
+        polled = len(named) - self.rounds.left_out
+        self.log.note_polled(polled, len(wanted) - polled)
         if not chosen:
             return
         try:

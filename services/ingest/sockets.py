@@ -30,6 +30,11 @@ class Received:
     frame: TickFrame | None = None
     polled: TickColumns | None = None
 
+    @property
+    def is_look(self) -> bool:
+        """Whether nothing came: no frame waited then."""
+        return self.frame is None and self.polled is None
+
 
 @dataclass(slots=True)
 class Sockets:

@@ -28,6 +28,8 @@ _PING_SECONDS = 10.0
 silence does, which also ends a connection that answers pings and sends nothing."""
 _STEADY_SECONDS = 5.0
 """A connection that has lasted for so long is well: the next one is opened soon again."""
+_LATE_SECONDS = 0.1
+"""A timeout that comes later: the process stood still, and messages may have come meanwhile."""
 _CONNECTION_ERRORS = (OSError, WebSocketException)
 
 # At level debug the library's own logger would show the address with the token.
@@ -211,16 +213,27 @@ class Ticker:
         """Return the next message, None if the connection has closed or is silent."""
         if self._closed.is_set():
             return None
+        due = self._heard_at + self._silence_seconds
         try:
-            async with asyncio.timeout_at(self._heard_at + self._silence_seconds):
+            async with asyncio.timeout_at(due):
                 return await connection.recv()
         except TimeoutError:
+            if self._stood_still(due):
+                return await self._next(connection)
             self._count(silences=1)
             self._log.warning("Kite's ticker is silent", seconds=self._silence_seconds)
             connection.transport.abort()
         except ConnectionClosed as error:
             self._log.warning("Kite's ticker has closed", reason=_reason(error))
         return None
+
+    def _stood_still(self, due: float) -> bool:
+        """Whether a timeout is late; then there is a moment to read what waits."""
+        now = asyncio.get_running_loop().time()
+        if now - due <= _LATE_SECONDS:
+            return False
+        self._heard_at = now + _LATE_SECONDS - self._silence_seconds
+        return True
 
     def _take(self, message: str | bytes) -> DecodedFrame | None:
         if isinstance(message, str):

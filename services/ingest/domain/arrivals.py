@@ -20,6 +20,10 @@ class Moment(NamedTuple):
     wall_ms: int
     monotonic_ms: int
 
+    def before(self, ms: int) -> "Moment":
+        """Return the moment so long before."""
+        return Moment(self.wall_ms - ms, self.monotonic_ms - ms) if ms else self
+
 
 class Arrival(NamedTuple):
     """When a frame arrived (epoch ms by the exchange; 0 before the first stamp), and if as news."""

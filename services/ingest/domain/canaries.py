@@ -55,6 +55,10 @@ class Canaries:
         }
         return cls(calendar, trading_day, weights)
 
+    def weight(self, instrument_token: int) -> int:
+        """Return how much an instrument counts, 0 where it is none of them."""
+        return self.weights[instrument_token][1] if instrument_token in self.weights else 0
+
     def weighed(self, followed: Iterable[int]) -> Mapping[Kind, int]:
         """Return how much what a connection follows counts, by kind."""
         weights: Counter[Kind] = Counter()

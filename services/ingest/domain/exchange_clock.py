@@ -38,6 +38,8 @@ class ExchangeClock:
     _last: int = 0
     _doubted: tuple[int, int] = (0, 0)
     """The lead of a doubted time, and how many frames in a row have agreed on it."""
+    _ahead: int = 0
+    """The newest stamp that was doubted, though it can be right."""
     _late_since: int | None = None
     _least_late: int = 0
     _offset_ms: int = 0
@@ -65,12 +67,15 @@ class ExchangeClock:
     def arrived(self, stamps: NDArray[Any], wall_ms: int, monotonic_ms: int) -> tuple[int, bool]:
         """Return when a frame arrived, and whether a stamp in it is newer than all before.
 
+        So is one that is doubted, as long as it can be right: the connection is alive.
         A heartbeat, which has no stamps, arrives the time after the newest stamp that passed since
         that came: so it never overtakes ticks that come late. It is 0 before the first stamp.
         """
+        ahead = self._ahead
         stamp = self._believed(stamps, wall_ms, monotonic_ms)
         is_other = stamp != self._last and abs(wall_ms - stamp) <= AHEAD_MS
-        is_news, self._last = stamp > self._newest or is_other, stamp or self._last
+        is_news = stamp > self._newest or is_other or self._ahead > ahead
+        self._last = stamp or self._last
         if stamp > self._newest:
             self._newest, self._newest_lead = stamp, stamp - monotonic_ms
         if stamp:
@@ -97,6 +102,7 @@ class ExchangeClock:
         elif len(plausible) < len(of_day):
             ahead = int(np.median(of_day[of_day > known_ms + AHEAD_MS]))
             can_be = self._can_be(ahead, known_ms, wall_ms)
+            self._ahead = max(self._ahead, ahead if can_be else 0)
             stamp = (can_be and self._confirmed(ahead, monotonic_ms)) or stamp
         if stamp:
             self._lead = max(self._lead or 0, stamp - monotonic_ms)

@@ -22,6 +22,11 @@ class Silence:
         """Note news."""
         self._heard_ms, self._replaced = now_ms, 0
 
+    def excused(self, unseen_ms: int, now_ms: int) -> None:
+        """Leave out a time in which news would not have been noticed."""
+        if self._heard_ms is not None:
+            self._heard_ms = min(now_ms, self._heard_ms + unseen_ms)
+
     def replaced(self) -> None:
         """Note that the connection is replaced."""
         self._replaced = min(self._replaced + 1, 16)

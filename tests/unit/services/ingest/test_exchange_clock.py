@@ -153,6 +153,20 @@ def test_what_is_repeated_at_a_start_in_mid_session_is_not_taken_for_the_time() 
     assert machine.clock.offset_ms == 0
 
 
+def test_a_time_that_is_doubted_is_news_as_long_as_it_goes_on() -> None:
+    machine = Machine()
+    machine.frame(0, -10_000, -9_000, 0)
+    for at_ms in (1000, 2000, 3000):
+        machine.frame(at_ms, at_ms)
+        assert machine.is_news
+    frozen = Machine()
+    frozen.frame(0, -10_000, -9_000, 0)
+    frozen.frame(1000, 1000)
+    for at_ms in (4000, 7000):
+        frozen.frame(at_ms, 1000)
+        assert not frozen.is_news
+
+
 def test_time_that_ran_ahead_of_all_stamps_is_set_back_where_the_machine_agrees() -> None:
     machine = Machine()
     machine.frame(1000, 1000 + 50_000)

@@ -13,7 +13,7 @@ from libs.runtime.logs import configure_logs
 from libs.runtime.metrics import Metrics
 from libs.runtime.settings import SettingsError
 from services.ingest import polling, sockets
-from services.ingest.domain.universe_rules import UniverseRules
+from services.ingest.domain.universe_rules import OptionRules, UniverseRules
 from services.ingest.feed import Frame
 from services.ingest.feed_log import FeedLog
 from services.ingest.live_feed import ConnectionLimits, LiveFeed
@@ -70,6 +70,8 @@ class Desk:
     metrics: Metrics = field(default_factory=lambda: Metrics("ingest"))
     passed_ms: int = 0
     ahead_ms: int = 0
+    stall_ms: int = 0
+    """So long the next frame takes to be handled."""
 
     def wall_ms(self) -> int:
         return OPEN + self.passed_ms + self.ahead_ms
@@ -92,10 +94,14 @@ class Desk:
         """Let the feed look at its connections, though nothing came."""
         await asyncio.sleep(5 * sockets.LOOK_SECONDS)
 
+    def token(self, wire: int) -> int:
+        """An instrument of this wire."""
+        return min(one for one in self.wires[wire].tokens if self.spread(one) == wire)
+
     def tick(self, wire: int, late: int = 0) -> Ticks:
         """A tick of an instrument of this wire, stamped now or some seconds ago."""
-        token = min(one for one in self.wires[wire].tokens if self.spread(one) == wire)
-        return Ticks(OPEN + self.passed_ms + 1000 - late * 1000, 100.0, token=token)
+        at_ms = OPEN + self.passed_ms + 1000 - late * 1000
+        return Ticks(at_ms, 100.0, token=self.token(wire))
 
     def spread(self, token: int) -> int:
         live = self.feed._live
@@ -115,7 +121,15 @@ def listed() -> list[int]:
     return [by_symbol[symbol] for symbol in SYMBOLS]
 
 
-def at_desk(story: Callable[[Desk], Awaitable[None]], most: int = 45, connections: int = 3) -> None:
+OF_SHARES = UniverseRules(KEYS, expiries=1, near_strikes=3)
+
+
+def at_desk(
+    story: Callable[[Desk], Awaitable[None]],
+    most: int = 45,
+    connections: int = 3,
+    rules: UniverseRules = OF_SHARES,
+) -> None:
     """Tell a story of a day on connections of so many instruments."""
 
     async def run() -> None:
@@ -125,7 +139,6 @@ def at_desk(story: Callable[[Desk], Awaitable[None]], most: int = 45, connection
             wires.append(Wire(seconds=lambda: desk.passed_ms / 1000))
             return wires[-1]
 
-        rules = UniverseRules(KEYS, expiries=1, near_strikes=3)
         feed = replace(feed_of(Account(), Stream()), rules=rules, make_stream=connect, clock="wall")
         desk = Desk(feed, wires)
         feed.wall_ms, feed.monotonic_ms = desk.wall_ms, desk.monotonic_ms
@@ -138,6 +151,7 @@ def at_desk(story: Callable[[Desk], Awaitable[None]], most: int = 45, connection
         async def take() -> None:
             async for frame in feed.frames(PARTITIONS):
                 desk.taken.append(frame)
+                desk.passed_ms, desk.stall_ms = desk.passed_ms + desk.stall_ms, 0
 
         taking = asyncio.create_task(take())
         try:
@@ -182,6 +196,15 @@ def test_each_instrument_is_followed_on_the_connection_of_its_partition() -> Non
         assert sum(map(len, followed)) == len(every) + 2, "the index tells of each if it lives"
 
     at_desk(story)
+
+
+def test_a_connection_of_quotes_alone_has_a_clock() -> None:
+    async def story(desk: Desk) -> None:
+        for wire in range(3):
+            assert "full" in [desk.wires[wire].modes[one] for one in desk.wires[wire].tokens]
+
+    rules = UniverseRules(KEYS[1:2], expiries=2, near_strikes=20, options=OptionRules(mode="quote"))
+    at_desk(story, rules=rules)
 
 
 def test_more_instruments_than_fit_are_one_error_that_names_the_number() -> None:
@@ -310,6 +333,40 @@ def test_a_new_connection_is_given_its_time_before_it_is_replaced() -> None:
     at_desk(story)
 
 
+def test_connections_whose_frames_waited_to_be_handled_were_not_silent() -> None:
+    async def story(desk: Desk) -> None:
+        await desk.second(desk.tick(0), desk.tick(1), desk.tick(2))
+        desk.stall_ms = 30_000
+        await desk.second(desk.tick(0), desk.tick(1), desk.tick(2))
+        assert [wire.replaced for wire in desk.wires] == [0, 0, 0]
+        assert not any(frame.is_silent for frame in desk.taken)
+        for _ in range(6):
+            await desk.second(desk.tick(0), None, desk.tick(2), ms=500)
+        assert [wire.replaced for wire in desk.wires] == [0, 1, 0], "it is silent after all"
+
+    at_desk(story)
+
+
+def test_a_heartbeat_that_waited_to_be_handled_does_not_overtake_the_ticks_behind_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sockets, "LOOK_SECONDS", 0.002)
+
+    async def story(desk: Desk) -> None:
+        await desk.second(desk.tick(0), desk.tick(1), desk.tick(2))
+        desk.stall_ms = 30_000
+        frames = await desk.second(desk.tick(0), beat(), beat())
+        beats = [one.received_ms - OPEN for one in frames if not len(one.columns)]
+        assert len(beats) == 2
+        assert max(beats) <= 3000, "it stands for the second in which it came"
+        assert {frame.offset_ms for frame in frames} == {0}
+        await desk.look()
+        frames = await desk.second(None, beat(), beat())
+        assert [one.received_ms - OPEN for one in frames] == [33_000, 33_000], "nothing waits"
+
+    at_desk(story)
+
+
 def test_all_silent_together_is_told_and_replacing_backs_off(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -397,11 +454,16 @@ def closing(desk: Desk, second: int) -> Any:
     return desk
 
 
-def test_the_day_ends_when_the_last_connection_has_come_to_its_end() -> None:
+def test_the_day_ends_when_the_last_connection_has_come_to_its_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sockets, "LOOK_SECONDS", 0.002)
+
     async def story(desk: Desk) -> None:
         closing(desk, -30)
         await desk.second(desk.tick(0), desk.tick(1), desk.tick(2, late=20))
         closing(desk, 0)
+        await desk.look()
         frames = await desk.second(beat(), beat(), beat())
         assert [frame.connection for frame in frames] == [0, 1, 2]
         for _ in range(20):
@@ -430,6 +492,26 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Look and ask at once, not after a time of the machine's."""
     monkeypatch.setattr(sockets, "LOOK_SECONDS", 0.002)
     monkeypatch.setattr(polling, "POLL_SECONDS", 0.002)
+
+
+def test_a_halt_that_lasts_to_the_close_does_not_end_with_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sockets, "LOOK_SECONDS", 0.002)
+    configure_logs("info", "json")
+
+    async def story(desk: Desk) -> None:
+        desk.passed_ms = SESSION.close_ms - OPEN - 6_000
+        await desk.second(desk.tick(0), desk.tick(1), desk.tick(2))
+        for _ in range(8):
+            await desk.second(beat(), beat(), beat())
+        assert [frame.is_silent for frame in desk.taken if not frame.received_ms] == [True, False]
+        assert not desk.taken[-1].is_silent
+
+    at_desk(story)
+    told = [line["event"] for line in log_lines(capsys)]
+    assert "no connection brings ticks: the exchange or the line has halted" in told
+    assert not [one for one in told if one.endswith("again")]
 
 
 def account(desk: Desk) -> Account:
@@ -480,6 +562,25 @@ def test_what_a_connection_cannot_bring_is_quoted_by_request_after_five_seconds(
     told = [line["event"] for line in log_lines(capsys)]
     assert told.count("quotes by request stand in for the websocket") == 1
     assert told.count("the websocket brings the quotes again") == 1
+
+
+@pytest.mark.usefixtures("_quick")
+def test_a_held_contract_that_no_rule_lists_is_told_as_not_quoted() -> None:
+    async def story(desk: Desk) -> None:
+        listed_now = {one.instrument_token for one in desk.feed._known().instruments}
+        far = next(
+            one.instrument_token
+            for one in MARKET.contracts
+            if one.instrument_token not in listed_now and desk.spread(one.instrument_token) == 1
+        )
+        desk.feed.follow([far])
+        await desk.second(desk.tick(0), desk.tick(1), desk.tick(2))
+        await outage(desk, 7)
+        assert far in desk.wires[1].tokens
+        assert desk.measured("feed_unquoted_instruments") == 1
+        assert desk.feed.describe()["not_quoted"] == 1
+
+    at_desk(story)
 
 
 @pytest.mark.usefixtures("_quick")

@@ -1,6 +1,7 @@
 import asyncio
 import json
 import logging
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -135,6 +136,29 @@ def test_a_silent_connection_is_given_up() -> None:
     with capture_logs() as logs:
         playing(play, handle, silence_seconds=0.2)
     assert "Kite's ticker is silent" in [log["event"] for log in logs]
+
+
+def test_a_message_that_came_while_the_process_stood_still_breaks_the_silence() -> None:
+    is_reading = asyncio.Event()
+
+    async def handle(connection: ServerConnection, _: int) -> None:
+        await connection.send(HEARTBEAT)
+        await is_reading.wait()
+        connection.transport.write(b"\x82\x01" + HEARTBEAT)
+        time.sleep(0.5)  # noqa: ASYNC251  # the process stands still
+        await _for_ever(connection)
+
+    async def play(ticker: Ticker, _: SocketKite) -> None:
+        stream = ticker.frames()
+        await anext(stream)
+        reading = asyncio.ensure_future(anext(stream))
+        await asyncio.sleep(0)
+        is_reading.set()
+        assert len(await reading) == 0
+        await stream.aclose()
+        assert (ticker.counters.silences, ticker.counters.reconnects) == (0, 0)
+
+    playing(play, handle, silence_seconds=0.2)
 
 
 def test_any_message_breaks_the_silence() -> None:
