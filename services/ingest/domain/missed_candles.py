@@ -86,10 +86,12 @@ class MissedCandles:
 
 
 def _candles(sessions: Sequence[Session], interval: Interval) -> Iterator[tuple[int, int]]:
-    """Yield open and close of a day's candles, aligned to the first open, as candle makes them."""
-    if not sessions:
+    """Yield open and close of a day's candles, as candle makes them: each session has its own."""
+    if interval == "day":
+        if sessions:
+            yield sessions[0].open_ms, sessions[-1].close_ms
         return
-    opens_ms, closes_ms = sessions[0].open_ms, sessions[-1].close_ms
-    length_ms = closes_ms - opens_ms if interval == "day" else MINUTES[interval] * MINUTE_MS
-    for at_ms in range(opens_ms, closes_ms, length_ms):
-        yield at_ms, min(at_ms + length_ms, closes_ms)
+    length_ms = MINUTES[interval] * MINUTE_MS
+    for session in sessions:
+        for at_ms in range(session.open_ms, session.close_ms, length_ms):
+            yield at_ms, min(at_ms + length_ms, session.close_ms)

@@ -3,7 +3,8 @@
 import asyncio
 import time
 from dataclasses import replace
-from datetime import datetime
+from datetime import date, datetime
+from datetime import time as clock_time
 from itertools import pairwise
 
 from libs.broker.errors import BrokerError
@@ -219,3 +220,19 @@ def test_what_the_feed_misses_begins_where_the_history_ends() -> None:
     at = datetime(2026, 6, 17, 11, 20, 30, tzinfo=IST)
     made = fetcher(Broker(), None, WEDNESDAY, at).missed()
     assert (made.fetched_ms, made.day) == (ms_from_utc(at) - SETTLED_MS, WEDNESDAY)
+
+
+def test_on_a_day_with_a_pause_each_session_has_its_own_candles() -> None:
+    day = date(2024, 3, 2)
+
+    def at(hour: int, minute: int) -> int:
+        return ms_from_utc(datetime.combine(day, clock_time(hour, minute), IST))
+
+    calendar = load_calendar()
+    one = MissedCandles(day, [SBIN], ("60m", "day"), calendar, 1, at(9, 0), SETTLED_MS)
+    one.on_clock(0, at(9, 50))
+    one.on_clock(0, at(11, 40))
+    asked = {(ask.interval, said(ask.since_ms), said(ask.until_ms)) for ask in one.due(at(13, 0))}
+    assert ("60m", "09:15:00", "10:00:00") in asked
+    assert ("60m", "11:30:00", "12:30:00") in asked
+    assert ("day", "09:15:00", "12:30:00") in asked
