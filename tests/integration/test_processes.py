@@ -107,7 +107,7 @@ def test_ingest_alone_stores_the_day_that_it_plays(
         ("strategy", "[[strategy.strategies]]\nname = 'magic'\n", "'magic'"),
         ("ingest", "", "ingest.folder and ingest.day"),
         ("ingest", "[ingest]\nfolder = 'nowhere'\nday = 2026-06-17\n", "ingest.folder: nowhere"),
-        ("ingest", played(Path("nowhere"), SUNDAY), "the market is closed (Sunday)"),
+        ("ingest", played(Path("config"), SUNDAY), "the market is closed (Sunday)"),
     ],
 )
 def test_settings_that_cannot_be_used_are_one_line_and_status_2(
