@@ -7,11 +7,11 @@ listed instruments, a price range of contracts with a quote.
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import date
 from decimal import Decimal
 
 from libs.broker.port.orders import OrderRequest
-from libs.market.calendar import IST, Calendar, CalendarError, load_calendar
+from libs.market.calendar import Calendar, CalendarError, day_in_india, load_calendar
 from libs.market.instruments import Instrument
 from libs.market.price_limits import option_price_limits
 from libs.market.rulebook import Rulebook, RulebookError, load_rulebook
@@ -32,7 +32,7 @@ class Asked:
     @property
     def day(self) -> date:
         """The day in India."""
-        return datetime.fromtimestamp(self.at_ms / 1000, UTC).astimezone(IST).date()
+        return day_in_india(self.at_ms)
 
     @property
     def is_buy(self) -> bool:
@@ -62,7 +62,7 @@ class PaperExchange:
 
     def modifications(self, at_ms: int) -> int:
         """Return how often an order may be modified."""
-        day = datetime.fromtimestamp(at_ms / 1000, UTC).astimezone(IST).date()
+        day = day_in_india(at_ms)
         return option_price_limits(day).modifications
 
 

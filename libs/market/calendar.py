@@ -21,6 +21,11 @@ _ONE_DAY = timedelta(days=1)
 _FILE = "calendar.toml"
 
 
+def day_in_india(at_ms: int) -> date:
+    """Return the day in India at an epoch ms."""
+    return datetime.fromtimestamp(at_ms / 1000, IST).date()
+
+
 def midnight(day: date) -> datetime:
     """Return when a day begins in India (an aware time of India)."""
     return datetime.combine(day, time(), IST)
@@ -139,7 +144,7 @@ class Calendar:
 
     def is_in_session(self, segment: str, at_ms: int) -> bool:
         """Whether a segment trades at an epoch ms; it does not on days without data."""
-        day = datetime.fromtimestamp(at_ms / 1000, IST).date()
+        day = day_in_india(at_ms)
         sessions = self.sessions(segment, day) if self.covers(day) else ()
         return any(one.open_ms <= at_ms < one.close_ms for one in sessions)
 

@@ -4,7 +4,7 @@ No candle reaches over a pause: the last one of a session ends at its close, and
 candle of a day goes from the first open to the last close.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -24,6 +24,12 @@ def closes_of(opens_ms: IntArray, length_ms: int, sessions: Sequence[Session]) -
     """Return when candles close that open within the sessions (epoch ms)."""
     last_ms = _at(opens_ms, [one.close_ms for one in sessions], sessions)
     return np.asarray(np.minimum(opens_ms + length_ms, last_ms), np.int64)
+
+
+def spans_of(session: Session, length_ms: int) -> Iterator[tuple[int, int]]:
+    """Yield open and close of a session's candles (epoch ms), oldest first."""
+    for opened_ms in range(session.open_ms, session.close_ms, length_ms):
+        yield opened_ms, min(opened_ms + length_ms, session.close_ms)
 
 
 def _at(at_ms: IntArray, values: Sequence[int], sessions: Sequence[Session]) -> IntArray:

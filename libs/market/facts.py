@@ -6,7 +6,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
-from libs.market.calendar import Calendar, Hours
+from libs.market.calendar import Calendar, Hours, SpecialDay
 from libs.market.closing_auction import closing_auction
 from libs.market.dated import DatedSeries
 from libs.market.expiries import ExpiryRule
@@ -101,7 +101,7 @@ def _sessions(on: date, calendar: Calendar) -> Iterator[Fact]:
         source = usual.source if special is None else special.source
         since = usual.source_date if special is None else on
         reason = calendar.closed_reason(name, on)
-        value = f"closed ({reason})" if reason else _hours(calendar, name, on)
+        value = f"closed ({reason})" if reason else _hours(usual.value, special)
         announced = calendar.announced(name, on)
         if announced is not None:
             value, source = f"{value}; {announced.name} at an unknown hour", announced.source
@@ -109,9 +109,8 @@ def _sessions(on: date, calendar: Calendar) -> Iterator[Fact]:
         yield Fact("sessions", name, value, source, since, calendar.last_day, is_confirmed)
 
 
-def _hours(calendar: Calendar, segment: str, on: date) -> str:
-    special = calendar.special_day(segment, on)
-    hours: Hours = calendar.usual_hours(segment, on).value if special is None else special.hours
+def _hours(usual: Hours, special: SpecialDay | None) -> str:
+    hours = usual if special is None else special.hours
     text = ", ".join(f"{opens:%H:%M}–{closes:%H:%M}" for opens, closes in hours)
     return text if special is None else f"{text} ({special.name})"
 

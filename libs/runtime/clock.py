@@ -3,11 +3,11 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from functools import lru_cache
 from typing import ClassVar, Literal, Protocol
 
-from libs.market.calendar import IST, load_calendar
+from libs.market.calendar import day_in_india, load_calendar
 
 ClockKind = Literal["wall", "feed"]
 AFTER_CLOSE_MS = 60_000
@@ -131,7 +131,7 @@ class FeedClock:
         self._shown_ms = max(self._shown_ms, event_ms)
         if self.pace > 0:
             self._stamped_at = self._monotonic()
-            self._ends_ms = _last_close_ms(_day_of(event_ms)) + AFTER_CLOSE_MS
+            self._ends_ms = _last_close_ms(day_in_india(event_ms)) + AFTER_CLOSE_MS
 
     def correct(self, offset_ms: int, found_ms: int) -> None:
         """Do nothing: the machine's time of day plays no part."""
@@ -144,10 +144,6 @@ class FeedClock:
 def make_clock(kind: ClockKind, pace: float = 0.0) -> Clock:
     """Return the clock that `runtime.clock` names; `pace` is the feed's speed."""
     return WallClock() if kind == "wall" else FeedClock(pace)
-
-
-def _day_of(at_ms: int) -> date:
-    return datetime.fromtimestamp(at_ms / 1000, IST).date()
 
 
 @lru_cache(maxsize=4)

@@ -14,6 +14,7 @@ from libs.events.candles import MINUTES, Candle, Interval
 from libs.events.event import ms_from_utc
 from libs.events.signals import StrategySignal
 from libs.market.calendar import IST, Session, load_calendar
+from libs.market.candle_grid import spans_of
 from libs.strategy.instance import StrategyInstance
 from libs.strategy.strategy import Strategy
 
@@ -137,8 +138,7 @@ def _following(interval: Interval, exchange: str, day: date) -> Iterator[Span]:
 
 def _spans(interval: Interval, session: Session) -> Iterator[Span]:
     step = _step_ms(interval, session)
-    for opened in range(session.open_ms, session.close_ms, step):
-        yield opened, min(opened + step, session.close_ms), session.day
+    return ((*span, session.day) for span in spans_of(session, step))
 
 
 def _dated(number: int, at: datetime, interval: Interval, exchange: str) -> Span:

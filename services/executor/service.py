@@ -3,14 +3,12 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import date
 from typing import get_args
 
 from libs.broker.port import Venue
-from libs.events.event import utc_from_ms
 from libs.events.orders import Mode
 from libs.events.stamps import oldest
-from libs.market.calendar import IST, load_calendar
+from libs.market.calendar import day_in_india, load_calendar
 from libs.market.rulebook import load_rulebook
 from libs.runtime.access import Access
 from libs.runtime.logs import logger_of
@@ -78,10 +76,6 @@ class _Watch:
     async def _handle(self, emit: Emit, is_stopping: Callable[[], bool]) -> None:
         """Handle updates; retry during an outage of the bus, as the venue gives them only once."""
         await retrying(lambda: self.handler.on_updates(emit), _log_outage, is_stopping)
-
-
-def _today(now_ms: int) -> date:
-    return utc_from_ms(now_ms).astimezone(IST).date()
 
 
 def _log_outage(error: Exception) -> None:
@@ -200,7 +194,7 @@ def make_service(
         _log_stakes(executor)
 
     def describe() -> dict[str, object]:
-        warning = executor.market.calendar_warning(_today(parts.clock.now_ms()))
+        warning = executor.market.calendar_warning(day_in_india(parts.clock.now_ms()))
         return {
             "mode": executor.mode,
             "is_busy": handler.is_busy,

@@ -14,16 +14,15 @@ from libs.market.instruments import partition_of
 from libs.market.market_hours import MarketHours, exchanges_of
 from libs.runtime.clock import monotonic_ms
 from libs.runtime.logs import logger_of
-from libs.runtime.retry import retrying
 from libs.runtime.service import Parts
 from libs.runtime.subscription import Emit
+from services.ingest.asking import asked
 from services.ingest.domain.history import FetchedCandles, are_of, batches_of, each_once
 from services.ingest.domain.missed_candles import MissedCandles
 from services.ingest.domain.missing_history import Ask, Tally, Window
 from services.ingest.feed import BrokerHistory
 from services.ingest.stored_history import kept_history
 
-ATTEMPTS = 20
 SETTLED_MS = 5_000
 """A candle is asked for this long after its close, since a broker makes it of late ticks too."""
 TOLD_MS = 5_000
@@ -103,19 +102,9 @@ class HistoryFetcher:
     async def _asked(self, ask: Ask) -> Sequence[HistoricalCandle]:
         first, last = utc_from_ms(ask.since_ms), utc_from_ms(ask.until_ms - 1000)
         token, market = ask.instrument.instrument_token, self.broker.market
-        tried = 0
-
-        def report(error: Exception) -> None:
-            nonlocal tried
-            tried += 1
-            self._log.warning("the broker gives no history, retrying", reason=str(error))
-
-        return await retrying(
-            lambda: market.candles(
-                token, ask.interval, first.astimezone(IST), last.astimezone(IST)
-            ),
-            report,
-            lambda: tried >= ATTEMPTS,
+        span = (first.astimezone(IST), last.astimezone(IST))
+        return await asked(
+            lambda: market.candles(token, ask.interval, *span), "the broker gives no history"
         )
 
     def _window_at(self, now_ms: int) -> Window:

@@ -1,15 +1,14 @@
 """A broker as a feed: requests for dump and history, a stream for ticks."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 from libs.broker.errors import DumpRefused, RequestRefused
 from libs.broker.port.market import LastQuote, MarketData, TickStream
-from libs.events.event import utc_from_ms
-from libs.market.calendar import IST, Calendar, load_calendar
+from libs.market.calendar import Calendar, day_in_india, load_calendar
 from libs.market.dump import Dump
 from libs.market.instruments import Instrument
 from libs.market.market_hours import MarketHours
@@ -18,10 +17,9 @@ from libs.runtime.brokers.registry import BrokerSections
 from libs.runtime.brokers.surroundings import surroundings
 from libs.runtime.clock import ClockKind, WallClock, make_clock, monotonic_ms
 from libs.runtime.health import Waiting
-from libs.runtime.logs import logger_of
 from libs.runtime.metrics import Metrics
-from libs.runtime.retry import retrying
 from libs.runtime.settings import SettingsError
+from services.ingest.asking import asked
 from services.ingest.day_log import DayLog
 from services.ingest.domain.arrivals import Moment
 from services.ingest.domain.following import Following
@@ -34,9 +32,6 @@ from services.ingest.feed_log import FeedLog
 from services.ingest.lines import Line
 from services.ingest.live_day import ENDS_AFTER_MS, LiveDay
 from services.ingest.settings import IngestSettings
-
-ATTEMPTS = 20
-T = TypeVar("T")
 
 
 class ConnectionLimits(NamedTuple):
@@ -100,7 +95,7 @@ class LiveFeed:
     async def open(self) -> None:
         """Find out the day and the prices of the underlyings; SettingsError on a closed day."""
         keys = await self._dated_keys()
-        quotes = await _with_retries(lambda: self.market_data.quotes(keys)) if keys else {}
+        quotes = await asked(lambda: self.market_data.quotes(keys)) if keys else {}
         self._spots = {one.instrument_token: one.last_price for one in quotes.values()}
         self._day = self._today(quotes.values())
         self._opened_ms = max((one.at_ms or 0 for one in quotes.values()), default=0)
@@ -131,7 +126,7 @@ class LiveFeed:
         """Ask for the prices of the futures that options are centred on."""
         keys = [key for token, key in universe.spot_keys.items() if token not in self._spots]
         if keys:
-            quotes = await _with_retries(lambda: self.market_data.quotes(keys))
+            quotes = await asked(lambda: self.market_data.quotes(keys))
             self._spots |= {one.instrument_token: one.last_price for one in quotes.values()}
 
     async def _dated_keys(self) -> Sequence[str]:
@@ -145,7 +140,7 @@ class LiveFeed:
     async def _dump(self, exchange: str) -> Dump:
         """Return the dump of an exchange, an empty one where the broker has none."""
         try:
-            dump = await _with_retries(lambda: self.market_data.instruments(exchange))
+            dump = await asked(lambda: self.market_data.instruments(exchange))
         except DumpRefused as error:
             raise SettingsError(f"the instrument dump of {exchange} is refused: {error}") from None
         except RequestRefused as error:
@@ -238,32 +233,16 @@ class LiveFeed:
 
     def _today(self, quotes: Collection[LastQuote]) -> date:
         if self.clock == "wall":
-            return _day_of(self.wall_ms())
+            return day_in_india(self.wall_ms())
         stamps = [one.at_ms for one in quotes if one.at_ms is not None]
         if not stamps:
             raise SettingsError(f"ingest.universe: no quote for {', '.join(self.rules.quoted)}")
-        return _day_of(max(stamps))
+        return day_in_india(max(stamps))
 
     def _known(self) -> Universe:
         if self._universe is None:
             raise RuntimeError("instruments() was not called yet")
         return self._universe
-
-
-async def _with_retries(call: Callable[[], Awaitable[T]]) -> T:
-    """Call until it succeeds; retriable errors are retried up to `ATTEMPTS` times."""
-    log, tried = logger_of("ingest"), 0
-
-    def report(error: Exception) -> None:
-        nonlocal tried
-        tried += 1
-        log.warning("the broker does not answer, retrying", reason=str(error), tried=tried)
-
-    return await retrying(call, report, lambda: tried >= ATTEMPTS)
-
-
-def _day_of(at_ms: int) -> date:
-    return utc_from_ms(at_ms).astimezone(IST).date()
 
 
 def make_live_feed(

@@ -1,8 +1,8 @@
 """The position service: fills and ticks in, positions and exit requests out."""
 
-from libs.events.event import Event, utc_from_ms
+from libs.events.event import Event
 from libs.events.positions import PositionClosed
-from libs.market.calendar import IST, load_calendar
+from libs.market.calendar import day_in_india, load_calendar
 from libs.market.rulebook import load_rulebook
 from libs.runtime.logs import logger_of
 from libs.runtime.metrics import Metrics
@@ -81,7 +81,7 @@ def _counted(events: tuple[Event, ...], metrics: Metrics) -> tuple[Event, ...]:
 
 def _measure(held: OpenPositions, parts: Parts) -> None:
     measured, now_ms = parts.metrics.positions, parts.clock.now_ms()
-    today = utc_from_ms(now_ms).astimezone(IST).date()
+    today = day_in_india(now_ms)
     realised, unrealised = held.results(today)
     measured.open.set(len(held.open_tokens))
     measured.unguarded.set(held.unguarded(now_ms))

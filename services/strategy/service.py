@@ -6,10 +6,10 @@ from typing import Any
 
 import structlog
 
-from libs.events.candles import Candle, length_ms
+from libs.events.candles import Candle
 from libs.events.control import HistoryLoaded
 from libs.events.event import utc_from_ms
-from libs.market.calendar import IST, load_calendar
+from libs.market.calendar import day_in_india, load_calendar
 from libs.runtime.logs import logger_of
 from libs.runtime.metrics import StrategyMetrics
 from libs.runtime.past import past_events
@@ -19,6 +19,7 @@ from libs.runtime.subscription import Emit, Subscription
 from libs.strategy.strategy import Strategy
 from services.strategy.domain.gaps import gap_rule
 from services.strategy.domain.host import StrategyHost
+from services.strategy.domain.patches import at_close
 from services.strategy.domain.registry import KnownStrategies, make_strategy
 from services.strategy.domain.rows import strategy_signals
 from services.strategy.domain.strategy_run import StrategyRun
@@ -134,14 +135,14 @@ async def _warm_up(
         host.patches.begin(loaded.trading_day)
         host.patches.intervals = frozenset(loaded.patched)
     now_ms = parts.clock.now_ms()
-    day = loaded.trading_day if loaded else utc_from_ms(now_ms).astimezone(IST).date()
+    day = loaded.trading_day if loaded else day_in_india(now_ms)
     for event in host.started(day, now_ms):
         await emit(event)
 
 
 def _at_close(candle: Candle) -> tuple[int, int, str]:
     """Order of candles as they are published live: by close, the shorter interval first."""
-    return candle.closes_ms, length_ms(candle.interval), candle.key
+    return (*at_close(candle), candle.key)
 
 
 async def _history_loaded(

@@ -6,22 +6,18 @@ time. Beside it stands what numpy alone needs to open the bytes and add up one c
 
 import time
 from collections.abc import Callable, Sequence
-from datetime import date
-from decimal import Decimal
 
 import numpy as np
 
 from libs.events.codec import decode, encode
 from libs.events.event import identity, utc_from_ms
-from libs.events.instruments import InstrumentListed
 from libs.events.ticks import COLUMN_TYPES, TickBatch, TickColumns
 from libs.market.calendar import load_calendar
 from services.candle.domain.aggregator import CandleAggregator
 from services.candle.domain.session_candles import CandleRules
+from tests.bench.shares import DAY, OPEN_MS, listed_share
 
 ROWS, PARTITIONS, BATCHES, RUN, REPEATS = 375, 8, 600, 30, 3
-DAY = date(2026, 6, 17)
-OPEN_MS = load_calendar().sessions("NSE", DAY)[0].open_ms
 
 
 def measure() -> dict[str, float]:
@@ -78,31 +74,11 @@ def _tokens() -> np.ndarray:
     return np.random.default_rng(2).permutation(numbers * 256 + 1)
 
 
-def _listed(token: int) -> InstrumentListed:
-    return InstrumentListed(
-        event_id=identity("bench", token),
-        occurred_at=utc_from_ms(OPEN_MS),
-        trading_day=DAY,
-        correlation_id=identity("bench", token),
-        instrument_token=token,
-        exchange_token=token >> 8,
-        tradingsymbol=f"S{token >> 8}",
-        name=f"S{token >> 8}",
-        expiry=None,
-        strike=0.0,
-        tick_size=Decimal("0.05"),
-        lot_size=1,
-        instrument_type="EQ",
-        segment="NSE",
-        exchange="NSE",
-    )
-
-
 def _begun(values: Sequence[bytes]) -> CandleAggregator:
     """The day's first batch makes room for the day: it is not timed."""
     made = CandleAggregator(load_calendar(), CandleRules(), ["NSE"])
     for token in _tokens().tolist():
-        made.list_instrument(_listed(token))
+        made.list_instrument(listed_share(token))
     _take(_decoded(values[:1]), made)
     return made
 

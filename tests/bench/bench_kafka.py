@@ -10,7 +10,6 @@ import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import replace
-from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
@@ -18,13 +17,10 @@ from aiokafka import AIOKafkaConsumer
 
 from libs.events.bus import Record
 from libs.events.codec import record_of
-from libs.events.event import identity, utc_from_ms
-from libs.events.instruments import InstrumentListed
 from libs.events.kafka.address import KafkaAddress
 from libs.events.kafka.bus import KafkaBus
 from libs.events.ticks import COLUMN_TYPES, TickColumns
 from libs.events.topics import MARKET_PARTITIONS, TOPICS
-from libs.market.calendar import load_calendar
 from libs.runtime.clock import FeedClock
 from libs.runtime.metrics import Metrics
 from libs.runtime.runner import ServiceRunner, Surroundings
@@ -32,14 +28,13 @@ from libs.runtime.service import Parts
 from services.candle.service import make_service
 from services.candle.settings import CandleSettings
 from services.ingest.domain.connection import Connection
-from tests.bench.kafka_roles import DAY
+from tests.bench.shares import DAY, OPEN_MS, listed_share
 from tests.contracts.kafka_buses import create_topics
 from tests.servers import running_kafka
 from tests.unit.libs.runtime.loops import until
 
 INSTRUMENTS, SECONDS, ROUNDS = 3000, 3610, 2
 TICKS = INSTRUMENTS * SECONDS
-OPEN_MS = load_calendar().sessions("NSE", DAY)[0].open_ms
 FETCH_BYTES = 8 * 1024 * 1024
 
 
@@ -75,7 +70,7 @@ async def _fill(address: KafkaAddress) -> None:
 
 def _market() -> Iterator[Record]:
     for number in range(INSTRUMENTS):
-        yield record_of(_listed(number), "instruments", 1)
+        yield record_of(listed_share((number + 1) * 256 + 1), "instruments", 1)
     connection = Connection("bench", DAY, OPEN_MS, MARKET_PARTITIONS)
     random = np.random.default_rng(1)
     steps, volume = np.zeros(INSTRUMENTS, np.int64), np.zeros(INSTRUMENTS, np.int64)
@@ -95,26 +90,6 @@ def _columns(at_ms: int, price: np.ndarray, volume: np.ndarray) -> TickColumns:
     }
     made = {name: given.get(name, price).astype(kind) for name, kind in COLUMN_TYPES.items()}
     return TickColumns(**made)
-
-
-def _listed(number: int) -> InstrumentListed:
-    return InstrumentListed(
-        event_id=identity("bench", number),
-        occurred_at=utc_from_ms(OPEN_MS),
-        trading_day=DAY,
-        correlation_id=identity("bench", number),
-        instrument_token=(number + 1) * 256 + 1,
-        exchange_token=number + 1,
-        tradingsymbol=f"S{number}",
-        name=f"S{number}",
-        expiry=None,
-        strike=0.0,
-        tick_size=Decimal("0.05"),
-        lot_size=1,
-        instrument_type="EQ",
-        segment="NSE",
-        exchange="NSE",
-    )
 
 
 async def _floor_seconds(address: KafkaAddress) -> float:

@@ -37,8 +37,9 @@ from services.ingest.domain.history import HistoryRules
 from services.ingest.domain.universe_rules import UniverseRules
 from services.local.play.fleet import Fleet
 from services.local.settings import LocalSettings
+from tests.bench.shares import DAY
 from tests.bench.sockets_roles import ACCESS_TOKEN, SHOWN, widen_topics
-from tests.bench.wide_market import CONNECTIONS, DAY, INSTRUMENTS
+from tests.bench.wide_market import CONNECTIONS, INSTRUMENTS
 from tests.contracts.kafka_buses import create_topics
 from tests.integration.processes import free_ports
 from tests.servers import running_kafka

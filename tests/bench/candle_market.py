@@ -1,8 +1,6 @@
 """Ticks of 9,000 instruments, a trade of each in every minute, for benches of candles."""
 
 from collections.abc import Iterator
-from datetime import date
-from decimal import Decimal
 from functools import lru_cache
 
 import numpy as np
@@ -11,12 +9,10 @@ from libs.events.event import identity, utc_from_ms
 from libs.events.instruments import InstrumentListed
 from libs.events.ticks import TickBatch, TickColumns
 from libs.events.topics import MARKET_PARTITIONS
-from libs.market.calendar import load_calendar
 from libs.market.instruments import partition_of
+from tests.bench.shares import DAY, OPEN_MS, listed_share
 
 INSTRUMENTS, MINUTE_MS = 9000, 60_000
-DAY = date(2026, 6, 17)
-OPEN_MS = load_calendar().sessions("NSE", DAY)[0].open_ms
 MINUTES = 375
 
 
@@ -27,23 +23,7 @@ def token(number: int) -> int:
 
 def listed(number: int) -> InstrumentListed:
     """Return an instrument's listing."""
-    return InstrumentListed(
-        event_id=identity("bench", number),
-        occurred_at=utc_from_ms(OPEN_MS),
-        trading_day=DAY,
-        correlation_id=identity("bench", number),
-        instrument_token=token(number),
-        exchange_token=1000 + number,
-        tradingsymbol=f"S{number}",
-        name=f"S{number}",
-        expiry=None,
-        strike=0.0,
-        tick_size=Decimal("0.05"),
-        lot_size=1,
-        instrument_type="EQ",
-        segment="NSE",
-        exchange="NSE",
-    )
+    return listed_share(token(number))
 
 
 @lru_cache(maxsize=1)

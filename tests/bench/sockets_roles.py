@@ -26,7 +26,8 @@ from services.local.settings import LocalSettings
 from services.simulator.assembly import make_exchange
 from services.simulator.server import SimulatorServer
 from services.simulator.settings import SimulatorSettings
-from tests.bench.wide_market import DAY, INSTRUMENTS, PARTITIONS, WideMarket
+from tests.bench.shares import DAY
+from tests.bench.wide_market import INSTRUMENTS, PARTITIONS, WideMarket
 
 ACCESS_TOKEN = "bench-token"
 SHOWN = "BENCH_SHOWN_MS"

@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from decimal import Decimal
 
 import numpy as np
 
@@ -11,9 +10,9 @@ from libs.events.ticks import COLUMN_TYPES, TickColumns
 from libs.market.instruments import Instrument
 from services.simulator.domain.market.frames import Frame
 from services.simulator.domain.market.history import MinuteCandles
+from tests.bench.shares import DAY, share
 
 INSTRUMENTS, PARTITIONS, CONNECTIONS = 9000, 9, 3
-DAY = date(2026, 6, 17)
 _NO_OPTIONS = TickColumns(**{name: np.empty(0, kind) for name, kind in COLUMN_TYPES.items()})
 
 
@@ -24,7 +23,9 @@ class WideMarket:
     start_ms: int
     seconds: int
     instruments: Sequence[Instrument] = field(
-        default_factory=lambda: [_share(number) for number in range(INSTRUMENTS)]
+        default_factory=lambda: [
+            share((number << 8) + 1, f"WIDE{number:04}") for number in range(INSTRUMENTS)
+        ]
     )
     trading_day: date = DAY
 
@@ -51,23 +52,6 @@ class WideMarket:
     def history(self) -> Iterator[tuple[date, Instrument, MinuteCandles]]:
         """Yield no history."""
         return iter(())
-
-
-def _share(number: int) -> Instrument:
-    return Instrument(
-        instrument_token=(number << 8) + 1,
-        exchange_token=number,
-        tradingsymbol=f"WIDE{number:04}",
-        name=f"WIDE{number:04}",
-        last_price=100.0,
-        expiry=None,
-        strike=0.0,
-        tick_size=Decimal("0.05"),
-        lot_size=1,
-        instrument_type="EQ",
-        segment="NSE",
-        exchange="NSE",
-    )
 
 
 def _ticks(tokens: np.ndarray, at_ms: int, price: np.ndarray, volume: np.ndarray) -> TickColumns:

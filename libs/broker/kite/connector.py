@@ -13,8 +13,7 @@ from libs.broker.kite.session import KiteSession, SessionFile
 from libs.broker.kite.settings import KiteSettings
 from libs.broker.kite.ticker import Ticker
 from libs.broker.kite.venue import KiteVenue, SimulatorVenue
-from libs.events.event import utc_from_ms
-from libs.market.calendar import IST
+from libs.market.calendar import day_in_india
 
 
 class KiteConnector:
@@ -64,7 +63,7 @@ class KiteConnector:
         return KiteRest(self._address, self._session(), limits, self._around.note)
 
     def _today(self) -> date:
-        return utc_from_ms(self._around.wall_ms()).astimezone(IST).date()
+        return day_in_india(self._around.wall_ms())
 
     def _session(self) -> Callable[[], KiteSession]:
         """Return a function that reads the current session; it picks up a new login."""

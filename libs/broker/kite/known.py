@@ -18,8 +18,7 @@ from libs.broker.kite.mapping import (
     updated_ms,
 )
 from libs.broker.port.orders import Fill, OrderRequest, OrderStatus, OrderUpdate, Side
-from libs.events.event import utc_from_ms
-from libs.market.calendar import IST, load_calendar
+from libs.market.calendar import day_in_india, load_calendar
 
 _STOPS = ("SL", "SL-M")
 _AWAITING = "TRIGGER PENDING"
@@ -112,7 +111,7 @@ class Known:
 
 def _is_over(exchange: str, at_ms: int) -> bool:
     """Whether the last session of the day at this time (epoch ms) has ended at an exchange."""
-    calendar, day = load_calendar(), utc_from_ms(at_ms).astimezone(IST).date()
+    calendar, day = load_calendar(), day_in_india(at_ms)
     if not (calendar.covers(day) and calendar.knows(exchange)):
         return False
     sessions = calendar.sessions(exchange, day)

@@ -13,8 +13,7 @@ from libs.broker.errors import BrokerError
 from libs.broker.kite.mapping import Row, epoch_ms, tag_of
 from libs.broker.kite.rest import KiteRest
 from libs.broker.port.orders import is_own_tag
-from libs.events.event import utc_from_ms
-from libs.market.calendar import IST
+from libs.market.calendar import day_in_india
 
 _SECOND_MS = 1_000
 _CLOCK_MS = 60_000
@@ -57,7 +56,7 @@ class Usage:
 
     def begin_day(self) -> None:
         """Count anew if the day is another one."""
-        today = utc_from_ms(self._now_ms()).astimezone(IST).date()
+        today = day_in_india(self._now_ms())
         if today == self._day:
             return
         if self._day is not None:

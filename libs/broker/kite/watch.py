@@ -16,8 +16,7 @@ from libs.broker.kite.unreadable import UnreadableRows, as_row
 from libs.broker.kite.usage import Usage
 from libs.broker.port.account import Unreadable
 from libs.broker.port.orders import OrderRequest, OrderUpdate
-from libs.events.event import utc_from_ms
-from libs.market.calendar import IST, midnight_ms
+from libs.market.calendar import day_in_india, midnight_ms
 
 _SESSION_SECONDS = 1.0
 _FIRST_TRADES_SECONDS = 0.1
@@ -240,7 +239,7 @@ class OrderWatch:
 
     def _day_of(self, rows: Iterable[object]) -> tuple[int, set[str]]:
         """Return when the day began (epoch ms), and the ids of the orders that its book lists."""
-        day = utc_from_ms(self._now_ms()).astimezone(IST).date()
+        day = day_in_india(self._now_ms())
         listed = {str(row.get("order_id")) for row in rows if isinstance(row, dict)}
         return midnight_ms(day), listed
 

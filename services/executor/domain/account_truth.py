@@ -20,7 +20,7 @@ from libs.broker.port import OrderUpdate
 from libs.events.control import TradingHalted
 from libs.events.event import ms_from_utc, utc_from_ms
 from libs.events.orders import OrderPlanned
-from libs.market.calendar import IST
+from libs.market.calendar import IST, day_in_india
 from libs.market.rulebook import Rulebook
 from services.executor.domain.account_watch import AccountWatch
 from services.executor.domain.blotter import Blotter
@@ -75,7 +75,7 @@ class AccountTruth:
         if reply.snapshot is None:
             self.watch.on_unread(now_ms)
             return ()
-        today = utc_from_ms(now_ms).astimezone(IST).date()
+        today = day_in_india(now_ms)
         lapsed = self._lapsed(reply.snapshot, today, now_ms, reactions)
         ours = our_contracts(
             self.blotter, today, now_ms, self.market.closes_ms, self._square_off_ms
@@ -169,7 +169,7 @@ class AccountTruth:
     ) -> list[Effect]:
         """Plan purchases within the freeze quantity."""
         contract, first = entry.contract, len(self.blotter.of_position(entry.position_id))
-        freeze = self.freeze(contract, utc_from_ms(now_ms).astimezone(IST).date())
+        freeze = self.freeze(contract, day_in_india(now_ms))
         orders = [
             self.blotter.add(cover_plan(entry, number, units, limit, now_ms))
             for number, units in enumerate(slices(quantity, contract.lot_size, freeze), first)
@@ -238,7 +238,7 @@ class AccountTruth:
         """Return what an expired option is worth by the underlying's last price of that day."""
         contract = entry.contract
         spot = self.market.spot(contract.underlying)
-        if spot is None or utc_from_ms(spot.at_ms).astimezone(IST).date() != contract.expiry:
+        if spot is None or day_in_india(spot.at_ms) != contract.expiry:
             return None
         gain = Decimal(str(round(spot.price, 2))) - Decimal(str(contract.strike))
         return max(gain if contract.instrument_type == "CE" else -gain, Decimal(0))

@@ -11,11 +11,10 @@ from datetime import date
 from uuid import UUID
 
 from libs.broker.port import ContractState
-from libs.events.event import utc_from_ms
 from libs.events.instruments import Contract
 from libs.events.orders import OrderCancelled, OrderPlanned
 from libs.events.positions import ExitRequested
-from libs.market.calendar import IST
+from libs.market.calendar import day_in_india
 from services.executor.domain.blotter import Blotter
 from services.executor.domain.broker_replies import ContractRead, NotSent
 from services.executor.domain.climbing import Climbing
@@ -189,7 +188,7 @@ class Closing:
         if step is None:
             return (*lead, *alerts)
         requests, number = self._requests[entry.position_id], len(self._exits_of(entry.position_id))
-        freeze = self.freeze(entry.contract, utc_from_ms(now_ms).astimezone(IST).date())
+        freeze = self.freeze(entry.contract, day_in_india(now_ms))
         plans = exit_plans(entry, requests.leading, step, number, quantity, freeze, now_ms)
         requests.is_done = False
         return (*lead, *alerts, *self._send(plans))

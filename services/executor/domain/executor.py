@@ -25,7 +25,7 @@ from libs.events.signals import (
     SignalRejected,
 )
 from libs.events.ticks import TickBatch
-from libs.market.calendar import IST
+from libs.market.calendar import day_in_india
 from libs.market.rulebook import Rulebook, RulebookError
 from services.executor.domain.account_truth import AccountTruth
 from services.executor.domain.blotter import Blotter
@@ -382,7 +382,7 @@ class OptionsExecutor:
         """Return a decision to trade as a refusal, if a check speaks against its orders."""
         if not plans:
             return decision
-        day = utc_from_ms(now_ms).astimezone(IST).date()
+        day = day_in_india(now_ms)
         freeze = self._freeze(plans[0].contract, day)
         funds = self.truth.watch.reconciler.margins
         old, off_ms = self.too_old(now_ms), self.clock_off_ms()

@@ -3,9 +3,8 @@
 from dataclasses import dataclass
 from decimal import Decimal
 
-from libs.events.event import utc_from_ms
 from libs.events.instruments import Contract
-from libs.market.calendar import IST
+from libs.market.calendar import day_in_india
 from libs.market.price_limits import option_price_limits
 from libs.market.quotes import Quote
 from services.executor.domain.ladder import ExitView, PriceRange
@@ -48,7 +47,7 @@ class ExitViews:
         """
         if last is None:
             return None
-        day = utc_from_ms(now_ms).astimezone(IST).date()
+        day = day_in_india(now_ms)
         is_index = self.market.is_index(contract.underlying)
         low, high = option_price_limits(day).protection(is_index).around(last)
         return PriceRange(low, high) if high.is_finite() else None

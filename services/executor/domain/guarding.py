@@ -11,9 +11,8 @@ from datetime import date
 from typing import Self
 from uuid import UUID
 
-from libs.events.event import utc_from_ms
 from libs.events.orders import OrderPlanned
-from libs.market.calendar import IST
+from libs.market.calendar import day_in_india
 from libs.market.price_limits import PriceReach, option_price_limits
 from services.executor.domain.blotter import Blotter, Holding
 from services.executor.domain.broker_replies import ContractRead
@@ -84,7 +83,7 @@ class Guarding:
         """
         if reply.needs_login:
             return ()
-        holding, day = self.blotter.holding(entry.position_id), _day_of(now_ms)
+        holding, day = self.blotter.holding(entry.position_id), day_in_india(now_ms)
         wanted = sum(self._sizes(entry, holding, day)) - holding.guarding
         quantity = min(stop.quantity, wanted)
         if reply.state is not None:
@@ -201,9 +200,5 @@ class _Second:
 
     @classmethod
     def of(cls, now_ms: int) -> Self:
-        day = _day_of(now_ms)
+        day = day_in_india(now_ms)
         return cls(now_ms, day, option_price_limits(day).stop_gap)
-
-
-def _day_of(now_ms: int) -> date:
-    return utc_from_ms(now_ms).astimezone(IST).date()

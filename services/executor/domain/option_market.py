@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from libs.events.event import utc_from_ms
 from libs.events.instruments import ChainSnapshot, InstrumentListed
 from libs.events.ticks import TickBatch
-from libs.market.calendar import IST, Calendar, CalendarError, Session
+from libs.market.calendar import Calendar, CalendarError, Session, day_in_india
 from libs.market.instruments import Catalog, Instrument, underlying_name
 from libs.market.option_chain import Chain, ChainView
 from libs.market.quotes import QuoteBook
@@ -104,7 +104,7 @@ class OptionMarket:
 
     def is_open(self, exchange: str, now_ms: int) -> bool:
         """Return whether the contracts of an exchange trade at a time (epoch ms)."""
-        day = utc_from_ms(now_ms).astimezone(IST).date()
+        day = day_in_india(now_ms)
         return any(one.open_ms <= now_ms < one.close_ms for one in self._sessions_of(exchange, day))
 
     def exchange_of(self, underlying: str) -> str:

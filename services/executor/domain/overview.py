@@ -4,9 +4,8 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
-from libs.events.event import utc_from_ms
 from libs.events.orders import Mode, OrderPlanned
-from libs.market.calendar import IST
+from libs.market.calendar import day_in_india
 from libs.market.quotes import Quote
 from services.executor.domain.executor import OptionsExecutor
 from services.executor.domain.policy import RiskLimits
@@ -72,7 +71,7 @@ class Overview:
 def overview(executor: OptionsExecutor, now_ms: int) -> Overview:
     """Return what the executor knows now."""
     risk, working = executor.risk, executor.blotter.working()
-    day = max(utc_from_ms(now_ms).astimezone(IST).date() if now_ms else date.min, risk.day)
+    day = max(day_in_india(now_ms) if now_ms else date.min, risk.day)
     return Overview(
         at_ms=now_ms,
         mode=executor.mode,

@@ -7,6 +7,7 @@ from datetime import date
 from libs.events.candles import MINUTES, Interval
 from libs.events.outages import Outages
 from libs.market.calendar import Calendar, Session
+from libs.market.candle_grid import spans_of
 from libs.market.instruments import Instrument, partition_of
 from services.ingest.domain.history import MINUTE_MS
 from services.ingest.domain.missing_history import Ask
@@ -93,5 +94,4 @@ def _candles(sessions: Sequence[Session], interval: Interval) -> Iterator[tuple[
         return
     length_ms = MINUTES[interval] * MINUTE_MS
     for session in sessions:
-        for at_ms in range(session.open_ms, session.close_ms, length_ms):
-            yield at_ms, min(at_ms + length_ms, session.close_ms)
+        yield from spans_of(session, length_ms)

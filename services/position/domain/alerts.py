@@ -7,7 +7,7 @@ from uuid import UUID
 
 from libs.events.event import utc_from_ms
 from libs.events.positions import Alert, PositionAlerted, PositionEvent
-from libs.market.calendar import IST, Calendar, load_calendar
+from libs.market.calendar import IST, Calendar, day_in_india, load_calendar
 from libs.market.facts import Fact, values_of
 from libs.market.rulebook import Rulebook, load_rulebook
 from services.position.domain.exit_rules.closing_times import last_close_ms
@@ -47,11 +47,11 @@ class Alerts:
         close_ms = last_close_ms(self.calendar, contract.exchange, contract.expiry)
         if close_ms is not None:
             return now_ms >= close_ms
-        return contract.expiry < _day_of(now_ms)
+        return contract.expiry < day_in_india(now_ms)
 
     def warnings(self, now_ms: int) -> tuple[str, ...]:
         """Return what is wrong with calendar and rules: they end soon, or have ended."""
-        day = _day_of(now_ms)
+        day = day_in_india(now_ms)
         if now_ms <= 0:
             return ()
         ending = tuple(fact.doubt(day) or "" for fact in self._ending(day))
@@ -66,7 +66,7 @@ class Alerts:
 
     def rule_days_left(self, now_ms: int) -> int:
         """Return for how many days every lot, freeze, rate and limit is known, at most 42."""
-        day, most = _day_of(now_ms), CALENDAR_ENDS_WITHIN.days
+        day, most = day_in_india(now_ms), CALENDAR_ENDS_WITHIN.days
         if now_ms <= 0:
             return most
         ends = [one.until for one in self._ending(day) if one.until is not None]
@@ -82,7 +82,7 @@ class Alerts:
 
     def days_left(self, now_ms: int) -> int:
         """Return for how many days from `now_ms` (epoch ms) on the calendar holds, at most 42."""
-        day, most = _day_of(now_ms), CALENDAR_ENDS_WITHIN.days
+        day, most = day_in_india(now_ms), CALENDAR_ENDS_WITHIN.days
         if now_ms <= 0:  # a feed's clock before its first stamp
             return most
         span = range(most, 0, -1)
@@ -108,7 +108,7 @@ class Alerts:
 
     def _opened_ms(self, exchange: str, now_ms: int) -> int | None:
         """Return the open of the session that runs (epoch ms), None outside of sessions."""
-        day = _day_of(now_ms)
+        day = day_in_india(now_ms)
         if not self.calendar.covers(day) or not self.calendar.knows(exchange):
             return None
         sessions = self.calendar.sessions(exchange, day)
@@ -125,7 +125,7 @@ def _unguarded(watch: Watch) -> str:
 
 
 def _alerted(state: PositionEvent, alert: Alert, reason: str, now_ms: int) -> PositionAlerted:
-    day = _day_of(now_ms)
+    day = day_in_india(now_ms)
     envelope = PositionAlerted.after(
         state,
         *(state.position_id, alert, day, reason),
@@ -139,7 +139,3 @@ def _alerted(state: PositionEvent, alert: Alert, reason: str, now_ms: int) -> Po
         alert=alert,
         reason=reason,
     )
-
-
-def _day_of(now_ms: int) -> date:
-    return utc_from_ms(now_ms).astimezone(IST).date()

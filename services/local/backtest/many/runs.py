@@ -15,8 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from libs.events.event import utc_from_ms
-from libs.market.calendar import IST
+from libs.market.calendar import day_in_india
 from libs.market.packaged import Table, own_tables, put_over
 from services.local.backtest.candles.history import CandleHistory
 from services.local.backtest.candles.period import within
@@ -127,7 +126,7 @@ def days_of(histories: Sequence[CandleHistory]) -> list[date]:
 def _daily(trades: Sequence[Trade], days: Sequence[date], capital: Decimal) -> tuple[float, ...]:
     net = dict.fromkeys(days, Decimal(0))
     for trade in trades:
-        net[utc_from_ms(trade.exited_ms).astimezone(IST).date()] += trade.net
+        net[day_in_india(trade.exited_ms)] += trade.net
     return tuple(float(one / capital) for one in net.values())
 
 

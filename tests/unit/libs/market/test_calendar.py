@@ -12,6 +12,7 @@ from libs.market.calendar import (
     IST,
     Calendar,
     CalendarError,
+    day_in_india,
     day_span_ms,
     load_calendar,
     midnight,
@@ -200,6 +201,13 @@ def test_a_time_without_data_or_on_a_holiday_is_in_no_session(calendar: Calendar
     assert not calendar.is_in_session("NSE", 0)
     noon = datetime(2026, 1, 26, 12, tzinfo=IST)
     assert not calendar.is_in_session("NSE", int(noon.timestamp() * 1000))
+
+
+@given(days)
+def test_each_time_is_of_one_day_in_india(day: date) -> None:
+    begins_ms, ends_ms = day_span_ms(day)
+    found = [day_in_india(at_ms) for at_ms in (begins_ms - 1, begins_ms, ends_ms - 1, ends_ms)]
+    assert found == [day - timedelta(days=1), day, day, day + timedelta(days=1)]
 
 
 @given(days)

@@ -21,7 +21,7 @@ from libs.runtime.metrics import Metrics
 from libs.runtime.service import Parts
 from libs.store.store import Params
 from services.candle.domain.rows import historical_data, history_fetched
-from services.ingest import fetching
+from services.ingest import asking
 from services.ingest.domain.history import HistoryRules
 from services.ingest.feed import BrokerHistory
 from services.ingest.fetching import HistoryFetcher
@@ -238,7 +238,7 @@ def test_what_the_broker_refuses_is_a_gap_and_not_remembered() -> None:
 def test_candles_that_cannot_be_read_are_a_gap_and_end_nothing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(fetching, "ATTEMPTS", 1)
+    monkeypatch.setattr(asking, "ATTEMPTS", 1)
     broker, store = Broker(troubles=[ReplyUnreadable("no price")] * 2), Tables()
     assert loaded(broker, store).candles == 50
     assert loaded(broker, store).gaps == ()
