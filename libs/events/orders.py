@@ -4,7 +4,10 @@ from decimal import Decimal
 from typing import Literal, TypedDict
 from uuid import UUID
 
+from pydantic import Field
+
 from libs.events.event import Event, Told
+from libs.events.exit_plan import ExitPlan
 from libs.events.instruments import Contract
 
 TransactionType = Literal["BUY", "SELL"]
@@ -33,6 +36,7 @@ class OrderDetails(TypedDict):
     stop_loss: Decimal
     target: Decimal
     premium: Decimal | None
+    exit_plan: ExitPlan | None
 
 
 class OrderEvent(Event):
@@ -40,7 +44,7 @@ class OrderEvent(Event):
 
     `quantity` is in units, a multiple of the lot. `action` and `tradingsymbol` are the signal's.
     `stop_loss` and `target` are premiums in rupees, which an entry passes on to its position;
-    they were set at `premium`.
+    they were set at `premium`. `exit_plan` holds the position's other exits, None without any.
     """
 
     order_id: UUID
@@ -58,6 +62,7 @@ class OrderEvent(Event):
     stop_loss: Decimal
     target: Decimal
     premium: Decimal | None = None
+    exit_plan: ExitPlan | None = Field(None, exclude_if=lambda plan: plan is None)
     reason: str = ""
 
     @property
@@ -97,6 +102,7 @@ class OrderEvent(Event):
             stop_loss=self.stop_loss,
             target=self.target,
             premium=self.premium,
+            exit_plan=self.exit_plan,
         )
 
 

@@ -4,10 +4,11 @@ from decimal import Decimal
 from typing import Literal
 from uuid import UUID
 
-from pydantic import AwareDatetime
+from pydantic import AwareDatetime, Field
 
 from libs.events.control import ControlEvent
 from libs.events.event import Event, Told
+from libs.events.exit_plan import ExitPlan
 from libs.events.instruments import Contract
 from libs.events.orders import Mode, OrderFilled
 
@@ -40,7 +41,7 @@ class PositionEvent(Event):
     `unrealised` are before charges, `net` is realised less charges. `last_price` is the valuation;
     `highest_price` and `lowest_price` are the extremes since the opening that the stop saw.
     `fill_ids` are `fill_key`s, those of earlier openings included; `openings` counts how often a
-    late fill opened it again.
+    late fill opened it again. `exit_plan` is the entry's.
     """
 
     position_id: UUID
@@ -74,6 +75,7 @@ class PositionEvent(Event):
     fill_ids: tuple[str, ...]
     order_ids: tuple[UUID, ...]
     openings: int = 1
+    exit_plan: ExitPlan | None = Field(None, exclude_if=lambda plan: plan is None)
 
     def told(self) -> Told:
         """Return what is held, or was, with its prices and its result, rupees."""

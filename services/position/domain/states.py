@@ -171,4 +171,5 @@ def _state(
         fill_ids=history.fill_ids,
         order_ids=history.order_ids,
         openings=history.openings,
+        exit_plan=terms.exit_plan,
     )

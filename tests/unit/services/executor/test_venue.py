@@ -178,8 +178,14 @@ def harness_of(venue: DistantVenue) -> ServiceHarness:
 
 
 async def kinds(harness: ServiceHarness) -> list[str]:
-    await asyncio.sleep(0.01)
-    await harness.bus.idle()
+    """Return the kinds of the published orders; a request under way has a second to be answered."""
+    quiet = 0
+    for _ in range(1000):
+        await asyncio.sleep(0.001)
+        await harness.bus.idle()
+        quiet = 0 if harness.runner.service.describe()["is_busy"] else quiet + 1
+        if quiet == 10:
+            break
     return [event.type for event in await harness.published("orders")]
 
 
