@@ -5,6 +5,15 @@ from pathlib import Path
 from uuid import uuid4
 
 _OWNER_ONLY = 0o600
+_NOBODY_ELSE = 0o077
+
+
+def keep_private() -> None:
+    """Let files and folders that this process and its children make be their owner's alone.
+
+    Journals, logs and outcomes tell what somebody trades.
+    """
+    os.umask(_NOBODY_ELSE)
 
 
 def write_private(path: Path, text: str) -> None:

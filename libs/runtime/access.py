@@ -66,17 +66,33 @@ class Access:
     per_minute: int
     _uses: dict[tuple[str, bool], deque[int]] = field(default_factory=lambda: defaultdict(deque))
 
-    def admit(self, presented: str, scope: Scope, now_ms: int) -> AccessToken:
-        """Return the token; raise Denied. `now_ms` is a steady clock with any start."""
-        known = self._known(presented)
-        name = known.name if known else _UNKNOWN
-        if self._is_too_often((name, scope == "read"), now_ms):
-            raise Denied(429, f"more than {self.per_minute} requests a minute", name)
-        if known is None:
-            raise Denied(401, "no such token: Authorization: Bearer TOKEN is needed")
+    def admit(
+        self, presented: str, scope: Scope, now_ms: int, *, is_urgent: bool = False
+    ) -> AccessToken:
+        """Return the token; raise Denied. `now_ms` is a steady clock with any start.
+
+        What is urgent, a halt or an exit, is never too often for a known token.
+        """
+        known = self.recognise(presented, now_ms)
+        if not is_urgent and self._is_too_often((known.name, scope == "read"), now_ms):
+            raise Denied(429, self._too_often, known.name)
         if SCOPES.index(known.scope) < SCOPES.index(scope):
-            raise Denied(403, f"a token of scope {known.scope} may not do this: {scope}", name)
+            reason = f"a token of scope {known.scope} may not do this: {scope}"
+            raise Denied(403, reason, known.name)
         return known
+
+    def recognise(self, presented: str, now_ms: int) -> AccessToken:
+        """Return the token that was presented; raise Denied for one that nobody has."""
+        known = self._known(presented)
+        if known is not None:
+            return known
+        if self._is_too_often((_UNKNOWN, False), now_ms):
+            raise Denied(429, self._too_often)
+        raise Denied(401, "no such token: Authorization: Bearer TOKEN is needed")
+
+    @property
+    def _too_often(self) -> str:
+        return f"more than {self.per_minute} requests a minute"
 
     def _known(self, presented: str) -> AccessToken | None:
         """Compare with every token in constant time, so that timing reveals nothing."""

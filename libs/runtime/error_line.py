@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import NoReturn
 
 from libs.errors import AlphaStocksError
+from libs.runtime.shown import on_one_line
 
 INTERRUPTED_STATUS = 130
 """128 and the number of SIGINT, as shells have it."""
@@ -48,5 +49,5 @@ def system_reason(error: OSError) -> str:
 def _end(name: str, reason: str, status: int) -> NoReturn:
     if _is_interrupted.is_set() and status != INTERRUPTED_STATUS:
         reason, status = f"{_INTERRUPTED}; {reason}", INTERRUPTED_STATUS
-    sys.stderr.write(f"{name}: {reason}\n")
+    sys.stderr.write(f"{name}: {on_one_line(reason)}\n")
     sys.exit(status)

@@ -1,7 +1,7 @@
 """The endpoints that each service has: live, ready, metrics and info, and its pages."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 import uvicorn
@@ -9,6 +9,8 @@ from fastapi import FastAPI, Response
 from fastapi.responses import HTMLResponse, PlainTextResponse
 
 from libs.runtime.health import Health
+from libs.runtime.http_connections import BoundedProtocol
+from libs.runtime.http_guard import Guard
 from libs.runtime.listening import listening
 from libs.runtime.metrics import Metrics
 from libs.runtime.pages import docs_page, home_page
@@ -20,8 +22,10 @@ STOP_SECONDS = 3
 HIGHEST_PORT = 65_535
 
 
-def make_app(service: Service, health: Health, metrics: Metrics) -> FastAPI:
-    """Return the HTTP application of a service.
+def make_app(
+    service: Service, health: Health, metrics: Metrics, hosts: Collection[str] = ()
+) -> FastAPI:
+    """Return the HTTP application of a service; `hosts` are names by which it may be asked.
 
     Handlers run on the event loop, not in threads, because they read the service's state.
     """
@@ -69,6 +73,7 @@ def make_app(service: Service, health: Health, metrics: Metrics) -> FastAPI:
 
     if service.router is not None:
         app.include_router(service.router)
+    app.add_middleware(Guard, hosts=hosts, private=service.private)
     return app
 
 
@@ -83,7 +88,15 @@ class HttpServer(uvicorn.Server):
         self._socket = listening(host, port, "runtime.port")
         super().__init__(
             uvicorn.Config(
-                app, log_config=None, access_log=False, timeout_graceful_shutdown=STOP_SECONDS
+                app,
+                http=BoundedProtocol,
+                ws="none",
+                log_config=None,
+                log_level="error",  # who sends no HTTP would fill the log
+                access_log=False,
+                proxy_headers=False,  # whoever sends them would be believed
+                server_header=False,
+                timeout_graceful_shutdown=STOP_SECONDS,
             )
         )
 

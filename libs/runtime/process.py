@@ -11,6 +11,7 @@ from libs.events.embedded.bus import LocalBus
 from libs.events.kafka.address import KafkaAddress
 from libs.events.kafka.bus import KafkaBus
 from libs.events.topics import MARKET_TOPICS
+from libs.private_files import keep_private
 from libs.runtime.clock import make_clock
 from libs.runtime.error_line import errors_as_one_line
 from libs.runtime.logs import configure_logs, logger_of
@@ -107,6 +108,7 @@ def run_process(spec: ServiceSpec[P]) -> None:
     """
     parser = OneLineParser(prog=f"python -m services.{spec.name}")
     parser.add_argument("--config", type=Path, help="settings file, config/alphastocks.toml say")
+    keep_private()
     with errors_as_one_line(spec.name):
         arguments = parser.parse_args()
         settings = load_settings(spec.settings, arguments.config)
@@ -126,7 +128,7 @@ async def _run(spec: ServiceSpec[P], settings: P) -> None:
     try:
         parts = Parts(bus, clock, metrics, store, member=member_of(settings.bus))
         service = spec.make(settings, parts)
-        await run_alone(service, metrics, around, runtime.host, runtime.port)
+        await run_alone(service, metrics, around, runtime.host, runtime.port, runtime.hosts)
     finally:
         if store is not None:
             await store.close()

@@ -4,7 +4,7 @@ import asyncio
 import gc
 import signal
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -258,9 +258,12 @@ def stop_on_signals(stopping: asyncio.Event) -> None:
 
 
 @asynccontextmanager
-async def endpoints(runner: ServiceRunner, host: str, port: int) -> AsyncIterator[None]:
+async def endpoints(
+    runner: ServiceRunner, host: str, port: int, hosts: Collection[str] = ()
+) -> AsyncIterator[None]:
     """Serve the HTTP endpoints of a service; raise SettingsError for a port that is taken."""
-    server = HttpServer(make_app(runner.service, runner.health, runner.metrics), host, port)
+    app = make_app(runner.service, runner.health, runner.metrics, hosts)
+    server = HttpServer(app, host, port)
     serving = asyncio.create_task(server.run_until_stopped())
     try:
         yield
@@ -270,7 +273,12 @@ async def endpoints(runner: ServiceRunner, host: str, port: int) -> AsyncIterato
 
 
 async def run_alone(
-    service: Service, metrics: Metrics, surroundings: Surroundings, host: str, port: int
+    service: Service,
+    metrics: Metrics,
+    surroundings: Surroundings,
+    host: str,
+    port: int,
+    hosts: Collection[str] = (),
 ) -> None:
     """Run one service until SIGTERM or SIGINT."""
     stopping = asyncio.Event()
@@ -279,7 +287,7 @@ async def run_alone(
     async with AsyncExitStack() as stack:
         await _connect(surroundings, runner, stopping)
         stack.push_async_callback(surroundings.bus.stop)
-        await stack.enter_async_context(endpoints(runner, host, port))
+        await stack.enter_async_context(endpoints(runner, host, port, hosts))
         stack.push_async_callback(runner.stop)
         if await _started_or_reported(runner, stopping):
             _exempt_from_collection()

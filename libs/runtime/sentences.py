@@ -15,6 +15,7 @@ import structlog
 from libs.events.reasons import in_words
 from libs.market.calendar import IST
 from libs.market.rupees import grouped, rupees
+from libs.runtime.shown import on_one_line
 
 _SIGNAL = "(signal {strategy} {action} {tradingsymbol})"
 _ORDER = "the order to {transaction_type:verb} {lots:lots} {contract}"
@@ -86,7 +87,7 @@ def tell(_logger: object, _method: str, event: structlog.typing.EventDict) -> st
     template = _template(what, event)
     if template is None and what in UNTOLD:
         raise structlog.DropEvent
-    line = _line(template, event)
+    line = on_one_line(_line(template, event))
     return f"{line}\n{event['exception']}" if event.get("exception") else line
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from fastapi import APIRouter
 
 from libs.events.bus import Bus
+from libs.runtime.access import Access
 from libs.runtime.clock import Clock
 from libs.runtime.health import Look, Waiting
 from libs.runtime.metrics import Metrics
@@ -88,6 +89,7 @@ class Service:
     order updates). At a stop both are cancelled first, and `close` is awaited last to release
     connections. `looks_up` names topics that are read whole when something in them is needed.
     `describe` is shown at /info; `measure` sets the service's own gauges before /metrics is read;
+    `private` names the first parts of paths at which only these may ask.
     `links` (path, what is there) and the text `note` are on its page at /.
     While `waiting` has a reason the service is ready although it cannot work yet. `stamps` are
     those of the one group that the service is not ready without. `looks` say, by component, why it
@@ -104,6 +106,7 @@ class Service:
     describe: Callable[[], dict[str, Any]] = field(default=dict)
     measure: Callable[[], None] | None = None
     router: APIRouter | None = None
+    private: Mapping[str, Access] = field(default_factory=dict)
     links: tuple[tuple[str, str], ...] = ()
     note: str = ""
     waiting: Waiting = field(default_factory=Waiting)

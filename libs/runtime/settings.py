@@ -71,6 +71,9 @@ class RuntimeSettings(Section):
     )
     host: str = Field("127.0.0.1", description="address of the health endpoints")
     port: Port = Field(8100, description="first port; each further service has the next one")
+    hosts: tuple[str, ...] = Field(
+        (), description="names with a dot by which the endpoints may be asked"
+    )
     checkpoint_records: Annotated[int, Count(1, 1_000_000, of="messages")] = Field(
         2000, description="commit after so many messages"
     )

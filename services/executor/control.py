@@ -221,7 +221,8 @@ async def _admitted(
     request: Request,
 ) -> AccessToken:
     try:
-        return access.admit(presented, scope, monotonic_ms())
+        is_urgent = action in ("halt", "exit")
+        return access.admit(presented, scope, monotonic_ms(), is_urgent=is_urgent)
     except Denied as denied:
         host = request.client.host if request.client else ""
         logger_of("executor").warning(

@@ -222,5 +222,6 @@ def make_service(
         describe=describe,
         measure=lambda: _measure(executor, venue, parts.metrics.trading, parts.clock.now_ms()),
         router=control_router(access, commands, now, reconciled) if access.tokens else None,
+        private={"control": access} if access.tokens else {},
         note=_CONTROLLED if access.tokens else _NOT_CONTROLLED,
     )

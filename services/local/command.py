@@ -7,6 +7,7 @@ import typer
 from typer.exceptions import TyperException
 
 from libs.errors import AlphaStocksError
+from libs.private_files import keep_private
 from libs.runtime.error_line import INTERRUPTED_STATUS, errors_as_one_line
 
 NAME = "alphastocks"
@@ -33,6 +34,7 @@ class NotAnswered(AlphaStocksError):
 
 def main() -> None:
     """Run the command; a wrong input is one line and exit status 2, Ctrl-C one line and 130."""
+    keep_private()
     with errors_as_one_line(NAME):
         # All services are imported here: Ctrl-C meanwhile is one line too.
         status = run(_app_for(sys.argv[1:]))

@@ -15,19 +15,33 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 from rich.table import Table
+from rich.text import Text
 
 from libs.events.event import utc_from_ms
 from libs.events.topics import TOPICS
 from libs.market.calendar import IST, Session
 from libs.market.rupees import grouped, rupees
+from libs.runtime.shown import shown
 
 WIDE = 150
 """Columns when the output is no terminal, so that a log keeps whole lines."""
 LONGEST_LIST = 10
 """Most lines of a list in a summary."""
-# Text is printed as it is: brackets in it are no markup, words between colons no emoji.
-errors = Console(stderr=True, highlight=False, markup=False, emoji=False)
-console = Console(highlight=False, markup=False, emoji=False)
+
+
+class PlainConsole(Console):
+    """Prints text as it is: no markup, no emoji, and no control character that a terminal obeys."""
+
+    def __init__(self, *, stderr: bool = False) -> None:
+        super().__init__(stderr=stderr, highlight=False, markup=False, emoji=False)
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        """Return a text with its control characters visible."""
+        return super().render_str(shown(text), **options)
+
+
+errors = PlainConsole(stderr=True)
+console = PlainConsole()
 if not console.is_terminal:
     console.width = WIDE
 

@@ -85,7 +85,8 @@ class LocalSettings(AllSections):
         """Return the settings with the history that the strategies need, unless one was chosen."""
         if "history" in self.ingest.model_fields_set:
             return self
-        known, choices = known_strategies(self.strategy.folder), self.strategy.strategies
+        choices = self.strategy.strategies
+        known = known_strategies(self.strategy.folder, {one.name for one in choices})
         made = [make_strategy(one.name, one.parameters, known) for one in choices]
         intervals = tuple(sorted({i for one in made for i in (one.interval, *one.other_intervals)}))
         ingest = self.ingest.model_copy(update={"history": HistoryRules(days, intervals)})

@@ -54,6 +54,7 @@ def make_service(settings: SignalSettings, parts: Parts) -> Service:
         describe=lambda: {"refused_transitions": book.refused_transitions},
         measure=lambda: _measure(book, measured),
         router=signals_router(Signals(book, stored), access),
+        private={"signals": access} if access.tokens else {},
         links=(_LINK,),
     )
 

@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from libs.runtime.clock import monotonic_ms
+from libs.runtime.http_guard import Guard
 from services.simulator.app import KiteApp, make_app
 from services.simulator.control import Control
 from services.simulator.domain.exchange import Exchange, Posting
@@ -20,6 +21,8 @@ from services.simulator.state_file import StateFile
 from services.simulator.stream import Stream
 
 _PAUSE_SECONDS = 0.05
+_MOST_BYTES = 256 * 1024
+"""A basket of orders and a call for 1,000 instruments are long."""
 
 
 class SimulatorServer:
@@ -42,7 +45,8 @@ class SimulatorServer:
         self.keep()
         app = make_app(self._kite, self._hub.connect, Control(self).routes())
         faulty = HttpFaults(app, self.exchange, self._wait)
-        self._listener = Listener(faulty, self._settings.host, self._settings.port)
+        guarded = Guard(faulty, most_bytes=_MOST_BYTES)
+        self._listener = Listener(guarded, self._settings.host, self._settings.port)
         await self._listener.start()
         return self
 

@@ -3,17 +3,19 @@
 A package adds a strategy by an entry point of group `alphastocks.strategies`, whose name is the
 strategy's and whose object is a subclass of `alphastocks.Strategy`; nothing here changes. What
 cannot be loaded is kept with the reason: it stops nobody who does not use it.
+
+To load a strategy is to run its code. What the settings do not name is therefore left alone.
 """
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from functools import partial
 from importlib.metadata import EntryPoint, entry_points
 from importlib.util import module_from_spec, spec_from_file_location
 from inspect import isabstract
 from pathlib import Path
 from types import ModuleType
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from libs.errors import AlphaStocksError
 from libs.strategy.failures import line_within
@@ -33,17 +35,22 @@ class _Broken(AlphaStocksError):
     """A strategy that cannot be loaded; the text says why."""
 
 
-def known_strategies(folder: Path | None = None) -> KnownStrategies:
-    """Return all strategies; raise UnknownStrategy for a folder that is not there.
+def known_strategies(
+    folder: Path | None = None, named: Collection[str] | None = None
+) -> KnownStrategies:
+    """Return all strategies, or those that are `named` and the built-in ones.
 
-    Without a folder it is `strategies` in the current one, if that exists.
+    Without a folder it is `strategies` in the current one, if that exists. Raises UnknownStrategy
+    for a folder that is not there.
     """
     if folder is None and DEFAULT_FOLDER.is_dir():
         folder = DEFAULT_FOLDER
     classes = {one.name: one for one in BUILT_IN}
     sources = dict.fromkeys(classes, "built in")
     broken: dict[str, str] = {}
-    for source, name, load in _sources(folder):
+    for source, name, load in _sources(folder, named):
+        if source.is_spare and named is not None and classes.keys() >= set(named):
+            continue
         try:
             found = load()
         except _Broken as error:
@@ -53,22 +60,41 @@ def known_strategies(folder: Path | None = None) -> KnownStrategies:
             if one.name in classes:
                 broken[name] = f"{one.name} is {sources[one.name]} already"
             else:
-                classes[one.name], sources[one.name] = one, source
+                classes[one.name], sources[one.name] = one, source.text
     return KnownStrategies(classes, sources, broken)
 
 
-def _sources(folder: Path | None) -> Iterator[tuple[str, str, Load]]:
-    """Yield where a strategy comes from, under which name it is told, and how it is loaded."""
+class _Source(NamedTuple):
+    """Where a strategy comes from; what is spare is run only where a name is still missing."""
+
+    text: str
+    is_spare: bool = False
+
+
+def _sources(
+    folder: Path | None, named: Collection[str] | None
+) -> Iterator[tuple[_Source, str, Load]]:
+    """Yield where a strategy comes from, under which name it is told, and how it is loaded.
+
+    A file may define a strategy of another name than its own: such files come last.
+    """
     for point in entry_points(group=ENTRY_POINTS):
-        package = point.dist.name if point.dist else point.value
-        yield f"in package {package}", point.name, partial(_of_entry_point, point)
+        if named is None or point.name in named:
+            package = point.dist.name if point.dist else point.value
+            yield _Source(f"in package {package}"), point.name, partial(_of_entry_point, point)
+    for path in sorted(_files(folder), key=lambda one: (one.stem not in (named or ()), one)):
+        is_spare = named is not None and path.stem not in named
+        yield _Source(f"in {path}", is_spare), path.stem, partial(strategies_in, path)
+
+
+def _files(folder: Path | None) -> Iterator[Path]:
     if folder is None:
         return
     if not folder.is_dir():
         raise UnknownStrategy(f"strategy.folder: there is no folder {folder}")
-    for path in sorted(folder.glob("*.py")):
+    for path in folder.glob("*.py"):
         if not path.name.startswith(("_", "test_")):
-            yield f"in {path}", path.stem, partial(strategies_in, path)
+            yield path
 
 
 def strategies_in(path: Path) -> list[type[Strategy]]:

@@ -36,7 +36,8 @@ def make_service(
 
     `known`: strategies by name, by default the built-in and installed ones.
     """
-    known = known_strategies(settings.folder) if known is None else known
+    named = {one.name for one in settings.strategies}
+    known = known_strategies(settings.folder, named) if known is None else known
     log = logger_of("strategy")
     for source, reason in known.broken.items():
         log.warning("strategy cannot be loaded", source=source, reason=reason)

@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from urllib.parse import urlencode, urlsplit
 
-_KITE = ("kite.trade", "zerodha.com")
-"""Domains that are asked with TLS only."""
 _SCHEMES = {"root": ("https", "http"), "ws_root": ("wss", "ws"), "login_root": ("https", "http")}
 
 
@@ -30,19 +28,21 @@ class KiteAddress:
         for name, schemes in _SCHEMES.items():
             if not _is_address(getattr(self, name), schemes):
                 raise ValueError(
-                    f"{name} must be {schemes[0]}://host, without blanks, user or password"
+                    f"{name} must be {schemes[0]}://host, without blanks, user or password; "
+                    f"{schemes[1]} serves a simulator on this machine or network alone"
                 )
 
     @property
     def is_local(self) -> bool:
         """Whether requests stay on this machine."""
         host = urlsplit(self.root).hostname or ""
-        if host == "localhost":
-            return True
-        try:
-            return ipaddress.ip_address(host).is_loopback
-        except ValueError:
-            return False
+        return host == "localhost" or _is_loopback(host)
+
+
+def _is_loopback(host: str) -> bool:
+    """Return whether an address is this machine's own."""
+    number = _number(host)
+    return number is not None and number.is_loopback
 
 
 def _is_address(text: str, schemes: tuple[str, ...]) -> bool:
@@ -52,9 +52,21 @@ def _is_address(text: str, schemes: tuple[str, ...]) -> bool:
     except ValueError:  # an invalid port or bracket
         return False
     is_clean = "@" not in parts.netloc and not any(one.isspace() for one in text)
-    is_kites = any(f".{host}".endswith(f".{domain}") for domain in _KITE)
-    allowed = schemes[:1] if is_kites else schemes
+    allowed = schemes if _is_near(host) else schemes[:1]
     return bool(host) and port != 0 and is_clean and parts.scheme in allowed
+
+
+def _is_near(host: str) -> bool:
+    """Return whether a host is on this machine or network: elsewhere a token needs TLS."""
+    number = _number(host)
+    return "." not in host if number is None else number.is_private
+
+
+def _number(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        return ipaddress.ip_address(host)
+    except ValueError:
+        return None
 
 
 def login_url(address: KiteAddress, kept: Mapping[str, str] = MappingProxyType({})) -> str:

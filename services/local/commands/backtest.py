@@ -133,7 +133,7 @@ def backtest(
     --candles candles/ --out var/grid`
     """
     settings = settings_of(config)
-    known = known_strategies(folder or settings.strategy.folder)
+    known = known_strategies(folder or settings.strategy.folder, set(strategy))
     asked = asked_of(strategy, param or (), known)
     wanted = interval_of(interval)
     named = named_of(wanted, exchange, symbol)

@@ -8,7 +8,7 @@ from typing import Annotated, Any, get_args
 
 import typer
 
-from libs.events.control import ChangeableMode
+from libs.events.control import Action, ChangeableMode
 from libs.runtime.settings import SettingsError
 from services.local import screen
 from services.local.commands.executor_client import (
@@ -116,7 +116,7 @@ def ask(
 ) -> Any:
     """Ask an executor; where its `up` waits and runs no service, the error says for what."""
     try:
-        return executor.ask(action, reason, **more)
+        return _checked(executor, action, executor.ask(action, reason, **more))
     except SettingsError:
         found = running_controls() if var is None else [control_of(var)]
         for one in found:
@@ -124,3 +124,15 @@ def ask(
                 waits = f"the `up` on {one.folder} waits for {one.waits_for}"
                 raise SettingsError(f"{action}: {waits}") from None
         raise
+
+
+def _checked(executor: Executor, action: str, answer: Any) -> Any:
+    """Return an answer that confirms a request to act; SettingsError for any other."""
+    if action in get_args(Action) and action != "state":
+        is_confirmed = isinstance(answer, dict) and answer.get("action") == action
+        if not is_confirmed or not isinstance(answer.get("positions"), int):
+            raise SettingsError(
+                f"{action}: {executor.url} answers, but does not confirm it: it may be no "
+                "executor; look at `alphastocks state`"
+            )
+    return answer

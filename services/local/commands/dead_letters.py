@@ -13,6 +13,7 @@ from libs.events.codec import decode
 from libs.events.errors import PoisonMessage
 from libs.events.topics import dead_letter_topic
 from libs.runtime.dead_letters import headers_before
+from libs.runtime.shown import on_one_line
 
 RETRIED = "retried"
 
@@ -99,12 +100,14 @@ def lines_of(letter: Letter) -> Sequence[str]:
         reads = f"{decode(letter.topic, value).type}: it can be read now"
     except PoisonMessage as poison:
         reads = f"it still cannot be read: {poison}"
-    headers = [f"  {name}: {text.decode(errors='replace')}" for name, text in letter.headers]
+    headers = [
+        on_one_line(f"  {name}: {text.decode(errors='replace')}") for name, text in letter.headers
+    ]
     return (
         f"letter    {dead_letter_topic(letter.topic)} {letter.place}",
         f"origin    {letter.origin}",
         f"service   {letter.service}",
-        f"reason    {letter.reason}",
+        f"reason    {on_one_line(letter.reason)}",
         f"verdict   {letter.verdict}",
         f"retried   {'yes' if letter.is_retried else 'no'}",
         f"key       {letter.message.key}",

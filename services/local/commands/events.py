@@ -19,6 +19,7 @@ from libs.runtime.logs import configure_logs, logger_of
 from libs.runtime.outage import outages_told
 from libs.runtime.past import past_events
 from libs.runtime.settings import SettingsError
+from libs.runtime.shown import on_one_line, shown
 from services.local import screen
 from services.local.commands.dead_letters import Letter, letters_of, lines_of, retry_records
 from services.local.commands.event_rows import Row, Symbols, json_of, line_of, rows_of, symbols_of
@@ -66,13 +67,13 @@ def tail(
             symbols = await _symbols(bus) if topic == "ticks" else {}
             starts = await bus.ends([topic])
             for row in await _past_rows(bus, starts, last, symbols, conditions):
-                _write(show(row))
+                _write_row(show(row))
             if follow:
                 async with outages_told(bus.ping, kafka_outage(screen.notify)):
                     async for message in bus.follow(starts):
                         for row in rows_of(message, symbols):
                             if matches(row, conditions):
-                                _write(show(row))
+                                _write_row(show(row))
 
     with _quiet_end():
         asyncio.run(run())
@@ -240,8 +241,12 @@ def _bus(settings: LocalSettings) -> AbstractAsyncContextManager[KafkaBus]:
     return started_bus(KafkaBus(kafka_of(settings)))
 
 
-def _write(line: str) -> None:
-    sys.stdout.write(f"{line}\n")
+def _write_row(row: str) -> None:
+    _write(on_one_line(row))
+
+
+def _write(text: str) -> None:
+    sys.stdout.write(f"{shown(text)}\n")
     sys.stdout.flush()
 
 

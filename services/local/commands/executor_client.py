@@ -47,6 +47,9 @@ class Executor:
             with DIRECT.open(request, timeout=_SECONDS) as reply:
                 return json.load(reply)
         except urllib.error.HTTPError as error:
+            if 300 <= error.code < 400:
+                elsewhere = "it sends the request elsewhere, and that is no executor"
+                raise SettingsError(f"{action}: {self.url}: {elsewhere}") from None
             if error.code == 404:
                 none = "it has no control endpoints: name tokens in [executor] control"
                 raise SettingsError(f"{action}: {self.url}: {none}") from None

@@ -12,7 +12,7 @@ from libs.market.calendar import IST
 from libs.runtime.settings import SettingsError
 from services.local import screen
 from services.local.commands.kite_login import address_with_secret, log_in
-from services.local.commands.options import Config, settings_of
+from services.local.commands.options import Config, settings_unchecked
 from services.local.commands.places import check_file
 from services.local.commands.redirect import STATE, Redirect, is_here
 
@@ -36,7 +36,7 @@ def login(
 
     Example: `alphastocks login`
     """
-    settings = settings_of(config)
+    settings = settings_unchecked(config)
     address = address_with_secret(settings.kite)
     check_file("kite.session_file", settings.kite.session_file)
     if request_token is None:

@@ -4,6 +4,7 @@ Each reader mounts one folder; a file is named after the setting that it sets. T
 holds only the hash of the operator's token; the token itself is in the operator's folder.
 """
 
+import errno
 import json
 import os
 import secrets
@@ -34,11 +35,23 @@ def write_missing(top: Path) -> list[str]:
     A secret that is derived from another one is derived from the existing file.
     """
     try:
-        if not top.exists():
-            top.mkdir(parents=True, mode=_TOP_MODE)
+        top.mkdir(parents=True, mode=_TOP_MODE, exist_ok=True)
+        _close(top)
         return [name for name, make in _makers().items() if _is_written(top / name, top, make)]
     except OSError as error:
         raise SettingsError(f"secrets: {error.filename}: {error.strerror}") from None
+
+
+def _close(top: Path) -> None:
+    """Let only the owner into a folder, also where it was there before.
+
+    In a container it may be part of a read-only image, whose mounts are closed outside.
+    """
+    try:
+        top.chmod(_TOP_MODE)
+    except OSError as error:
+        if error.errno != errno.EROFS:
+            raise
 
 
 def folders_to_write(top: Path) -> list[Path]:
@@ -62,7 +75,9 @@ def _makers() -> dict[str, Callable[[Path], str]]:
 def _is_written(file: Path, top: Path, make: Callable[[Path], str]) -> bool:
     if file.exists():
         return False
-    file.parent.mkdir(mode=_FOLDER_MODE, exist_ok=True)
+    if not file.parent.exists():
+        file.parent.mkdir()
+        file.parent.chmod(_FOLDER_MODE)
     draft = file.with_name(f".{file.name}.{os.getpid()}")
     draft.write_text(make(top))
     draft.chmod(_FILE_MODE)

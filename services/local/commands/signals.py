@@ -16,6 +16,7 @@ from rich.table import Table
 from libs.market.calendar import IST
 from libs.runtime.direct import DIRECT
 from libs.runtime.settings import SettingsError
+from libs.runtime.shown import on_one_line
 from services.local import screen
 from services.local.catalogue import entry_of
 from services.local.commands.executor_client import (
@@ -68,7 +69,7 @@ def signals(
     service = signal_service(url, var)
     if wanted is not None:
         for line in life_lines(_read(LifeReply, service, f"/{wanted}")):
-            screen.console.print(line, soft_wrap=True)
+            screen.console.print(on_one_line(line), soft_wrap=True)
         return
     asked = {"day": day, "symbol": symbol, "limit": last}
     given = {key: value for key, value in asked.items() if value is not None}
@@ -98,9 +99,9 @@ def page_table(page: PageReply) -> Table:
     for one in page.signals:
         table.add_row(
             f"{_time(one.at)}\n{one.signal_id}",
-            f"{one.tradingsymbol}\n{one.strategy}",
+            f"{on_one_line(one.tradingsymbol)}\n{on_one_line(one.strategy)}",
             f"{one.action}\n{_price(one.price)}",
-            f"{one.state}\n{one.reason}",
+            f"{one.state}\n{on_one_line(one.reason)}",
         )
     return table
 

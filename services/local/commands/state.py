@@ -3,6 +3,7 @@
 from pydantic import ValidationError
 
 from libs.runtime.settings import SettingsError
+from libs.runtime.shown import on_one_line
 from services.executor.replies import State
 from services.local import screen
 from services.local.commands.control import Url, Var, ask
@@ -18,7 +19,7 @@ def state(var: Var = None, url: Url = None) -> None:
     executor = chosen_executor(url, var)
     now = _state(ask(executor, var, "state", None), executor.url)
     for line in state_lines(now):
-        screen.console.print(line, soft_wrap=True)
+        screen.console.print(on_one_line(line), soft_wrap=True)
     if now.positions:
         screen.console.print(positions_table(now))
 

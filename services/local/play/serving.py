@@ -227,6 +227,8 @@ async def _listen(
     ports = []
     for runner in system.runners:
         port = settings.runtime.port + entry_of(runner.service.name).port_offset
-        await stack.enter_async_context(endpoints(runner, settings.runtime.host, port))
+        await stack.enter_async_context(
+            endpoints(runner, settings.runtime.host, port, settings.runtime.hosts)
+        )
         ports.append((runner.service.name, port))
     return ports

@@ -114,7 +114,8 @@ class Verification:
 
 def makers_of(settings: LocalSettings) -> list[MakeStrategy]:
     """Return what makes the strategies of the settings; raise UnknownStrategy for a wrong name."""
-    known = known_strategies(settings.strategy.folder)
+    named = {one.name for one in settings.strategy.strategies}
+    known = known_strategies(settings.strategy.folder, named)
     return [
         cast(MakeStrategy, partial(make_strategy, one.name, one.parameters, known))
         for one in settings.strategy.strategies

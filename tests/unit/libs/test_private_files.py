@@ -1,13 +1,36 @@
+"""Files that only their owner may read."""
+
+import os
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
-from libs.private_files import write_private
+from libs.private_files import keep_private
+
+PROGRAM = """
+import sys
+from pathlib import Path
+from libs.private_files import keep_private
+
+keep_private()
+folder = Path(sys.argv[1])
+(folder / "made").mkdir()
+(folder / "made" / "file").write_text("mine")
+"""
 
 
-def test_a_private_file_takes_the_place_of_one_that_was_not(tmp_path: Path) -> None:
-    path = tmp_path / "users.xml"
-    path.write_text("old and long")
-    path.chmod(0o644)
-    write_private(path, "secret")
-    assert path.read_text() == "secret"
-    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+def test_what_a_process_makes_is_its_owners_alone(tmp_path: Path) -> None:
+    subprocess.run([sys.executable, "-c", PROGRAM, str(tmp_path)], check=True)
+    assert stat.S_IMODE((tmp_path / "made").stat().st_mode) == 0o700
+    assert stat.S_IMODE((tmp_path / "made" / "file").stat().st_mode) == 0o600
+
+
+def test_children_inherit_it() -> None:
+    before = os.umask(0o022)
+    try:
+        keep_private()
+        child = [sys.executable, "-c", "import os; print(os.umask(0))"]
+        assert subprocess.run(child, check=True, capture_output=True).stdout.strip() == b"63"
+    finally:
+        os.umask(before)

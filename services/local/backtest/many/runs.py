@@ -73,7 +73,7 @@ def run_many(
     request and candles, are not run again. Raises what the first failing one raises.
     """
     state = _Work(request, tuple(histories), folder, trader or InUnderlying())
-    base, known = _digest(state), known_strategies(folder)
+    base, known = _digest(state), known_strategies(folder, {one.strategy for one in asked})
     keys = [_key(base, one, known) for one in asked]
     path = out / RUNS
     found = _read(path) if is_resumed else {}

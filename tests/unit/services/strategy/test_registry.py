@@ -62,3 +62,26 @@ def test_a_broken_entry_point_is_named(
     with pytest.raises(UnknownStrategy, match=culprit):
         make_strategy(name, {}, known)
     assert make_strategy("ma_crossover", {}, known).name == "ma_crossover"
+
+
+def test_what_is_not_named_is_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    install(tmp_path, monkeypatch, "silent = brought_strategies:Silent\nloud = loud_module:Loud")
+    (tmp_path / "loud_module.py").write_text("raise SystemExit('it ran')")
+    files = tmp_path / "files"
+    files.mkdir()
+    own = MODULE.replace('"silent"', '"mine"')
+    (files / "a_first.py").write_text("raise SystemExit('it ran')")
+    (files / "mine.py").write_text(own)
+    known = known_strategies(files, {"silent", "mine"})
+    assert known.broken == {}
+    assert {"silent", "mine"} <= set(known.classes)
+    assert set(known_strategies(files, {"ma_crossover"}).classes) == set(
+        known_strategies(files, ()).classes
+    )
+    assert "it ran" in known_strategies(files).broken["a_first"]
+
+
+def test_a_file_of_another_name_is_run_where_a_name_is_missing(tmp_path: Path) -> None:
+    (tmp_path / "several.py").write_text(MODULE.replace('"silent"', '"mine"'))
+    assert "mine" in known_strategies(tmp_path, {"mine"}).classes
+    assert "mine" not in known_strategies(tmp_path, {"rsi"}).classes

@@ -43,7 +43,7 @@ def test_an_address_that_cannot_be_is_refused_by_its_name(name: str, address: st
         ("http://[::1]:8200", True),
         ("https://api.kite.trade", False),
         ("http://192.0.2.2:8200", False),
-        ("http://kite.trade.example:8200", False),
+        ("https://kite.trade.example:8200", False),
     ],
 )
 def test_only_this_machine_is_local(root: str, is_local: bool) -> None:
@@ -52,3 +52,14 @@ def test_only_this_machine_is_local(root: str, is_local: bool) -> None:
 
 def test_the_login_page_is_told_the_app() -> None:
     assert login_url(KiteAddress("key")).endswith("?api_key=key&v=3")
+
+
+@pytest.mark.parametrize("root", ["http://kite.trade.example:8200", "http://8.8.8.8:8200"])
+def test_a_token_goes_to_another_network_with_tls_alone(root: str) -> None:
+    with pytest.raises(ValueError, match=r"root must be https://host"):
+        KiteAddress("key", root=root)
+
+
+def test_a_simulator_on_this_network_needs_none() -> None:
+    for root in ("http://simulator:8200", "http://10.0.0.7:8200"):
+        assert KiteAddress("key", root=root).root == root

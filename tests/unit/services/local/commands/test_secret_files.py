@@ -99,3 +99,10 @@ def test_mounted_folders_in_a_place_that_is_read_only_are_filled_and_filled_ones
     (tmp_path / STORE).unlink()
     with pytest.raises(SettingsError, match=r"^DIR: .*in .*/store: Read-only file system"):
         secrets(tmp_path)
+
+
+def test_a_folder_that_was_open_to_all_is_closed(tmp_path: Path) -> None:
+    top = tmp_path / "secrets"
+    top.mkdir(mode=0o755)
+    write_missing(top)
+    assert stat.S_IMODE(top.stat().st_mode) == 0o700
