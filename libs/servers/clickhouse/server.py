@@ -31,6 +31,12 @@ START_SECONDS = 30.0
 STOP_SECONDS = 10.0
 _ENVIRONMENT = {"CLICKHOUSE_WATCHDOG_ENABLE": "0"}  # one process, not two
 
+_GRANTS = (
+    *("SHOW", "SELECT", "INSERT", "ALTER", "CREATE", "DROP", "UNDROP TABLE", "TRUNCATE"),
+    *("OPTIMIZE", "KILL QUERY", "SYSTEM", "CLUSTER", "INTROSPECTION"),
+)
+"""Everything but what makes users, and what reads or writes outside of the server's own tables."""
+
 _CONFIG = """<clickhouse>
   <logger><level>warning</level><log>{folder}/server.log</log><size>10M</size><count>2</count></logger>
   <listen_host>{host}</listen_host>
@@ -39,6 +45,7 @@ _CONFIG = """<clickhouse>
   <path>{folder}/data/</path>
   <tmp_path>{folder}/tmp/</tmp_path>
   <user_files_path>{folder}/user_files/</user_files_path>
+  <remote_url_allow_hosts/>
   <timezone>UTC</timezone>
   <default_profile>default</default_profile>
   <user_directories><users_xml><path>{folder}/users.xml</path></users_xml></user_directories>
@@ -56,6 +63,7 @@ _USERS = """<clickhouse>
     <networks><ip>{host}</ip></networks>
     <profile>default</profile>
     <quota>default</quota>
+    <grants><query>GRANT {grants} ON *.*</query></grants>
   </{user}></users>
 </clickhouse>
 """
@@ -75,7 +83,7 @@ def render_config(folder: Path, tcp_port: int, http_port: int, memory_bytes: int
 def render_users(password: str) -> str:
     """Return users.xml with one user and the digest of the password."""
     digest = hashlib.sha256(password.encode()).hexdigest()
-    return _USERS.format(user=USER, digest=digest, host=HOST)
+    return _USERS.format(user=USER, digest=digest, host=HOST, grants=", ".join(_GRANTS))
 
 
 def find_program() -> Path:
