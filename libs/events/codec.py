@@ -7,7 +7,7 @@ fingerprint, the body), so bytes written with any schema in `schemas/` can be re
 import io
 import json
 from collections import OrderedDict
-from functools import cache, lru_cache
+from functools import cache
 from importlib.resources import files
 from typing import Annotated, Any
 
@@ -18,13 +18,13 @@ from pydantic import Field, TypeAdapter, ValidationError
 from libs.events.bus import Message, Record
 from libs.events.errors import PoisonMessage
 from libs.events.event import Event, ms_from_utc, utc_from_ms
+from libs.events.packed_columns import columns_in_place
 from libs.events.ticks import COLUMN_TYPES, REQUIRED, TickBatch, TickColumns
 from libs.events.topics import TOPIC_OF, topic_named
 
 SCHEMAS = files("libs.events") / "schemas"
 _MARKER = b"\xc3\x01"
 _BODY_AT = 10
-_COLUMNS = tuple((np.dtype(kind), name in REQUIRED) for name, kind in COLUMN_TYPES.items())
 _TICK_SCHEMAS = tuple(f"TickBatch.{version}.avsc" for version in range(1, 5))
 """Oldest first; the last one is written."""
 
@@ -193,37 +193,8 @@ def _read_in_place(value: bytes) -> tuple[Any, TickColumns] | None:
     stream = _body(value)
     record: Any = fastavro.schemaless_reader(stream, _tick_head(), None)
     rows = record.pop("rows")
-    columns = _columns_in_place(value, stream.tell(), rows) if rows > 0 else None
-    return None if columns is None else (record, TickColumns(*columns))
-
-
-def _columns_in_place(value: bytes, at: int, rows: int) -> list[Any] | None:
-    columns: list[Any] = []
-    for kind, is_required in _COLUMNS:
-        size = rows * kind.itemsize
-        length = _avro_long(size)
-        if value.startswith(length, at):
-            at += len(length) + size
-            if at > len(value):
-                return None
-            columns.append(np.frombuffer(value, kind, rows, at - size))
-        elif is_required or not value.startswith(b"\0", at):
-            return None
-        else:
-            at += 1
-            columns.append(None)
-    return columns
-
-
-@lru_cache(maxsize=1024)
-def _avro_long(number: int) -> bytes:
-    """Return a non-negative number in Avro's encoding: zigzag, 7 bits per byte."""
-    out, rest = bytearray(), number << 1
-    while rest > 0x7F:
-        out.append(rest & 0x7F | 0x80)
-        rest >>= 7
-    out.append(rest)
-    return bytes(out)
+    columns = columns_in_place(value, stream.tell(), rows) if rows > 0 else None
+    return None if columns is None else (record, columns)
 
 
 @cache

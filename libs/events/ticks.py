@@ -1,7 +1,7 @@
 """Ticks in columns: one TickBatch per feed frame and partition."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import lru_cache
 from operator import attrgetter
 from typing import Annotated, Any, Literal, Self, cast
@@ -66,17 +66,17 @@ class TickColumns:
     def __len__(self) -> int:
         return len(self.instrument_token)
 
-    def take(self, rows: Column | slice) -> Self:
+    def take(self, rows: Column | slice) -> "TickColumns":
         """Return the rows selected by an index array, a mask or a slice."""
         columns = self.columns().items()
-        return type(self)(**{name: column[rows] for name, column in columns if column is not None})
+        return TickColumns(**{name: column[rows] for name, column in columns if column is not None})
 
     def columns(self) -> dict[str, Column | None]:
         """Return name → column in the order of the schema."""
-        return {field.name: getattr(self, field.name) for field in fields(self)}
+        return dict(zip(COLUMN_TYPES, _COLUMNS_OF(self), strict=True))
 
     @classmethod
-    def concat(cls, parts: Sequence[Self]) -> Self:
+    def concat(cls, parts: Sequence["TickColumns"]) -> "TickColumns":
         """Concatenate frames; a column that only some of them have is filled with 0."""
         if len(parts) == 1:
             return parts[0]

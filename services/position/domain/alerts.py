@@ -1,16 +1,17 @@
 """What a person must know of a position: it is unguarded, expired, oversold, or out of calendar."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from uuid import UUID
 
 from libs.events.event import utc_from_ms
+from libs.events.instruments import Contract
 from libs.events.positions import Alert, PositionAlerted, PositionEvent
 from libs.market.calendar import IST, Calendar, day_in_india, load_calendar
 from libs.market.facts import Fact, values_of
 from libs.market.rulebook import Rulebook, load_rulebook
-from services.position.domain.exit_rules.closing_times import last_close_ms
+from services.position.domain.lives import Life, life_of
 from services.position.domain.watch import Watch
 
 CALENDAR_ENDS_WITHIN = timedelta(weeks=6)
@@ -31,23 +32,30 @@ class Alerts:
     _looked_on: date | None = None
     _found: tuple[Fact, ...] = ()
 
-    def of(self, watch: Watch, now_ms: int) -> Iterator[PositionAlerted]:
-        """Yield what is wrong with a position at `now_ms` (epoch ms) and was not said today."""
+    def of(self, watch: Watch, now_ms: int) -> Sequence[PositionAlerted]:
+        """Return what is wrong with a position at `now_ms` (epoch ms) and was not said today."""
         self._since_ms = self._since_ms or now_ms
-        state = watch.state
-        for alert, reason in self._causes(watch, now_ms):
-            event = _alerted(state, alert, reason, now_ms)
-            if event.event_id not in self._raised:
-                self._raised.add(event.event_id)
-                yield event
+        if self._is_well(watch, now_ms):
+            return ()
+        made = (_alerted(watch.state, *cause, now_ms) for cause in self._causes(watch, now_ms))
+        return [one for one in made if self._is_news(one)]
 
-    def is_expired(self, state: PositionEvent, now_ms: int) -> bool:
-        """Return whether the contract's last session is over."""
-        contract = state.contract
-        close_ms = last_close_ms(self.calendar, contract.exchange, contract.expiry)
-        if close_ms is not None:
-            return now_ms >= close_ms
-        return contract.expiry < day_in_india(now_ms)
+    def life(self, contract: Contract) -> Life:
+        """Return how long a contract lives."""
+        return life_of(self.calendar, contract.exchange, contract.expiry)
+
+    def _is_well(self, watch: Watch, now_ms: int) -> bool:
+        """Return whether a position has no cause: the common case, which is looked at each second.
+
+        What `told` calls stopped is neither oversold nor without a stop.
+        """
+        ends_ms, is_covered = watch.life
+        return now_ms < ends_ms and is_covered and watch.is_guarded(now_ms, self._since_ms)
+
+    def _is_news(self, one: PositionAlerted) -> bool:
+        is_news = one.event_id not in self._raised
+        self._raised.add(one.event_id)
+        return is_news
 
     def warnings(self, now_ms: int) -> tuple[str, ...]:
         """Return what is wrong with calendar and rules: they end soon, or have ended."""
@@ -92,10 +100,10 @@ class Alerts:
         state = watch.state
         if state.quantity < 0:
             yield "oversold", f"{-state.quantity} units more were sold than held"
-        if self.is_expired(state, now_ms):
+        if now_ms >= watch.life.ends_ms:
             yield "expired", f"{state.quantity} units are held after the expiry: not settled yet"
             return
-        if not self.calendar.covers(state.contract.expiry):
+        if not watch.life.is_covered:
             yield "calendar_ends", f"no sessions are known on its expiry {state.contract.expiry}"
         if state.quantity > 0 and self._is_unguarded(watch, now_ms):
             yield "unguarded", _unguarded(watch)

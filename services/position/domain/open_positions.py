@@ -1,6 +1,6 @@
 """OptionsPositionManager: positions opened by fills, marked by ticks, closed by fills."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
@@ -124,12 +124,12 @@ class OpenPositions:
         return made
 
     def _hold(self, event: PositionEvent) -> None:
-        watch = self._open.get(event.position_id)
+        watch, life = self._open.get(event.position_id), self.alerts.life(event.contract)
         if watch is None or watch.state.openings != event.openings:
-            self._open[event.position_id] = Watch.of(event, self.prices)
+            self._open[event.position_id] = Watch.of(event, self.prices, life)
             self._index = None
         else:
-            watch.follow(event)
+            watch.follow(event, life)
 
     def _on_fill(self, fill: OrderFilled) -> tuple[Event, ...]:
         held, closed = self._open.get(fill.position_id), self._closed.get(fill.position_id)
@@ -162,40 +162,39 @@ class OpenPositions:
         """Show each update to the position that holds it; once a second check all."""
         wanted = self._shown(batch, now_ms)
         if self._begins_second(now_ms):
-            return self._swept(now_ms, wanted)
-        quoted = (watch for id_, watch in self._open.items() if id_ in wanted)
-        return tuple(
-            event
-            for watch in quoted
-            for event in self._check(watch, now_ms, wanted[watch.state.position_id])
-        )
+            return self._swept(now_ms, {place: exits for place, (_, exits) in wanted.items()})
+        made: list[Event] = []
+        for _, (watch, exits) in sorted(wanted.items()) if len(wanted) > 1 else wanted.items():
+            made += self._check(watch, now_ms, exits)
+        return tuple(made)
 
-    def _shown(self, batch: TickBatch, now_ms: int) -> dict[UUID, list[Exit]]:
-        """Return the exits that are wanted by each position to which the batch shows a price."""
+    def _shown(self, batch: TickBatch, now_ms: int) -> dict[int, tuple[Watch, list[Exit]]]:
+        """Return each position to which the batch shows a price, by its place, and its exits."""
         watched = self._watched(batch.trading_day)
-        wanted: dict[UUID, list[Exit]] = {}
+        wanted: dict[int, tuple[Watch, list[Exit]]] = {}
         within_ms = self.prices.updated_within_ms
         for token, update in updates_of(batch, watched.tokens, within_ms):
-            for watch in watched.by_token[token]:
-                if now_ms - update.at_ms <= within_ms and watch.see(update):
-                    exits = wanted.setdefault(watch.state.position_id, [])
+            if now_ms - update.at_ms > within_ms:
+                continue
+            for place, watch in watched.by_token[token]:
+                if watch.see(update):
+                    _, exits = wanted.setdefault(place, (watch, []))
                     exits += self._due(watch, now_ms, exits)
         return wanted
 
     def _watched(self, day: date) -> Watched:
-        """Return what is watched on a day; after its expiry a contract's token may be another's."""
+        """Return what is watched on a day."""
         if self._index is None or self._index.day != day:
-            held = [one for one in self._open.values() if one.state.contract.expiry >= day]
-            self._index = Watched.of(held, day)
+            self._index = Watched.of(self._open.values(), day)
         return self._index
 
     def _swept(
-        self, now_ms: int, wanted: Mapping[UUID, Sequence[Exit]] = MappingProxyType({})
+        self, now_ms: int, wanted: Mapping[int, Sequence[Exit]] = MappingProxyType({})
     ) -> tuple[Event, ...]:
-        """Check all positions, and say what is wrong with them."""
+        """Check all positions, and say what is wrong with them; `wanted` is by place."""
         made: list[Event] = []
-        for position_id, watch in self._open.items():
-            made += self._check(watch, now_ms, wanted.get(position_id))
+        for place, watch in enumerate(self._open.values()):
+            made += self._check(watch, now_ms, wanted.get(place))
             made += self.alerts.of(watch, now_ms)
         return tuple(made)
 
@@ -206,14 +205,16 @@ class OpenPositions:
 
     def _check(
         self, watch: Watch, now_ms: int, wanted: Sequence[Exit] | None = None
-    ) -> Iterator[Event]:
-        """Yield the exits that updates have asked for, else those that are due now, and a mark."""
-        if self.alerts.is_expired(watch.state, now_ms):
-            return
-        for one in self._due(watch, now_ms) if wanted is None else wanted:
-            yield _exit_requested(watch.state, one, now_ms)
-        if watch.is_due(now_ms, self.mark_every_ms):
-            yield marked(watch, now_ms)
+    ) -> Sequence[Event]:
+        """Return the exits that updates have asked for, else those that are due now, and a mark."""
+        if now_ms >= watch.life.ends_ms:
+            return ()
+        exits = self._due(watch, now_ms) if wanted is None else wanted
+        is_due = watch.is_due(now_ms, self.mark_every_ms)
+        if not exits and not is_due:
+            return ()
+        asked = [_exit_requested(watch.state, one, now_ms) for one in exits]
+        return [*asked, marked(watch, now_ms)] if is_due else asked
 
     def _due(self, watch: Watch, now_ms: int, wanted: Sequence[Exit] = ()) -> list[Exit]:
         """Return the exits that the rules want now; what is oversold cannot be sold."""

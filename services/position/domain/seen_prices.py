@@ -143,6 +143,8 @@ class PriceTape:
 
 def _with_sound_quotes(update: Update) -> Update:
     """Return an update whose sides are 0 where nobody bids or asks, and where they are crossed."""
+    if 0 < update.bid <= update.ask:
+        return update
     bid = update.bid if update.bid > 0 else 0.0
     ask = update.ask if update.ask > 0 else 0.0
     is_crossed = 0 < ask < bid

@@ -4,16 +4,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from typing import Self
+from typing import NamedTuple, Self
 
 import numpy as np
 
 from libs.events.event import ms_from_utc
 from libs.events.positions import PositionEvent
-from libs.market.arrays import IntArray
 from services.position.domain.exit_rules.rule import Mark
 from services.position.domain.ledger import TradeLedger
+from services.position.domain.lives import Life
 from services.position.domain.seen_prices import PriceRules, PriceTape, Update
+from services.position.domain.updates import TokenArray
 
 QUOTED_WITHIN_MS = 60_000
 """A contract without a price for longer is unguarded: its stop would not be noticed."""
@@ -21,6 +22,28 @@ MATERIAL_MOVE = 0.02
 """A new highest or lowest price is marked, so that it survives a restart, once it lies beyond the
 marked one by this fraction of the average price paid."""
 MARKED_AGAIN_MS = 1000
+_HIGHEST_TOKEN = 2**32 - 1
+
+
+class Told(NamedTuple):
+    """What a position's last event says, as plain numbers: times in epoch ms, prices in rupees."""
+
+    at_ms: int
+    highest: float
+    lowest: float
+    material: float
+    is_stopped: bool
+
+    @classmethod
+    def of(cls, state: PositionEvent) -> Self:
+        """Read an event once, so that no tick has to."""
+        return cls(
+            state.occurred_ms,
+            float(state.highest_price),
+            float(state.lowest_price),
+            MATERIAL_MOVE * float(state.entry_price),
+            state.stop_loss > 0 and state.quantity > 0,
+        )
 
 
 @dataclass(slots=True)
@@ -33,6 +56,8 @@ class Watch:
     """
 
     state: PositionEvent
+    told: Told
+    life: Life
     tape: PriceTape
     seen: float
     last_price: float
@@ -41,26 +66,28 @@ class Watch:
     seen_ms: int = 0
 
     @classmethod
-    def of(cls, state: PositionEvent, rules: PriceRules) -> Self:
+    def of(cls, state: PositionEvent, rules: PriceRules, life: Life) -> Self:
         """Return the watch of a position as its last event describes it."""
         price = float(state.last_price)
         return cls(
             state=state,
+            told=(told := Told.of(state)),
+            life=life,
             tape=PriceTape(rules, ms_from_utc(state.opened_at), price),
             seen=price,
             last_price=price,
-            highest=float(state.highest_price),
-            lowest=float(state.lowest_price),
+            highest=told.highest,
+            lowest=told.lowest,
         )
 
-    def follow(self, state: PositionEvent) -> None:
+    def follow(self, state: PositionEvent, life: Life) -> None:
         """Take the position's next event. A fill's price is the latest one; a mark's is no news."""
         price = float(state.last_price)
         if state.fill_ids != self.state.fill_ids or not self.seen_ms:
             self.seen = self.tape.price = price
         self.last_price = price
-        self.highest, self.lowest = float(state.highest_price), float(state.lowest_price)
-        self.state = state
+        self.state, self.told, self.life = state, Told.of(state), life
+        self.highest, self.lowest = self.told.highest, self.told.lowest
 
     @property
     def instrument_token(self) -> int:
@@ -88,39 +115,39 @@ class Watch:
 
     def is_due(self, now_ms: int, every_ms: int) -> bool:
         """Return whether a mark is due: by time, or by a material new extreme."""
-        since_ms = now_ms - self.state.occurred_ms
+        since_ms = now_ms - self.told.at_ms
         return since_ms >= every_ms or (since_ms >= MARKED_AGAIN_MS and self._has_moved())
 
     def _has_moved(self) -> bool:
-        rise = self.highest - float(self.state.highest_price)
-        fall = float(self.state.lowest_price) - self.lowest
-        return max(rise, fall) >= MATERIAL_MOVE * float(self.state.entry_price)
+        rise, fall = self.highest - self.told.highest, self.told.lowest - self.lowest
+        return max(rise, fall) >= self.told.material
 
     def is_guarded(self, now_ms: int, since_ms: int = 0) -> bool:
         """Return whether a stop is set for what is held, and a price was seen recently.
 
         Before the first price the time counts from the opening, or from `since_ms` (epoch ms).
         """
-        quiet_ms = max(ms_from_utc(self.state.opened_at), self.seen_ms, since_ms)
-        is_stopped = self.state.stop_loss > 0 and self.state.quantity > 0
-        return is_stopped and now_ms - quiet_ms <= QUOTED_WITHIN_MS
+        quiet_ms = max(self.tape.opened_ms, self.seen_ms, since_ms)
+        return self.told.is_stopped and now_ms - quiet_ms <= QUOTED_WITHIN_MS
 
 
 @dataclass(frozen=True, slots=True)
 class Watched:
-    """The positions that a day's ticks may move, by token; `tokens` ascend."""
+    """The positions that a day's ticks may move, by token, with their places; `tokens` ascend."""
 
     day: date
-    tokens: IntArray
-    by_token: Mapping[int, Sequence[Watch]]
+    tokens: TokenArray
+    by_token: Mapping[int, Sequence[tuple[int, Watch]]]
 
     @classmethod
-    def of(cls, held: Iterable[Watch], day: date) -> Self:
-        """Return the index of these positions."""
-        by_token: dict[int, list[Watch]] = {}
-        for watch in held:
-            by_token.setdefault(watch.instrument_token, []).append(watch)
-        return cls(day, np.array(sorted(by_token), np.int64), by_token)
+    def of(cls, positions: Iterable[Watch], day: date) -> Self:
+        """Return the index; after its expiry a contract's token may be another's."""
+        by_token: dict[int, list[tuple[int, Watch]]] = {}
+        for place, watch in enumerate(positions):
+            token = watch.instrument_token
+            if watch.state.contract.expiry >= day and 0 <= token <= _HIGHEST_TOKEN:
+                by_token.setdefault(token, []).append((place, watch))
+        return cls(day, np.array(sorted(by_token), np.uint32), by_token)
 
 
 def money(price: float) -> Decimal:
