@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from math import inf
 from typing import Self
 
 import numpy as np
@@ -30,6 +31,7 @@ class Watch:
     `seen` is the price that its exit rules see, `last_price` its valuation; `highest` and `lowest`
     are the extremes of what was seen since the opening. A restart restores them from the last
     event. `seen_ms` is the exchange's time of the last price (epoch ms), 0 before the first.
+    From `lifts_from` on (rupees) a rule lifts the stop, which is to be marked at once.
     """
 
     state: PositionEvent
@@ -39,6 +41,7 @@ class Watch:
     highest: float
     lowest: float
     seen_ms: int = 0
+    lifts_from: float = inf
 
     @classmethod
     def of(cls, state: PositionEvent, rules: PriceRules) -> Self:
@@ -87,7 +90,9 @@ class Watch:
         return Mark(now_ms, self.seen, self.highest, self.lowest)
 
     def is_due(self, now_ms: int, every_ms: int) -> bool:
-        """Return whether a mark is due: by time, or by a material new extreme."""
+        """Return whether a mark is due: by time, a material new extreme, or a stop to be lifted."""
+        if self.highest >= self.lifts_from:
+            return True
         since_ms = now_ms - self.state.occurred_ms
         return since_ms >= every_ms or (since_ms >= MARKED_AGAIN_MS and self._has_moved())
 
