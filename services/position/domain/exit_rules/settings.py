@@ -47,7 +47,7 @@ class ExitSettings:
     before_settlement_days: Annotated[int, Count(0, 20, of="trading days")] | None = None
     holding_ms: Annotated[int, Milliseconds(MINUTE_MS, 24 * HOUR_MS)] | None = None
     trailing_stop: TrailingStopSettings | None = None
-    cost_after: Annotated[Decimal, Fraction(0, 10), _IF_SET] | None = None
+    cost_after: Annotated[Annotated[Decimal, Fraction(0, 10)] | None, _IF_SET] = None
 
     def __post_init__(self) -> None:
         if self.square_off != SQUARE_OFF:
