@@ -21,6 +21,13 @@ ExitReason = Literal[
     "holding_time",
     "manual",
     "kill_switch",
+    "booking",
+    "stop_to_cost",
+    "opposite_signal",
+    "daily_loss",
+    "daily_profit",
+    "strategy_daily_loss",
+    "strategy_daily_profit",
 ]
 
 
@@ -41,7 +48,8 @@ class PositionEvent(Event):
     `unrealised` are before charges, `net` is realised less charges. `last_price` is the valuation;
     `highest_price` and `lowest_price` are the extremes since the opening that the stop saw.
     `fill_ids` are `fill_key`s, those of earlier openings included; `openings` counts how often a
-    late fill opened it again. `exit_plan` is the entry's.
+    late fill opened it again. `exit_plan` is the entry's, its prices moved like the levels. Once
+    `stop_loss` has been lifted, `planned_stop` says where it lay.
     """
 
     position_id: UUID
@@ -76,6 +84,7 @@ class PositionEvent(Event):
     order_ids: tuple[UUID, ...]
     openings: int = 1
     exit_plan: ExitPlan | None = Field(None, exclude_if=lambda plan: plan is None)
+    planned_stop: Decimal | None = Field(None, exclude_if=lambda stop: stop is None)
 
     def told(self) -> Told:
         """Return what is held, or was, with its prices and its result, rupees."""
@@ -111,20 +120,24 @@ class PositionClosed(PositionEvent):
 
 
 class ExitRequested(Event):
-    """A request to sell a position, or `lots` of it; the executor decides the quantity."""
+    """A request to sell a position, or `lots` of it; the executor decides the quantity.
+
+    `step` tells the bookings of a position apart, from 0 on.
+    """
 
     type: Literal["ExitRequested"] = "ExitRequested"
     position_id: UUID
     signal_id: UUID
     reason: ExitReason
     lots: int | None = None
+    step: int | None = Field(None, exclude_if=lambda step: step is None)
 
     def told(self) -> Told:
         """Return why, and how many lots (None: all)."""
         return {"reason": self.reason, "lots": self.lots}
 
 
-Alert = Literal["unguarded", "expired", "calendar_ends", "oversold"]
+Alert = Literal["unguarded", "expired", "calendar_ends", "oversold", "over_night"]
 
 
 class PositionAlerted(ControlEvent):

@@ -66,6 +66,13 @@ EXITS: Mapping[str, str] = {
     "holding_time": "holding time",
     "manual": "by hand",
     "kill_switch": "kill switch",
+    "booking": "booked in parts",
+    "stop_to_cost": "stop at cost",
+    "opposite_signal": "opposite signal",
+    "daily_loss": "loss of the day",
+    "daily_profit": "profit of the day locked",
+    "strategy_daily_loss": "strategy's loss of the day",
+    "strategy_daily_profit": "strategy's profit of the day locked",
 }
 """Why a position was closed."""
 

@@ -170,6 +170,10 @@ class PositionMetrics(_Definitions):
         self.open = self._gauge("positions_open", "Open positions.")
         # Open positions without a stop, or whose contract is not quoted.
         self.unguarded = self._gauge("positions_unguarded", "Open positions without a live stop.")
+        # Open positions that their profile lets be held over night: no square-off leaves them.
+        self.over_night = self._gauge(
+            "positions_over_night", "Open positions that may be held over night."
+        )
         # Today's rupees: closed positions after charges, and open ones at the last price.
         self.realised = self._gauge(
             "realised_pnl_rupees", "Net result of today's closed positions."

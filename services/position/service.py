@@ -8,7 +8,8 @@ from libs.runtime.logs import logger_of
 from libs.runtime.metrics import Metrics
 from libs.runtime.service import Parts, Service
 from libs.runtime.subscription import Every, Reaction, Subscription
-from services.position.domain.exit_rules.settings import exit_rules
+from services.position.domain.alerts import Alerts
+from services.position.domain.exit_rules.settings import before_expiry, exit_rules
 from services.position.domain.open_positions import OpenPositions
 from services.position.domain.rows import performance_metrics, positions
 from services.position.domain.seen_prices import PriceRules
@@ -24,6 +25,7 @@ def make_service(settings: PositionSettings, parts: Parts) -> Service:
         rulebook=load_rulebook(),
         rules=exit_rules(settings.exits, load_calendar()),
         mark_every_ms=settings.mark_every_ms,
+        alerts=Alerts(expiry=before_expiry(settings.exits, load_calendar())),
         prices=PriceRules(settings.prices.traded_within_ms, settings.prices.updated_within_ms),
     )
     warned = _Warned(held)
@@ -85,6 +87,7 @@ def _measure(held: OpenPositions, parts: Parts) -> None:
     realised, unrealised = held.results(today)
     measured.open.set(len(held.open_tokens))
     measured.unguarded.set(held.unguarded(now_ms))
+    measured.over_night.set(held.over_night)
     measured.calendar_days_left.set(held.calendar_days_left(now_ms))
     measured.rule_days_left.set(held.rule_days_left(now_ms))
     measured.realised.set(float(realised))

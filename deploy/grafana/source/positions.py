@@ -26,6 +26,14 @@ REASONS = {
     "holding_time": ("holding time", GREY),
     "manual": ("manual", YELLOW),
     "kill_switch": ("kill switch", YELLOW),
+    "booking": ("booked in parts", GREEN),
+    "stop_to_cost": ("stop at cost", GREY),
+    "trailing_stop": ("trailing stop", GREEN),
+    "opposite_signal": ("opposite signal", GREY),
+    "daily_loss": ("loss of the day", RED),
+    "daily_profit": ("profit of the day locked", GREEN),
+    "strategy_daily_loss": ("strategy's loss of the day", RED),
+    "strategy_daily_profit": ("strategy's profit of the day locked", GREEN),
 }
 
 DAY = Row(

@@ -1,4 +1,7 @@
-"""What a person must know of a position: it is unguarded, expired, oversold, or out of calendar."""
+"""What a person must know of a position.
+
+It is unguarded, expired, oversold, out of calendar, or was held over night.
+"""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -8,14 +11,20 @@ from uuid import UUID
 from libs.events.event import utc_from_ms
 from libs.events.instruments import Contract
 from libs.events.positions import Alert, PositionAlerted, PositionEvent
-from libs.market.calendar import IST, Calendar, day_in_india, load_calendar
+from libs.market.calendar import IST, Calendar, Session, day_in_india, load_calendar
 from libs.market.facts import Fact, values_of
 from libs.market.rulebook import Rulebook, load_rulebook
+from services.position.domain.exit_rules.expiry import BeforeExpiry
+from services.position.domain.exit_rules.settings import HOUR_MS
 from services.position.domain.lives import Life, life_of
 from services.position.domain.watch import Watch
 
 CALENDAR_ENDS_WITHIN = timedelta(weeks=6)
 """The calendar's end is said so long before: longer than the life of a near contract."""
+
+
+BEFORE_OPEN_MS = 15 * 60_000
+"""So long before the open, what was held over night is said."""
 
 
 @dataclass(slots=True)
@@ -27,6 +36,7 @@ class Alerts:
 
     calendar: Calendar = field(default_factory=load_calendar)
     rulebook: Rulebook = field(default_factory=load_rulebook)
+    expiry: BeforeExpiry = field(default_factory=lambda: BeforeExpiry(HOUR_MS, load_calendar()))
     _raised: set[UUID] = field(default_factory=set)
     _since_ms: int = 0
     _looked_on: date | None = None
@@ -50,7 +60,12 @@ class Alerts:
         What `told` calls stopped is neither oversold nor without a stop.
         """
         ends_ms, is_covered = watch.life
-        return now_ms < ends_ms and is_covered and watch.is_guarded(now_ms, self._since_ms)
+        return (
+            not watch.told.may_stay
+            and now_ms < ends_ms
+            and is_covered
+            and watch.is_guarded(now_ms, self._since_ms)
+        )
 
     def _is_news(self, one: PositionAlerted) -> bool:
         is_news = one.event_id not in self._raised
@@ -107,6 +122,8 @@ class Alerts:
             yield "calendar_ends", f"no sessions are known on its expiry {state.contract.expiry}"
         if state.quantity > 0 and self._is_unguarded(watch, now_ms):
             yield "unguarded", _unguarded(watch)
+        if _is_kept_over_night(state, day_in_india(now_ms)) and self._is_morning(state, now_ms):
+            yield "over_night", self._over_night(state, now_ms)
 
     def _is_unguarded(self, watch: Watch, now_ms: int) -> bool:
         if watch.is_guarded(now_ms, self._since_ms):
@@ -114,14 +131,41 @@ class Alerts:
         opened_ms = self._opened_ms(watch.state.contract.exchange, now_ms)
         return opened_ms is not None and not watch.is_guarded(now_ms, opened_ms)
 
-    def _opened_ms(self, exchange: str, now_ms: int) -> int | None:
-        """Return the open of the session that runs (epoch ms), None outside of sessions."""
+    def _is_morning(self, state: PositionEvent, now_ms: int) -> bool:
+        """Return whether a session of today has begun, or is about to."""
+        sessions = self._sessions(state.contract.exchange, now_ms)
+        return any(now_ms >= one.open_ms - BEFORE_OPEN_MS for one in sessions)
+
+    def _over_night(self, state: PositionEvent, now_ms: int) -> str:
+        """Return by which rule a position that was held over night is left, and when."""
+        plan, contract, at_ms = state.exit_plan, state.contract, self.expiry.at_ms(state)
+        profile, expires = plan.profile if plan else "", f"it expires on {contract.expiry}"
+        if at_ms is None:
+            return f"held over night ({profile}); {expires}, a day whose sessions are not known"
+        at = utc_from_ms(at_ms).astimezone(IST)
+        is_today = at.date() == day_in_india(now_ms)
+        day = "today" if is_today else f"at the latest on {at.date()}"
+        is_settled = at.date() < contract.expiry
+        why = f"{expires} and is settled in shares" if is_settled else expires
+        return f"held over night ({profile}); {why}: it is left {day} at {at:%H:%M}"
+
+    def _sessions(self, exchange: str, now_ms: int) -> tuple[Session, ...]:
         day = day_in_india(now_ms)
         if not self.calendar.covers(day) or not self.calendar.knows(exchange):
-            return None
-        sessions = self.calendar.sessions(exchange, day)
+            return ()
+        return tuple(self.calendar.sessions(exchange, day))
+
+    def _opened_ms(self, exchange: str, now_ms: int) -> int | None:
+        """Return the open of the session that runs (epoch ms), None outside of sessions."""
+        sessions = self._sessions(exchange, now_ms)
         running = (one.open_ms for one in sessions if one.open_ms <= now_ms < one.close_ms)
         return next(running, None)
+
+
+def _is_kept_over_night(state: PositionEvent, day: date) -> bool:
+    plan = state.exit_plan
+    opened_on = state.opened_at.astimezone(IST).date()
+    return plan is not None and plan.overnight and state.quantity > 0 and opened_on < day
 
 
 def _unguarded(watch: Watch) -> str:

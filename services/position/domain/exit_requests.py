@@ -1,16 +1,17 @@
 """Exit requests that were made, by position and rule."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from uuid import UUID
 
 from libs.events.positions import ExitReason, ExitRequested, PositionEvent
+from services.position.domain.exit_rules.booking import due_bookings
 from services.position.domain.exit_rules.rule import Exit, ExitRule, Mark
 
 
 @dataclass(slots=True)
 class ExitRequests:
-    """The requests of each position, by id. Each rule requests an exit once.
+    """The requests of each position, by id. Each rule, and each booking, requests an exit once.
 
     After a request for a part, its rule makes no more requests; after one for everything, no rule
     does. Requests older than the position belong to an earlier one with the same id: ignored.
@@ -40,14 +41,16 @@ class ExitRequests:
         requested: list[ExitRequested | Exit] = [*self._of(position), *wanted_before]
         if any(one.lots is None for one in requested):
             return
-        reasons = {one.reason for one in requested}
+        done = {(one.reason, one.step) for one in requested}
         for rule in rules:
             wanted = rule.check(mark, position)
-            if wanted is None or wanted.reason in reasons:
+            if wanted is None or (wanted.reason, wanted.step) in done:
                 continue
             yield wanted
             if wanted.lots is None:
                 return
+        if position.exit_plan is not None:
+            yield from _bookings(mark, position, requested, done)
 
     def reason(self, position: PositionEvent) -> ExitReason:
         """Return why a position was sold: the reason of the first request for everything.
@@ -63,3 +66,25 @@ class ExitRequests:
     def _of(self, position: PositionEvent) -> list[ExitRequested]:
         requests = self._by_position.get(position.position_id, {}).values()
         return [one for one in requests if one.occurred_at >= position.opened_at]
+
+
+def _bookings(
+    mark: Mark,
+    position: PositionEvent,
+    requested: Sequence[ExitRequested | Exit],
+    done: Collection[tuple[ExitReason, int | None]],
+) -> Iterator[Exit]:
+    """Yield the bookings that are due and were not requested; never more lots than are held."""
+    free = _free_lots(position, requested)
+    for one in due_bookings(mark, position):
+        lots = min(one.lots or 0, free)
+        if lots > 0 and (one.reason, one.step) not in done:
+            free -= lots
+            yield replace(one, lots=lots)
+
+
+def _free_lots(position: PositionEvent, requested: Sequence[ExitRequested | Exit]) -> int:
+    """Return the lots that are held and not requested yet."""
+    lot_size = position.contract.lot_size
+    asked, sold = sum(one.lots or 0 for one in requested), position.sold_quantity // lot_size
+    return position.quantity // lot_size - max(0, asked - sold)

@@ -1,18 +1,37 @@
-"""Stop and target of a position: as far from the price paid as the plan had them from its own."""
+"""Stop, target and bookings of a position: as far from the price paid as its entry planned."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import ROUND_HALF_UP, Decimal
+from typing import Self
 
+from libs.events.exit_plan import ExitPlan
 from libs.events.orders import OrderFilled
 from libs.events.positions import PositionEvent
 
 
 @dataclass(frozen=True, slots=True)
 class Levels:
-    """Stop loss and target, rupees a unit; a level of 0 is not set."""
+    """Stop loss and target, rupees a unit; a level of 0 is not set.
+
+    `planned_stop`: where the stop lay before it was lifted, None if it was not.
+    """
 
     stop_loss: Decimal
     target: Decimal
+    planned_stop: Decimal | None = None
+    exit_plan: ExitPlan | None = None
+
+    @classmethod
+    def of(cls, position: PositionEvent) -> Self:
+        """Return the levels of a position's last event."""
+        return cls(position.stop_loss, position.target, position.planned_stop, position.exit_plan)
+
+    def lifted(self, stop: Decimal) -> "Levels":
+        """Return these levels with a stop that is at least `stop`."""
+        if stop <= self.stop_loss:
+            return self
+        planned = self.stop_loss if self.planned_stop is None else self.planned_stop
+        return replace(self, stop_loss=stop, planned_stop=planned)
 
 
 def levels_after(before: PositionEvent | None, fill: OrderFilled, paid: Decimal) -> Levels:
@@ -21,13 +40,25 @@ def levels_after(before: PositionEvent | None, fill: OrderFilled, paid: Decimal)
     Purchases of an entry move them; sales, and what is bought back, leave them as they are.
     """
     if fill.leg == "exit" and before is not None:
-        return Levels(before.stop_loss, before.target)
+        return Levels.of(before)
     premium = fill.premium or _supposed_premium(fill, paid)
-    tick_size = fill.contract.tick_size
+    ratio, tick_size = paid / premium, fill.contract.tick_size
     return Levels(
-        _moved(fill.stop_loss, paid / premium, tick_size),
-        _moved(fill.target, paid / premium, tick_size),
+        stop_loss=_moved(fill.stop_loss, ratio, tick_size),
+        target=_moved(fill.target, ratio, tick_size),
+        exit_plan=_moved_plan(fill.exit_plan, ratio, tick_size),
     )
+
+
+def _moved_plan(plan: ExitPlan | None, ratio: Decimal, tick_size: Decimal) -> ExitPlan | None:
+    """Return a plan whose bookings are moved; its other prices are fractions or points."""
+    if plan is None or not plan.bookings:
+        return plan
+    moved = (
+        one.model_copy(update={"price": _moved(one.price, ratio, tick_size)})
+        for one in plan.bookings
+    )
+    return plan.model_copy(update={"bookings": tuple(moved)})
 
 
 def _supposed_premium(fill: OrderFilled, paid: Decimal) -> Decimal:

@@ -23,7 +23,7 @@ from libs.events.ticks import TickBatch
 from libs.market.rulebook import Rulebook
 from services.position.domain.alerts import Alerts
 from services.position.domain.exit_requests import ExitRequests
-from services.position.domain.exit_rules.rule import Exit, ExitRule
+from services.position.domain.exit_rules.rule import Exit, ExitRule, lifted_stop, lifts_from
 from services.position.domain.performance import Performance
 from services.position.domain.seen_prices import PriceRules
 from services.position.domain.states import after_fill, marked
@@ -101,6 +101,12 @@ class OpenPositions:
         """Return how many open positions have no stop, or no recent price that could hit it."""
         return sum(not watch.is_guarded(now_ms) for watch in self._open.values())
 
+    @property
+    def over_night(self) -> int:
+        """How many open positions may be held over night, by their plans."""
+        plans = (watch.state.exit_plan for watch in self._open.values())
+        return sum(plan is not None and plan.overnight for plan in plans)
+
     def warnings(self, now_ms: int) -> tuple[str, ...]:
         """Return what a person must know before it matters, one line each."""
         return self.alerts.warnings(now_ms)
@@ -126,10 +132,11 @@ class OpenPositions:
     def _hold(self, event: PositionEvent) -> None:
         watch, life = self._open.get(event.position_id), self.alerts.life(event.contract)
         if watch is None or watch.state.openings != event.openings:
-            self._open[event.position_id] = Watch.of(event, self.prices, life)
+            watch = self._open[event.position_id] = Watch.of(event, self.prices, life)
             self._index = None
         else:
             watch.follow(event, life)
+        watch.lifts_from = lifts_from(self.rules, event)
 
     def _on_fill(self, fill: OrderFilled) -> tuple[Event, ...]:
         held, closed = self._open.get(fill.position_id), self._closed.get(fill.position_id)
@@ -154,6 +161,8 @@ class OpenPositions:
 
     def _exit_reason(self, fill: OrderFilled, held: Watch | None) -> ExitReason:
         """Return why a fill closes: its own reason if it is a booking, else that of the request."""
+        if fill.reason == "stop_loss" and held is not None:  # by the stop at the exchange
+            return lifted_stop(self.rules, held.state, float(held.state.highest_price))[1]
         if fill.reason in _REASONS:
             return cast(ExitReason, fill.reason)
         return self._requests.reason(held.state) if held else "manual"
@@ -214,7 +223,10 @@ class OpenPositions:
         if not exits and not is_due:
             return ()
         asked = [_exit_requested(watch.state, one, now_ms) for one in exits]
-        return [*asked, marked(watch, now_ms)] if is_due else asked
+        if not is_due:
+            return asked
+        stop, _ = lifted_stop(self.rules, watch.state, watch.highest)
+        return [*asked, marked(watch, now_ms, stop)]
 
     def _due(self, watch: Watch, now_ms: int, wanted: Sequence[Exit] = ()) -> list[Exit]:
         """Return the exits that the rules want now; what is oversold cannot be sold."""
@@ -226,7 +238,10 @@ class OpenPositions:
 def _exit_requested(state: PositionEvent, wanted: Exit, now_ms: int) -> ExitRequested:
     opening = () if state.openings == 1 else (state.openings,)
     envelope = ExitRequested.after(
-        state, state.position_id, wanted.reason, *opening, occurred_at=utc_from_ms(now_ms)
+        state,
+        *(state.position_id, wanted.reason, *opening),
+        *(() if wanted.step is None else (("step", wanted.step),)),
+        occurred_at=utc_from_ms(now_ms),
     )
     return ExitRequested(
         **envelope,
@@ -234,6 +249,7 @@ def _exit_requested(state: PositionEvent, wanted: Exit, now_ms: int) -> ExitRequ
         signal_id=state.signal_id,
         reason=wanted.reason,
         lots=wanted.lots,
+        step=wanted.step,
     )
 
 

@@ -64,11 +64,13 @@ def after_fill(
     envelope = kind.after(fill, fill_key(fill))
     history = _history(held, before, fill, exit_reason if kind is PositionClosed else None)
     levels = levels_after(before, fill, ledger.entry_price)
+    if held is not None and held.state.planned_stop is not None:
+        levels = levels.lifted(held.state.stop_loss)
     return _state(kind, envelope, fill, levels, ledger, _prices(held, fill), history)
 
 
-def marked(held: Watch, now_ms: int) -> PositionEvent:
-    """Return the position at its latest price."""
+def marked(held: Watch, now_ms: int, stop: Decimal) -> PositionEvent:
+    """Return the position at its latest price, with a stop loss of at least `stop` (rupees)."""
     state = held.state
     envelope = PositionUpdated.after(
         state, state.position_id, now_ms, occurred_at=utc_from_ms(now_ms)
@@ -82,7 +84,7 @@ def marked(held: Watch, now_ms: int) -> PositionEvent:
         order_ids=state.order_ids,
         openings=state.openings,
     )
-    levels = Levels(state.stop_loss, state.target)
+    levels = Levels.of(state).lifted(stop)
     return _state(PositionUpdated, envelope, state, levels, TradeLedger.of(state), prices, history)
 
 
@@ -171,5 +173,6 @@ def _state(
         fill_ids=history.fill_ids,
         order_ids=history.order_ids,
         openings=history.openings,
-        exit_plan=terms.exit_plan,
+        exit_plan=levels.exit_plan,
+        planned_stop=levels.planned_stop,
     )

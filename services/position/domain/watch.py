@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from math import inf
 from typing import NamedTuple, Self
 
 import numpy as np
@@ -26,13 +27,17 @@ _HIGHEST_TOKEN = 2**32 - 1
 
 
 class Told(NamedTuple):
-    """What a position's last event says, as plain numbers: times in epoch ms, prices in rupees."""
+    """What a position's last event says, as plain numbers: times in epoch ms, prices in rupees.
+
+    `may_stay`: over night.
+    """
 
     at_ms: int
     highest: float
     lowest: float
     material: float
     is_stopped: bool
+    may_stay: bool
 
     @classmethod
     def of(cls, state: PositionEvent) -> Self:
@@ -43,6 +48,7 @@ class Told(NamedTuple):
             float(state.lowest_price),
             MATERIAL_MOVE * float(state.entry_price),
             state.stop_loss > 0 and state.quantity > 0,
+            state.exit_plan is not None and state.exit_plan.overnight,
         )
 
 
@@ -53,6 +59,7 @@ class Watch:
     `seen` is the price that its exit rules see, `last_price` its valuation; `highest` and `lowest`
     are the extremes of what was seen since the opening. A restart restores them from the last
     event. `seen_ms` is the exchange's time of the last price (epoch ms), 0 before the first.
+    From `lifts_from` on (rupees) a rule lifts the stop, which is to be marked at once.
     """
 
     state: PositionEvent
@@ -64,6 +71,7 @@ class Watch:
     highest: float
     lowest: float
     seen_ms: int = 0
+    lifts_from: float = inf
 
     @classmethod
     def of(cls, state: PositionEvent, rules: PriceRules, life: Life) -> Self:
@@ -114,7 +122,9 @@ class Watch:
         return Mark(now_ms, self.seen, self.highest, self.lowest)
 
     def is_due(self, now_ms: int, every_ms: int) -> bool:
-        """Return whether a mark is due: by time, or by a material new extreme."""
+        """Return whether a mark is due: by time, a material new extreme, or a stop to be lifted."""
+        if self.highest >= self.lifts_from:
+            return True
         since_ms = now_ms - self.told.at_ms
         return since_ms >= every_ms or (since_ms >= MARKED_AGAIN_MS and self._has_moved())
 

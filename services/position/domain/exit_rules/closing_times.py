@@ -3,7 +3,7 @@
 from datetime import date
 from functools import lru_cache
 
-from libs.market.calendar import Calendar, CalendarError
+from libs.market.calendar import Calendar, CalendarError, day_in_india
 from libs.market.physical_settlement import load_physical_settlement
 
 
@@ -18,6 +18,15 @@ def last_close_ms(calendar: Calendar, exchange: str, day: date) -> int | None:
     except CalendarError:
         return None
     return sessions[-1].close_ms if sessions else None
+
+
+def is_open(calendar: Calendar, exchange: str, now_ms: int) -> bool:
+    """Return whether a session runs (epoch ms); yes where the calendar does not know the day."""
+    try:
+        sessions = calendar.sessions(exchange, day_in_india(now_ms))
+    except CalendarError:
+        return True
+    return any(one.open_ms <= now_ms < one.close_ms for one in sessions)
 
 
 @lru_cache(maxsize=1024)

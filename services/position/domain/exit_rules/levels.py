@@ -3,16 +3,31 @@
 from dataclasses import dataclass
 
 from libs.events.positions import PositionEvent
-from services.position.domain.exit_rules.rule import Exit, Mark
+from services.position.domain.exit_rules.rule import Exit, Mark, planned_stop
 
 
 @dataclass(frozen=True, slots=True)
 class StopLoss:
-    """Exits when the price is at or below the stop loss."""
+    """Exits when the price is at or below the stop loss that the entry planned.
+
+    One that was lifted belongs to the rule that lifts it.
+    """
 
     def check(self, mark: Mark, position: PositionEvent) -> Exit | None:
         """Return an exit of everything at or below the stop loss."""
-        return Exit("stop_loss") if mark.last_price <= float(position.stop_loss) else None
+        is_reached = mark.last_price <= float(planned_stop(position))
+        return Exit("stop_loss") if is_reached else None
+
+
+@dataclass(frozen=True, slots=True)
+class LiftedStop:
+    """Exits at a stop that was lifted under other settings than today's: it still stands."""
+
+    def check(self, mark: Mark, position: PositionEvent) -> Exit | None:
+        """Return an exit of everything at or below the lifted stop."""
+        if position.planned_stop is None or mark.last_price > float(position.stop_loss):
+            return None
+        return Exit("trailing_stop")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,10 @@
 """The interface of an exit rule: what it gets, and what it returns."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from decimal import ROUND_FLOOR, Decimal
+from math import inf
+from typing import Protocol, runtime_checkable
 
 from libs.events.positions import ExitReason, PositionEvent
 
@@ -21,10 +24,11 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Exit:
-    """A wish to sell `lots` of a position, or all of it (None)."""
+    """A wish to sell `lots` of a position, or all of it (None); `step` tells bookings apart."""
 
     reason: ExitReason
     lots: int | None = None
+    step: int | None = None
 
 
 class ExitRule(Protocol):
@@ -35,3 +39,49 @@ class ExitRule(Protocol):
 
     def check(self, mark: Mark, position: PositionEvent) -> Exit | None:
         """Return the exit that is due now, or None; must not raise."""
+
+
+@runtime_checkable
+class LiftsStop(Protocol):
+    """A rule that lifts the stop loss of a position once its price has risen far enough."""
+
+    reason: ExitReason
+
+    def acts_from(self, position: PositionEvent) -> float | None:
+        """Return the price (rupees) from which it lifts the stop; None: never."""
+
+    def level(self, highest: float, position: PositionEvent) -> Decimal | None:
+        """Return where the stop lies after this highest price, on the tick grid; None: not yet."""
+
+
+def lifted_stop(
+    rules: Sequence[ExitRule], position: PositionEvent, highest: float
+) -> tuple[Decimal, ExitReason]:
+    """Return the stop of a position (rupees) at this highest price, and the rule that set it.
+
+    It never falls below the one of the position's last event.
+    """
+    lifting = (rule for rule in rules if isinstance(rule, LiftsStop))
+    levels = [(rule.level(highest, position), rule.reason) for rule in lifting]
+    highest_first = sorted(((one, why) for one, why in levels if one is not None), reverse=True)
+    stop, reason = highest_first[0] if highest_first else (Decimal(0), "stop_loss")
+    if stop >= position.stop_loss and stop > planned_stop(position):
+        return stop, reason
+    return position.stop_loss, "stop_loss" if position.planned_stop is None else "trailing_stop"
+
+
+def lifts_from(rules: Sequence[ExitRule], position: PositionEvent) -> float:
+    """Return the next price (rupees) at which a rule begins to lift the stop; inf: at none."""
+    reached = float(position.highest_price)
+    begins = (rule.acts_from(position) for rule in rules if isinstance(rule, LiftsStop))
+    return min((one for one in begins if one is not None and one > reached), default=inf)
+
+
+def planned_stop(position: PositionEvent) -> Decimal:
+    """Return the stop loss that the entry planned, before anything lifted it."""
+    return position.stop_loss if position.planned_stop is None else position.planned_stop
+
+
+def on_grid(price: Decimal, tick_size: Decimal, rounding: str = ROUND_FLOOR) -> Decimal:
+    """Return a price on the tick grid, at least a tick."""
+    return max((price / tick_size).to_integral_value(rounding), Decimal(1)) * tick_size

@@ -1,4 +1,4 @@
-"""Exit every position on the day of its opening."""
+"""Exit every position on the day of its opening, but for those that may be held over night."""
 
 from dataclasses import dataclass
 from datetime import datetime, time
@@ -12,7 +12,10 @@ from services.position.domain.exit_rules.rule import Exit, Mark
 
 @dataclass(frozen=True, slots=True)
 class SquareOff:
-    """Exits at a time in India, or `before_close_ms` before an earlier close."""
+    """Exits at a time in India, or `before_close_ms` before an earlier close.
+
+    Not what its plan lets be held over night: that is left before its expiry.
+    """
 
     at: time
     before_close_ms: int
@@ -20,6 +23,8 @@ class SquareOff:
 
     def check(self, mark: Mark, position: PositionEvent) -> Exit | None:
         """Return an exit of everything from that time on."""
+        if position.exit_plan is not None and position.exit_plan.overnight:
+            return None
         return Exit("square_off") if mark.now_ms >= self.at_ms(position) else None
 
     def at_ms(self, position: PositionEvent) -> int:
