@@ -1,6 +1,6 @@
 """Settings of the executor, section [executor]."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Self
 
 from pydantic import Field, model_validator
@@ -26,6 +26,7 @@ from services.executor.domain.policy import (
     ScoreWeights,
     Sizing,
 )
+from services.executor.domain.profiles import STANDARD, Profile
 from services.executor.domain.resting_stop import RestingStopRules
 
 HOUR_MS = 3_600_000
@@ -67,6 +68,11 @@ class AgeSettings(Section):
     )
 
 
+def _is_empty(given: Mapping[str, object]) -> bool:
+    """Whether the setting is left out of the settings' text, which names databases."""
+    return not given
+
+
 class ExecutorSettings(Section):
     """What is traded, how much of it, and how."""
 
@@ -81,6 +87,21 @@ class ExecutorSettings(Section):
     weights: ScoreWeights = Field(default_factory=ScoreWeights, description="terms of the score")
     sizing: Sizing = Field(default_factory=Sizing, description="capital and its fractions")
     levels: LevelRules = Field(default_factory=LevelRules, description="stop and target")
+    profile: str = Field(
+        STANDARD,
+        description="standard, ultra_safe, conservative, balanced, aggressive or one of your own",
+        exclude_if=lambda name: name == STANDARD,
+    )
+    profile_of: Mapping[str, str] = Field(
+        default_factory=dict,
+        description="profiles of single strategies, by strategy",
+        exclude_if=_is_empty,
+    )
+    profiles: Mapping[str, Profile] = Field(
+        default_factory=dict,
+        description="profiles of your own, by name: docs/profiles.md",
+        exclude_if=_is_empty,
+    )
     limits: RiskLimits = Field(default_factory=RiskLimits, description="risk limits")
     orders: OrderRules = Field(default_factory=OrderRules, description="how orders are sent")
     ages: AgeSettings = Field(default_factory=AgeSettings, description="ages of the data")
@@ -120,6 +141,9 @@ class ExecutorSettings(Section):
             orders=self.orders,
             ladder=self.ladder,
             resting_stop=self.resting_stop,
+            profile=self.profile,
+            profile_of=self.profile_of,
+            profiles=self.profiles,
         )
 
 

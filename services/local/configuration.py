@@ -39,6 +39,9 @@ What belongs together is compared. By the executor:
 - `sizing.risk` is at most `sizing.max_position`, `limits.capital_at_risk` and `limits.daily_loss`;
 - `limits.positions_per_underlying` is at most `limits.positions`, `orders.exit_retry_ms` at most
   `orders.exit_timeout_ms`, and one of the `weights` is above 0;
+- `profile` and those of `profile_of` are known, no profile of your own is called like one of the
+  program's, and none risks more than its `max_position`, `limits.capital_at_risk` and
+  `limits.daily_loss`, or holds over night with the product MIS;
 - `orders.doubt_ms` is longer than `kite.timeout_seconds`, unless the venue is paper.
 
 By the executor and by position: a `last_entry` or `square_off` of your own comes before the time at
@@ -50,9 +53,11 @@ needs. By every `alphastocks` command:
   `entry.before_expiry_ms` are more than those of `exits`;
 - `exits.square_off` is before the broker's own square-off, for the product MIS;
 - `entry.underlyings` pass the `filters` of signals, and one of their `windows` begins before
-  `entry.last_entry`.
+  `entry.last_entry`;
+- the names in `profile_of` and `entry.windows_of` are those of strategies.
 
-By `demo` and `up`, besides: `chain.strikes_from_atm` is at most `universe.near_strikes`,
+By `demo` and `up`, besides: `chain.strikes_from_atm` is at most `universe.near_strikes`, which also
+holds the strikes that a profile in use wants (by percent: a strike for each 0.2 %),
 `universe.expiries` holds the one that `chain.expiry` wants, and `entry.underlyings` and those of
 the signals' `filters` are among `universe.underlyings`.
 
@@ -106,7 +111,8 @@ def bounds_of(hint: Any) -> str:
         one for one in get_args(hint) if inspect.isclass(one) and dataclasses.is_dataclass(one)
     ]
     own = get_type_hints(types[0], include_extras=True) if types else {}
-    return "; ".join(f"`{key}`: {bounds_of(one)}" for key, one in own.items())
+    bounds = {key: bounds_of(one) for key, one in own.items()}
+    return "; ".join(f"`{key}`: {text}" for key, text in bounds.items() if text)
 
 
 def _parts(hint: Any) -> Iterator[Any]:
@@ -178,6 +184,7 @@ _WRITERS: tuple[tuple[type | tuple[type, ...], Callable[[Any], str]], ...] = (
     (SecretStr, lambda _: '""'),
     (type(None), lambda _: "none"),
     (bool, lambda value: str(value).lower()),
+    (dict, lambda value: "{}" if not value else str(value)),
     ((tuple, list), lambda value: f"[{', '.join(_shown(one) for one in value)}]"),
     (BaseModel, _table),
     ((str, Path, Decimal), lambda value: f'"{value}"'),

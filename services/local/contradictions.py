@@ -1,17 +1,23 @@
 """Settings of different services that contradict each other."""
 
-from collections.abc import Iterable, Iterator
+import math
+from collections.abc import Callable, Collection, Iterable, Iterator
 from datetime import date
 
 from libs.market.instruments import underlying_name
+from libs.market.names import unknown
 from libs.market.physical_settlement import load_physical_settlement
 from libs.market.rulebook import load_rulebook
 from libs.market.units import span_text
 from libs.runtime.settings import SettingsError
+from services.executor.domain.profiles import StrikeChoice
 from services.executor.settings import ExecutorSettings
 from services.ingest.domain.universe_rules import UniverseRules
 from services.position.domain.exit_rules.settings import ExitSettings
 from services.signal.domain.rules.settings import SignalFilters
+
+_PERCENT_A_STRIKE = 0.2
+"""What lies between two strikes of NIFTY 50, about; those of shares are farther apart."""
 
 
 def refuse_any(lines: Iterable[str]) -> None:
@@ -109,9 +115,39 @@ def between_choice_and_universe(
             f"ingest.universe.expiries: {universe.expiries} do not hold the "
             f"{chain.expiry} expiry of executor.chain: write {executor.expiries_needed}"
         )
+    for name, profile in executor.policy().in_use.items():
+        needed = _strikes_needed(profile.strike)
+        if needed > universe.near_strikes:
+            yield (
+                f"ingest.universe.near_strikes: {universe.near_strikes} do not hold what profile "
+                f"{name} wants, {profile.strike}: write {needed}"
+            )
     for name in executor.entry.underlyings:
         if underlying_name(name) not in followed:
             yield (
                 f"executor.entry.underlyings: {name!r} is not among ingest.universe.underlyings, "
                 "so it would never be traded"
             )
+
+
+def _strikes_needed(choice: StrikeChoice) -> int:
+    """Return how many strikes from the money a choice lies; by percent it is an estimate."""
+    farthest = max((abs(one) for one in choice.wanted), default=0.0)
+    if choice.by == "moneyness":
+        return math.ceil(farthest / _PERCENT_A_STRIKE)
+    return round(farthest) if choice.by == "strikes" else 0
+
+
+def unknown_strategies(
+    executor: ExecutorSettings, known: Callable[[Collection[str]], Iterable[str]]
+) -> Iterator[str]:
+    """Yield the names in the executor's settings under which no strategy is known."""
+    named = {"profile_of": executor.profile_of, "entry.windows_of": executor.entry.windows_of}
+    wanted = {name for of_strategies in named.values() for name in of_strategies}
+    if not wanted:
+        return
+    names = list(known(wanted))
+    for key, of_strategies in named.items():
+        for name in of_strategies:
+            if name not in names:
+                yield f"executor.{key}.{name}: {unknown(name, names, 'strategy')}"

@@ -5,22 +5,26 @@ from decimal import Decimal
 
 from libs.events.control import RiskLimitReached
 from libs.events.event import Event, ms_from_utc, utc_from_ms
+from libs.events.exit_plan import ExitPlan
 from libs.events.instruments import Contract
 from libs.events.orders import Mode
 from libs.events.signals import ExecutionDecided, SignalGenerated, SignalRejected
 from libs.market.greeks import NEAR_ATM_STRIKES
 from services.executor.domain.expiry_choice import choose_chain
 from services.executor.domain.option_market import OptionMarket, Spot
+from services.executor.domain.planned_exits import planned_exits
 from services.executor.domain.policy import ChainFilter, Numbers, Policy, Refusal
+from services.executor.domain.profiles import STANDARD
 from services.executor.domain.risk import Breach, RiskBook
 from services.executor.domain.selection import Candidate, Selection, old_quote, select
-from services.executor.domain.sizing import Levels, levels_of, limit_of, size_of
-from services.executor.domain.validation import refuse_signal
+from services.executor.domain.sizing import Levels, limit_of, size_of
+from services.executor.domain.validation import refuse_signal, refuse_window
+from services.executor.domain.wanted_strikes import strikes_looked_at
 
 
 @dataclass(frozen=True, slots=True)
 class Trade:
-    """What is to be bought: contract, size, prices in rupees, stop and target."""
+    """What is to be bought: contract, size, prices in rupees, stop and target, other exits."""
 
     contract: Contract
     lots: int
@@ -29,6 +33,7 @@ class Trade:
     limit: Decimal
     levels: Levels
     numbers: Numbers
+    exit_plan: ExitPlan | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +59,7 @@ def decide(
         return Decision(None, Refusal("disabled"))
     closes_ms = market.closes_ms(market.exchange_of(signal.underlying), signal.trading_day)
     refusal = refuse_signal(signal, policy.entry, now_ms, closes_ms)
+    refusal = refusal or refuse_window(signal, policy, now_ms)
     if refusal:
         return Decision(None, refusal)
     breach = risk.breach(signal.underlying)
@@ -74,16 +80,28 @@ def _choose(
     spot = _spot(signal, now_ms, rules, market)
     if isinstance(spot, Refusal):
         return Decision(None, spot)
-    near = chain.near(spot, max(rules.strikes_from_atm, NEAR_ATM_STRIKES))
+    profile = policy.profile_named(policy.profile_name(signal.strategy))
+    wide = strikes_looked_at(profile.strike, rules)
+    near = chain.near(spot, max(wide, NEAR_ATM_STRIKES))
     view = market.view(near, spot, now_ms, rules.quote_budget_ms)
     if view is None:
         return Decision(None, Refusal("expiry_is_over", {"expiry": str(chain.expiry)}))
-    selection = select(view, near.contracts, signal.action, now_ms, rules, policy.weights)
+    selection = select(
+        view,
+        near.contracts,
+        signal.action,
+        now_ms,
+        rules,
+        policy.weights,
+        profile.strike,
+        profile.min_delta,
+    )
     if selection.chosen is None:
         return Decision(None, selection.refusal, selection.candidates)
     token = selection.chosen.instrument_token
     bought = next(one for one in near.contracts if one.instrument_token == token)
-    return _size(selection, selection.chosen, Contract.of(bought), policy, risk)
+    name = policy.profile_name(signal.strategy)
+    return _size(selection, selection.chosen, Contract.of(bought), name, policy, risk)
 
 
 def _spot(
@@ -102,26 +120,37 @@ def _spot(
 
 
 def _size(
-    selection: Selection, chosen: Candidate, contract: Contract, policy: Policy, risk: RiskBook
+    selection: Selection,
+    chosen: Candidate,
+    contract: Contract,
+    name: str,
+    policy: Policy,
+    risk: RiskBook,
 ) -> Decision:
-    premium = Decimal(str(round(chosen.ask_price, 2)))
-    levels = levels_of(premium, contract.tick_size, policy.levels)
+    profile, premium = policy.profile_named(name), Decimal(str(round(chosen.ask_price, 2)))
+    exits = planned_exits(name, profile, premium, contract.tick_size)
+    if isinstance(exits, Refusal):
+        return Decision(None, exits, selection.candidates)
     limit = limit_of(premium, contract.tick_size, policy.orders.limit_buffer)
     size = size_of(
         premium=premium,
         limit=limit,
-        stop_loss=levels.stop_loss,
+        stop_loss=exits.levels.stop_loss,
         lot_size=contract.lot_size,
-        stop=policy.levels.stop,
-        sizing=policy.sizing,
+        stop=profile.stop,
+        sizing=policy.sizing_of(profile),
         lots_cap=policy.limits.lots_a_trade,
         risk_left=risk.risk_left,
     )
     if size.refusal:
         return Decision(None, size.refusal, selection.candidates)
     numbers = size.caps | {"score": chosen.score}
+    if name != STANDARD:
+        numbers |= {"profile": name, "strike": str(profile.strike)}
     quantity = size.lots * contract.lot_size
-    trade = Trade(contract, size.lots, quantity, premium, limit, levels, numbers)
+    trade = Trade(
+        contract, size.lots, quantity, premium, limit, exits.levels, numbers, exits.exit_plan
+    )
     return Decision(trade, None, selection.candidates)
 
 

@@ -61,6 +61,7 @@ def _entry_plan(
         stop_loss=trade.levels.stop_loss,
         target=trade.levels.target,
         premium=trade.premium,
+        exit_plan=trade.exit_plan,
         order_type="LIMIT",
         price=trade.limit,
         product=rules.product,

@@ -1,6 +1,7 @@
 """The executor's rules: filters, weights, sizes and limits, with their defaults."""
 
-from dataclasses import field
+from collections.abc import Iterator, Mapping
+from dataclasses import field, replace
 from datetime import time
 from decimal import Decimal
 from typing import Annotated, Any, Literal
@@ -9,10 +10,13 @@ from pydantic import AfterValidator, Field
 from pydantic.dataclasses import dataclass
 
 from libs.market.bounds import STRICT, refuse
-from libs.market.names import OneOf, known_underlying
+from libs.market.names import OneOf, known_underlying, unknown
 from libs.market.time_of_day import TimeOfDay, refuse_unreached
+from libs.market.time_windows import Window, refuse_overlaps
 from libs.market.units import Count, Fraction, Milliseconds, Number, Percent, Rupees, Seconds, Times
 from services.executor.domain.ladder import LadderRules
+from services.executor.domain.profiles import PRESETS, STANDARD, Profile
+from services.executor.domain.profiles.profile import PartOfCapital
 from services.executor.domain.resting_stop import RestingStopRules
 
 MINUTE_MS, HOUR_MS = 60_000, 3_600_000
@@ -41,7 +45,8 @@ class EntryFilter:
     before the positions' exit. `near_expiry` says what is done instead: refuse, or buy the next
     expiry. An option that is settled in shares is not bought in the last `before_settlement_days`
     trading days before its expiry day; None means those in which the exchange asks for the
-    shares' margin.
+    shares' margin. `windows`: the times in India at which positions are opened, none: the whole
+    day; `windows_of`: those of single strategies. Those of a profile come in between.
     """
 
     min_confidence: Annotated[float, Fraction(0, 1)] = 0.6
@@ -57,10 +62,17 @@ class EntryFilter:
     before_settlement_days: (
         Annotated[int, Count(0, 20, of="trading days"), _unless(None)] | None
     ) = None
+    windows: Annotated[tuple[Window, ...], _unless(())] = ()
+    windows_of: Annotated[Mapping[str, tuple[Window, ...]], _unless({})] = field(
+        default_factory=dict
+    )
 
     def __post_init__(self) -> None:
         if self.last_entry != LAST_ENTRY:
             refuse_unreached("last_entry", self.last_entry, self.before_close_ms)
+        refuse_overlaps("windows", self.windows)
+        for strategy, windows in self.windows_of.items():
+            refuse_overlaps(f"windows_of.{strategy}", windows)
 
 
 @dataclass(frozen=True, slots=True, config=STRICT)
@@ -90,8 +102,6 @@ class ChainFilter:
 
 
 Weight = Annotated[float, Number(0, 100)]
-PartOfCapital = Annotated[Decimal, Fraction(0, 1, above=True, below=True)]
-"""Never the whole: a 1 that is meant as 1 % would switch a limit off."""
 
 
 @dataclass(frozen=True, slots=True, config=STRICT)
@@ -187,7 +197,10 @@ class OrderRules:
 
 @dataclass(frozen=True, slots=True, config=STRICT)
 class Policy:
-    """Everything that decides what is traded."""
+    """Everything that decides what is traded.
+
+    `profile` is that of all strategies but those of `profile_of`; `profiles` are your own.
+    """
 
     entry: EntryFilter = field(default_factory=EntryFilter)
     chain: ChainFilter = field(default_factory=ChainFilter)
@@ -198,18 +211,77 @@ class Policy:
     orders: OrderRules = field(default_factory=OrderRules)
     ladder: LadderRules = field(default_factory=LadderRules)
     resting_stop: RestingStopRules = field(default_factory=RestingStopRules)
+    profile: str = STANDARD
+    profile_of: Mapping[str, str] = field(default_factory=dict)
+    profiles: Mapping[str, Profile] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        risk, limits = self.sizing.risk, self.limits
+        self._refuse_risk(self.sizing.risk, "sizing.risk")
+        for name in self.profiles:
+            if name == STANDARD or name in PRESETS:
+                refuse(f"profiles.{name}", "comes with the program: choose another name")
+        for key, name in self._chosen():
+            if name not in self.profile_names:
+                refuse(key, unknown(name, self.profile_names, "profile"))
+            if name != STANDARD:
+                self._refuse_profile(name, key)
+
+    @property
+    def profile_names(self) -> tuple[str, ...]:
+        """The profiles that may be chosen."""
+        return (STANDARD, *PRESETS, *self.profiles)
+
+    def profile_name(self, strategy: str) -> str:
+        """Return the name of a strategy's profile."""
+        return self.profile_of.get(strategy, self.profile)
+
+    def profile_named(self, name: str) -> Profile:
+        """Return a profile; KeyError for an unknown name."""
+        if name == STANDARD:
+            stop, reward = self.levels.stop, self.levels.reward
+            return Profile(stop=stop, target=stop * reward, risk=self.sizing.risk)
+        return PRESETS[name] if name in PRESETS else self.profiles[name]
+
+    def sizing_of(self, profile: Profile) -> Sizing:
+        """Return capital and fractions by which a profile's trades are sized."""
+        most = profile.max_position or self.sizing.max_position
+        return replace(self.sizing, risk=profile.risk, max_position=most)
+
+    @property
+    def in_use(self) -> Mapping[str, Profile]:
+        """The profiles that some strategy trades by, by name."""
+        return {name: self.profile_named(name) for _, name in self._chosen()}
+
+    def _chosen(self) -> Iterator[tuple[str, str]]:
+        yield "profile", self.profile
+        for strategy, name in self.profile_of.items():
+            yield f"profile_of.{strategy}", name
+
+    def _refuse_profile(self, name: str, key: str) -> None:
+        profile, known = self.profile_named(name), f"profiles.{name}"
+        if name in PRESETS:
+            known = key
+        elif profile.target > _HIGHEST_TARGET:
+            percent = f"{profile.target * 100:f}"
+            refuse(f"{known}.target", f"means {percent} %: {_HIGHEST_TARGET:f} is the most")
+        most = profile.max_position or self.sizing.max_position
+        if profile.risk > most:
+            refuse(known, f"{name} risks {profile.risk}, more than max_position, {most}")
+        if profile.overnight and self.orders.product != "NRML":
+            refuse(known, f"{name} holds over night, orders.product {self.orders.product} not")
+        self._refuse_risk(profile.risk, f"profile {name}")
+
+    def _refuse_risk(self, risk: Decimal, of: str) -> None:
+        limits = self.limits
         for name, limit in (
             ("capital_at_risk", limits.capital_at_risk),
             ("daily_loss", limits.daily_loss),
         ):
             if limit < risk:
-                refuse(
-                    f"limits.{name}",
-                    f"{limit} is less than one trade may risk, {risk} (sizing.risk)",
-                )
+                refuse(f"limits.{name}", f"{limit} is less than one trade may risk, {risk} ({of})")
+
+
+_HIGHEST_TARGET = Decimal(10)
 
 
 Numbers = dict[str, float | str]

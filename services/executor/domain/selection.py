@@ -1,9 +1,12 @@
-"""StrikeSelector: filters a chain's contracts, scores the rest and chooses one."""
+"""StrikeSelector: filters a chain's contracts, scores the rest and chooses one.
+
+The choice is the best score, or what is nearest to what a profile wants; the filters are the same.
+"""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import isfinite, isnan
+from math import isfinite, isnan, nan
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -11,8 +14,11 @@ import numpy as np
 from libs.market.instruments import Instrument
 from libs.market.option_chain import ChainView, strikes_from_atm
 from services.executor.domain.policy import ChainFilter, Numbers, Refusal, ScoreWeights
+from services.executor.domain.profiles import StrikeChoice
+from services.executor.domain.wanted_strikes import Wanted, wanted_of
 
 _DIGITS = 9
+BY_SCORE = StrikeChoice()
 _MAY_BE_UNKNOWN = (
     "last_price",
     "bid_price",
@@ -26,7 +32,9 @@ _MAY_BE_UNKNOWN = (
 class Candidate(NamedTuple):
     """A contract of the right type near the money: its quote, and its score.
 
-    `refusal` is empty for one that may be traded; terms and score are 0..1.
+    `refusal` is empty for one that may be traded; terms and score are 0..1. `wanted` is what the
+    profile wants and the contract is nearest to, `off_wanted` how far it is from that, in its unit
+    (of a premium: a fraction); nan where the choice is by score.
     """
 
     tradingsymbol: str
@@ -50,10 +58,18 @@ class Candidate(NamedTuple):
     liquidity_term: float = 0.0
     spread_term: float = 0.0
     score: float = 0.0
+    wanted: float = nan
+    off_wanted: float = nan
 
     def row(self) -> dict[str, int | float | str | None]:
-        """Return the row of the decision's table; unknown values are None."""
+        """Return the row of the decision's table; unknown values are None.
+
+        What is wanted is in it where the choice is not by score.
+        """
         row: dict[str, int | float | str | None] = self._asdict()
+        for name in ("wanted", "off_wanted"):
+            if isnan(getattr(self, name)):
+                del row[name]
         for name in _MAY_BE_UNKNOWN:
             if isnan(getattr(self, name)):
                 row[name] = None
@@ -76,24 +92,81 @@ def select(
     now_ms: int,
     chain: ChainFilter,
     weights: ScoreWeights,
+    choice: StrikeChoice = BY_SCORE,
+    min_delta: float | None = None,
 ) -> Selection:
-    """Choose a call for BUY or a put for SELL within the filter's distance of the money."""
+    """Choose a call for BUY or a put for SELL, by score or what is nearest to what is wanted.
+
+    By score the filter's distance of the money counts. `min_delta` is without a sign.
+    """
     steps = strikes_from_atm(view.strike, view.spot).tolist()
-    is_wanted, widest = action == "BUY", chain.strikes_from_atm
-    sides = zip(view.is_call.tolist(), steps, strict=True)
-    near = [
-        at
-        for at, (is_call, away) in enumerate(sides)
-        if is_call == is_wanted and abs(away) <= widest
-    ]
+    wanted = () if choice.by == "score" else wanted_of(choice, view, action)
+    near = _rows(view, action, steps, chain, wanted)
     seen = _candidates(view, near, steps, contracts, now_ms, chain)
+    if min_delta is not None:
+        seen = [_with_delta(one, min_delta) for one in seen]
+    if wanted:
+        seen = [_with_wanted(one, at, wanted) for one, at in zip(seen, near, strict=True)]
     eligible = [candidate for candidate in seen if not candidate.refusal]
     scored = {one.instrument_token: one for one in _score(eligible, weights)}
     table = tuple(scored.get(one.instrument_token, one) for one in seen)
     if not scored:
-        return Selection(table, None, _why_none(seen, chain))
-    chosen = min(scored.values(), key=lambda c: (-c.score, abs(c.strikes_from_atm), c.strike))
+        return Selection(table, None, _why_none(seen, chain, choice))
+    compared = _nearest(table, near, wanted) if wanted else scored.values()
+    chosen = min(compared, key=lambda c: (-c.score, abs(c.strikes_from_atm), c.strike))
     return Selection(table, chosen, None)
+
+
+def _rows(
+    view: ChainView,
+    action: Literal["BUY", "SELL"],
+    steps: Sequence[int],
+    chain: ChainFilter,
+    wanted: Sequence[Wanted],
+) -> list[int]:
+    """Return the rows that are compared: the right type, near the money or what is wanted."""
+    is_wanted, widest = action == "BUY", chain.strikes_from_atm
+    shown = (
+        np.any([one.is_shown for one in wanted], axis=0).tolist()
+        if wanted
+        else [abs(away) <= widest for away in steps]
+    )
+    sides = zip(view.is_call.tolist(), shown, strict=True)
+    return [at for at, (is_call, is_shown) in enumerate(sides) if is_call == is_wanted and is_shown]
+
+
+def _with_delta(one: Candidate, least: float) -> Candidate:
+    """Refuse a delta below the least one, and one that is not known."""
+    return one if one.refusal or abs(one.delta) >= least else one._replace(refusal="low_delta")
+
+
+def _with_wanted(one: Candidate, at: int, wanted: Sequence[Wanted]) -> Candidate:
+    """Say how far a row is from the nearest that is wanted; refuse it if it is too far."""
+    known = [each for each in wanted if not isnan(each.off[at])]
+    nearest = min(known, key=lambda each: float(each.off[at]), default=None)
+    refusal = one.refusal
+    if not refusal and not any(each.is_within[at] for each in wanted):
+        refusal = "far_from_wanted"
+    if nearest is None:
+        return one._replace(refusal=refusal)
+    off = float(nearest.off[at])
+    return one._replace(refusal=refusal, wanted=nearest.value, off_wanted=off)
+
+
+def _nearest(
+    table: Sequence[Candidate], rows: Sequence[int], wanted: Sequence[Wanted]
+) -> list[Candidate]:
+    """Return the tradable contract that is nearest to each number that is wanted."""
+    found = []
+    for each in wanted:
+        near = [
+            (float(each.off[at]), abs(one.strikes_from_atm), one.strike, one)
+            for one, at in zip(table, rows, strict=True)
+            if not one.refusal and each.is_within[at]
+        ]
+        if near:
+            found.append(min(near, key=lambda of: of[:3])[3])
+    return found
 
 
 def _candidates(
@@ -153,7 +226,7 @@ def _refusal(
     return "" if row["spread_fraction"] < chain.max_spread else "wide_spread"
 
 
-def _why_none(seen: list[Candidate], chain: ChainFilter) -> Refusal:
+def _why_none(seen: list[Candidate], chain: ChainFilter, choice: StrikeChoice) -> Refusal:
     """Count the reasons; of quotes that are too old the one nearest the money is named."""
     reasons = Counter(candidate.refusal for candidate in seen)
     numbers: Numbers = {name: float(count) for name, count in sorted(reasons.items())}
@@ -162,7 +235,14 @@ def _why_none(seen: list[Candidate], chain: ChainFilter) -> Refusal:
         first = min(old, key=lambda one: abs(one.strikes_from_atm))
         age_ms = round(1000 * first.quote_age_seconds)
         numbers |= old_quote(first.tradingsymbol, age_ms, chain.quote_budget_ms)
-    return Refusal("old_quotes" if old and len(old) == len(seen) else "no_contract", numbers)
+    if choice.by != "score":
+        numbers["wanted"] = str(choice)
+    only = next(iter(reasons)) if len(reasons) == 1 else ""
+    return Refusal(_ALONE.get(only, "no_contract"), numbers)
+
+
+_ALONE = {"old_quote": "old_quotes", "far_from_wanted": "far_from_wanted", "low_delta": "low_delta"}
+"""The reason of the refusal, where it is the only one of all contracts."""
 
 
 def old_quote(name: str, age_ms: int, budget_ms: int) -> Numbers:

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, ROUND_HALF_UP, Decimal
 
-from services.executor.domain.policy import LevelRules, Numbers, Refusal, Sizing
+from services.executor.domain.policy import Numbers, Refusal, Sizing
+from services.executor.domain.profiles import Profile
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,11 +24,11 @@ class Size:
     refusal: Refusal | None
 
 
-def levels_of(premium: Decimal, tick_size: Decimal, rules: LevelRules) -> Levels:
-    """Return stop = premium × (1 − stop), target = premium × (1 + stop × reward)."""
+def levels_of(premium: Decimal, tick_size: Decimal, profile: Profile) -> Levels:
+    """Return stop = premium × (1 − stop), target = premium × (1 + target), on the tick grid."""
     return Levels(
-        stop_loss=to_tick(premium * (1 - rules.stop), tick_size),
-        target=to_tick(premium * (1 + rules.stop * rules.reward), tick_size),
+        stop_loss=to_tick(premium * (1 - profile.stop), tick_size),
+        target=to_tick(premium * (1 + profile.target), tick_size),
     )
 
 

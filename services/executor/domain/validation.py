@@ -6,7 +6,8 @@ from libs.events.event import utc_from_ms
 from libs.events.signals import SignalGenerated, staleness
 from libs.market.calendar import IST
 from libs.market.instruments import underlying_name
-from services.executor.domain.policy import EntryFilter, Refusal
+from libs.market.time_windows import are_open
+from services.executor.domain.policy import EntryFilter, Policy, Refusal
 
 
 def refuse_signal(
@@ -21,6 +22,17 @@ def refuse_signal(
         _below("expected_move", signal.expected_move, entry.min_expected_move),
     )
     return next((refusal for refusal in checks if refusal is not None), None)
+
+
+def refuse_window(signal: SignalGenerated, policy: Policy, now_ms: int) -> Refusal | None:
+    """Refuse an entry outside the windows of the strategy, else of its profile, else of all."""
+    at, strategy = _time_in_india(now_ms), signal.strategy
+    profile = policy.profile_named(policy.profile_name(strategy))
+    windows = policy.entry.windows_of.get(strategy) or profile.windows or policy.entry.windows
+    if are_open(windows, at):
+        return None
+    allowed = ", ".join(str(one) for one in windows)
+    return Refusal("outside_entry_windows", {"time": f"{at:%H:%M:%S}", "windows": allowed})
 
 
 def _refuse_underlying(signal: SignalGenerated, entry: EntryFilter) -> Refusal | None:

@@ -30,9 +30,11 @@ from services.local.contradictions import (
     between_entry_and_exit,
     between_filters_and_entry,
     refuse_any,
+    unknown_strategies,
 )
 from services.local.settings import LocalSettings
 from services.strategy import service as strategy
+from services.strategy.finding import known_strategies
 
 MakeService = Callable[[Parts], Service]
 
@@ -55,6 +57,10 @@ def check_services(settings: LocalSettings) -> None:
     """
     refuse_any(between_entry_and_exit(settings.executor, settings.position.exits))
     refuse_any(between_filters_and_entry(settings.signal.filters, settings.executor))
+    folder = settings.strategy.folder
+    refuse_any(
+        unknown_strategies(settings.executor, lambda named: known_strategies(folder, named).classes)
+    )
     parts = Parts(LocalBus(), FeedClock(), Metrics("check"))
     executor.make_service(settings.executor, parts, paper_venue(settings))
     strategy.make_service(settings.strategy, parts)

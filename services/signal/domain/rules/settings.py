@@ -10,6 +10,7 @@ from pydantic.dataclasses import dataclass
 from libs.market.bounds import STRICT, refuse
 from libs.market.instruments import underlying_name
 from libs.market.names import known_underlying
+from libs.market.time_windows import Window, refuse_overlaps
 from libs.market.units import Count, Milliseconds
 from services.signal.domain.rules.age import Age
 from services.signal.domain.rules.duplicates import NoDuplicate
@@ -18,7 +19,7 @@ from services.signal.domain.rules.per_day import PerDay
 from services.signal.domain.rules.rule import Rule
 from services.signal.domain.rules.strength import Confidence, ExpectedMove, OwnStrength, Strength
 from services.signal.domain.rules.underlyings import Underlyings, names_of
-from services.signal.domain.rules.windows import Window, Windows, refuse_overlaps
+from services.signal.domain.rules.windows import Windows
 
 Underlying = Annotated[str, AfterValidator(known_underlying)]
 

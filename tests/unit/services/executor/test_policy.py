@@ -41,7 +41,7 @@ def policy_of(drawn: dict[str, Any]) -> Policy:
 
 
 def check_trade(policy: Policy, premium: Decimal, lot_size: int) -> None:
-    sizing, levels = policy.sizing, levels_of(premium, TICK, policy.levels)
+    sizing, levels = policy.sizing, levels_of(premium, TICK, policy.profile_named("standard"))
     limit = limit_of(premium, TICK, policy.orders.limit_buffer)
     risk_left = sizing.capital * policy.limits.capital_at_risk
     stop, lots_cap = policy.levels.stop, policy.limits.lots_a_trade

@@ -4,10 +4,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.executor.domain.policy import LevelRules, Sizing
+from services.executor.domain.policy import LevelRules, Policy, Sizing
+from services.executor.domain.profiles import Profile
 from services.executor.domain.sizing import Size, levels_of, limit_of, size_of, to_tick
 
 TICK = Decimal("0.05")
+
+
+def standard(rules: LevelRules) -> Profile:
+    return Policy(levels=rules).profile_named("standard")
+
+
 premiums = st.integers(1, 200_000).map(lambda steps: steps * TICK)
 
 
@@ -23,7 +30,7 @@ def size(
     return size_of(
         premium=price,
         limit=limit_of(price, TICK, Decimal("0.01")),
-        stop_loss=levels_of(price, TICK, rules).stop_loss,
+        stop_loss=levels_of(price, TICK, standard(rules)).stop_loss,
         lot_size=lot_size,
         stop=rules.stop,
         sizing=sizing or Sizing(),
@@ -93,7 +100,7 @@ def test_cost_and_risk_stay_within_their_fractions_of_the_capital(
 ) -> None:
     result = size(premium, lot_size, lots_cap, risk_left)
     limit = limit_of(premium, TICK, Decimal("0.01"))
-    stop_loss = levels_of(premium, TICK, LevelRules()).stop_loss
+    stop_loss = levels_of(premium, TICK, standard(LevelRules())).stop_loss
     quantity = result.lots * lot_size
     assert 0 <= result.lots <= lots_cap
     assert limit * quantity <= 100_000
@@ -107,7 +114,9 @@ def test_one_lot_more_would_break_a_cap(premium: Decimal, lots_cap: int) -> None
     result = size(premium, lots_cap=lots_cap)
     quantity = (result.lots + 1) * 75
     limit = limit_of(premium, TICK, Decimal("0.01"))
-    reach = max(limit - levels_of(premium, TICK, LevelRules()).stop_loss, premium * Decimal("0.3"))
+    reach = max(
+        limit - levels_of(premium, TICK, standard(LevelRules())).stop_loss, premium * Decimal("0.3")
+    )
     assert (
         result.lots == lots_cap
         or premium * Decimal("0.3") * quantity > 20_000
@@ -128,13 +137,13 @@ def test_one_lot_more_would_break_a_cap(premium: Decimal, lots_cap: int) -> None
 def test_levels_are_thirty_percent_below_and_sixty_above_on_the_tick(
     premium: str, stop_loss: str, target: str
 ) -> None:
-    levels = levels_of(Decimal(premium), TICK, LevelRules())
+    levels = levels_of(Decimal(premium), TICK, standard(LevelRules()))
     assert (levels.stop_loss, levels.target) == (Decimal(stop_loss), Decimal(target))
 
 
 def test_other_rules_give_other_levels() -> None:
     rules = LevelRules(stop=Decimal("0.20"), reward=Decimal("1.5"))
-    levels = levels_of(Decimal(200), TICK, rules)
+    levels = levels_of(Decimal(200), TICK, standard(rules))
     assert (levels.stop_loss, levels.target) == (Decimal(160), Decimal(260))
 
 

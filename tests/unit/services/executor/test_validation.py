@@ -1,3 +1,4 @@
+from datetime import time
 from typing import Any
 
 import pytest
@@ -5,8 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from services.executor.domain.policy import EntryFilter
-from services.executor.domain.validation import refuse_signal
+from libs.market.time_windows import Window
+from services.executor.domain.policy import EntryFilter, Policy
+from services.executor.domain.validation import refuse_signal, refuse_window
 from tests.unit.services.executor.builders import NOW, at, signal
 
 MINUTE_MS = 60_000
@@ -120,3 +122,44 @@ def test_whatever_passes_is_confident_moving_and_fresh(
     one = signal(confidence=confidence, expected_move=expected_move)
     passes = refuse_signal(one, EntryFilter(), NOW + age_seconds * 1000) is None
     assert passes == (confidence >= 0.6 and expected_move >= 1.0 and age_seconds <= 1800)
+
+
+MORNING = {"first": "09:30", "last": "11:00"}
+NOON: Any = (Window(first=time(12, 0), last=time(13, 0)),)
+
+
+@pytest.mark.parametrize(
+    ("entry", "profile", "hour", "minute", "is_refused"),
+    [
+        ({}, {}, 10, 30, False),
+        ({"windows": NOON}, {}, 11, 59, True),
+        ({"windows": NOON}, {}, 12, 0, False),
+        ({"windows": NOON}, {}, 13, 0, False),
+        ({"windows": NOON}, {}, 13, 1, True),
+        ({"windows": NOON}, {"windows": [MORNING]}, 10, 30, False),
+        ({"windows": NOON}, {"windows": [MORNING]}, 12, 30, True),
+        ({"windows_of": {"ma_crossover": NOON}}, {"windows": [MORNING]}, 10, 30, True),
+        ({"windows_of": {"rsi": NOON}}, {"windows": [MORNING]}, 10, 30, False),
+    ],
+)
+def test_an_entry_window_is_the_strategys_else_the_profiles_else_that_of_all(
+    entry: dict[str, Any], profile: dict[str, Any], hour: int, minute: int, is_refused: bool
+) -> None:
+    given = {"stop": "0.3", "target": "0.6", "risk": "0.02", **profile}
+    policy = Policy(
+        entry=EntryFilter(**entry),
+        profile="own",
+        profiles={"own": given},  # type: ignore[dict-item]  # as settings give it
+    )
+    refusal = refuse_window(signal(), policy, at(hour, minute))
+    assert (refusal is not None) == is_refused
+    if refusal is not None:
+        assert refusal.reason == "outside_entry_windows"
+        assert refusal.numbers["time"] == f"{hour:02}:{minute:02}:00"
+
+
+def test_overlapping_entry_windows_are_refused_by_their_key() -> None:
+    both = [MORNING, {"first": "10:00", "last": "12:00"}]
+    for entry in ({"windows": both}, {"windows_of": {"rsi": both}}):
+        with pytest.raises(ValidationError, match="09:30-11:00 and 10:00-12:00 overlap"):
+            EntryFilter(**entry)

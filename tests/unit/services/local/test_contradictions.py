@@ -99,3 +99,32 @@ def test_an_earlier_square_off_is_taken_with_an_earlier_last_entry() -> None:
     made = settings({"entry": {"last_entry": "14:00"}}, position={"exits": {"square_off": "14:30"}})
     check_services(made)
     assert made.position.exits.square_off == time(14, 30)
+
+
+@pytest.mark.parametrize("key", [("profile_of",), ("entry", "windows_of")])
+def test_a_strategy_that_is_not_known_is_refused_where_it_is_named(key: tuple[str, ...]) -> None:
+    value: Any = "balanced" if key == ("profile_of",) else []
+    executor: dict[str, Any] = {"rsj": value}
+    for name in reversed(key):
+        executor = {name: executor}
+    with pytest.raises(SettingsError, match=rf"executor.{'.'.join(key)}.rsj: .*'rsi'"):
+        check_services(settings(executor))
+
+
+@pytest.mark.parametrize(
+    ("executor", "needed"),
+    [
+        ({"profile": "aggressive"}, 8),
+        ({"profile_of": {"rsi": "aggressive"}}, 8),
+        ({"profile": "balanced"}, None),
+    ],
+)
+def test_strikes_that_a_profile_wants_are_followed(
+    executor: dict[str, Any], needed: int | None
+) -> None:
+    made = settings(executor)
+    if needed is None:
+        made.for_demo()
+        return
+    with pytest.raises(SettingsError, match=f"moneyness -1.5: write {needed}"):
+        made.for_demo()

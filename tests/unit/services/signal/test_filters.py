@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from libs.market.time_windows import Window
 from libs.runtime.settings import SettingsError
 from services.local.settings import LocalSettings
 from services.signal.domain.rules.settings import SignalFilters, SignalRules
 from services.signal.domain.rules.strength import OwnStrength
-from services.signal.domain.rules.windows import Window
 from services.signal.domain.signal_book import SignalBook
 from tests.unit.services.signal.test_passing import AT, PASSED, outcome, signal
 

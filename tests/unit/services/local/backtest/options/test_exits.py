@@ -32,6 +32,7 @@ RULES = OptionRules(model=PriceModel(volatility=0.15))
 NEXT = date(2024, 6, 20)
 SPOT = 23_500.0
 TICK = Decimal("0.05")
+STANDARD = Policy().profile_named("standard")
 
 
 def run(
@@ -61,7 +62,7 @@ def test_a_stop_inside_a_candle_sells_at_its_price() -> None:
     trade = only(run(candles, [signal(candles, 2)]))
     assert trade.reason == "stop_loss"
     assert trade.exited_ms == int(candles.closes_ms[5])
-    assert trade.exit_price == levels_of(trade.entry_price, TICK, LevelRules()).stop_loss
+    assert trade.exit_price == levels_of(trade.entry_price, TICK, STANDARD).stop_loss
     assert trade.adverse == trade.entry_price - trade.exit_price
 
 
@@ -85,7 +86,7 @@ def test_a_target_inside_a_candle_sells_at_its_price_and_an_open_beyond_it_at_th
     beyond = with_bar(5, (SPOT + 300, SPOT + 300, SPOT, SPOT))
     first, second = (only(run(candles, [signal(candles, 2)])) for candles in (inside, beyond))
     assert (first.reason, second.reason) == ("target", "target")
-    assert first.exit_price == levels_of(first.entry_price, TICK, LevelRules()).target
+    assert first.exit_price == levels_of(first.entry_price, TICK, STANDARD).target
     assert second.exit_price > first.exit_price
     assert second.exited_ms == int(beyond.opened_ms[5])
 
