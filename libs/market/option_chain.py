@@ -13,7 +13,8 @@ from libs.market.greeks import forward_or_spot, greeks, implied_volatility, year
 from libs.market.instruments import Instrument, by_contract
 from libs.market.quotes import QuoteBook
 
-_TIGHT_SPREAD_FRACTION = 0.05
+TIGHT_SPREAD_FRACTION = 0.05
+"""Quotes up to this spread, a fraction of the mid price, count for put-call parity."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -127,7 +128,7 @@ class Chain:
         """
         columns: dict[str, Any] = quotes.take(self.instrument_token)
         columns["quoted_at_ms"] = quoted_at_ms = columns.pop("at_ms")
-        mid, spread = _mid_and_spread(columns["bid_price"], columns["ask_price"])
+        mid, spread = mid_and_spread(columns["bid_price"], columns["ask_price"])
         if budget_ms is not None:
             mid = np.where(quoted_at_ms >= at_ms - budget_ms, mid, np.nan)
         years = years_to(expiry_close_ms, at_ms)
@@ -163,7 +164,7 @@ class Chain:
         mids = np.full((2, self.strikes.size), np.nan)
         is_tight = np.zeros((2, self.strikes.size), np.bool_)
         mids[side, self.place] = mid
-        is_tight[side, self.place] = spread <= _TIGHT_SPREAD_FRACTION
+        is_tight[side, self.place] = spread <= TIGHT_SPREAD_FRACTION
         return mids[1], mids[0], is_tight[0] & is_tight[1]
 
 
@@ -190,7 +191,8 @@ def _one_chain(contracts: Sequence[Instrument]) -> tuple[str, date]:
     return underlying, expiry
 
 
-def _mid_and_spread(bid: FloatArray, ask: FloatArray) -> tuple[FloatArray, FloatArray]:
+def mid_and_spread(bid: FloatArray, ask: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Middle of bid and ask, and the spread as a fraction of it; nan unless two-sided."""
     with np.errstate(invalid="ignore"):
         is_two_sided = (bid > 0) & (ask >= bid)
     mid = np.where(is_two_sided, (bid + ask) / 2, np.nan)

@@ -8,6 +8,7 @@ from libs.runtime.version import VERSION
 from services.local.command import main as main  # noqa: PLC0414  the command, by this name too
 from services.local.commands.backtest import backtest
 from services.local.commands.backup import backup, restore
+from services.local.commands.chain import chain
 from services.local.commands.cluster import lag, topics_app
 from services.local.commands.compare import compare
 from services.local.commands.control import halt, leave, mode, resume
@@ -64,6 +65,7 @@ app.command(name="exit")(leave)
 app.command()(state)
 app.command()(reconcile)
 app.command()(signals)
+app.command()(chain)
 app.command()(verify_day)
 app.command()(token)
 app.add_typer(topics_app, name="topics")

@@ -16,6 +16,7 @@ import typer
 from services.local.__main__ import app
 from tests.integration.commands import alphastocks
 from tests.integration.recordings import DAY, write_recording
+from tests.unit.services.local.recorded_chains.chain_files import minutes, snapshots, write_chain
 
 Words = tuple[str, ...]
 ROOT = typer.main.get_command(app)
@@ -52,6 +53,7 @@ GOOD: dict[str, Words] = {
     "state": (),
     "reconcile": (),
     "signals": (),
+    "chain": ("chain.csv", "--underlying", "NIFTY", "--out", "values.csv"),
     "verify-day": (DAY.isoformat(),),
     "token": ("asha",),
     "topics": (),
@@ -117,6 +119,9 @@ WRONG: dict[str, Words] = {
     "strategies show NAME": ("nope", ""),
     "strategies new NAME": ("My-x", "class", ""),
     "strategies test FILE": (MISSING, FILE, FOLDER),
+    "--underlying": ("NOPE", ""),
+    "chain --out": (FOLDER, BELOW_FILE, "/proc/nothing"),
+    "chain FILE": (MISSING, FILE, FOLDER),
     "replay DIR": (*UNREADABLE, FOLDER),
     "secrets DIR": UNWRITABLE,
     "MODE": ("live", ""),
@@ -206,6 +211,7 @@ def _workplace(tmp_path: Path, recording: Path, monkeypatch: pytest.MonkeyPatch)
     (tmp_path / "unfit.toml").write_text("[executor]\nmode = 'papier'\n")
     (tmp_path / "bytes.toml").write_bytes(b"\xff\xfe")
     shutil.copytree(recording, tmp_path / "ticks")
+    write_chain(tmp_path / "chain.csv", snapshots(minutes("10:00", [24_510.0])))
     monkeypatch.chdir(tmp_path)
     settings = {
         "BUS__KIND": "kafka",

@@ -1,0 +1,1 @@
+"""Recorded option chains: read, valued, and played as the market."""
