@@ -56,7 +56,6 @@ def check_services(settings: LocalSettings) -> None:
     refuse_any(between_entry_and_exit(settings.executor, settings.position.exits))
     refuse_any(between_filters_and_entry(settings.signal.filters, settings.executor))
     parts = Parts(LocalBus(), FeedClock(), Metrics("check"))
-    executor.make_service(settings.executor, parts, paper_venue(settings))
     strategy.make_service(settings.strategy, parts)
 
 
