@@ -55,6 +55,10 @@ class PaperBroker:
         self._updates: list[OrderUpdate] = []
         self._has_updates = asyncio.Event()
 
+    def session(self) -> None:
+        """Return None: there is nobody to log in at."""
+        return
+
     def list_instrument(self, instrument: Instrument) -> None:
         """Note an instrument of the day: orders for it are held to its lot, tick and freeze."""
         if self._exchange is not None:

@@ -2,13 +2,18 @@
 
 from datetime import date
 from typing import Literal
+from uuid import UUID
+
+from pydantic import AwareDatetime
 
 from libs.events.candles import Interval
 from libs.events.event import Event, Told
 from libs.events.orders import Mode
 
-ChangeableMode = Literal["disabled", "logging_only", "paper"]
-"""The modes that can be set while the executor runs; live is not one of them."""
+ChangeableMode = Literal["disabled", "logging_only", "paper", "live"]
+"""The modes that can be set while the executor runs; live only where the settings say live."""
+DisarmCause = Literal["asked", "time", "trades", "quarantine", "mode", "other_executor"]
+"""Why an arming ended."""
 
 
 class ControlEvent(Event):
@@ -48,6 +53,41 @@ class ModeChanged(ControlEvent):
     def told(self) -> Told:
         """Return the mode and the reason."""
         return {**super().told(), "mode": self.mode}
+
+
+class Armed(ControlEvent):
+    """A person lets live entries be sent until a time of the same trading day.
+
+    `trades` is how many positions may be opened by it, `lots_a_trade` how large each may be; None:
+    as the settings say. `holder` is the process that it was given to, `is_real` whether its account
+    is a real one.
+    """
+
+    type: Literal["Armed"] = "Armed"
+    until: AwareDatetime
+    by: str
+    trades: int | None = None
+    lots_a_trade: int | None = None
+    is_real: bool = False
+    holder: str = ""
+
+    def told(self) -> Told:
+        """Return who armed it, until when (ISO 8601), and its limits."""
+        limits: Told = {"trades": self.trades, "lots_a_trade": self.lots_a_trade}
+        return super().told() | {"by": self.by, "until": self.until.isoformat()} | limits
+
+
+class Disarmed(ControlEvent):
+    """The arming `armed_id` has ended: no live entry is sent, exits go on."""
+
+    type: Literal["Disarmed"] = "Disarmed"
+    armed_id: UUID
+    cause: DisarmCause
+    by: str = ""
+
+    def told(self) -> Told:
+        """Return why, and who asked for it."""
+        return {**super().told(), "cause": self.cause, "by": self.by}
 
 
 class RiskLimitReached(ControlEvent):
@@ -119,7 +159,7 @@ class StrategyStopped(ControlEvent):
         return {**super().told(), "strategy": self.strategy}
 
 
-Action = Literal["halt", "resume", "exit", "state", "mode"]
+Action = Literal["halt", "resume", "exit", "state", "mode", "arm", "disarm"]
 Outcome = Literal["done", "refused"]
 
 

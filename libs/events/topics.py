@@ -65,6 +65,8 @@ _CONTROL = (
     control.TradingHalted,
     control.TradingResumed,
     control.ModeChanged,
+    control.Armed,
+    control.Disarmed,
     control.RiskLimitReached,
     control.HistoryLoaded,
     control.FeedFellSilent,

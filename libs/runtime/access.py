@@ -13,7 +13,8 @@ from libs.runtime.settings import Section
 
 Scope = Literal["read", "operate", "trade"]
 SCOPES: tuple[Scope, ...] = ("read", "operate", "trade")
-"""Each scope includes those before it. read: state; operate: halt, resume, exit; trade: mode.
+"""Each scope includes those before it. read: state; operate: halt,
+resume, exit, disarm; trade: mode, arm.
 
 What reduces risk needs no more than a halt does; what may add to it needs `trade`.
 """

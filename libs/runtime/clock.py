@@ -146,6 +146,11 @@ def make_clock(kind: ClockKind, pace: float = 0.0) -> Clock:
     return WallClock() if kind == "wall" else FeedClock(pace)
 
 
+def kind_of(clock: Clock) -> ClockKind:
+    """Return the kind of a clock."""
+    return "wall" if isinstance(clock, WallClock) else "feed"
+
+
 @lru_cache(maxsize=4)
 def _last_close_ms(day: date) -> int:
     """Return when the last session of a day closes, epoch ms; 0 on a day without one."""

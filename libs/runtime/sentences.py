@@ -45,6 +45,8 @@ SENTENCES: Mapping[str, str] = {
     "TradingHalted": "trading is halted, exits go on{reason:because}",
     "TradingResumed": "trading goes on{reason:because}",
     "ModeChanged": "the mode is now {mode}{reason:because}",
+    "Armed": "live entries may be sent until {until:clock}, armed by {by}{reason:because}",
+    "Disarmed": "no live entry is sent any more, exits go on{reason:because}",
     "RiskLimitReached": "a limit is reached: {limit:words} ({value:number} of {maximum:number})",
     "HistoryLoaded": "history is loaded: {days} days, {candles:number} candles, {gaps} gaps",
     "FeedFellSilent": "nothing is opened, exits go on{reason:because}",

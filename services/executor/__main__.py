@@ -12,7 +12,7 @@ def make_executor(settings: ExecutorProcess, parts: Parts) -> Service:
     """Return the service with the venue that the settings name."""
     own, kind = settings.executor, settings.runtime.clock
     venue = make_venue(own, settings.kite, kind, parts.clock, parts.metrics)
-    return make_service(own, parts, venue, waits=True)
+    return make_service(own, parts, venue, waits=True, bus=settings.bus.kind)
 
 
 SPEC = ServiceSpec("executor", ExecutorProcess, make_executor, processes="fenced")

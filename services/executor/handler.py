@@ -16,7 +16,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from libs.broker.errors import SessionError
 from libs.broker.port import MaySend, OrderUpdate, Venue
 from libs.events.bus import Bus
-from libs.events.control import TradingHalted
+from libs.events.control import Armed, Disarmed, TradingHalted
 from libs.events.event import Event
 from libs.events.instruments import InstrumentListed
 from libs.events.orders import OrderUnresolved
@@ -110,15 +110,15 @@ class ExecutorHandler:
     async def publish(self, make_events: Callable[[], Iterable[Event]], emit: Emit) -> None:
         """Make and publish events between two messages, and wait for the acknowledgement.
 
-        A halt holds from then on: signals that wait before it on the topics open nothing, and
-        entries that work are cancelled.
+        A halt, and an arming or its end, hold from then on: signals that wait before a halt on the
+        topics open nothing, and entries that work are cancelled.
         """
         async with self._turn:
             events = tuple(make_events())
             await emit(*events)
             await self._bus.flush()
             for event in events:
-                if isinstance(event, TradingHalted):
+                if isinstance(event, (TradingHalted, Armed, Disarmed)):
                     await self._carry_out(
                         self._executor.on_event(event, self._clock.now_ms()), emit
                     )
@@ -251,11 +251,11 @@ class ExecutorHandler:
         return Lease(asked_ms)
 
     def _may_send(self, order: Order, lease: Lease) -> MaySend:
-        """Return what is asked in the moment of the call: the fence, and for an entry the risk."""
+        """Return what is asked in the moment of the call: the fence; of an entry more."""
         if order.plan.leg == "exit":
             return lease.holds
-        risk = self._executor.risk
-        return lambda: lease.holds() and not risk.stops_entries
+        stops, now_ms = self._executor.stops, self._clock.now_ms
+        return lambda: lease.holds() and not stops(order.plan, now_ms())
 
     async def _book_at_start(self) -> Sequence[OrderUpdate]:
         """Return the order book; without a session wait for a login, or raise SessionError."""

@@ -1,6 +1,6 @@
 """What the control endpoints are asked and what they reply; money is text in rupees."""
 
-from datetime import date, datetime
+from datetime import date, datetime, time
 from decimal import Decimal
 from typing import Annotated, Literal
 from uuid import UUID
@@ -10,6 +10,7 @@ from pydantic import AwareDatetime, BaseModel, Field, PlainSerializer
 from libs.events.control import Action, ChangeableMode
 from libs.events.event import utc_from_ms
 from libs.events.orders import Mode
+from services.executor.domain.live.arming import ArmingView
 from services.executor.domain.overview import OpenPosition, Overview
 
 
@@ -21,22 +22,31 @@ def _plain(amount: Decimal) -> str:
 Rupees = Annotated[Decimal, PlainSerializer(_plain, return_type=str)]
 
 
-class Asked(BaseModel):
+class Reasoned(BaseModel):
     """The body of a request."""
 
     reason: str = Field("", max_length=200, description="why; it is recorded with the event")
 
 
-class HaltAsked(Asked):
+class HaltAsked(Reasoned):
     """A halt, and whether every open position is closed too."""
 
     square_off: bool = False
 
 
-class ModeAsked(Asked):
+class ModeAsked(Reasoned):
     """The mode of the executor from now on."""
 
     mode: ChangeableMode
+
+
+class ArmAsked(Reasoned):
+    """An arming: until when today, how many positions, how large; the first time a sentence."""
+
+    until: time = Field(description="a time of today in India")
+    trades: int | None = Field(None, ge=1, description="positions that it may open; null: no limit")
+    lots_a_trade: int | None = Field(None, ge=1, description="null: as the settings say")
+    sentence: str = Field("", description="of `arming` in the state; only the first time")
 
 
 class Answer(BaseModel):
@@ -44,6 +54,17 @@ class Answer(BaseModel):
 
     action: Action
     positions: int = 0
+
+
+class ArmingState(BaseModel):
+    """Whether live entries may be sent; null without an arming or a limit of its own."""
+
+    until: AwareDatetime | None = None
+    by: str = Field("", description="the name of the token")
+    trades_left: int | None = None
+    lots_a_trade: int | None = None
+    why_not: str = Field("", description="why it is not armed; empty: it is")
+    sentence: str = Field("", description="to be typed at the first arming; empty: none")
 
 
 class Count(BaseModel):
@@ -108,6 +129,7 @@ class State(BaseModel):
     orders_in_doubt: int = Field(description="sent, and not seen at the broker")
     open_positions: int
     positions: list[PositionState]
+    arming: ArmingState = Field(default_factory=ArmingState, description="of live trading")
 
 
 def state_of(now: Overview) -> State:
@@ -127,6 +149,19 @@ def state_of(now: Overview) -> State:
         orders_in_doubt=now.in_doubt,
         open_positions=len(now.positions),
         positions=[_position(one) for one in now.positions],
+        arming=_arming(now.arming),
+    )
+
+
+def _arming(now: ArmingView) -> ArmingState:
+    armed = now.armed
+    return ArmingState(
+        until=armed.until if armed else None,
+        by=armed.by if armed else "",
+        trades_left=now.trades_left,
+        lots_a_trade=armed.lots_a_trade if armed else None,
+        why_not=now.why_not,
+        sentence=now.sentence or "",
     )
 
 

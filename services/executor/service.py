@@ -1,7 +1,7 @@
 """The executor service: signals and exit requests in, decisions and orders out."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import get_args
 
@@ -11,15 +11,20 @@ from libs.events.stamps import oldest
 from libs.market.calendar import day_in_india, load_calendar
 from libs.market.rulebook import load_rulebook
 from libs.runtime.access import Access
+from libs.runtime.clock import kind_of
 from libs.runtime.logs import logger_of
 from libs.runtime.metrics import TradingMetrics
 from libs.runtime.retry import retrying
 from libs.runtime.service import Parts, Service
 from libs.runtime.settings import SettingsError
 from libs.runtime.subscription import Emit, Every, Subscription
-from services.executor.control import CommandQueue, control_router
+from services.executor.arming_desk import ArmingDesk, objections_of
+from services.executor.command_queue import CommandQueue
+from services.executor.control import control_router
 from services.executor.domain import rows
 from services.executor.domain.executor import OptionsExecutor
+from services.executor.domain.live.arming import Arming
+from services.executor.domain.live.outcome import BusKind, Footing, start_refusal
 from services.executor.domain.option_market import OptionMarket
 from services.executor.domain.overview import Overview, overview
 from services.executor.domain.reconciliation import ReconciliationView, view_of
@@ -27,6 +32,7 @@ from services.executor.domain.risk import RiskBook
 from services.executor.domain.stakes import stakes_of
 from services.executor.handler import ExecutorHandler
 from services.executor.settings import AGED_HOPS, ExecutorSettings
+from services.executor.venue import has_session, venue_kind
 
 _CONTROLLED = (
     "Control: alphastocks state, halt, resume, exit and mode use the endpoints under /control, "
@@ -123,22 +129,17 @@ def make_service(
     *,
     waits: bool = False,
     in_turn: bool = False,
+    bus: BusKind = "local",
 ) -> Service:
-    """Return the service around an OptionsExecutor; SettingsError for live mode or venue.
+    """Return the service around an OptionsExecutor; SettingsError where it must not start.
 
-    With `waits` a start without a session waits for a login; else it fails. With `in_turn` the
-    broker is asked in turn, so that the outcome does not depend on the machine.
+    `bus` is that of the settings: a real account is not traded on a local one. With `waits` a start
+    without a session waits for a login; else it fails. With `in_turn` the broker is asked in turn,
+    so that the outcome does not depend on the machine.
     """
-    if settings.mode == "live":
-        raise SettingsError(
-            "executor.mode: live needs a durable bus, an arming and pre-trade checks, which this "
-            "version does not have: use paper or logging_only"
-        )
-    if venue.is_real:
-        raise SettingsError(
-            f"executor.venue: {settings.venue} takes real orders, which {settings.mode} must not "
-            "send: use paper or simulator"
-        )
+    footing = Footing(venue_kind(venue), kind_of(parts.clock), bus)
+    if line := start_refusal(settings.mode, footing):
+        raise SettingsError(line)
     policy = settings.policy()
     if not venue.may_lose_replies:  # an order that is not in the book was never placed
         policy = replace(policy, orders=replace(policy.orders, doubt_ms=0))
@@ -148,6 +149,9 @@ def make_service(
         market=OptionMarket(load_calendar(), policy.chain.rate),
         rulebook=load_rulebook(),
         risk=RiskBook(policy.limits, policy.sizing.capital),
+        footing=footing,
+        has_session=lambda: has_session(venue),
+        arming=Arming(parts.member, venue.is_real),
     )
     budgets = {hop: getattr(settings.ages, hop) for hop in AGED_HOPS}
     executor.too_old = lambda now_ms: oldest(
@@ -190,6 +194,9 @@ def make_service(
         "options_data": (("option_chains",), rows.options_data),
     }
 
+    async def objections() -> Sequence[str]:
+        return objections_of(executor, parts.clock.now_ms())
+
     async def announce(_: Emit) -> None:
         _log_stakes(executor)
 
@@ -210,6 +217,7 @@ def make_service(
 
     access = Access(settings.control.tokens, settings.control.per_minute)
     commands = CommandQueue(handler.publish, parts.clock)
+    arming = ArmingDesk(executor, parts.clock, objections)
     watch = _Watch(venue, handler).run
     return Service(
         name="executor",
@@ -221,7 +229,7 @@ def make_service(
         close=handler.close,
         describe=describe,
         measure=lambda: _measure(executor, venue, parts.metrics.trading, parts.clock.now_ms()),
-        router=control_router(access, commands, now, reconciled) if access.tokens else None,
+        router=control_router(access, commands, now, reconciled, arming) if access.tokens else None,
         private={"control": access} if access.tokens else {},
         note=_CONTROLLED if access.tokens else _NOT_CONTROLLED,
     )

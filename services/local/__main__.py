@@ -11,7 +11,7 @@ from services.local.commands.backup import backup, restore
 from services.local.commands.chain import chain
 from services.local.commands.cluster import lag, topics_app
 from services.local.commands.compare import compare
-from services.local.commands.control import halt, leave, mode, resume
+from services.local.commands.control import arm, disarm, halt, leave, mode, resume
 from services.local.commands.demo import demo
 from services.local.commands.deploy import secrets
 from services.local.commands.doctor import doctor
@@ -58,7 +58,7 @@ def alphastocks(version: Version = False) -> None:
 
 for command in (
     *(demo, replay, backtest, up, simulator, login, doctor, migrate),
-    *(compare, backup, restore, secrets, lag, tail, halt, resume, mode),
+    *(compare, backup, restore, secrets, lag, tail, halt, resume, arm, disarm, mode),
 ):
     app.command()(command)
 app.command(name="exit")(leave)

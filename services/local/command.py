@@ -14,6 +14,8 @@ NAME = "alphastocks"
 URGENT = {
     "halt": ("control", "halt"),
     "resume": ("control", "resume"),
+    "arm": ("control", "arm"),
+    "disarm": ("control", "disarm"),
     "mode": ("control", "mode"),
     "exit": ("control", "leave"),
     "state": ("state", "state"),

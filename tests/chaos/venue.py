@@ -224,6 +224,10 @@ class ExchangeVenue:
         """Return nothing."""
         return {}
 
+    def session(self) -> None:
+        """Need none: the exchange says itself that a session is over."""
+        return
+
     def begin_with(self, held: Sequence[NetPosition], past: Sequence[OrderUpdate]) -> None:
         """Do nothing: the exchange knows what the account has."""
 

@@ -247,6 +247,10 @@ class KiteRest:
         """Return how many requests of a class are left by the span of each rate, in ms."""
         return self._budgets[request_class].left(_now_ms())
 
+    def session(self) -> KiteSession:
+        """Return the session of this moment; raise SessionError if there is none that holds."""
+        return self._usable_session()
+
     async def close(self) -> None:
         """Wait for open requests, and close all connections."""
         for lane in (*self._lanes.values(), self._entries, self._urgent):

@@ -11,6 +11,7 @@ from libs.broker.kite.rest import KiteRest
 from libs.broker.kite.ticker import Ticker
 from libs.broker.port.account import ContractState, Margin, NetPosition, Trade, Unreadable
 from libs.broker.port.orders import MaySend, OrderRequest, OrderUpdate, always
+from libs.broker.port.session import Session
 from libs.broker.port.venue import QuoteSource
 from libs.market.instruments import Instrument
 
@@ -82,6 +83,10 @@ class KiteVenue:
     def take_updates(self) -> Sequence[OrderUpdate]:
         """Return the updates since the last call."""
         return self._client.take_updates()
+
+    def session(self) -> Session:
+        """Return the session; SessionError where there is none, or Kite has refused it."""
+        return self._rest.session()
 
     def begin_with(self, held: Sequence[NetPosition], past: Sequence[OrderUpdate]) -> None:
         """Ignore the books: the broker knows what the account has."""

@@ -5,6 +5,7 @@ from typing import Any, Protocol
 
 from libs.broker.port.account import Account, NetPosition
 from libs.broker.port.orders import OrderClient, OrderUpdate
+from libs.broker.port.session import Session
 from libs.market.instruments import Instrument
 from libs.market.quotes import Quote
 
@@ -29,6 +30,9 @@ class Venue(OrderClient, Account, Protocol):
     @property
     def is_real(self) -> bool:
         """Whether its orders cost real money: then only live mode may send them."""
+
+    def session(self) -> Session | None:
+        """Return the login that orders are sent with; None: none is needed. Raises SessionError."""
 
     def begin_with(self, held: Sequence[NetPosition], past: Sequence[OrderUpdate]) -> None:
         """Take over, at a start, what the executor's books hold, and their orders that filled.

@@ -7,7 +7,9 @@ from uuid import UUID
 
 from libs.broker.port import OrderUpdate
 from libs.events.control import (
+    Armed,
     ControlEvent,
+    Disarmed,
     FeedCameBack,
     FeedFellSilent,
     ModeChanged,
@@ -50,10 +52,12 @@ from services.executor.domain.doubts import Doubts, missing
 from services.executor.domain.entering import EntryChecks
 from services.executor.domain.exit_view import ExitViews
 from services.executor.domain.guarding import Guarding
+from services.executor.domain.live.arming import Arming
+from services.executor.domain.live.outcome import Footing, Situation, outcome_of
 from services.executor.domain.option_market import OptionMarket
 from services.executor.domain.order import GIVEN_UP, Order
 from services.executor.domain.plans import entry_plans
-from services.executor.domain.policy import Policy
+from services.executor.domain.policy import Policy, Refusal
 from services.executor.domain.pretrade.order import TooOld
 from services.executor.domain.risk import Breach, RiskBook
 
@@ -69,7 +73,7 @@ class OptionsExecutor:
 
     `mode` is that of the settings until a ModeChanged. `too_old` says at a time (epoch ms) whether
     what the event in hand stands on is older than its budget, `clock_off_ms` how far this machine's
-    clock is ahead of the exchange's.
+    clock is ahead of the exchange's, `has_session` whether there is a login at the broker.
     """
 
     mode: Mode
@@ -84,6 +88,9 @@ class OptionsExecutor:
     _driven_s: int = -1
     too_old: Callable[[int], TooOld | None] = lambda _: None
     clock_off_ms: Callable[[], int] = lambda: 0
+    has_session: Callable[[], bool] = lambda: True
+    footing: Footing = field(default_factory=Footing)
+    arming: Arming = field(default_factory=Arming)
     silent_since_ms: int = 0
     """Since when the feed has been silent, 0 while it is not."""
     settings_mode: Mode = field(init=False)
@@ -126,7 +133,9 @@ class OptionsExecutor:
         self._note(event)
         if isinstance(event, PositionEvent):
             return self._on_loss(self.risk.on_time(event.trading_day), now_ms)
-        return self._stop_entries(now_ms) if isinstance(event, TradingHalted) else ()
+        if isinstance(event, (TradingHalted, Disarmed)):
+            return self._stop_entries(now_ms)
+        return self._disarmed(now_ms) if isinstance(event, ModeChanged) else ()
 
     def on_updates(self, updates: Sequence[OrderUpdate], now_ms: int) -> tuple[Effect, ...]:
         """React to the broker's updates of orders."""
@@ -155,7 +164,8 @@ class OptionsExecutor:
 
     def on_time(self, now_ms: int, reconnects: int = 0) -> tuple[Effect, ...]:
         """Do what is due by the clock: also read the account, each minute and after a reconnect."""
-        return (*self.truth.watch.due(now_ms, reconnects), *self._drive(now_ms))
+        ends = self._disarmed(now_ms)
+        return (*ends, *self.truth.watch.due(now_ms, reconnects), *self._drive(now_ms))
 
     def _on_loss(self, breach: Breach | None, now_ms: int) -> tuple[Effect, ...]:
         """Say once that the day's loss has reached its limit; close everything if so set."""
@@ -172,8 +182,7 @@ class OptionsExecutor:
         """Go on with timeouts, orders in doubt, and exits that are not done; once a second."""
         self._driven_s = now_ms // 1000
         effects: list[Effect] = [*self._time_out(now_ms), *self._look_up(now_ms)]
-        if self.risk.stops_entries:
-            effects += self._stop_entries(now_ms)
+        effects += self._stop_entries(now_ms)
         stops = self.guarding.on_time(now_ms, guarded_at_most)
         return (*effects, *self.closing.due(now_ms), *stops)
 
@@ -184,7 +193,7 @@ class OptionsExecutor:
         if isinstance(reply, ContractRead):
             return self._on_contract(reply, now_ms)
         if isinstance(reply, AccountRead):
-            return self.truth.on_read(reply, now_ms, self)
+            return (*self.truth.on_read(reply, now_ms, self), *self._disarmed(now_ms))
         return self._on_reply_of_order(reply, now_ms)
 
     def _on_contract(self, reply: ContractRead, now_ms: int) -> tuple[Effect, ...]:
@@ -229,7 +238,7 @@ class OptionsExecutor:
         if not order.broker_order_id:
             placed = order.placed(broker_order_id, now_ms)
             effects = self.on_event_of_order(order, placed, now_ms)
-        is_unwanted = order.plan.leg == "entry" and self.risk.stops_entries
+        is_unwanted = order.plan.leg == "entry" and self.stops(order.plan, now_ms)
         return (*effects, *self.closing.cancel(order, now_ms)) if is_unwanted else effects
 
     def _on_book_read(self, reply: BookRead, now_ms: int) -> tuple[Effect, ...]:
@@ -256,9 +265,25 @@ class OptionsExecutor:
         return self._on_accepted(order, update.broker_order_id, now_ms)
 
     def _stop_entries(self, now_ms: int) -> tuple[Effect, ...]:
-        """Cancel the entries that work: a halt opens no position any more."""
+        """Cancel the entries that work and must not any more, after a halt say."""
         entries = [one for one in self.blotter.working() if one.plan.leg == "entry"]
-        return tuple(made for one in entries for made in self.closing.cancel(one, now_ms))
+        stopped = [one for one in entries if self.stops(one.plan, now_ms)]
+        return tuple(made for one in stopped for made in self.closing.cancel(one, now_ms))
+
+    def stops(self, plan: OrderPlanned, now_ms: int) -> bool:
+        """Whether an entry must not be sent, nor go on: a halt, a lost day, no arming any more."""
+        is_unarmed = plan.mode == "live" and not self.arming.may_send(now_ms)
+        return self.risk.stops_entries or is_unarmed
+
+    def _disarmed(self, now_ms: int) -> tuple[Effect, ...]:
+        """Say once that the arming has ended, and stop the entries that it let go."""
+        if self.mode != "live":
+            ended = self.arming.end("mode", now_ms)
+        elif self.risk.quarantined:
+            ended = self.arming.end("quarantine", now_ms)
+        else:
+            ended = self.arming.due(now_ms)
+        return (*ended, *self._stop_entries(now_ms)) if ended else ()
 
     def on_event_of_order(self, order: Order, event: OrderEvent, now_ms: int) -> tuple[Effect, ...]:
         """Apply and return an event that follows from the broker's reply, and react to it."""
@@ -307,7 +332,7 @@ class OptionsExecutor:
         self.closing.resume()
         for order in lost:
             effects += self._doubt_lost(order, now_ms)
-        return tuple(effects)
+        return (*effects, *self._disarmed(now_ms))
 
     def _doubt_lost(self, order: Order, now_ms: int) -> tuple[Effect, ...]:
         if not self.policy.orders.doubt_ms:
@@ -324,6 +349,8 @@ class OptionsExecutor:
         elif isinstance(event, ModeChanged):
             if event.settings_mode == self.settings_mode:
                 self.mode = event.mode
+        elif isinstance(event, (Armed, Disarmed)):
+            self.arming.on_event(event)
         elif isinstance(event, (FeedFellSilent, FeedCameBack)):
             is_silent = isinstance(event, FeedFellSilent)
             self.silent_since_ms = event.occurred_ms if is_silent else 0
@@ -344,13 +371,14 @@ class OptionsExecutor:
         if signal.signal_id in self._decided:
             return ()
         self.risk.start_day(signal.trading_day)
-        decision = decide(signal, now_ms, self.mode, self.policy, self.market, self.risk)
+        policy = self.arming.narrowed(self.policy, now_ms)
+        decision = decide(signal, now_ms, self.mode, policy, self.market, self.risk)
         plans = self._plans(signal, decision, now_ms)
         decision = self._checked(decision, plans, now_ms)
         outcome = decided(signal, decision, self.mode, now_ms)
         effects = self._decision_effects(signal, decision, plans, now_ms)
         self._decided.add(signal.signal_id)
-        return (*effects, outcome)
+        return (*effects, *self._disarmed(now_ms), outcome)
 
     def _decision_effects(
         self,
@@ -382,6 +410,9 @@ class OptionsExecutor:
         """Return a decision to trade as a refusal, if a check speaks against its orders."""
         if not plans:
             return decision
+        unfit = self._unfit(now_ms)
+        if unfit is not None:
+            return replace(decision, trade=None, refusal=unfit)
         day = day_in_india(now_ms)
         freeze = self._freeze(plans[0].contract, day)
         funds = self.truth.watch.reconciler.margins
@@ -389,6 +420,16 @@ class OptionsExecutor:
         silent_ms = self.silent_since_ms
         refusal = self.entering.refusal(plans, freeze, funds, old, off_ms, silent_ms, now_ms)
         return decision if refusal is None else replace(decision, trade=None, refusal=refusal)
+
+    def _unfit(self, now_ms: int) -> Refusal | None:
+        """Return why no entry is sent in this mode, on this account, without session or arming."""
+        is_armed = self.arming.current(now_ms) is not None
+        now = Situation(self.mode, self.footing, self.has_session(), is_armed)
+        reason = outcome_of(now).refusal
+        if not reason:
+            return None
+        why = {"why": self.arming.why_not(now_ms)} if reason == "not_armed" else {}
+        return Refusal(reason, {**why})
 
     def _freeze(self, contract: Contract, day: date) -> int:
         try:
@@ -411,6 +452,8 @@ class OptionsExecutor:
         quantity, distance = holding.bought + holding.buying, plan.price - plan.stop_loss
         underlying, day = plan.contract.underlying, plan.trading_day
         self.risk.enter(plan.position_id, underlying, quantity, distance, day)
+        if plan.mode == "live":
+            self.arming.enter(plan.position_id, plan.occurred_ms)
 
     def _time_out(self, now_ms: int) -> list[Effect]:
         """Cancel purchases past their timeout; a sale climbs its ladder instead."""

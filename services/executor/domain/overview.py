@@ -8,6 +8,7 @@ from libs.events.orders import Mode, OrderPlanned
 from libs.market.calendar import day_in_india
 from libs.market.quotes import Quote
 from services.executor.domain.executor import OptionsExecutor
+from services.executor.domain.live.arming import ArmingView
 from services.executor.domain.policy import RiskLimits
 from services.executor.domain.risk import DayResult
 
@@ -60,6 +61,7 @@ class Overview:
     limits: RiskLimits
     working: int
     in_doubt: int
+    arming: ArmingView
 
     @property
     def unrealised(self) -> Decimal | None:
@@ -87,6 +89,7 @@ def overview(executor: OptionsExecutor, now_ms: int) -> Overview:
         limits=risk.limits,
         working=len(working),
         in_doubt=sum(order.state == "unresolved" for order in working),
+        arming=executor.arming.view(now_ms),
     )
 
 

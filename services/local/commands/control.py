@@ -1,8 +1,9 @@
-"""`alphastocks halt`, `resume`, `mode` and `exit`: control of the executor.
+"""`alphastocks halt`, `resume`, `arm`, `disarm`, `mode` and `exit`: control of the executor.
 
 They are for a hurry, so this file imports little.
 """
 
+from datetime import time
 from pathlib import Path
 from typing import Annotated, Any, get_args
 
@@ -73,15 +74,17 @@ def resume(reason: Reason = "", var: Var = None, url: Url = None) -> None:
 
 
 def mode(
-    to: Annotated[str, typer.Argument(metavar="MODE", help="disabled, logging_only or paper")],
+    to: Annotated[
+        str, typer.Argument(metavar="MODE", help="disabled, logging_only, paper or live")
+    ],
     reason: Reason = "",
     url: Url = None,
 ) -> None:
     """Change the mode for the signals that follow; open positions stay watched.
 
-    It holds over restarts, until it is changed again or the settings name another mode. Live
-    trading cannot be switched on here. It needs a token of scope `trade`, which the own token of
-    `up` does not have.
+    It holds over restarts, until it is changed again or the settings name another mode. Live can be
+    taken up again where the settings say live, and nowhere else; it has to be armed anew. It needs
+    a token of scope `trade`, which the own token of `up` does not have.
 
     Example: `alphastocks mode logging_only`
     """
@@ -90,6 +93,57 @@ def mode(
     executor = executor_with_token(url, "trade")
     ask(executor, None, "mode", reason, mode=to)
     screen.console.print(f"The mode is {to} at {executor.url}.", soft_wrap=True)
+
+
+def arm(
+    until: Annotated[str, typer.Option("--until", help="A time of today in India, 15:30 say.")],
+    lots_a_trade: Annotated[
+        int | None, typer.Option("--lots-a-trade", min=1, help="Lots of a trade at most.")
+    ] = None,
+    trades: Annotated[
+        int | None, typer.Option("--trades", min=1, help="Positions that it may open at most.")
+    ] = None,
+    reason: Reason = "",
+    url: Url = None,
+) -> None:
+    """Let the executor, in mode live, send entries until a time of today.
+
+    Every check of `alphastocks doctor` must be well, and books and account agree. It ends at its
+    time, with its last trade, by `disarm`, on any quarantine, and when another process takes over;
+    it is restored after a restart. Exits, stops and reconciliation need none. The first time a
+    sentence has to be typed. It needs a token of scope `trade`.
+
+    Example: `alphastocks arm --until 15:30 --lots-a-trade 1 --trades 5`
+    """
+    at = _time_of_day(until)
+    executor = executor_with_token(url, "trade")
+    sentence = ask(executor, None, "state", None)["arming"]["sentence"]
+    if sentence:
+        screen.console.print(f"The first time, type this: {sentence}", soft_wrap=True)
+        sentence = typer.prompt("Sentence")
+    limits = {"trades": trades, "lots_a_trade": lots_a_trade}
+    ask(executor, None, "arm", reason, until=at, sentence=sentence, **limits)
+    screen.console.print(
+        f"Live entries may be sent until {until} at {executor.url}. `disarm` ends it.",
+        soft_wrap=True,
+    )
+
+
+def disarm(reason: Reason = "", var: Var = None, url: Url = None) -> None:
+    """Send no live entry any more, and cancel those that work; exits and stops go on.
+
+    Example: `alphastocks disarm --reason "news at noon"`
+    """
+    executor = chosen_executor(url, var)
+    ask(executor, var, "disarm", reason)
+    screen.console.print(f"No live entry is sent any more at {executor.url}.", soft_wrap=True)
+
+
+def _time_of_day(text: str) -> str:
+    try:
+        return time.fromisoformat(text).replace(tzinfo=None).isoformat()
+    except ValueError:
+        raise SettingsError(f"--until: {text!r} is not a time such as 15:30") from None
 
 
 def leave(
@@ -112,7 +166,7 @@ def leave(
 
 
 def ask(
-    executor: Executor, var: Path | None, action: str, reason: str | None, **more: str | bool
+    executor: Executor, var: Path | None, action: str, reason: str | None, **more: str | int | None
 ) -> Any:
     """Ask an executor; where its `up` waits and runs no service, the error says for what."""
     try:

@@ -35,7 +35,7 @@ class Executor:
     url: str
     token: str = field(repr=False)
 
-    def ask(self, action: str, reason: str | None, **more: str | bool) -> Any:
+    def ask(self, action: str, reason: str | None, **more: str | int | None) -> Any:
         """Send a request and return its reply; without a reason it only reads.
 
         Raises SettingsError if the request fails.

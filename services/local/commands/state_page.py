@@ -8,7 +8,7 @@ from rich.table import Table
 
 from libs.market.calendar import IST
 from libs.market.rupees import rupees
-from services.executor.replies import Amount, Count, PositionState, State
+from services.executor.replies import Amount, ArmingState, Count, PositionState, State
 from services.local.play.standing import Standing
 
 UNKNOWN = "unknown"
@@ -21,6 +21,8 @@ def state_lines(state: State) -> Iterator[str]:
     standing = Standing(state.mode, state.settings_mode, state.halted_because)
     halted = "" if state.halted_because else ", not halted"
     yield f"{standing.line}{halted}, {_positions(state.open_positions)} open"
+    if "live" in (state.mode, state.settings_mode):
+        yield f"live entries     {_arming(state.arming)}"
     limits, closed = state.limits, state.closed_positions
     day = "today" if state.trading_day is None else f"on {state.trading_day}"
     at = "" if state.at is None else f", at {_time(state.at)} in India"
@@ -45,6 +47,14 @@ def positions_table(state: State) -> Table:
     for one in state.positions:
         table.add_row(*_row(one, state.at))
     return table
+
+
+def _arming(now: ArmingState) -> str:
+    if now.until is None:
+        return f"not armed: {now.why_not}"
+    left = "" if now.trades_left is None else f", {_positions(now.trades_left)} left"
+    lots = "" if now.lots_a_trade is None else f", {now.lots_a_trade} lots a trade"
+    return f"armed until {now.until.astimezone(IST):%H:%M} by {now.by}{left}{lots}"
 
 
 def _row(one: PositionState, now: datetime | None) -> tuple[str, ...]:

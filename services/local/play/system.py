@@ -62,7 +62,6 @@ def check_services(settings: LocalSettings) -> None:
         unknown_strategies(settings.executor, lambda named: known_strategies(folder, named).classes)
     )
     parts = Parts(LocalBus(), FeedClock(), Metrics("check"))
-    executor.make_service(settings.executor, parts, paper_venue(settings))
     strategy.make_service(settings.strategy, parts)
 
 

@@ -18,7 +18,7 @@ from libs.runtime.http import make_app
 from libs.runtime.service import Parts, Service
 from libs.runtime.subscription import Emit
 from libs.runtime.testing import ServiceHarness
-from services.executor.control import CommandQueue, MakeEvents
+from services.executor.command_queue import CommandQueue, MakeEvents
 from services.executor.domain.plans import position_id_of
 from services.executor.settings import ControlSettings, ExecutorSettings
 from tests.unit.services.executor.builders import DAY, NOW, chain_listed, chain_rows, signal, ticks
@@ -185,7 +185,7 @@ def test_too_many_requests_are_refused() -> None:
 def test_an_executor_that_has_not_restored_its_state_does_not_answer_from_an_empty_book(
     path: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("services.executor.control.TIMEOUT_SECONDS", 0.01)
+    monkeypatch.setattr("services.executor.command_queue.TIMEOUT_SECONDS", 0.01)
 
     async def run() -> None:
         async with ServiceHarness(make) as harness:  # its tasks are not started
@@ -333,7 +333,7 @@ def test_signals_after_a_change_of_mode_are_decided_in_it() -> None:
         assert await traded(harness) == []
         (changed,) = [e for e in await harness.published("control") if isinstance(e, ModeChanged)]
         assert (changed.mode, changed.reason) == ("logging_only", "changed by trade: lunch")
-        assert (await ask("/control/mode", "closes", mode="live")).status_code == 422
+        assert (await ask("/control/mode", "closes", mode="live")).status_code == 409
 
     play(story)
 

@@ -237,10 +237,10 @@ def test_fills_of_the_book_are_adopted_with_a_lost_reply() -> None:
     assert harness.executor.blotter.holding(POSITION).bought == LOT
 
 
-def test_live_mode_refuses_to_start_and_says_why() -> None:
+def test_live_mode_refuses_to_start_on_paper_and_says_why() -> None:
     harness = Harness()
     parts = Parts(cast(Bus, RecordingBus(harness.log)), harness.clock, Metrics("executor"))
-    with pytest.raises(SettingsError, match="live needs a durable bus"):
+    with pytest.raises(SettingsError, match=r"executor\.venue: paper sends no orders"):
         paper_service(ExecutorSettings(mode="live"), parts)
     service = paper_service(ExecutorSettings(), parts)
     assert service.describe() == {

@@ -110,6 +110,9 @@ class DistantVenue:
         net = NetPosition(exchange, tradingsymbol, "NRML", self.held)
         return ContractState((net,), ())
 
+    def session(self) -> None:
+        return
+
     def begin_with(self, held: Sequence[NetPosition], past: Sequence[OrderUpdate]) -> None:
         """Ignore the books."""
 
@@ -374,7 +377,7 @@ def test_what_is_not_live_never_goes_to_a_real_account(
 
 
 def test_a_venue_that_takes_real_orders_is_refused_in_paper_mode() -> None:
-    with pytest.raises(SettingsError, match=r"executor\.venue: upstox takes real orders"):
+    with pytest.raises(SettingsError, match=r"executor\.venue: it takes real orders, which paper"):
         asyncio.run(refused())
 
 

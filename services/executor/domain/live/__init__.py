@@ -1,0 +1,1 @@
+"""Live trading: what may happen under which circumstances, and who has armed it until when."""
