@@ -92,7 +92,10 @@ class Desk:
 
     async def look(self) -> None:
         """Let the feed look at its connections, though nothing came."""
-        await asyncio.sleep(5 * sockets.LOOK_SECONDS)
+        for _ in range(3):  # on a loaded machine one long sleep may pass before the first look
+            await asyncio.sleep(sockets.LOOK_SECONDS)
+        for _ in range(20):
+            await asyncio.sleep(0)
 
     def token(self, wire: int) -> int:
         """An instrument of this wire."""
