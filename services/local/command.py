@@ -20,6 +20,7 @@ URGENT = {
     "exit": ("control", "leave"),
     "state": ("state", "state"),
     "reconcile": ("reconcile", "reconcile"),
+    "flatten": ("flatten", "flatten"),
 }
 """Commands that do not wait until every service is imported → their file and function."""
 

@@ -395,6 +395,16 @@ async def open_session(address: KiteAddress, request_token: str, api_secret: str
         client.reqsession.close()
 
 
+async def end_session(address: KiteAddress, session: KiteSession) -> None:
+    """Log out: whoever uses the session can do nothing more. Raises BrokerError."""
+    client = _Client(address, load_limits(date.max).cool_down_ms)
+    client.set_access_token(session.access_token)
+    try:
+        await asyncio.to_thread(_translated, client.invalidate_access_token)
+    finally:
+        client.reqsession.close()
+
+
 def _session_of(reply: Mapping[str, Any]) -> KiteSession:
     login = reply["login_time"]
     if not isinstance(login, datetime):

@@ -35,6 +35,8 @@ from libs.broker.port.orders import (
     Product,
     Side,
     always,
+    flatten_tag,
+    is_flatten_tag,
     is_own_tag,
 )
 from libs.broker.port.session import Session, Sessions
@@ -72,6 +74,8 @@ __all__ = [
     "Venue",
     "always",
     "fill_of_order",
+    "flatten_tag",
+    "is_flatten_tag",
     "is_from_order",
     "is_own_tag",
     "unbooked",

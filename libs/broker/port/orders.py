@@ -31,6 +31,19 @@ def is_own_tag(tag: str) -> bool:
     return _OWN_TAG.fullmatch(tag) is not None
 
 
+_FLATTEN = "FLATTEN"
+
+
+def flatten_tag(digest: str) -> str:
+    """Return the tag of an order of `alphastocks flatten`, from digits to the base of 32."""
+    return f"{_FLATTEN}{digest}"[:20]
+
+
+def is_flatten_tag(tag: str) -> bool:
+    """Whether an own tag is of an order of `alphastocks flatten`, which is in no book of ours."""
+    return is_own_tag(tag) and tag.startswith(_FLATTEN)
+
+
 @dataclass(frozen=True, slots=True)
 class OrderRequest:
     """An order to place. `quantity` in units, `price` in rupees (0 for MARKET).

@@ -3,7 +3,7 @@
 from urllib.parse import parse_qs
 
 from libs.broker.kite.address import KiteAddress
-from libs.broker.kite.rest import open_session
+from libs.broker.kite.rest import end_session, open_session
 from libs.broker.kite.session import KiteSession, SessionFile
 from libs.runtime.kite import kite_address
 from libs.runtime.settings import KiteSettings, SettingsError
@@ -45,3 +45,10 @@ async def log_in(settings: KiteSettings, answer: str) -> KiteSession:
     session = await open_session(address, request_token, secret)
     SessionFile(settings.session_file).write(session)
     return session
+
+
+async def log_out(settings: KiteSettings) -> None:
+    """End the session at the broker, and remove its file. Raises BrokerError."""
+    file = SessionFile(settings.session_file)
+    await end_session(kite_address(settings), file.read())
+    settings.session_file.unlink(missing_ok=True)

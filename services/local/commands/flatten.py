@@ -1,0 +1,136 @@
+"""`alphastocks flatten`: closes what is held, with the broker alone.
+
+It is for an emergency: it needs no bus, no database and no service, and imports little.
+"""
+
+import asyncio
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from libs.broker.kite.session import KiteSession, SessionFile
+from libs.market.calendar import IST
+from libs.market.names import unknown
+from libs.runtime.brokers.registry import CONNECTORS
+from libs.runtime.logs import configure_logs
+from libs.runtime.settings import SettingsError, load_settings
+from services.executor.settings import ExecutorProcess
+from services.local import screen
+from services.local.commands.flatten_page import plan_lines, plan_table
+from services.local.commands.kite_login import log_out
+from services.local.flatten.desk import chosen_venue, desk
+from services.local.flatten.plan import FlattenPlan, Scope
+from services.local.flatten.rounds import Rounds
+
+_CONFIG = Path("config/alphastocks.toml")
+_NOT_FLAT = 1
+
+
+def flatten(
+    contract: Annotated[
+        list[str] | None,
+        typer.Option("--contract", metavar="SYMBOL", help="Close all of this contract too."),
+    ] = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Close the whole account, after a typed confirmation.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show what would be done, and do nothing.")
+    ] = False,
+    logout: Annotated[
+        bool, typer.Option("--logout", help="End the session at the broker when it is flat.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask; --all is asked for.")] = False,
+    minutes: Annotated[
+        float, typer.Option("--minutes", min=0.1, help="Give up after so long.")
+    ] = 10.0,
+    venue: Annotated[
+        str | None,
+        typer.Option("--venue", help="The broker's account. [default: that of executor.venue]"),
+    ] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            "--config", help="Settings file. [default: config/alphastocks.toml if it exists]"
+        ),
+    ] = None,
+) -> None:
+    """Cancel our orders and close what they hold, with nothing running but the broker.
+
+    It needs the settings and the session file. What is ours is known by the tags of today's
+    orders; what is held from earlier days has to be named. Sales are limit orders at the bid,
+    repriced until they fill, and never more than the account has. It may be run again, and by two
+    people at once. The exit status is 0 only when nothing is left.
+
+    Example: `alphastocks flatten --dry-run`
+    """
+    settings = load_settings(ExecutorProcess, config or (_CONFIG if _CONFIG.exists() else None))
+    if venue is not None and venue not in CONNECTORS:
+        raise SettingsError(f"--venue: {unknown(venue, CONNECTORS, 'broker')}")
+    configure_logs("error", settings.runtime.log_format)
+    name = chosen_venue(settings, venue)
+    scope = Scope(contracts=frozenset(contract or ()), is_all=everything)
+    session = _session(settings)
+
+    async def run() -> bool:
+        async with desk(settings, name, _tell, 60 * minutes) as rounds:
+            rounds.scope = scope
+            plan = await rounds.plan()
+            _show(plan)
+            if dry_run:
+                return plan.is_flat
+            if not plan.is_done:
+                _ask(plan, session, is_all=everything, yes=yes)
+            return await _flat(rounds)
+
+    is_flat = asyncio.run(run())
+    if logout and is_flat and not dry_run:
+        asyncio.run(log_out(settings.kite))
+        screen.console.print("Logged out: the session has ended.")
+    if not is_flat:
+        raise typer.Exit(_NOT_FLAT)
+
+
+async def _flat(rounds: Rounds) -> bool:
+    left = await rounds.run()
+    if left is None:
+        screen.notify("The broker's books could not be read: nothing is known. Look at Kite.")
+        return False
+    if left.is_flat:
+        screen.console.print("Flat: nothing of ours is held, and no order of ours works.")
+        return True
+    screen.notify("Not flat: see what is left, and run it again.")
+    _show(left)
+    return False
+
+
+def _session(settings: ExecutorProcess) -> KiteSession:
+    """Return the session of the file; SessionError without one. The broker may know it ended."""
+    return SessionFile(settings.kite.session_file).read()
+
+
+def _ask(plan: FlattenPlan, session: KiteSession, *, is_all: bool, yes: bool) -> None:
+    """Ask; the whole account is closed only by who types whose it is."""
+    if is_all:
+        user = session.user_id
+        typed = typer.prompt(f"This closes ALL that the account holds. Type its user, {user}")
+        if typed.strip() != user:
+            raise typer.Abort
+    elif not yes:
+        many = f"{len(plan.cancels)} orders, and close {len(plan.targets)} contracts"
+        typer.confirm(f"Cancel {many} of {session.user_id} now?", abort=True)
+
+
+def _show(plan: FlattenPlan) -> None:
+    if not plan.is_done:
+        screen.console.print(plan_table(plan))
+    for line in plan_lines(plan):
+        screen.console.print(line, soft_wrap=True)
+    if plan.is_flat:
+        screen.console.print("Nothing of ours is held, and no order of ours works.")
+
+
+def _tell(line: str) -> None:
+    screen.console.print(f"{datetime.now(IST):%H:%M:%S} {line}", soft_wrap=True)
