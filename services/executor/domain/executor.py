@@ -153,7 +153,9 @@ class OptionsExecutor:
     def _on_update(self, order: Order, update: OrderUpdate, now_ms: int) -> tuple[Effect, ...]:
         is_stray = order.is_stray(update)
         has_changed = is_stray and order.note_stray(update)
+        shrinking = order.shrinking_quantity
         news = order.on_update(update)
+        has_changed |= order.shrinking_quantity != shrinking
         if not order.has_ended:
             self.blotter.watch(order)
         effects: list[Effect] = [*news]
