@@ -4,7 +4,7 @@ from datetime import date
 from typing import Literal
 from uuid import UUID
 
-from pydantic import AwareDatetime
+from pydantic import AwareDatetime, Field
 
 from libs.events.candles import Interval
 from libs.events.event import Event, Told
@@ -91,12 +91,17 @@ class Disarmed(ControlEvent):
 
 
 class RiskLimitReached(ControlEvent):
-    """A risk limit refused a trade or halted the day; `value` reached `maximum`."""
+    """A risk limit refused a trade or halted the day; `value` reached `maximum`.
+
+    `strategy` is that of a limit of one strategy. `daily_profit_armed`: a profit was reached that
+    is locked once it falls.
+    """
 
     type: Literal["RiskLimitReached"] = "RiskLimitReached"
     limit: str
     value: float
     maximum: float
+    strategy: str = Field("", exclude_if=lambda name: not name)
 
     def told(self) -> Told:
         """Return the limit with its value and maximum."""

@@ -152,6 +152,8 @@ class TradingMetrics(_Definitions):
         # Net loss today (0 in profit), open positions at marks; and the loss that ends the day.
         self.day_loss = self._gauge("day_loss_rupees", "Net loss of the day, open ones at marks.")
         self.day_loss_limit = self._gauge("day_loss_limit_rupees", "Loss that ends the day.")
+        # Limits of the day that are reached: daily_profit, strategy_daily_loss and the like.
+        self.day_limits = self._gauge("day_limits_reached", "Limits of the day that are reached.")
         # Rupees lost if every stop of positions and working entries is hit, and the limit.
         self.at_risk = self._gauge("at_risk_rupees", "Rupees lost if every stop is hit.")
         self.at_risk_limit = self._gauge("at_risk_limit_rupees", "Most rupees at risk.")

@@ -116,6 +116,7 @@ def _measure(
     measured.quarantined.set(len(risk.quarantined))
     measured.day_loss.set(float(risk.day_loss))
     measured.day_loss_limit.set(float(risk.capital * risk.limits.daily_loss))
+    measured.day_limits.set(risk.limits_reached)
     measured.at_risk.set(float(risk.at_risk))
     measured.at_risk_limit.set(float(risk.capital * risk.limits.capital_at_risk))
     for span_ms, left in venue.budget().items():

@@ -107,8 +107,9 @@ def bounds_of(hint: Any) -> str:
             return f"{one.noun} {one.bounds}"
         if isinstance(one, TimeOfDay):
             return f"a time {one.bounds}"
+    bare = get_args(hint)[0] if hasattr(hint, "__metadata__") else hint
     types = [
-        one for one in get_args(hint) if inspect.isclass(one) and dataclasses.is_dataclass(one)
+        one for one in get_args(bare) if inspect.isclass(one) and dataclasses.is_dataclass(one)
     ]
     own = get_type_hints(types[0], include_extras=True) if types else {}
     bounds = {key: bounds_of(one) for key, one in own.items()}

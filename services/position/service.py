@@ -9,6 +9,7 @@ from libs.runtime.metrics import Metrics
 from libs.runtime.service import Parts, Service
 from libs.runtime.subscription import Every, Reaction, Subscription
 from services.position.domain.alerts import Alerts
+from services.position.domain.exit_rules.opposite_signal import OppositeSignal
 from services.position.domain.exit_rules.settings import before_expiry, exit_rules
 from services.position.domain.open_positions import OpenPositions
 from services.position.domain.rows import performance_metrics, positions
@@ -26,12 +27,13 @@ def make_service(settings: PositionSettings, parts: Parts) -> Service:
         rules=exit_rules(settings.exits, load_calendar()),
         mark_every_ms=settings.mark_every_ms,
         alerts=Alerts(expiry=before_expiry(settings.exits, load_calendar())),
+        opposite=OppositeSignal(settings.exits.opposite_signal),
         prices=PriceRules(settings.prices.traded_within_ms, settings.prices.updated_within_ms),
     )
     warned = _Warned(held)
     fills = Subscription(
         group="position",
-        topics=("orders", "ticks"),
+        topics=("orders", "ticks", "exit_requests", "signal_generated"),
         handler=Reaction(
             lambda event: _counted(held.on_event(event, parts.clock.now_ms()), parts.metrics),
             held.restore,

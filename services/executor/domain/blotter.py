@@ -140,7 +140,7 @@ class Blotter:
             sums["sold"] += filled if is_sale else -filled  # less what is bought back
             sums["sold_unasked"] += filled if order.closes_unasked else 0
             if order.is_stop:
-                sums["guarding"] += may_fill
+                sums["guarding"] += may_fill + order.shrinking_quantity
             elif is_sale:
                 sums["selling"] += may_fill
         return Holding(**sums)

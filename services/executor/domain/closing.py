@@ -1,12 +1,13 @@
 """From the request to leave a position to the sale of its last unit.
 
-The rest of the entry is cancelled and awaited first. Before each sale the account is asked what it
+The rest of the entry is cancelled and awaited first, and so is the stop at the exchange: all of it,
+or what it guards of a part that is to be sold. Before each sale the account is asked what it
 holds of the contract: what it does not hold is not sold. Where that cannot be read, what our own
 fills prove is sold, with an alert: an exit never waits for ever.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date
 from uuid import UUID
 
@@ -18,7 +19,13 @@ from libs.market.calendar import day_in_india
 from services.executor.domain.blotter import Blotter
 from services.executor.domain.broker_replies import ContractRead, NotSent
 from services.executor.domain.climbing import Climbing
-from services.executor.domain.commands import CancelOrder, Effect, PlaceOrder, ReadContract
+from services.executor.domain.commands import (
+    CancelOrder,
+    Effect,
+    ModifyOrder,
+    PlaceOrder,
+    ReadContract,
+)
 from services.executor.domain.exits import ExitRequests
 from services.executor.domain.order import Order
 from services.executor.domain.plans import exit_plans
@@ -50,6 +57,7 @@ class Closing:
     _reading: dict[UUID, int] = field(default_factory=dict)
     _waiting: dict[UUID, tuple[Order, int]] = field(default_factory=dict)
     lacking: dict[UUID, tuple[int, int]] = field(default_factory=dict)
+    _shrunk_ms: dict[tuple[UUID, int], int] = field(default_factory=dict)
 
     def restore(self, request: ExitRequested) -> None:
         """Add a request that was made before a restart."""
@@ -78,13 +86,15 @@ class Closing:
 
     def is_leaving(self, position_id: UUID) -> bool:
         """Whether units of a position are asked to be sold that are still held."""
+        return self.leaving_units(position_id) > 0
+
+    def leaving_units(self, position_id: UUID) -> int:
+        """Return the units of a position that are asked to be sold and are still held."""
         requests, orders = self._requests.get(position_id), self.blotter.of_position(position_id)
         if requests is None or not orders:
-            return False
-        holding = self.blotter.holding(position_id)
-        free = replace(holding, guarding=0)
-        is_wanted = requests.quantity(free, orders[0].plan.contract.lot_size) > 0
-        return is_wanted or holding.selling > 0
+            return 0
+        lot_size = orders[0].plan.contract.lot_size
+        return requests.leaving(self.blotter.holding(position_id), lot_size)
 
     def due(self, now_ms: int) -> tuple[Effect, ...]:
         """Go on with every exit that is not done, and send the stops that could not be sent."""
@@ -104,30 +114,67 @@ class Closing:
         """
         if position_id not in self._requests:
             return ()
-        is_leaving = self.is_leaving(position_id)
-        effects: list[Effect] = []
-        if is_leaving:
+        leaving, effects = self.leaving_units(position_id), list[Effect]()
+        if leaving:
             effects += self._drop_unsent_stops(position_id, now_ms)
         orders, holding = self.blotter.of_position(position_id), self.blotter.holding(position_id)
+        staying = max(0, holding.held - leaving)
         is_overselling = holding.sold + holding.selling > holding.bought
         ending = [
             one
             for one in orders
             if _may_go(one, is_overselling=is_overselling)
-            or (one.is_stop and is_leaving)
+            or (one.is_stop and leaving and not staying)
             or one.cancel_asked_ms is not None  # again, if that request was lost
         ]
         working = [one for one in ending if one.working_quantity]
         effects += [made for one in working for made in self.cancel(one, now_ms)]
+        if leaving and staying:
+            effects += self._shrink_stops(position_id, staying, now_ms)
+            holding = self.blotter.holding(position_id)
         sales = [
             one for one in self._exits_of(position_id) if one.working_quantity and not one.is_stop
         ]
-        if orders and not (holding.buying_surely or holding.guarding or is_overselling):
+        is_guarded = holding.guarding > (staying if leaving else holding.held)
+        if orders and not (holding.buying_surely or is_guarded or is_overselling):
             if sales:
                 effects += self.climbing.climb(sales, now_ms)
             effects += self._prepare_sale(orders[0].plan, now_ms)
         effects += self._send_waiting(position_id, now_ms)
         return tuple(effects)
+
+    def _shrink_stops(self, position_id: UUID, staying: int, now_ms: int) -> list[Effect]:
+        """Let the stops at the exchange guard what stays alone; what they let go is sold then.
+
+        One that is triggered, or not confirmed, is awaited; one that cannot be changed is
+        cancelled, and another one is placed for what stays.
+        """
+        effects: list[Effect] = []
+        for order in self.blotter.of_position(position_id):
+            if not order.is_stop or not order.working_quantity:
+                continue
+            kept = min(order.working_quantity, staying)
+            staying -= kept
+            if kept == order.working_quantity or not order.awaits_trigger:
+                continue
+            may_change = order.modifications < self.climbing.modifications
+            effects += (
+                self._shrunk(order, kept, now_ms)
+                if kept and may_change
+                else self.cancel(order, now_ms)
+            )
+        return effects
+
+    def _shrunk(self, order: Order, kept: int, now_ms: int) -> tuple[Effect, ...]:
+        """Request that a stop guards fewer units; again after `exit_retry_ms`, if that was lost."""
+        quantity = order.filled_quantity + kept
+        key = order.plan.order_id, quantity
+        if now_ms - self._shrunk_ms.get(key, -self.rules.exit_retry_ms) < self.rules.exit_retry_ms:
+            return ()
+        self._shrunk_ms[key] = now_ms
+        order.reprice(order.price, order.trigger_price, quantity)
+        its_id = order.broker_order_id
+        return (ModifyOrder(order, its_id, order.price, order.trigger_price, quantity),)
 
     def cancel(self, order: Order, now_ms: int) -> tuple[CancelOrder, ...]:
         """Request a cancellation, and again after `exit_retry_ms`, as the request may be lost."""
@@ -183,11 +230,12 @@ class Closing:
         lead = self._alerts(entry, quantity, wanted, reply, now_ms)
         if not quantity:
             return lead
-        is_beside = any(one.working_quantity for one in self._exits_of(entry.position_id))
+        exits = self._exits_of(entry.position_id)
+        is_beside = any(one.working_quantity for one in exits if not one.is_stop)
         step, alerts = self.climbing.first_step(entry, quantity, now_ms, is_beside=is_beside)
         if step is None:
             return (*lead, *alerts)
-        requests, number = self._requests[entry.position_id], len(self._exits_of(entry.position_id))
+        requests, number = self._requests[entry.position_id], len(exits)
         freeze = self.freeze(entry.contract, day_in_india(now_ms))
         plans = exit_plans(entry, requests.leading, step, number, quantity, freeze, now_ms)
         requests.is_done = False
@@ -223,7 +271,7 @@ class Closing:
             and self.blotter.with_tag(one.tag) is None
         )
         ours = sum(
-            order.working_quantity + order.stray_quantity
+            order.working_quantity + order.stray_quantity + order.shrinking_quantity
             for order in self.blotter.working()
             if order.plan.transaction_type == "SELL"
             and order.plan.contract == entry.contract

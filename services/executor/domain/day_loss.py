@@ -1,32 +1,39 @@
-"""What happens when the day's loss reaches its limit: it is said, and all is closed if so set."""
-
-from collections.abc import Iterable
+"""What happens when a limit of the day is reached: it is said, and positions are closed by it."""
 
 from libs.events.control import RiskLimitReached
 from libs.events.event import utc_from_ms
-from libs.events.orders import OrderPlanned
-from libs.events.positions import ExitRequested
 from libs.market.calendar import IST
 from libs.market.rupees import rupees
-from services.executor.domain.exits import exit_request
 from services.executor.domain.risk import Breach
 
+_WORDS = {
+    "daily_loss": "the day's loss of {value} has reached its limit of {maximum}: no entry today",
+    "daily_profit_armed": "the day's profit has reached {maximum}: it is locked once it falls",
+    "daily_profit": "the day's profit of {value} is locked: all is closed, no entry today",
+    "strategy_daily_loss": "{strategy}'s loss of {value} has reached its limit of {maximum}: "
+    "its positions are closed, no entry of it today",
+    "strategy_daily_profit_armed": "{strategy}'s profit of the day has reached {maximum}: "
+    "it is locked once it falls",
+    "strategy_daily_profit": "{strategy}'s profit of {value} is locked: its positions are closed, "
+    "no entry of it today",
+}
 
-def loss_reached(breach: Breach, now_ms: int) -> RiskLimitReached:
-    """Return the event of the limit."""
+
+def limit_reached(breach: Breach, now_ms: int) -> RiskLimitReached:
+    """Return the event of a limit of the day."""
     at = utc_from_ms(now_ms)
     day = at.astimezone(IST).date()
-    envelope = RiskLimitReached.without_cause(breach.limit, day, occurred_at=at, trading_day=day)
-    lost, limit = (rupees(amount, paise=False) for amount in (breach.value, breach.maximum))
+    of = (breach.strategy,) if breach.strategy else ()
+    envelope = RiskLimitReached.without_cause(
+        breach.limit, day, *of, occurred_at=at, trading_day=day
+    )
+    value, maximum = (rupees(one, paise=False) for one in (breach.value, breach.maximum))
+    words = _WORDS[breach.limit]
     return RiskLimitReached(
         **envelope,
-        reason=f"the day's loss of {lost} has reached its limit of {limit}: no entry today",
+        reason=words.format(value=value, maximum=maximum, strategy=breach.strategy),
         limit=breach.limit,
         value=breach.value,
         maximum=breach.maximum,
+        strategy=breach.strategy,
     )
-
-
-def exits_of_all(to_close: Iterable[OrderPlanned], now_ms: int) -> tuple[ExitRequested, ...]:
-    """Return an exit of each position that is open, or whose entry may still fill."""
-    return tuple(exit_request(plan, "kill_switch", "daily loss", now_ms) for plan in to_close)

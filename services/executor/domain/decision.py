@@ -62,7 +62,7 @@ def decide(
     refusal = refusal or refuse_window(signal, policy, now_ms)
     if refusal:
         return Decision(None, refusal)
-    breach = risk.breach(signal.underlying)
+    breach = risk.breach(signal.underlying, signal.strategy)
     if breach:
         numbers: Numbers = {"value": breach.value, "maximum": breach.maximum}
         return Decision(None, Refusal(breach.limit, numbers), breach=breach)

@@ -67,7 +67,7 @@ class EntryChecks:
             reference_price=Decimal(str(round(last, 2))) if last > 0 else None,
             required_margin=cost,
             available=None if segment is None else segment.available,
-            breach=self.risk.breach(contract.underlying),
+            breach=self.risk.breach(contract.underlying, plan.strategy),
             settlement_days=self.policy.entry.before_settlement_days,
             is_index_option=self.market.is_index(contract.underlying),
         )

@@ -1,8 +1,9 @@
 """EventDrivenOptionsExecutor: signals and exit requests in, decisions and orders out."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
+from typing import cast
 from uuid import UUID
 
 from libs.broker.port import OrderUpdate
@@ -18,7 +19,7 @@ from libs.events.control import (
 from libs.events.event import Event, utc_from_ms
 from libs.events.instruments import Contract, InstrumentListed
 from libs.events.orders import Mode, OrderEvent, OrderPlanned
-from libs.events.positions import ExitRequested, PositionClosed, PositionEvent
+from libs.events.positions import ExitReason, ExitRequested, PositionClosed, PositionEvent
 from libs.events.signals import (
     ExecutionDecided,
     SignalExpired,
@@ -46,11 +47,12 @@ from services.executor.domain.broker_replies import (
 from services.executor.domain.climbing import Climbing
 from services.executor.domain.closing import Closing
 from services.executor.domain.commands import CancelOrder, Effect, LookUp, PlaceOrder
-from services.executor.domain.day_loss import exits_of_all, loss_reached
+from services.executor.domain.day_loss import limit_reached
 from services.executor.domain.decision import Decision, decide, decided, refused
 from services.executor.domain.doubts import Doubts, missing
 from services.executor.domain.entering import EntryChecks
 from services.executor.domain.exit_view import ExitViews
+from services.executor.domain.exits import exit_request
 from services.executor.domain.guarding import Guarding
 from services.executor.domain.live.arming import Arming
 from services.executor.domain.live.outcome import Footing, Situation, outcome_of
@@ -132,7 +134,7 @@ class OptionsExecutor:
             return self.closing.on_request(event, now_ms)
         self._note(event)
         if isinstance(event, PositionEvent):
-            return self._on_loss(self.risk.on_time(event.trading_day), now_ms)
+            return self._on_day(self.risk.on_day(event.trading_day), now_ms)
         if isinstance(event, (TradingHalted, Disarmed)):
             return self._stop_entries(now_ms)
         return self._disarmed(now_ms) if isinstance(event, ModeChanged) else ()
@@ -151,7 +153,9 @@ class OptionsExecutor:
     def _on_update(self, order: Order, update: OrderUpdate, now_ms: int) -> tuple[Effect, ...]:
         is_stray = order.is_stray(update)
         has_changed = is_stray and order.note_stray(update)
+        shrinking = order.shrinking_quantity
         news = order.on_update(update)
+        has_changed |= order.shrinking_quantity != shrinking
         if not order.has_ended:
             self.blotter.watch(order)
         effects: list[Effect] = [*news]
@@ -167,16 +171,21 @@ class OptionsExecutor:
         ends = self._disarmed(now_ms)
         return (*ends, *self.truth.watch.due(now_ms, reconnects), *self._drive(now_ms))
 
-    def _on_loss(self, breach: Breach | None, now_ms: int) -> tuple[Effect, ...]:
-        """Say once that the day's loss has reached its limit; close everything if so set."""
-        effects: list[Effect] = []
-        if breach is not None:
-            effects += [loss_reached(breach, now_ms), *self._stop_entries(now_ms)]
-        if self.risk.closes_everything:
-            to_close = self.blotter.to_close()
-            unasked = [one for one in to_close if not self.closing.is_asked(one.position_id)]
-            effects += exits_of_all(unasked, now_ms)
+    def _on_day(self, reached: Sequence[Breach], now_ms: int) -> tuple[Effect, ...]:
+        """Say once which limits the day has reached; close what they close."""
+        effects: list[Effect] = [limit_reached(one, now_ms) for one in reached]
+        if reached:
+            effects += self._stop_entries(now_ms)
+        if self.risk.closes_something:
+            effects += self._closed_by_limits(now_ms)
         return tuple(effects)
+
+    def _closed_by_limits(self, now_ms: int) -> Iterator[ExitRequested]:
+        """Yield an exit of each position that a limit of the day closes, and nobody asked for."""
+        for entry in self.blotter.to_close():
+            why = self.risk.why_closed(entry.strategy)
+            if why is not None and not self.closing.is_asked(entry.position_id):
+                yield exit_request(entry, cast(ExitReason, why), why, now_ms)
 
     def _drive(self, now_ms: int, guarded_at_most: int | None = None) -> tuple[Effect, ...]:
         """Go on with timeouts, orders in doubt, and exits that are not done; once a second."""
@@ -273,7 +282,7 @@ class OptionsExecutor:
     def stops(self, plan: OrderPlanned, now_ms: int) -> bool:
         """Whether an entry must not be sent, nor go on: a halt, a lost day, no arming any more."""
         is_unarmed = plan.mode == "live" and not self.arming.may_send(now_ms)
-        return self.risk.stops_entries or is_unarmed
+        return self.risk.stops(plan.strategy) or is_unarmed
 
     def _disarmed(self, now_ms: int) -> tuple[Effect, ...]:
         """Say once that the arming has ended, and stop the entries that it let go."""

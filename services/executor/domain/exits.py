@@ -1,6 +1,6 @@
 """The exit requests of a position: how much they ask to sell, and why."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from uuid import UUID
 
 from libs.events.event import utc_from_ms
@@ -38,6 +38,10 @@ class ExitRequests:
         asked_for = holding.sold - holding.sold_unasked + holding.selling
         wanted = lots * lot_size - asked_for
         return max(0, min(wanted, holding.sellable))
+
+    def leaving(self, holding: Holding, lot_size: int) -> int:
+        """Return the units that are asked to be sold and held still; the others stay guarded."""
+        return self.quantity(replace(holding, guarding=0), lot_size) + holding.selling
 
 
 def exit_request(entry: OrderPlanned, reason: ExitReason, why: str, now_ms: int) -> ExitRequested:

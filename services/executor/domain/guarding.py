@@ -1,7 +1,8 @@
 """The stop orders that rest at the exchange, and guard positions while nothing of ours runs.
 
 Each slice of a position has a stop of its own. While a position is being left there is none: it is
-cancelled and awaited first. What a stop has filled needs no request of ours.
+cancelled and awaited first; while a part of it is, the stops guard what stays. What a stop has
+filled needs no request of ours.
 """
 
 from collections import deque
@@ -135,9 +136,10 @@ class Guarding:
         return effects
 
     def _sizes(self, entry: OrderPlanned, holding: Holding, day: date) -> tuple[int, ...]:
-        """Return the units of each stop; none while the position is being left."""
-        units = holding.held - holding.selling
-        if units <= 0 or self.closing.is_leaving(entry.position_id):
+        """Return the units of each stop: of what stays; none while the position is being left."""
+        position_id = entry.position_id
+        units = holding.held - max(holding.selling, self.closing.leaving_units(position_id))
+        if units <= 0:
             return ()
         return slices(units, entry.contract.lot_size, self.freeze(entry.contract, day))
 

@@ -81,6 +81,8 @@ class Order:
     trigger_price: Decimal = field(init=False)
     quantity: int = field(init=False)
     """The units of the order at the broker: the plan's until a stop is changed."""
+    quantity_told: int = field(init=False)
+    """The units of the order as the broker has last shown it."""
     is_end_told: bool = False
     """Whether an event has told its end, where fills alone do not."""
     _before_change: tuple[Decimal, Decimal, int] | None = None
@@ -89,7 +91,7 @@ class Order:
 
     def __post_init__(self) -> None:
         self.price, self.trigger_price = self.plan.price, self.plan.trigger_price
-        self.quantity = self.plan.quantity
+        self.quantity = self.quantity_told = self.plan.quantity
 
     @property
     def is_stop(self) -> bool:
@@ -137,6 +139,11 @@ class Order:
         if self.has_ended:
             return 0
         return max(0, self.quantity - self._own_quantity)
+
+    @property
+    def shrinking_quantity(self) -> int:
+        """Units taken off that may still fill, since the broker has not confirmed it."""
+        return 0 if self.has_ended else max(0, self.quantity_told - self.quantity)
 
     @property
     def stray_quantity(self) -> int:
@@ -286,6 +293,7 @@ class Order:
             self.awaits_trigger = update.awaits_trigger
         is_complete = update.status == "COMPLETE"
         self.quantity = update.filled_quantity if is_complete else update.quantity or self.quantity
+        self.quantity_told = self.quantity
         if is_complete and self.fills and not self.working_quantity:
             self._move("filled")
         if self.is_stop and update.status == "OPEN":

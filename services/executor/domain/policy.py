@@ -14,6 +14,7 @@ from libs.market.names import OneOf, known_underlying, unknown
 from libs.market.time_of_day import TimeOfDay, refuse_unreached
 from libs.market.time_windows import Window, refuse_overlaps
 from libs.market.units import Count, Fraction, Milliseconds, Number, Percent, Rupees, Seconds, Times
+from services.executor.domain.day_limits import ProfitLock, StrategyLimits
 from services.executor.domain.ladder import LadderRules
 from services.executor.domain.profiles import PRESETS, STANDARD, Profile
 from services.executor.domain.profiles.profile import PartOfCapital
@@ -149,7 +150,9 @@ class RiskLimits:
     """Fractions are of the capital; counts are per trading day unless they say otherwise.
 
     `daily_loss` counts open positions at their marks; once it is reached nothing is opened on that
-    day, and with `close_at_daily_loss` everything is closed.
+    day, and with `close_at_daily_loss` everything is closed. `profit_lock` closes everything and
+    ends the day once a profit was reached; `each_strategy` has the limits of the day of every
+    strategy by itself, `strategies` those of single ones instead.
     """
 
     positions: Annotated[int, Count(1, 10_000, of="positions")] = 3
@@ -160,6 +163,11 @@ class RiskLimits:
     lots_a_trade: Annotated[int, Count(1, 1000, of="lots")] = 5
     positions_per_underlying: Annotated[int, Count(1, 10_000, of="positions")] = 1
     close_at_daily_loss: Annotated[bool, _unless(False)] = False
+    profit_lock: Annotated[ProfitLock | None, _unless(None)] = None
+    each_strategy: Annotated[StrategyLimits, _unless(StrategyLimits())] = field(
+        default_factory=StrategyLimits
+    )
+    strategies: Annotated[Mapping[str, StrategyLimits], _unless({})] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.positions_per_underlying > self.positions:

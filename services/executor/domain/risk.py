@@ -1,5 +1,6 @@
 """Risk limits, and the exposure and results that they apply to."""
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -10,7 +11,10 @@ from uuid import UUID
 from libs.events.control import RiskLimitReached, TradingHalted, TradingResumed
 from libs.events.event import Event
 from libs.events.positions import PositionClosed, PositionEvent
+from services.executor.domain.day_limits import ACCOUNT, Breach, DayLimits
 from services.executor.domain.policy import RiskLimits
+
+__all__ = ["ALL_UNDERLYINGS", "Breach", "DayResult", "RiskBook"]
 
 ALL_UNDERLYINGS = "*"
 """Quarantines every underlying."""
@@ -33,15 +37,6 @@ class DayResult:
     def loss(self) -> Decimal:
         """Rupees lost by closed and open positions together, 0 in profit."""
         return max(-self.net - self.open_net, Decimal(0))
-
-
-@dataclass(frozen=True, slots=True)
-class Breach:
-    """A limit that refuses a new position: its value and its maximum."""
-
-    limit: str
-    value: float
-    maximum: float
 
 
 @dataclass(slots=True)
@@ -112,6 +107,13 @@ class RiskBook:
     _nets: dict[UUID, Decimal] = field(default_factory=dict)
     _is_lost: bool = False
     _halted_because: str | None = None
+    day_limits: DayLimits = field(init=False)
+
+    def __post_init__(self) -> None:
+        limits = self.limits
+        self.day_limits = DayLimits(
+            self.capital, limits.profit_lock, limits.each_strategy, limits.strategies
+        )
 
     @property
     def at_risk(self) -> Decimal:
@@ -168,12 +170,14 @@ class RiskBook:
         """Rupees that may still be put at risk."""
         return self.capital * self.limits.capital_at_risk - self.at_risk
 
-    def breach(self, underlying: str) -> Breach | None:
-        """Return the first limit that refuses a new position, or None."""
+    def breach(self, underlying: str, strategy: str = ACCOUNT) -> Breach | None:
+        """Return the first limit that refuses a new position of a strategy, or None."""
         if self._halted_because is not None:
             return Breach("kill_switch", 1.0, 0.0)
         if underlying in self.quarantined or ALL_UNDERLYINGS in self.quarantined:
             return Breach("quarantine", 1.0, 0.0)
+        if (reached := self.day_limits.breach(strategy)) is not None:
+            return reached
         for name, value, maximum in self._measures(underlying):
             if value >= maximum:
                 return Breach(name, float(value), float(maximum))
@@ -185,6 +189,7 @@ class RiskBook:
             self._day = day
             self._entered, self._results, self._closed_at = set(), {}, {}
             self._nets, self._is_lost = {}, False
+            self.day_limits.begin()
 
     def enter(
         self, position_id: UUID, underlying: str, quantity: int, distance: Decimal, day: date
@@ -208,10 +213,10 @@ class RiskBook:
         """Why no new position may be opened; None while trading is not halted."""
         return self._halted_because
 
-    @property
-    def stops_entries(self) -> bool:
-        """Whether entries under way are ended: trading is halted, or the day is lost."""
-        return self._halted_because is not None or self._is_lost
+    def stops(self, strategy: str) -> bool:
+        """Whether a strategy's entries are ended: by a halt, or since its day or all's is over."""
+        is_over = self._is_lost or self.day_limits.breach(strategy) is not None
+        return self._halted_because is not None or is_over
 
     def on_mark(self, event: PositionEvent) -> Breach | None:
         """Note a position; return the limit that the day's loss has reached by it, once a day."""
@@ -228,6 +233,41 @@ class RiskBook:
             return None
         self._is_lost = True
         return Breach("daily_loss", float(loss), float(maximum))
+
+    def on_day(self, day: date) -> tuple[Breach, ...]:
+        """Return every limit that the day has reached, each once; a new day begins anew."""
+        lost = self.on_time(day)
+        is_looked_at = day == self._day and self.day_limits.are_set
+        news = self.day_limits.news(self._nets_of_day()) if is_looked_at else ()
+        return news if lost is None else (lost, *news)
+
+    def _nets_of_day(self) -> dict[str, Decimal]:
+        """Return the day's net of each strategy by itself, and of all: rupees, by marks."""
+        nets: defaultdict[str, Decimal] = defaultdict(Decimal)
+        for event_id, net in self._nets.items():
+            nets[self._results[event_id].strategy] += net
+        for one in self._open.values():
+            if one.position is not None:
+                nets[one.position.strategy] += one.made_on(self._day)
+        nets[ACCOUNT] = sum(nets.values(), Decimal(0))
+        return nets
+
+    def why_closed(self, strategy: str) -> str | None:
+        """Return the limit for which a strategy's positions are to be closed, None for none."""
+        if self.closes_everything:
+            return "daily_loss"
+        reached = self.day_limits.breach(strategy)
+        return None if reached is None else reached.limit
+
+    @property
+    def limits_reached(self) -> int:
+        """How many limits the day has reached, those of strategies included."""
+        return self._is_lost + len(self.day_limits.reached)
+
+    @property
+    def closes_something(self) -> bool:
+        """Whether positions are to be closed by a limit of the day."""
+        return self.closes_everything or bool(self.day_limits.reached)
 
     @property
     def closes_everything(self) -> bool:
@@ -260,8 +300,10 @@ class RiskBook:
 
     def _lose(self, event: RiskLimitReached) -> None:
         self.start_day(event.trading_day)
-        if event.limit == "daily_loss" and event.trading_day == self._day:
-            self._is_lost = True
+        if event.trading_day != self._day:
+            return
+        self._is_lost |= event.limit == "daily_loss"
+        self.day_limits.restore(event)
 
     def _losses_in_a_row(self) -> int:
         # Sorted, since a restart may read positions partition by partition.

@@ -27,6 +27,10 @@ class ExitRequests:
         """Drop the requests of a position that is closed."""
         self._by_position.pop(position_id, None)
 
+    def is_left(self, position: PositionEvent) -> bool:
+        """Return whether an exit of all of a position was requested."""
+        return any(one.lots is None for one in self._of(position))
+
     def due(
         self,
         rules: Sequence[ExitRule],

@@ -18,11 +18,18 @@ from libs.events.positions import (
     PositionEvent,
     fill_key,
 )
-from libs.events.signals import SignalActivated, SignalCompleted, SignalStopped, SignalUpdate
+from libs.events.signals import (
+    SignalActivated,
+    SignalCompleted,
+    SignalGenerated,
+    SignalStopped,
+    SignalUpdate,
+)
 from libs.events.ticks import TickBatch
 from libs.market.rulebook import Rulebook
 from services.position.domain.alerts import Alerts
 from services.position.domain.exit_requests import ExitRequests
+from services.position.domain.exit_rules.opposite_signal import OppositeSignal
 from services.position.domain.exit_rules.rule import Exit, ExitRule, lifted_stop, lifts_from
 from services.position.domain.performance import Performance
 from services.position.domain.seen_prices import PriceRules
@@ -51,6 +58,7 @@ class OpenPositions:
     mark_every_ms: int = 60_000
     prices: PriceRules = field(default_factory=PriceRules)
     alerts: Alerts = field(default_factory=Alerts)
+    opposite: OppositeSignal = field(default_factory=OppositeSignal)
     _open: dict[UUID, Watch] = field(default_factory=dict)
     _closed: dict[UUID, PositionClosed] = field(default_factory=dict)
     _requests: ExitRequests = field(default_factory=ExitRequests)
@@ -60,12 +68,19 @@ class OpenPositions:
     _index: Watched | None = None
 
     def on_event(self, event: Event, now_ms: int) -> tuple[Event, ...]:
-        """React to a fill or to ticks; raise SaleWithoutPosition for one of what was never held."""
+        """React to a fill, to ticks or to a signal; note what others request.
+
+        Raise SaleWithoutPosition for a sale of what was never held.
+        """
         made: tuple[Event, ...] = ()
         if isinstance(event, TickBatch) and self._open:
             made = self._on_ticks(event, now_ms)
         elif isinstance(event, OrderFilled):
             made = self._on_fill(event)
+        elif isinstance(event, SignalGenerated):
+            made = self._on_signal(event, now_ms)
+        elif isinstance(event, ExitRequested) and event.position_id in self._open:
+            self.restore(event)
         return self._applied(made)
 
     def on_time(self, now_ms: int) -> tuple[Event, ...]:
@@ -153,6 +168,16 @@ class OpenPositions:
         if held is None:
             return (_signal_update(SignalActivated, state, "position_opened"), state)
         return (state,)
+
+    def _on_signal(self, signal: SignalGenerated, now_ms: int) -> tuple[Event, ...]:
+        """Return the exits that a signal in the other direction asks for."""
+        states = [watch.state for watch in self._open.values()]
+        wanted = [(one, self.opposite.check(signal, one)) for one in states]
+        return tuple(
+            _exit_requested(state, exit_, now_ms)
+            for state, exit_ in wanted
+            if exit_ is not None and not self._requests.is_left(state)
+        )
 
     def _is_known(self, fill: OrderFilled, state: PositionEvent | None) -> bool:
         """Return whether a fill is booked; older positions have kept the exchange's bare ids."""

@@ -37,6 +37,8 @@ class ExitSettings:
     `{ gain = "0.20", fall = "0.10" }`, for example, exits a position that has been 20 % above its
     entry price when it falls 10 % below its highest price; `points = "15"` instead of `fall` are
     rupees a unit. `cost_after`: after this gain, a fraction, the stop loss is the price paid.
+    `opposite_signal`: a signal of the same strategy and underlying in the other direction exits
+    the position.
     A position that was opened under a profile keeps that profile's trailing stop, stop at cost and
     holding time.
     """
@@ -47,6 +49,7 @@ class ExitSettings:
     before_settlement_days: Annotated[int, Count(0, 20, of="trading days")] | None = None
     holding_ms: Annotated[int, Milliseconds(MINUTE_MS, 24 * HOUR_MS)] | None = None
     trailing_stop: TrailingStopSettings | None = None
+    opposite_signal: Annotated[bool, Field(exclude_if=lambda is_on: not is_on)] = False
     cost_after: Annotated[Annotated[Decimal, Fraction(0, 10)] | None, _IF_SET] = None
 
     def __post_init__(self) -> None:

@@ -275,3 +275,132 @@ def test_positions_that_one_batch_leaves_are_looked_at_with_the_next_of_the_same
     assert guarding.on_time(now_ms, at_most=0) == ()
     assert len(guarding.on_time(now_ms, at_most=1)) == 1
     assert guarding.on_time(now_ms) == (), "each is looked at once a second"
+
+
+def book(trading: Trading, lots: int, number: int = 1) -> None:
+    tick(trading)
+    trading.hear(exit_requested(POSITION, lots, number, reason="booking"))
+
+
+def sales(trading: Trading) -> list[VenueOrder]:
+    orders = trading.venue.open_orders("SELL")
+    return [one for one in orders if one.request.order_type != "SL"]
+
+
+def test_before_a_booking_the_stop_lets_go_what_is_sold_and_guards_the_rest_all_along() -> None:
+    trading = guarded()
+    (stop,) = stops(trading)
+    held, levels = stop.request.quantity, (stop.request.trigger_price, stop.request.price)
+    book(trading, 1)
+    assert (stop.request.quantity, stop.modifications) == (held - LOT, 1)
+    trading.pass_time(2)
+    assert sales(trading) == [], "the exchange may still sell all by the stop"
+    confirm(trading)
+    (sale,) = sales(trading)
+    assert sale.request.quantity == LOT
+    trading.pass_time(1)
+    trading.fill(sale.request.tag, LOT)
+    trading.pass_time(10)
+    (stop,) = stops(trading)
+    assert not stop.is_cancel_asked
+    assert stop.request.quantity == held - LOT == trading.venue.net
+    assert (stop.request.trigger_price, stop.request.price) == levels
+
+
+def test_two_bookings_after_each_other_and_then_everything_sell_what_was_bought_and_no_more() -> (
+    None
+):
+    trading = guarded()
+    held = trading.venue.net
+    for number in (1, 2):
+        book(trading, 1, number)
+        confirm(trading)
+        (sale,) = sales(trading)
+        trading.fill(sale.request.tag, LOT)
+    tick(trading)
+    trading.hear(exit_requested(POSITION, number=3))
+    (stop,) = stops(trading)
+    assert stop.is_cancel_asked
+    trading.confirm_cancel(stop.request.tag)
+    (sale,) = sales(trading)
+    assert sale.request.quantity == held - 2 * LOT
+    trading.fill(sale.request.tag, sale.request.quantity)
+    trading.pass_time(60)
+    assert trading.venue.net == 0
+    assert trading.venue.open_orders("SELL") == []
+
+
+def test_a_booking_whose_stop_was_hit_while_it_shrinks_sells_no_more_than_is_held() -> None:
+    trading = guarded()
+    (stop,) = stops(trading)
+    quantity = stop.request.quantity
+    book(trading, 1)
+    stop.request = replace(stop.request, quantity=quantity)  # the change comes too late
+    stop.is_triggered = True
+    trading.fill(stop.request.tag, quantity)
+    trading.pass_time(30)
+    assert (trading.venue.net, sales(trading), stops(trading)) == (0, [], [])
+
+
+def test_a_booking_whose_stop_cannot_be_changed_cancels_it_and_guards_the_rest_again() -> None:
+    trading = guarded()
+    (stop,) = stops(trading)
+    held = stop.request.quantity
+    trading.refuses_changes = True
+    book(trading, 1)
+    trading.pass_time(6)
+    assert (stop.request.quantity, stop.is_cancel_asked) == (held, True)
+    trading.confirm_cancel(stop.request.tag)
+    (sale,) = sales(trading)
+    assert sale.request.quantity == LOT
+    trading.pass_time(3)
+    (again,) = stops(trading)
+    assert again.request.quantity == held - LOT
+
+
+def test_a_change_of_the_stop_that_was_lost_is_asked_for_again() -> None:
+    trading = guarded()
+    (stop,) = stops(trading)
+    held = stop.request.quantity
+    book(trading, 1)
+    stop.request = replace(stop.request, quantity=held)  # the request was lost
+    confirm(trading)
+    assert sales(trading) == []
+    trading.pass_time(6)
+    confirm(trading)
+    (sale,) = sales(trading)
+    assert (stop.request.quantity, sale.request.quantity) == (held - LOT, LOT)
+
+
+def test_with_a_stop_for_each_slice_a_booking_takes_from_the_last_ones() -> None:
+    trading = guarded(policy_is_big=True)
+    book(trading, 8)
+    first, last = stops(trading)
+    assert (first.request.quantity, last.is_cancel_asked) == (1650, True)
+    trading.confirm_cancel(last.request.tag)
+    assert sales(trading) == []
+    confirm(trading)
+    (sale,) = sales(trading)
+    assert sale.request.quantity == 8 * LOT
+    trading.fill(sale.request.tag, 8 * LOT)
+    trading.pass_time(5)
+    assert [one.request.quantity for one in stops(trading)] == [1650]
+
+
+def test_the_stop_follows_a_position_whose_stop_was_lifted_to_its_cost() -> None:
+    trading = guarded()
+    (stop,) = stops(trading)
+    entry, held = trading.plans("entry")[0], stop.request.quantity
+    tick(trading, fall=-50.0)
+    lifted = position(
+        1,
+        PositionUpdated,
+        quantity=held,
+        stop_loss=entry.premium,
+        planned_stop=entry.stop_loss,
+        at_ms=trading.now_ms + 1000,
+    )
+    trading.hear(lifted)
+    trading.pass_time(2)
+    assert stop.request.trigger_price == entry.premium
+    assert trading.executor.risk.at_risk_of(POSITION) == 0

@@ -69,6 +69,7 @@ class VenueOrder:
             status=self.status,
             at_ms=at_ms,
             fills=tuple(self.fills),
+            quantity=self.request.quantity,
             awaits_trigger=self.request.order_type == "SL" and not self.is_triggered,
         )
 
