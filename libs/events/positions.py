@@ -49,7 +49,8 @@ class PositionEvent(Event):
     `highest_price` and `lowest_price` are the extremes since the opening that the stop saw.
     `fill_ids` are `fill_key`s, those of earlier openings included; `openings` counts how often a
     late fill opened it again. `exit_plan` is the entry's, its prices moved like the levels. Once
-    `stop_loss` has been lifted, `planned_stop` says where it lay.
+    `stop_loss` has been lifted, `planned_stop` says where it lay. `part_filled` has the value so
+    far, in rupees, of orders that were not filled whole, by id: charges are rounded per order.
     """
 
     position_id: UUID
@@ -85,6 +86,9 @@ class PositionEvent(Event):
     openings: int = 1
     exit_plan: ExitPlan | None = Field(None, exclude_if=lambda plan: plan is None)
     planned_stop: Decimal | None = Field(None, exclude_if=lambda stop: stop is None)
+    part_filled: dict[str, Decimal] = Field(
+        default_factory=dict, exclude_if=lambda values: not values
+    )
 
     def told(self) -> Told:
         """Return what is held, or was, with its prices and its result, rupees."""

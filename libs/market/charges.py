@@ -14,7 +14,8 @@ _NOTHING = Decimal(0)
 class ChargeRates:
     """Rates in force on a day: brokerage in rupees an order, the others fractions of turnover.
 
-    `gst` is a fraction of brokerage, exchange and SEBI charges together.
+    `gst` is a fraction of brokerage, exchange and SEBI charges together. `investor_fund` is the
+    part of `exchange` that goes to the investor protection fund.
     """
 
     brokerage: Decimal
@@ -23,6 +24,15 @@ class ChargeRates:
     sebi: Decimal
     stamp_on_purchase: Decimal
     gst: Decimal
+    investor_fund: Decimal = _NOTHING
+
+
+@dataclass(frozen=True, slots=True)
+class NoteSteps:
+    """To what the sums of a contract note are rounded, in rupees."""
+
+    stt: Decimal
+    stamp: Decimal
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from libs.errors import AlphaStocksError
 from libs.market.calendar import Calendar
-from libs.market.charges import ChargeRates
+from libs.market.charges import ChargeRates, NoteSteps
 from libs.market.dated import DatedSeries, Known, Span
 from libs.market.expiries import Expiry, ExpiryRule, upcoming
 from libs.market.packaged import kept, load_table
@@ -22,6 +22,11 @@ _WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday")
 _RATES = ("brokerage", "stt_on_sale", "exchange", "sebi", "stamp_on_purchase", "gst")
 _STATED_ONLY = ("stt_on_exercise",)
 """Rates that nothing here pays: options are sold before they are exercised."""
+_OF_NOTES = ("investor_fund", "stt_step", "stamp_step")
+"""How a contract note splits and rounds what the other rates come to."""
+
+
+_CHARGES = (*_RATES, *_STATED_ONLY, *_OF_NOTES)
 
 
 class RulebookError(AlphaStocksError, LookupError):
@@ -118,9 +123,18 @@ class Rulebook:
         For a date before the first known rate the nearest one is used.
         """
         known = {name: self.rates[name].at(on) for name in _RATES}
-        rates = ChargeRates(**{name: rate.value for name, rate in known.items()})
+        rates = ChargeRates(
+            **{name: rate.value for name, rate in known.items()},
+            investor_fund=self.rates["investor_fund"].at(on).value,
+        )
         dates = [rate.source_date for rate in known.values() if rate.source_date is not None]
         return Known(rates, all(rate.is_exact for rate in known.values()), max(dates))
+
+    def note_steps(self, on: date) -> Known[NoteSteps]:
+        """To what a contract note rounds the day's sums; exact if a circular says so."""
+        stt, stamp = self.rates["stt_step"].at(on), self.rates["stamp_step"].at(on)
+        is_exact = stt.is_exact and stamp.is_exact
+        return Known(NoteSteps(stt.value, stamp.value), is_exact, stt.source_date)
 
     def broker_square_off(self, product: str, on: date, segment: str = "NFO") -> time | None:
         """Time in India at which the broker closes positions of a product; None: never."""
@@ -147,7 +161,7 @@ def load_rulebook() -> Rulebook:
         stock_strike_bands=DatedSeries.of(contracts["stock_strike_bands"], _read_bands),
         option_tick_sizes=DatedSeries.of(contracts["option_tick_sizes"], Decimal),
         stock_option_ticks=DatedSeries.of(contracts["stock_option_tick_sizes"], _read_ticks),
-        rates={name: DatedSeries.of(charges[name], Decimal) for name in (*_RATES, *_STATED_ONLY)},
+        rates={name: DatedSeries.of(charges[name], Decimal) for name in _CHARGES},
         square_offs=_read_square_offs(contracts["square_offs"]),
         stock_freeze_lots=contracts["stock_freeze_lots"],
         indices=tuple(load_table("physical_settlement.toml")["indices"]),

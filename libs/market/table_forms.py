@@ -236,6 +236,9 @@ class ChargesForm(Form):
     brokerage: Series[Amount] | None = None
     stt_on_sale: Series[Amount] | None = None
     stt_on_exercise: Series[Amount] | None = None
+    investor_fund: Series[Amount] | None = None
+    stt_step: Series[Amount] | None = None
+    stamp_step: Series[Amount] | None = None
     exchange: Series[Amount] | None = None
     sebi: Series[Amount] | None = None
     stamp_on_purchase: Series[Amount] | None = None

@@ -21,6 +21,7 @@ from services.local.commands.login import login
 from services.local.commands.migrate import migrate
 from services.local.commands.reconcile import reconcile
 from services.local.commands.replay import replay
+from services.local.commands.report import report
 from services.local.commands.rules import rules_app
 from services.local.commands.signals import signals
 from services.local.commands.simulator import simulator
@@ -68,6 +69,7 @@ app.command()(reconcile)
 app.command()(flatten)
 app.command()(signals)
 app.command()(chain)
+app.command()(report)
 app.command()(verify_day)
 app.command()(token)
 app.add_typer(topics_app, name="topics")

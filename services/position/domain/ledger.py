@@ -1,20 +1,22 @@
 """The arithmetic of a position: fills in, quantities, realised profit and charges out."""
 
-from dataclasses import dataclass
-from datetime import date
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from decimal import Decimal
 
-from libs.events.orders import OrderFilled
 from libs.events.positions import PositionEvent
-from libs.market.charges import option_charges
 from libs.market.rulebook import Rulebook
+from services.position.domain.charge_lines import Fill, lines_of_fill, value_of
 
 PAISE = Decimal("0.01")
 
 
 @dataclass(frozen=True, slots=True)
 class TradeLedger:
-    """What was bought and sold so far, in units and rupees, and the charges of all fills."""
+    """What was bought and sold so far, in units and rupees, and the charges of all orders.
+
+    `part_filled` has the value so far, in rupees, of orders that may fill further.
+    """
 
     bought_quantity: int = 0
     sold_quantity: int = 0
@@ -22,6 +24,7 @@ class TradeLedger:
     sell_value: Decimal = Decimal(0)
     charges: Decimal = Decimal(0)
     charges_are_exact: bool = True
+    part_filled: Mapping[str, Decimal] = field(default_factory=dict)
 
     @classmethod
     def of(cls, position: PositionEvent) -> "TradeLedger":
@@ -33,6 +36,7 @@ class TradeLedger:
             sell_value=position.sell_value,
             charges=position.charges,
             charges_are_exact=position.charges_are_exact,
+            part_filled=position.part_filled,
         )
 
     @property
@@ -69,30 +73,27 @@ class TradeLedger:
         cost = self.buy_value * self.quantity / max(self.bought_quantity, 1)
         return (last_price * self.quantity - cost).quantize(PAISE)
 
-    def add(self, fill: OrderFilled, *, is_first_of_order: bool, rules: Rulebook) -> "TradeLedger":
-        """Return the ledger after a fill; brokerage counts once per order."""
-        value = fill.fill_price * fill.fill_quantity
-        charged, is_exact = charges_of(fill, value, is_first_of_order, fill.trading_day, rules)
+    def add(self, fill: Fill, *, is_first_of_order: bool, rules: Rulebook) -> "TradeLedger":
+        """Return the ledger after a fill; the fills of an order cost what the order does."""
+        value = value_of(fill)
+        before = Decimal(0) if is_first_of_order else self.part_filled.get(str(fill.order_id))
+        charged = lines_of_fill(fill, before, rules)
         is_buy = fill.transaction_type == "BUY"
         return TradeLedger(
             bought_quantity=self.bought_quantity + (fill.fill_quantity if is_buy else 0),
             sold_quantity=self.sold_quantity + (0 if is_buy else fill.fill_quantity),
             buy_value=self.buy_value + (value if is_buy else 0),
             sell_value=self.sell_value + (0 if is_buy else value),
-            charges=self.charges + charged,
-            charges_are_exact=self.charges_are_exact and is_exact,
+            charges=self.charges + charged.value.total,
+            charges_are_exact=self.charges_are_exact and charged.is_exact,
+            part_filled=self._part_filled(fill, None if before is None else before + value),
         )
 
-
-def charges_of(
-    fill: OrderFilled, value: Decimal, is_first_of_order: bool, on: date, rules: Rulebook
-) -> tuple[Decimal, bool]:
-    """Return the charges of a fill (rupees), and whether the rates of that day are known."""
-    rates = rules.charges(on)
-    charges = option_charges(
-        rates.value, fill.transaction_type, value, orders=1 if is_first_of_order else 0
-    )
-    return charges.total, rates.is_exact
+    def _part_filled(self, fill: Fill, value: Decimal | None) -> dict[str, Decimal]:
+        order_id = str(fill.order_id)
+        others = {key: one for key, one in self.part_filled.items() if key != order_id}
+        is_whole = fill.filled_quantity >= fill.quantity > 0
+        return others if value is None or is_whole else {**others, order_id: value}
 
 
 def _average(value: Decimal, quantity: int) -> Decimal:

@@ -38,6 +38,14 @@ def positions(event: Event) -> dict[str, Any]:
         "expiry": [event.contract.expiry],
         "exit_price": [event.exit_price or 0],
         "reason": [event.exit_reason or ""],
+        "action": [event.action],
+        "profile": [event.exit_plan.profile if event.exit_plan else ""],
+        "openings": [event.openings],
+        "lot_size": [event.contract.lot_size],
+        "bought_quantity": [event.bought_quantity],
+        "sold_quantity": [event.sold_quantity],
+        "highest_price": [event.highest_price],
+        "lowest_price": [event.lowest_price],
     }
 
 

@@ -97,9 +97,14 @@ def _kind(held: Watch | None, ledger: TradeLedger) -> Kind:
 def _ledger(
     held: Watch | None, before: PositionEvent | None, fill: OrderFilled, rulebook: Rulebook
 ) -> TradeLedger:
-    account = TradeLedger.of(held.state) if held else TradeLedger()
+    account = TradeLedger.of(held.state) if held else _emptied(before)
     is_first = before is None or fill.order_id not in before.order_ids
     return account.add(fill, is_first_of_order=is_first, rules=rulebook)
+
+
+def _emptied(before: PositionEvent | None) -> TradeLedger:
+    """Return a new account; an order that goes on filling in it was charged in the earlier one."""
+    return TradeLedger(part_filled=before.part_filled) if before else TradeLedger()
 
 
 def _prices(held: Watch | None, fill: OrderFilled) -> Prices:
@@ -175,4 +180,5 @@ def _state(
         openings=history.openings,
         exit_plan=levels.exit_plan,
         planned_stop=levels.planned_stop,
+        part_filled=dict(ledger.part_filled),
     )

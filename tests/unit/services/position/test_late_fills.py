@@ -216,3 +216,19 @@ def test_updates_of_a_mark_carry_the_keys_on() -> None:
     marked = last(hear(held, ticks(121.0, NOW + 60_000)))
     assert isinstance(marked, PositionUpdated)
     assert marked.fill_ids == opened.fill_ids == (f"2026-06-10/NFO/broker/{TRADE}",)
+
+
+def test_an_order_that_fills_on_after_the_closing_costs_what_it_would_have_in_one() -> None:
+    held, later = make_positions(), at(10, 50)
+    first = fill(price="33.35", filled_quantity=75)
+    late = fill(price="33.35", number=2, filled_quantity=150, at_ms=later)
+    whole = fill(price="33.35", quantity=150, filled_quantity=150, of=2)
+    closed, reopened = states(hear(held, first, fill("SELL", at_ms=at(10, 40)), late))[-2:]
+    sold = states(hear(make_positions(), first, fill("SELL", at_ms=at(10, 40))))[-1]
+    bought = states(hear(make_positions(), first))[-1]
+    assert (closed.type, reopened.type, closed.charges) == (
+        "PositionClosed",
+        "PositionOpened",
+        sold.charges,
+    )
+    assert bought.charges + reopened.charges == last(hear(make_positions(), whole)).charges

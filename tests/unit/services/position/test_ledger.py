@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 
@@ -108,3 +109,20 @@ def test_realised_and_unrealised_together_are_the_value_less_the_cost(
     value = sold * Decimal(taken) + (quantity - sold) * Decimal(last_price)
     together = made.realised + made.unrealised(Decimal(last_price))
     assert abs(together - (value - quantity * Decimal(paid))) <= Decimal("0.01")
+
+
+def test_an_order_of_before_that_kept_no_value_is_charged_fill_by_fill_without_brokerage() -> None:
+    first = ledger(("BUY", 50, "120.00"))
+    unknown = replace(first, part_filled={})
+    again = fill("BUY", 25, "120.00", 2)
+    made = unknown.add(again, is_first_of_order=False, rules=RULES)
+    assert made.charges - first.charges == Decimal("1.35")
+    assert not made.part_filled
+
+
+def test_the_value_of_an_order_is_kept_until_it_is_filled_whole() -> None:
+    part = fill("BUY", 75, "120.00", filled_quantity=75)
+    rest = fill("BUY", 75, "120.00", 2, filled_quantity=150)
+    begun = TradeLedger().add(part, is_first_of_order=True, rules=RULES)
+    assert begun.part_filled == {str(part.order_id): Decimal(9000)}
+    assert not begun.add(rest, is_first_of_order=False, rules=RULES).part_filled

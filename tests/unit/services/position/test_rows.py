@@ -18,16 +18,19 @@ from tests.unit.services.position.builders import (
     ticks,
 )
 
-MIGRATION = Path("services/position/migrations/0001_position_tables.sql")
+MIGRATIONS = Path("services/position/migrations")
 REPOSITORY = Path(__file__).parents[4]
 
 
 def columns_of(table: str) -> set[str]:
-    """Names of a table's columns as its migration declares them, but for the inserting time."""
-    text = (REPOSITORY / MIGRATION).read_text()
+    """Names of a table's columns as its migrations declare them, but for the inserting time."""
+    files = sorted((REPOSITORY / MIGRATIONS).glob("*.sql"))
+    text = "\n".join(one.read_text() for one in files)
     declared = re.search(rf"CREATE TABLE IF NOT EXISTS {table} \((.*?)\n\)", text, re.DOTALL)
     assert declared is not None
     names = re.findall(r"^    (\w+) ", declared.group(1), re.MULTILINE)
+    for added in re.findall(rf"ALTER TABLE {table}\n(.*?);", text, re.DOTALL):
+        names += re.findall(r"ADD COLUMN IF NOT EXISTS (\w+)", added)
     return set(names) - {"inserted_at"}
 
 

@@ -1,0 +1,1 @@
+"""What was earned and what it cost: `alphastocks report` on the terminal, as a page and as CSV."""
