@@ -78,6 +78,7 @@ WRONG: dict[str, Words] = {
     "--out": UNWRITABLE,
     "report --out": UNREADABLE,
     "report --var": (MISSING, FILE, BELOW_FILE),
+    "--html": (FOLDER, BELOW_FILE, "/proc/nothing/page.html"),
     "--csv": (FOLDER, BELOW_FILE, "/proc/nothing/fills.csv"),
     "--date": ("17.6.2026", "2026-02-30", "2026-06-14", "2035-06-14"),
     "DATE": ("17.6.2026", "2026-02-30", "2026-06-14", "2035-06-14"),

@@ -20,6 +20,7 @@ from services.local.report.books import Books, Kept, Period, books_of
 from services.local.report.csv_file import csv_of
 from services.local.report.folder import read_outcome
 from services.local.report.on_screen import shown
+from services.local.report.page import page
 from services.local.report.stored import last_day, read_stored
 from services.local.settings import LocalSettings
 
@@ -36,6 +37,9 @@ def report(
     csv: Annotated[
         Path | None, typer.Option("--csv", help="File for each fill with each of its charges.")
     ] = None,
+    html: Annotated[
+        Path | None, typer.Option("--html", help="File for a page with charts, for a browser.")
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option("--out", help="Outcome folder of `demo` or `replay`, instead of a database."),
@@ -49,16 +53,16 @@ def report(
 ) -> None:
     """Show trades, results and charges of a day, or of several.
 
-    Charges are added up as on the contract note: rounded per order and per day. The CSV is for a
-    tax adviser: a row for each fill; its columns add up to the report's figures. A database in
-    --var is read while no `up` runs on it.
+    Charges are added up as on the contract note: rounded per order and per day. The page works
+    without a network. The CSV is for a tax adviser: a row for each fill; its columns add up to the
+    report's figures. A database in --var is read while no `up` runs on it.
 
-    Example: `alphastocks report --from 2026-06-01 --to 2026-06-30 --csv june.csv`
+    Example: `alphastocks report --from 2026-06-01 --to 2026-06-30 --html june.html`
     """
     check_database(database)
     settings = settings_of(config)
     configure_logs("error", settings.runtime.log_format)
-    files = _checked({"--csv": (csv, csv_of)})
+    files = _checked({"--csv": (csv, csv_of), "--html": (html, page)})
     asked = asked_period(on, first, last)
     if out is not None:
         books = _of_folder(out, asked)

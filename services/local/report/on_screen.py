@@ -8,19 +8,12 @@ from rich.table import Table
 from libs.market.rupees import rupees
 from services.local.report import said
 from services.local.report.books import Books, Day
+from services.local.report.charts import GROUP_CHARTS
 from services.position.domain.contract_note import ContractNote
 from services.position.domain.results import GROUPS, Results, grouped_results, results_of
 from services.position.domain.trades import Trade
 
 MOST_TRADES = 50
-_GROUPS = {
-    "day": "day of closing",
-    "strategy": "strategy",
-    "underlying": "underlying",
-    "hour": "hour of entry",
-    "profile": "profile",
-    "reason": "exit by",
-}
 
 
 def shown(books: Books) -> Iterator[RenderableType]:
@@ -87,14 +80,15 @@ def _results(books: Books) -> Table:
     for figure in said.FIGURES:
         table.add_column(figure.name, justify="right")
     table.add_row("all", *_texts(results_of(books.closed)))
-    for name, title in _GROUPS.items():
+    for name, title in GROUP_CHARTS.items():
         groups = grouped_results(books.closed, GROUPS[name])
         if len(groups) < 2:
             continue
         table.add_section()
         table.add_row(f"by {title}")
         for group, results in groups.items():
-            table.add_row(f"  {group}", *_texts(results))
+            shown_as = said.exit_words(group) if name == "reason" else group
+            table.add_row(f"  {shown_as}", *_texts(results))
     return table
 
 

@@ -132,7 +132,12 @@ def reason(trade: Trade) -> str:
     """Return why a trade was left, or that it is open."""
     if trade.quantity < 0:
         return "oversold"
-    return "open" if trade.exit_reason is None else in_words(trade.exit_reason)
+    return "open" if trade.exit_reason is None else exit_words(trade.exit_reason)
+
+
+def exit_words(name: str) -> str:
+    """Return the reason of an exit in words."""
+    return in_words(name).replace("_", " ")
 
 
 def when(trade: Trade) -> str:

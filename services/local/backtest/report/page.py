@@ -7,7 +7,7 @@ the element tree, and what charts show by `html.escape`, for Plotly reads a litt
 import base64
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -28,17 +28,23 @@ def report_of(result: BacktestResult) -> str:
     signals = {one.event_id: one for one in result.signals}
     histories = {one.key: one for one in result.histories}
     near = close_ups(histories, listed, signals)
+    content = sections(result, listed, near)
+    return page_of(words.title(result), content, drawn_of(result, signals, near))
+
+
+def page_of(title: str, content: Iterable[Element], drawn: Mapping[str, Any]) -> str:
+    """Return a page of these sections; `drawn` has its figures, under `charts` by their place."""
     plotly, script, style = _plotly(), _asset("page.js"), _asset("page.css")
-    head = _head(words.title(result), _policy(plotly, script))
-    body = _html(made("main", *sections(result, listed, near)))
-    data = _json(drawn_of(result, signals, near))
+    head = _head(title, _policy(plotly, script))
+    body = _html(made("main", *content))
+    data = _json(drawn)
     start = (
         f'<!DOCTYPE html>\n<html lang="en"><head>{head}<style>{style}</style></head><body>{body}'
     )
     end = f"<script>{plotly}</script><script>{script}</script></body></html>\n"
-    drawn = f'<script type="application/json" id="drawn">{data}</script>'
-    size = sum(len(one.encode()) for one in (start, drawn, end))
-    return f"{start}{_html(foot(size))}{drawn}{end}"
+    given = f'<script type="application/json" id="drawn">{data}</script>'
+    size = sum(len(one.encode()) for one in (start, given, end))
+    return f"{start}{_html(foot(size))}{given}{end}"
 
 
 def _head(title: str, policy: str) -> str:

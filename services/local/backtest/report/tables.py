@@ -24,10 +24,10 @@ Month = tuple[int, int]
 def measures_table(result: BacktestResult) -> Element:
     """Return each measure with what it means."""
     rows = [
-        made("tr", made("th", one.name, scope="row"), _number(one.value), made("td", one.meaning))
+        made("tr", made("th", one.name, scope="row"), number(one.value), made("td", one.meaning))
         for one in said_of(result.measures)
     ]
-    return _table(("measure", "value", "meaning"), rows, class_="measures")
+    return table(("measure", "value", "meaning"), rows, class_="measures")
 
 
 def monthly_returns(equity: Equity, capital: float) -> dict[Month, float]:
@@ -49,7 +49,7 @@ def monthly_table(equity: Equity, capital: float) -> Element:
         by_year[year][month] = value
     largest = max((abs(value) for value in returns.values()), default=0.0)
     rows = [_year(year, months, largest, capital) for year, months in by_year.items()]
-    return _table(("year", *MONTHS, "sum"), rows, class_="months")
+    return table(("year", *MONTHS, "sum"), rows, class_="months")
 
 
 def _year(year: int, months: Mapping[int, float], largest: float, capital: float) -> Element:
@@ -95,7 +95,7 @@ def trades_table(
         *(["contract"] if in_contracts else []),
         *("quantity", "in ₹", "out ₹", "exit by", "time", "charges ₹", "net ₹"),
     )
-    return _table(heads, rows, class_="trades sortable")
+    return table(heads, rows, class_="trades sortable")
 
 
 def _trade(index: int, trade: Trade, has_close_up: bool, in_contracts: bool) -> Element:
@@ -110,14 +110,14 @@ def _trade_cells(trade: Trade, in_contracts: bool) -> Iterator[Element]:
     yield made("td", trade.action)
     if in_contracts:
         yield made("td", trade.tradingsymbol)
-    yield _number(grouped(trade.quantity), trade.quantity)
-    yield _number(_price(trade.entry_price), trade.entry_price)
-    yield _number(_price(trade.exit_price), trade.exit_price)
+    yield number(grouped(trade.quantity), trade.quantity)
+    yield number(_price(trade.entry_price), trade.entry_price)
+    yield number(_price(trade.exit_price), trade.exit_price)
     yield made("td", reason_in_words(trade), class_="t")
     seconds = (trade.exited_ms - trade.entered_ms) / 1000
-    yield _number(duration(seconds), seconds)
-    yield _number(_price(trade.charges), trade.charges)
-    yield _number(_price(trade.net), trade.net, sign(float(trade.net)))
+    yield number(duration(seconds), seconds)
+    yield number(_price(trade.charges), trade.charges)
+    yield number(_price(trade.net), trade.net, sign(float(trade.net)))
 
 
 def _price(amount: Decimal) -> str:
@@ -128,11 +128,13 @@ def _time(at_ms: int) -> Element:
     return made("td", f"{india(at_ms):%d %b %y %H:%M}", data_sort=str(at_ms), class_="t")
 
 
-def _number(text: str, sort: object = "", colour: str = "") -> Element:
+def number(text: str, sort: object = "", colour: str = "") -> Element:
+    """Return a cell with a number; `sort` is what a click on its heading sorts by."""
     return made("td", text, class_=f"n {colour}".strip(), data_sort=str(sort))
 
 
-def _table(heads: Iterable[str], rows: Iterable[Element], **attributes: str) -> Element:
+def table(heads: Iterable[str], rows: Iterable[Element], **attributes: str) -> Element:
+    """Return a table that scrolls by itself where it is too wide."""
     head = made("tr", *(made("th", one, scope="col") for one in heads))
     table = made("table", made("thead", head), made("tbody", *rows), **attributes)
     return made("div", table, class_="wide")

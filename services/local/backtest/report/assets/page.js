@@ -133,6 +133,7 @@
   };
 
   const price = () => {
+    if (!drawn.prices) return null;
     const select = byId("instrument");
     const key = select ? select.value : Object.keys(drawn.prices)[0];
     return draw("price", drawn.prices[key]);
@@ -140,7 +141,7 @@
   const all = () => {
     Object.entries(drawn.charts).forEach(([id, figure]) => draw(id, figure));
     price();
-    if (shown !== null) show(shown);
+    if (Number.isInteger(shown)) show(shown);
   };
 
   const value = (row, column) => {

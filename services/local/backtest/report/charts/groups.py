@@ -17,6 +17,8 @@ BINS = 24
 MOST_GROUPS = 40
 WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 Name = Callable[[Trade], str]
+Group = tuple[str, float, int, float]
+"""A group's name, its net in rupees, its number of trades, and the share that won."""
 
 
 def distribution_chart(trades: Sequence[Trade]) -> Figure:
@@ -79,13 +81,17 @@ def _bars(
     groups = [(name(part[0]), part) for part in _parts(sorted(trades, key=key), name)]
     largest = sorted(groups, key=lambda one: -abs(_net(one[1])))[:MOST_GROUPS]
     shown = [one for one in groups if one in largest]
-    net = [_net(part) for _, part in shown]
+    return net_bars(title, [(label, _net(part), len(part), _won(part)) for label, part in shown])
+
+
+def net_bars(title: str, groups: Sequence[Group]) -> Figure:
+    """Return a bar of the net of each group, in the order given."""
     bars = {
         "type": "bar",
-        "x": [escape(label) for label, _ in shown],
-        "y": net,
-        "marker": {"color": [GAIN if one > 0 else LOSS for one in net]},
-        "hovertext": [_text(label, part) for label, part in shown],
+        "x": [escape(label) for label, *_ in groups],
+        "y": [net for _, net, *_ in groups],
+        "marker": {"color": [GAIN if net > 0 else LOSS for _, net, *_ in groups]},
+        "hovertext": [_text(*one) for one in groups],
         "hoverinfo": "text",
     }
     x = axis(title, type="category")
@@ -100,7 +106,10 @@ def _net(trades: Sequence[Trade]) -> float:
     return float(sum(one.net for one in trades))
 
 
-def _text(label: str, trades: Sequence[Trade]) -> str:
-    wins = sum(one.net > 0 for one in trades)
-    share = f"{len(trades)} trades, {wins / len(trades):.0%} won"
-    return f"<b>{escape(label)}</b><br>{rupees(_net(trades))} after charges<br>{share}"
+def _won(trades: Sequence[Trade]) -> float:
+    return sum(one.net > 0 for one in trades) / len(trades)
+
+
+def _text(label: str, net: float, count: int, won: float) -> str:
+    share = f"{count} trades, {won:.0%} won"
+    return f"<b>{escape(label)}</b><br>{rupees(net)} after charges<br>{share}"
