@@ -326,8 +326,16 @@ def update_of(row: Row, trades: Sequence[Row]) -> OrderUpdate:
         transaction_type=row["transaction_type"],
         product=row["product"],
         quantity=row["quantity"],
-        awaits_trigger=row["status"] == "TRIGGER PENDING",
+        awaits_trigger=_awaits_trigger(row),
     )
+
+
+def _awaits_trigger(row: Row) -> bool | None:
+    """Whether a stop awaits its trigger; None while it is on its way, or is being changed."""
+    is_decided = row["status"] in ("TRIGGER PENDING", "OPEN", "COMPLETE", "CANCELLED", "REJECTED")
+    if row["order_type"] == "SL" and not is_decided:
+        return None
+    return bool(row["status"] == "TRIGGER PENDING")
 
 
 async def _within(reply: Awaitable[T]) -> T:

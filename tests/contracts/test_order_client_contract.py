@@ -296,7 +296,7 @@ def test_a_stop_limit_order_awaits_its_trigger_and_can_be_moved_and_cancelled(na
     async def story(stage: Stage) -> None:
         stop = stage.request("stop", **stage.stop)
         broker_order_id = await stage.venue.place(stop)
-        assert (await told(stage, lambda update: update.awaits_trigger)).status == "OPEN"
+        assert (await told(stage, lambda update: update.awaits_trigger is True)).status == "OPEN"
         (working,) = (await stage.venue.contract(stop.exchange, stop.tradingsymbol)).working
         assert (working.awaits_trigger, working.working_quantity) == (True, stage.few)
         moved = {"price": stop.price + 5, "trigger_price": stop.trigger_price + 5}

@@ -39,7 +39,7 @@ class OrderBook:
         self.own(request.tag)
         seen = Known.placed(broker_order_id, request)
         order = self._orders.setdefault(broker_order_id, seen)
-        order.handed_on = order.handed_on or ("OPEN", 0, False)
+        order.handed_on = order.handed_on or ("OPEN", 0, seen.awaits_trigger)
 
     def modify(self, broker_order_id: str) -> None:
         """Note that an order's quantity is about to change: late updates may show the old one."""

@@ -22,8 +22,8 @@ from libs.market.calendar import day_in_india, load_calendar
 
 _STOPS = ("SL", "SL-M")
 _AWAITING = "TRIGGER PENDING"
-State = tuple[OrderStatus, int, bool]
-"""Status, units filled, whether it awaits its trigger."""
+State = tuple[OrderStatus, int, bool | None]
+"""Status, units filled, whether it awaits its trigger (None: not known)."""
 
 
 @dataclass(slots=True)
@@ -45,6 +45,7 @@ class Known:
     tradingsymbol: str = ""
     transaction_type: Side | None = None
     product: str = ""
+    is_stop: bool = False
     is_triggered: bool = False
     is_at_rest: bool = False
     is_modified: bool = False
@@ -63,11 +64,15 @@ class Known:
             tradingsymbol=request.tradingsymbol,
             transaction_type=request.transaction_type,
             product=request.product,
+            is_stop=request.order_type in _STOPS,
         )
 
     @property
-    def awaits_trigger(self) -> bool:
-        """Whether it rests at the exchange until its trigger price is traded."""
+    def awaits_trigger(self) -> bool | None:
+        """Whether it rests at the exchange until its trigger price is traded; None: not known."""
+        is_known = self.is_at_rest or self.is_triggered
+        if self.is_stop and self.status == "OPEN" and not is_known:
+            return None
         return self.is_at_rest and not self.is_triggered and self.status == "OPEN"
 
     def learn(self, newer: "Known") -> None:
@@ -82,6 +87,7 @@ class Known:
         self.tradingsymbol = self.tradingsymbol or newer.tradingsymbol
         self.transaction_type = self.transaction_type or newer.transaction_type
         self.product = newer.product or self.product
+        self.is_stop |= newer.is_stop
         self.is_at_rest |= newer.is_at_rest
         self.is_triggered |= newer.is_triggered
         if self.status == "OPEN":
@@ -147,9 +153,10 @@ def known_of(row: Row, now_ms: int) -> Known:
 
 def _trigger(row: Row) -> dict[str, Any]:
     """Return whether a stop rests, and whether it was triggered: then it is open, or has filled."""
-    status = str(row["status"]).upper()
+    status, is_stop = str(row["status"]).upper(), row.get("order_type") in _STOPS
     is_over = status in ("OPEN", "COMPLETE") or filled_of(row) > 0
     return {
+        "is_stop": is_stop,
         "is_at_rest": status == _AWAITING,
-        "is_triggered": row.get("order_type") in _STOPS and is_over,
+        "is_triggered": is_stop and is_over,
     }

@@ -87,7 +87,8 @@ class OrderUpdate:
     """An order as the broker sees it, with all its fills so far.
 
     `tag` is empty for an order that was placed without one, by hand say. `quantity` (units), 0 or
-    empty fields are not known. `awaits_trigger`: a stop order whose trigger was not reached.
+    empty fields are not known. `awaits_trigger`: a stop order whose trigger was not reached; None
+    while it is on its way, or is being changed, and neither is known.
     `reason` says of a cancellation that nobody here asked for who made it, as far as can be known.
     """
 
@@ -102,7 +103,7 @@ class OrderUpdate:
     transaction_type: Side | None = None
     product: str = ""
     quantity: int = 0
-    awaits_trigger: bool = False
+    awaits_trigger: bool | None = False
 
     @property
     def filled_quantity(self) -> int:

@@ -50,6 +50,7 @@ from services.executor.domain.commands import CancelOrder, Effect, LookUp, Place
 from services.executor.domain.day_loss import limit_reached
 from services.executor.domain.decision import Decision, decide, decided, refused
 from services.executor.domain.doubts import Doubts, missing
+from services.executor.domain.early_signals import EarlySignals
 from services.executor.domain.entering import EntryChecks
 from services.executor.domain.exit_view import ExitViews
 from services.executor.domain.exits import exit_request
@@ -85,6 +86,7 @@ class OptionsExecutor:
     risk: RiskBook
     blotter: Blotter = field(default_factory=Blotter)
     doubts: Doubts = field(default_factory=Doubts)
+    early: EarlySignals = field(default_factory=EarlySignals)
     _decided: set[UUID] = field(default_factory=set)
     _restored_ms: int = 0
     _driven_s: int = -1
@@ -192,6 +194,8 @@ class OptionsExecutor:
         self._driven_s = now_ms // 1000
         effects: list[Effect] = [*self._time_out(now_ms), *self._look_up(now_ms)]
         effects += self._stop_entries(now_ms)
+        for signal in self.early.due(now_ms):
+            effects += self._on_signal(signal, now_ms)
         stops = self.guarding.on_time(now_ms, guarded_at_most)
         return (*effects, *self.closing.due(now_ms), *stops)
 
@@ -334,6 +338,7 @@ class OptionsExecutor:
         entry is then not sent again; an exit is planned again, for what is still held. A feed's
         clock has not started yet, so the time is at least that of the latest restored event.
         """
+        self.early.is_on = True
         now_ms = max(now_ms, self._restored_ms)
         known = {update.tag for update in book}
         lost = [order for order in self.blotter.working() if order.plan.tag not in known]
@@ -370,6 +375,8 @@ class OptionsExecutor:
 
     def _on_ticks(self, batch: TickBatch, now_ms: int) -> tuple[Effect, ...]:
         self.market.on_ticks(batch)
+        if len(batch.columns):
+            self.early.on_quotes(now_ms)
         snapshots = self.market.snapshots(now_ms, batch.trading_day)
         if now_ms // 1000 == self._driven_s:
             return (*snapshots, *self.guarding.on_time(now_ms, GUARDED_AT_ONCE))
@@ -377,7 +384,7 @@ class OptionsExecutor:
 
     def _on_signal(self, signal: SignalGenerated, now_ms: int) -> tuple[Effect, ...]:
         """Decide once; the decision comes last, since it marks the signal as decided."""
-        if signal.signal_id in self._decided:
+        if signal.signal_id in self._decided or self.early.holds(signal):
             return ()
         self.risk.start_day(signal.trading_day)
         policy = self.arming.narrowed(self.policy, now_ms)

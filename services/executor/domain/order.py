@@ -289,7 +289,7 @@ class Order:
 
     def _learn(self, update: OrderUpdate) -> None:
         """Take the quantity that the broker has: a change that we asked for may have been lost."""
-        if self.is_stop:
+        if self.is_stop and update.awaits_trigger is not None:
             self.awaits_trigger = update.awaits_trigger
         is_complete = update.status == "COMPLETE"
         self.quantity = update.filled_quantity if is_complete else update.quantity or self.quantity

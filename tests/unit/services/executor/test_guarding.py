@@ -45,6 +45,18 @@ def confirm(trading: Trading) -> None:
     trading.tell(*(one.request.tag for one in stops(trading)))
 
 
+def restarted(trading: Trading) -> Trading:
+    """Another executor, which has read the events and the book of the venue."""
+    executor = list_chain(make_executor())
+    executor.guarding.is_on = True
+    for event in trading.events:
+        executor.restore(event)
+    again = Trading(executor, trading.venue, list(trading.events), now_ms=trading.now_ms)
+    book = [one.update(again.now_ms) for one in again.venue.orders.values()]
+    again.carry(executor.settle(book, again.now_ms))
+    return again
+
+
 def tick(trading: Trading, fall: float = 0.0) -> None:
     rows = [
         replace(
@@ -138,6 +150,20 @@ def test_a_stop_that_was_triggered_and_does_not_fill_is_handed_to_the_ladder() -
     assert sale.request.order_type == "LIMIT"
 
 
+def test_a_stop_that_is_on_its_way_to_the_exchange_or_is_being_changed_was_not_triggered() -> None:
+    trading = guarded()
+    (stop,) = stops(trading)
+    stop.is_on_its_way = True
+    again = restarted(trading)
+    again.pass_time(3)
+    assert again.all(ExitRequested) == []
+    stop.is_on_its_way, stop.is_triggered = False, True
+    again.tell(stop.request.tag)
+    tick(again, fall=60)
+    again.pass_time(2)
+    assert {one.reason for one in again.all(ExitRequested)} == {"stop_loss"}
+
+
 def test_a_stop_that_the_exchange_ends_is_placed_again_within_five_seconds() -> None:
     trading = guarded()
     (first,) = stops(trading)
@@ -175,13 +201,7 @@ def test_a_stop_moves_with_the_positions_stop_and_not_more_often_than_is_allowed
 def test_after_a_restart_the_stop_that_stands_is_kept() -> None:
     trading = guarded()
     (stop,) = stops(trading)
-    executor = list_chain(make_executor())
-    executor.guarding.is_on = True
-    for event in trading.events:
-        executor.restore(event)
-    again = Trading(executor, trading.venue, list(trading.events), now_ms=trading.now_ms)
-    book = [one.update(again.now_ms) for one in again.venue.orders.values()]
-    again.carry(executor.settle(book, again.now_ms))
+    again = restarted(trading)
     again.pass_time(10)
     assert stops(again) == [stop]
 

@@ -53,6 +53,7 @@ class VenueOrder:
     is_cancel_asked: bool = False
     modifications: int = 0
     is_triggered: bool = False
+    is_on_its_way: bool = False
 
     @property
     def left(self) -> int:
@@ -70,8 +71,12 @@ class VenueOrder:
             at_ms=at_ms,
             fills=tuple(self.fills),
             quantity=self.request.quantity,
-            awaits_trigger=self.request.order_type == "SL" and not self.is_triggered,
+            awaits_trigger=None if self.is_on_its_way else self._awaits_trigger,
         )
+
+    @property
+    def _awaits_trigger(self) -> bool:
+        return self.request.order_type == "SL" and not self.is_triggered
 
 
 @dataclass(slots=True)

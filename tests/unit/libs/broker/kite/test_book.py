@@ -174,6 +174,16 @@ def test_a_stop_awaits_its_trigger_until_it_is_open_also_if_old_news_come_late()
     assert not book.updates()[0].awaits_trigger
 
 
+@pytest.mark.parametrize("status", ["PUT ORDER REQ RECEIVED", "OPEN PENDING", "MODIFY PENDING"])
+def test_whether_a_stop_on_its_way_awaits_its_trigger_is_not_known(status: str) -> None:
+    book = our_book()
+    book.take_order(order(status=status, order_type="SL"), 0)
+    assert book.updates()[0].awaits_trigger is None
+    book.take_order(order(status=status, order_type="LIMIT"), 0)
+    book.take_order(order("2", status=status, order_type="LIMIT"), 0)
+    assert book.updates()[1].awaits_trigger is False
+
+
 @pytest.mark.parametrize(
     ("message", "who"),
     [
