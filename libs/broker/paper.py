@@ -103,6 +103,8 @@ class PaperBroker:
         self._check_funds(request, blocked_by(order))
         order.request = request
         order.modifications += 1
+        if quantity != before.quantity:
+            self._report(order.update(max(order.last_quote_ms, before.placed_ms)))
 
     def modifications_left(self, broker_order_id: str) -> int:
         """Return how often an order may still be modified; 0 if it is not known."""

@@ -191,6 +191,7 @@ class House:
     ) -> None:
         self.cluster, self.exchange, self.plan, self.seed = cluster, exchange, plan, seed
         self.store, self.is_large, self.has_stops, self.product = store, False, True, "NRML"
+        self.books = False
         self._services = services
         self.current: dict[str, Process] = {}
         self.count = 0

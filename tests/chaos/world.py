@@ -16,6 +16,8 @@ from libs.runtime.service import Parts, Service
 from libs.store.errors import StoreUnavailable
 from services.executor import service as executor_service
 from services.executor.domain.policy import OrderRules, RiskLimits, Sizing
+from services.executor.domain.profiles import Profile
+from services.executor.domain.profiles.profile import BookingRule
 from services.executor.domain.resting_stop import RestingStopRules
 from services.executor.settings import ExecutorSettings
 from services.position import service as position_service
@@ -35,6 +37,7 @@ LAST_SECOND = 150
 CALM_SECONDS = 3
 SIGNAL_SECOND = 2
 MOVES = ("stop", "stop", "target", "by_hand", "left_then_falls", "falls_at_once", "runs_away")
+BOOKED_MOVES = ("rises_then_falls", "rises_then_falls", "rises", "target", "runs_away", "by_hand")
 FACTORS = {
     "stop": 0.6,
     "target": 1.75,
@@ -42,7 +45,20 @@ FACTORS = {
     "left_then_falls": 0.6,
     "falls_at_once": 0.62,
     "runs_away": 1.2,
+    "rises": 1.3,
+    "rises_then_falls": 0.6,
 }
+BOOKED = Profile(
+    stop=Decimal("0.30"),
+    target=Decimal("0.60"),
+    risk=Decimal("0.02"),
+    bookings=(
+        BookingRule(Decimal("0.10"), Decimal("0.34")),
+        BookingRule(Decimal("0.20"), Decimal("0.34")),
+    ),
+    cost_after=Decimal("0.05"),
+)
+"""Of three lots one is sold at each booking, and one at the stop, which lies at cost by then."""
 NOISE = 2
 FALL_SECONDS = 5
 """How long after an exit by hand the market falls."""
@@ -58,7 +74,8 @@ class Story:
     From `move_second` on the market moves; nobody trades in the first `dry_seconds` after it.
     `is_deaf`: from then on the websockets say nothing, and nobody polls. `is_strict`: limit prices
     are judged by the average of 30 seconds, so that a sale after a fall is refused at first.
-    `has_stops`: a stop rests at the exchange. Prices jump by up to `noise` times 0.4 %.
+    `has_stops`: a stop rests at the exchange. `books`: parts are sold on the way up. Prices jump by
+    up to `noise` times 0.4 %.
     """
 
     move: str = "stop"
@@ -70,6 +87,7 @@ class Story:
     is_strict: bool = False
     has_stops: bool = True
     noise: int = 0
+    books: bool = False
 
     @classmethod
     def of(cls, random: Random, fault: Fault) -> "Story":
@@ -85,7 +103,10 @@ class Story:
         if fault.point.startswith(("modify.", "confirm.")):
             move, dry = random.choice(("stop", "by_hand")), 6
         has_stops = random.random() < 0.7
-        return cls(move, second, offered, is_large, dry, False, is_strict, has_stops, NOISE)
+        books = random.random() < 0.4
+        if books and not fault.point.startswith(("cancel.", "modify.", "confirm.")):
+            move = random.choice(BOOKED_MOVES)
+        return cls(move, second, offered, is_large, dry, False, is_strict, has_stops, NOISE, books)
 
 
 @dataclass(slots=True)
@@ -98,6 +119,7 @@ class Outcome:
     happened: int
     seconds: float
     traded: bool
+    bookings: int = 0
     story: list[str] = field(default_factory=list)
 
 
@@ -139,6 +161,7 @@ class World:
             RefusingStore(self.plan),
         )
         self.house.is_large, self.house.has_stops = self.story.is_large, self.story.has_stops
+        self.house.books = self.story.books
         self._planned: set[str] = set()
         self._read = 0
         self.exchange.is_planned = self._is_planned
@@ -237,6 +260,8 @@ class World:
         is_late = story.move == "left_then_falls" and second < story.move_second + FALL_SECONDS
         if (second >= story.move_second and not is_late) or is_early:
             factor = FACTORS[story.move]
+        if story.move == "rises_then_falls" and 0 <= second - story.move_second < FALL_SECONDS:
+            factor = FACTORS["rises"]
         if story.is_deaf and second >= story.move_second:
             self.exchange.is_silent, self.exchange.is_polled = True, False
         is_dry = 0 <= second - story.move_second < story.dry_seconds
@@ -384,14 +409,21 @@ async def _played(fault: Fault, seed: int, directed: Directed | None) -> Outcome
             world.plan.happened,
             asyncio.get_running_loop().time(),
             bool(world.exchange.seen.orders_of),
+            _bookings(world),
             world.house.story,
         )
     finally:
         world.house.stop()
 
 
+def _bookings(world: World) -> int:
+    """Return how many bookings were asked for."""
+    asked = world.cluster.events("exit_requests")
+    return len({one.event_id for one in asked if getattr(one, "reason", "") == "booking"})
+
+
 @cache
-def _settings(is_large: bool, has_stops: bool, product: str) -> ExecutorSettings:
+def _settings(is_large: bool, has_stops: bool, books: bool, product: str) -> ExecutorSettings:
     sizing, limits = Sizing(), RiskLimits()
     if is_large:
         sizing = Sizing(capital=Decimal(20_000_000))
@@ -409,6 +441,8 @@ def _settings(is_large: bool, has_stops: bool, product: str) -> ExecutorSettings
         limits=limits,
         orders=orders,
         resting_stop=RestingStopRules(is_on=has_stops),
+        profiles={"booked": BOOKED},
+        profile="booked" if books else "standard",
     )
 
 
@@ -416,7 +450,10 @@ def _executor(parts: Parts, process: Process) -> Service:
     house = process.house
     venue = process.venue = ExchangeVenue(house.exchange, process, process.random)
     return executor_service.make_service(
-        _settings(house.is_large, house.has_stops, house.product), parts, venue, waits=True
+        _settings(house.is_large, house.has_stops, house.books, house.product),
+        parts,
+        venue,
+        waits=True,
     )
 
 

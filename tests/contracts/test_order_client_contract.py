@@ -310,6 +310,20 @@ def test_a_stop_limit_order_awaits_its_trigger_and_can_be_moved_and_cancelled(na
     playing(name)(story)
 
 
+@pytest.mark.parametrize("name", [name for name, one in VENUES.items() if one.has_stops])
+def test_a_stop_that_is_changed_to_fewer_units_is_told_with_them(name: str) -> None:
+    async def story(stage: Stage) -> None:
+        stop = stage.request("stop", **stage.stop | {"quantity": 2 * stage.few})
+        broker_order_id = await stage.venue.place(stop)
+        assert (await told(stage, lambda one: one.awaits_trigger)).quantity == 2 * stage.few
+        await stage.venue.modify(broker_order_id, stage.few, stop.price, stop.trigger_price)
+        changed = await told(stage, lambda one: one.quantity == stage.few)
+        assert changed.status == "OPEN"
+        assert changed.awaits_trigger is not False
+
+    playing(name)(story)
+
+
 def test_an_update_is_taken_once_and_waited_for(play: Player) -> None:
     async def story(stage: Stage) -> None:
         await stage.venue.place(order(stage, "one"))

@@ -39,7 +39,7 @@ class OrderBook:
         self.own(request.tag)
         seen = Known.placed(broker_order_id, request)
         order = self._orders.setdefault(broker_order_id, seen)
-        order.handed_on = order.handed_on or ("OPEN", 0, seen.awaits_trigger)
+        order.handed_on = order.handed_on or ("OPEN", 0, seen.awaits_trigger, order.quantity)
 
     def modify(self, broker_order_id: str) -> None:
         """Note that an order's quantity is about to change: late updates may show the old one."""
@@ -161,7 +161,8 @@ class OrderBook:
         return True
 
     def _state(self, order: Known) -> State:
-        return self._status(order), self._filled(order), order.awaits_trigger
+        status, filled = self._status(order), self._filled(order)
+        return status, filled, order.awaits_trigger, order.quantity
 
     def _adds_up(self, order: Known) -> bool:
         return self._filled(order) >= order.filled_quantity

@@ -22,8 +22,8 @@ from libs.market.calendar import day_in_india, load_calendar
 
 _STOPS = ("SL", "SL-M")
 _AWAITING = "TRIGGER PENDING"
-State = tuple[OrderStatus, int, bool | None]
-"""Status, units filled, whether it awaits its trigger (None: not known)."""
+State = tuple[OrderStatus, int, bool | None, int]
+"""Status, units filled, whether it awaits its trigger (None: not known), units in all."""
 
 
 @dataclass(slots=True)

@@ -46,7 +46,7 @@ class Closing:
     `_reading`: since when a position's contract is being read before a sale. `_waiting`: the sales
     that could not be sent yet, with the time of the next try. `lacking`: of each position of which
     the account holds too little, the units that it lacks, and when that was read. Times are epoch
-    ms.
+    ms. `_letting_go`: of each stop that was asked to guard fewer units, how many, and when.
     """
 
     blotter: Blotter
@@ -57,7 +57,7 @@ class Closing:
     _reading: dict[UUID, int] = field(default_factory=dict)
     _waiting: dict[UUID, tuple[Order, int]] = field(default_factory=dict)
     lacking: dict[UUID, tuple[int, int]] = field(default_factory=dict)
-    _shrunk_ms: dict[tuple[UUID, int], int] = field(default_factory=dict)
+    _letting_go: dict[UUID, tuple[int, int]] = field(default_factory=dict)
 
     def restore(self, request: ExitRequested) -> None:
         """Add a request that was made before a restart."""
@@ -167,14 +167,18 @@ class Closing:
 
     def _shrunk(self, order: Order, kept: int, now_ms: int) -> tuple[Effect, ...]:
         """Request that a stop guards fewer units; again after `exit_retry_ms`, if that was lost."""
-        quantity = order.filled_quantity + kept
-        key = order.plan.order_id, quantity
-        if now_ms - self._shrunk_ms.get(key, -self.rules.exit_retry_ms) < self.rules.exit_retry_ms:
+        if self.is_shrinking(order, now_ms):
             return ()
-        self._shrunk_ms[key] = now_ms
+        quantity = order.filled_quantity + kept
+        self._letting_go[order.plan.order_id] = quantity, now_ms
         order.reprice(order.price, order.trigger_price, quantity)
         its_id = order.broker_order_id
         return (ModifyOrder(order, its_id, order.price, order.trigger_price, quantity),)
+
+    def is_shrinking(self, order: Order, now_ms: int) -> bool:
+        """Whether a stop was asked to guard fewer units, and the broker has not shown that yet."""
+        quantity, asked_ms = self._letting_go.get(order.plan.order_id, (order.quantity_told, 0))
+        return order.quantity_told > quantity and now_ms - asked_ms < self.rules.exit_retry_ms
 
     def cancel(self, order: Order, now_ms: int) -> tuple[CancelOrder, ...]:
         """Request a cancellation, and again after `exit_retry_ms`, as the request may be lost."""

@@ -130,7 +130,7 @@ class Guarding:
             key = entry.position_id, number
             stop = self._stops.get(key) or self._stops.setdefault(key, RestingStop(self.rules))
             wanted = self._wanted(entry, quantity, second)
-            shown = None if stands is None else self._shown(stands)
+            shown = None if stands is None else self._shown(stands, now_ms)
             for move in stop.on_time(wanted, shown, self._machine_ms(now_ms)):
                 effects += self._moved(entry, stands, move, now_ms)
         return effects
@@ -154,13 +154,14 @@ class Guarding:
             may_rest=self.market.is_open(contract.exchange, second.now_ms),
         )
 
-    def _shown(self, order: Order) -> StopOrder:
+    def _shown(self, order: Order, now_ms: int) -> StopOrder:
+        is_ending = not order.is_at_broker or order.cancel_asked_ms is not None
         return StopOrder(
             quantity=order.working_quantity,
             trigger_price=order.trigger_price,
             price=order.price,
             modifications_left=max(0, self.modifications - order.modifications),
-            is_changing=not order.is_at_broker or order.cancel_asked_ms is not None,
+            is_changing=is_ending or self.closing.is_shrinking(order, now_ms),
             is_confirmed=order.awaits_trigger is not None,
             is_triggered=order.awaits_trigger is False,
         )

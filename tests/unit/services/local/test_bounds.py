@@ -20,6 +20,8 @@ MEASURED = (int, float, Decimal, time)
 BESIDE: dict[str, dict[str, Any]] = {
     "ingest.universe": {"underlyings": ["NSE:SBIN"]},
     "position.exits.trailing_stop": {"gain": "0.2", "fall": "0.1"},
+    "executor.limits.profit_lock": {"at": "0.5"},
+    "executor.limits.each_strategy.profit_lock": {"at": "0.5"},
 }
 """Keys without a default, for the groups of which one key is set here."""
 Leaf = tuple[str, Any, type, Unit | TimeOfDay | None]
