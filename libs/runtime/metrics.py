@@ -149,6 +149,10 @@ class TradingMetrics(_Definitions):
         )
         # Underlyings in which nothing is bought, since the account differs from our books.
         self.quarantined = self._gauge("underlyings_quarantined", "Underlyings without entries.")
+        # Underlyings in which nothing is bought for a while: an entry was rejected for margin.
+        self.margin_pauses = self._gauge(
+            "underlyings_short_of_margin", "Underlyings without entries, for want of margin."
+        )
         # Net loss today (0 in profit), open positions at marks; and the loss that ends the day.
         self.day_loss = self._gauge("day_loss_rupees", "Net loss of the day, open ones at marks.")
         self.day_loss_limit = self._gauge("day_loss_limit_rupees", "Loss that ends the day.")

@@ -255,7 +255,12 @@ class ExecutorHandler:
         if order.plan.leg == "exit":
             return lease.holds
         stops, now_ms = self._executor.stops, self._clock.now_ms
-        return lambda: lease.holds() and not stops(order.plan, now_ms())
+        pauses, underlying = self._executor.margin_pauses, order.plan.underlying
+        return lambda: (
+            lease.holds()
+            and not stops(order.plan, now_ms())
+            and not pauses.is_on(underlying, now_ms())
+        )
 
     async def _book_at_start(self) -> Sequence[OrderUpdate]:
         """Return the order book; without a session wait for a login, or raise SessionError."""

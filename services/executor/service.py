@@ -114,6 +114,7 @@ def _measure(
     pace = max(1.0, executor.truth.watch.pace)  # of the machine: so it is read
     measured.reconciliation_age.set(0 if age_ms is None else age_ms / 1000 / pace)
     measured.quarantined.set(len(risk.quarantined))
+    measured.margin_pauses.set(executor.margin_pauses.count(now_ms))
     measured.day_loss.set(float(risk.day_loss))
     measured.day_loss_limit.set(float(risk.capital * risk.limits.daily_loss))
     measured.day_limits.set(risk.limits_reached)

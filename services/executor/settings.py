@@ -14,6 +14,7 @@ from libs.runtime.access import AccessToken
 from libs.runtime.brokers.registry import BrokerName
 from libs.runtime.process import ServiceProcess
 from libs.runtime.settings import KiteSettings, Section
+from services.executor.domain.entry_limits import ReEntry, RiskBudgets
 from services.executor.domain.ladder import LadderRules
 from services.executor.domain.policy import (
     CALL_WITHIN_MS,
@@ -103,6 +104,16 @@ class ExecutorSettings(Section):
         exclude_if=_is_empty,
     )
     limits: RiskLimits = Field(default_factory=RiskLimits, description="risk limits")
+    budgets: RiskBudgets = Field(
+        default_factory=RiskBudgets,
+        description="risk at once by strategy and by underlying",
+        exclude_if=lambda budgets: budgets == RiskBudgets(),
+    )
+    reentry: ReEntry = Field(
+        default_factory=ReEntry,
+        description="entries after a stop of the same day",
+        exclude_if=lambda reentry: reentry == ReEntry(),
+    )
     orders: OrderRules = Field(default_factory=OrderRules, description="how orders are sent")
     ages: AgeSettings = Field(default_factory=AgeSettings, description="ages of the data")
     ladder: LadderRules = Field(
@@ -141,6 +152,8 @@ class ExecutorSettings(Section):
             orders=self.orders,
             ladder=self.ladder,
             resting_stop=self.resting_stop,
+            budgets=self.budgets,
+            reentry=self.reentry,
             profile=self.profile,
             profile_of=self.profile_of,
             profiles=self.profiles,

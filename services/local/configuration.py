@@ -54,7 +54,7 @@ needs. By every `alphastocks` command:
 - `exits.square_off` is before the broker's own square-off, for the product MIS;
 - `entry.underlyings` pass the `filters` of signals, and one of their `windows` begins before
   `entry.last_entry`;
-- the names in `profile_of` and `entry.windows_of` are those of strategies.
+- the names in `profile_of`, `entry.windows_of` and `budgets.strategies` are those of strategies.
 
 By `demo` and `up`, besides: `chain.strikes_from_atm` is at most `universe.near_strikes`, which also
 holds the strikes that a profile in use wants (by percent: a strike for each 0.2 %),

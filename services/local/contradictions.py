@@ -1,7 +1,7 @@
 """Settings of different services that contradict each other."""
 
 import math
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from datetime import date
 
 from libs.market.instruments import underlying_name
@@ -142,7 +142,11 @@ def unknown_strategies(
     executor: ExecutorSettings, known: Callable[[Collection[str]], Iterable[str]]
 ) -> Iterator[str]:
     """Yield the names in the executor's settings under which no strategy is known."""
-    named = {"profile_of": executor.profile_of, "entry.windows_of": executor.entry.windows_of}
+    named: dict[str, Mapping[str, object]] = {
+        "profile_of": executor.profile_of,
+        "entry.windows_of": executor.entry.windows_of,
+        "budgets.strategies": executor.budgets.strategies,
+    }
     wanted = {name for of_strategies in named.values() for name in of_strategies}
     if not wanted:
         return

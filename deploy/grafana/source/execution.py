@@ -47,17 +47,23 @@ NOW = Row(
             ),
         ).span(3),
         stat(
+            "Short of margin",
+            "Underlyings in which nothing is bought for a while: an entry was rejected for margin.",
+            Prom("max(alphastocks_underlyings_short_of_margin)"),
+            look=Look(steps=NONE_IS_GOOD, alerts=["MarginShort"]),
+        ).span(2),
+        stat(
             "Orders working",
             "Orders that may still fill.",
             Prom("sum(alphastocks_orders_working)"),
             look=Look(),
-        ).span(3),
+        ).span(2),
         stat(
             "Unresolved orders",
             "Orders of which it is unknown whether the broker has them.",
             Prom("sum(alphastocks_orders_unresolved)"),
             look=Look(steps=NONE_IS_GOOD, alerts=["OrderUnresolved"]),
-        ).span(3),
+        ).span(2),
         gauges(
             "At risk",
             "Rupees lost if every stop of what is held and ordered is hit, and their limit.",

@@ -10,6 +10,7 @@ from libs.events.instruments import Contract
 from libs.events.orders import Mode
 from libs.events.signals import ExecutionDecided, SignalGenerated, SignalRejected
 from libs.market.greeks import NEAR_ATM_STRIKES
+from services.executor.domain.entry_rules import budget_breach, refuse_reentry, risk_left
 from services.executor.domain.expiry_choice import choose_chain
 from services.executor.domain.option_market import OptionMarket, Spot
 from services.executor.domain.planned_exits import planned_exits
@@ -62,10 +63,17 @@ def decide(
     refusal = refusal or refuse_window(signal, policy, now_ms)
     if refusal:
         return Decision(None, refusal)
+<<<<<<< HEAD
     breach = risk.breach(signal.underlying, signal.strategy)
+=======
+    breach = risk.breach(signal.underlying) or budget_breach(policy.budgets, risk, signal)
+>>>>>>> b477b5e (Entries are limited by budgets of risk, by stops of the day and on the expiry day; a rejection for margin pauses its underlying; wrong signals and quotes are refused by name)
     if breach:
         numbers: Numbers = {"value": breach.value, "maximum": breach.maximum}
         return Decision(None, Refusal(breach.limit, numbers), breach=breach)
+    refusal = refuse_reentry(policy.reentry, risk, signal, now_ms)
+    if refusal:
+        return Decision(None, refusal)
     return _choose(signal, now_ms, policy, market, risk)
 
 
@@ -101,7 +109,8 @@ def _choose(
     token = selection.chosen.instrument_token
     bought = next(one for one in near.contracts if one.instrument_token == token)
     name = policy.profile_name(signal.strategy)
-    return _size(selection, selection.chosen, Contract.of(bought), name, policy, risk)
+    left = risk_left(policy.budgets, risk, signal)
+    return _size(selection, selection.chosen, Contract.of(bought), name, policy, left)
 
 
 def _spot(
@@ -125,7 +134,7 @@ def _size(
     contract: Contract,
     name: str,
     policy: Policy,
-    risk: RiskBook,
+    risk_left: Decimal,
 ) -> Decision:
     profile, premium = policy.profile_named(name), Decimal(str(round(chosen.ask_price, 2)))
     exits = planned_exits(name, profile, premium, contract.tick_size)
@@ -140,7 +149,7 @@ def _size(
         stop=profile.stop,
         sizing=policy.sizing_of(profile),
         lots_cap=policy.limits.lots_a_trade,
-        risk_left=risk.risk_left,
+        risk_left=risk_left,
     )
     if size.refusal:
         return Decision(None, size.refusal, selection.candidates)

@@ -18,8 +18,13 @@ from libs.events.control import (
 )
 from libs.events.event import Event, utc_from_ms
 from libs.events.instruments import Contract, InstrumentListed
+<<<<<<< HEAD
 from libs.events.orders import Mode, OrderEvent, OrderPlanned
 from libs.events.positions import ExitReason, ExitRequested, PositionClosed, PositionEvent
+=======
+from libs.events.orders import Mode, OrderEvent, OrderPlanned, OrderRejected
+from libs.events.positions import ExitRequested, PositionClosed, PositionEvent
+>>>>>>> b477b5e (Entries are limited by budgets of risk, by stops of the day and on the expiry day; a rejection for margin pauses its underlying; wrong signals and quotes are refused by name)
 from libs.events.signals import (
     ExecutionDecided,
     SignalExpired,
@@ -57,6 +62,7 @@ from services.executor.domain.exits import exit_request
 from services.executor.domain.guarding import Guarding
 from services.executor.domain.live.arming import Arming
 from services.executor.domain.live.outcome import Footing, Situation, outcome_of
+from services.executor.domain.margin_pauses import MarginPauses
 from services.executor.domain.option_market import OptionMarket
 from services.executor.domain.order import GIVEN_UP, Order
 from services.executor.domain.plans import entry_plans
@@ -102,9 +108,11 @@ class OptionsExecutor:
     truth: AccountTruth = field(init=False)
     guarding: Guarding = field(init=False)
     entering: EntryChecks = field(init=False)
+    margin_pauses: MarginPauses = field(init=False)
 
     def __post_init__(self) -> None:
         self.settings_mode = self.mode
+        self.margin_pauses = MarginPauses(self.policy.entry.margin_pause_ms)
         climbing = Climbing(self.policy.ladder, ExitViews(self.market), MODIFICATIONS)
         self.closing = Closing(self.blotter, self.policy.orders, self._freeze, climbing)
         self.entering = EntryChecks(self.policy, self.market, self.risk, self.rulebook)
@@ -161,6 +169,8 @@ class OptionsExecutor:
         if not order.has_ended:
             self.blotter.watch(order)
         effects: list[Effect] = [*news]
+        for event in news:
+            effects += self._short_of_margin(order, event)
         if is_stray:
             effects += self._stop_stray(order, update, now_ms)
         if news or has_changed:
@@ -303,7 +313,13 @@ class OptionsExecutor:
         order.apply(event)
         if order.state == "unresolved":
             self.doubts.begin(order, now_ms)
-        return (event, *self.after(order, now_ms))
+        return (event, *self._short_of_margin(order, event), *self.after(order, now_ms))
+
+    def _short_of_margin(self, order: Order, event: OrderEvent) -> tuple[Event, ...]:
+        """Say it when the broker has rejected an entry for margin; nothing is tried again soon."""
+        if isinstance(event, OrderRejected) and self.margin_pauses.note(event):
+            return (self.margin_pauses.said(event, order.plan),)
+        return ()
 
     def on_book(
         self, asked: LookUp, book: Sequence[OrderUpdate], now_ms: int
@@ -326,6 +342,8 @@ class OptionsExecutor:
             self._decided.add(event.signal_id)
             self.blotter.apply(event)
             self._count_entry(event)
+            if isinstance(event, OrderRejected):
+                self.margin_pauses.note(event)
         elif isinstance(event, ExitRequested):
             self.closing.restore(event)
         else:
@@ -434,7 +452,10 @@ class OptionsExecutor:
         funds = self.truth.watch.reconciler.margins
         old, off_ms = self.too_old(now_ms), self.clock_off_ms()
         silent_ms = self.silent_since_ms
-        refusal = self.entering.refusal(plans, freeze, funds, old, off_ms, silent_ms, now_ms)
+        refusal = self.margin_pauses.refusal(plans[0].underlying, now_ms)
+        refusal = refusal or self.entering.refusal(
+            plans, freeze, funds, old, off_ms, silent_ms, now_ms
+        )
         return decision if refusal is None else replace(decision, trade=None, refusal=refusal)
 
     def _unfit(self, now_ms: int) -> Refusal | None:
@@ -467,7 +488,7 @@ class OptionsExecutor:
         plan, holding = orders[0].plan, self.blotter.holding(event.position_id)
         quantity, distance = holding.bought + holding.buying, plan.price - plan.stop_loss
         underlying, day = plan.contract.underlying, plan.trading_day
-        self.risk.enter(plan.position_id, underlying, quantity, distance, day)
+        self.risk.enter(plan.position_id, underlying, quantity, distance, day, plan.strategy)
         if plan.mode == "live":
             self.arming.enter(plan.position_id, plan.occurred_ms)
 

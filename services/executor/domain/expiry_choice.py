@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
 
+from libs.market.calendar import day_in_india
 from libs.market.option_chain import Chain
 from libs.market.physical_settlement import PhysicalSettlement, load_physical_settlement
 from services.executor.domain.option_market import OptionMarket
@@ -40,7 +41,7 @@ def choose_chain(
     return Refusal("more_expiries_needed", _asked_for(listed, chain, entry))
 
 
-_PASSED_OVER = {"expiry_is_near", "expiry_is_over", "settled_in_shares"}
+_PASSED_OVER = {"expiry_day", "expiry_is_near", "expiry_is_over", "settled_in_shares"}
 
 
 def _preferred(listed: Sequence[date], chain: ChainFilter) -> Iterator[date]:
@@ -86,6 +87,8 @@ def _refusal(
         return Refusal("expiry_unknown", numbers)
     if closes_ms <= now_ms:
         return Refusal("expiry_is_over", numbers)
+    if entry.expiry_day == "refuse" and day_in_india(now_ms) == expiry:
+        return Refusal("expiry_day", numbers)
     if closes_ms - entry.before_expiry_ms <= now_ms:
         left = (closes_ms - now_ms) / 60_000
         return Refusal("expiry_is_near", {**numbers, "minutes_left": left})

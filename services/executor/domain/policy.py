@@ -14,7 +14,11 @@ from libs.market.names import OneOf, known_underlying, unknown
 from libs.market.time_of_day import TimeOfDay, refuse_unreached
 from libs.market.time_windows import Window, refuse_overlaps
 from libs.market.units import Count, Fraction, Milliseconds, Number, Percent, Rupees, Seconds, Times
+<<<<<<< HEAD
 from services.executor.domain.day_limits import ProfitLock, StrategyLimits
+=======
+from services.executor.domain.entry_limits import ReEntry, RiskBudgets
+>>>>>>> b477b5e (Entries are limited by budgets of risk, by stops of the day and on the expiry day; a rejection for margin pauses its underlying; wrong signals and quotes are refused by name)
 from services.executor.domain.ladder import LadderRules
 from services.executor.domain.profiles import PRESETS, STANDARD, Profile
 from services.executor.domain.profiles.profile import PartOfCapital
@@ -24,6 +28,7 @@ MINUTE_MS, HOUR_MS = 60_000, 3_600_000
 BEFORE_EXPIRY_MS = HOUR_MS + 15 * MINUTE_MS
 INDEX_BUDGET_MS = 5_000
 LAST_ENTRY = time(15, 0)
+MARGIN_PAUSE_MS = 15 * MINUTE_MS
 
 
 def _unless(default: object) -> Any:
@@ -46,7 +51,9 @@ class EntryFilter:
     before the positions' exit. `near_expiry` says what is done instead: refuse, or buy the next
     expiry. An option that is settled in shares is not bought in the last `before_settlement_days`
     trading days before its expiry day; None means those in which the exchange asks for the
-    shares' margin. `windows`: the times in India at which positions are opened, none: the whole
+    shares' margin. `expiry_day` "refuse": on its expiry day no contract is bought at all. After an
+    entry that the broker rejected for margin nothing is bought in the underlying for
+    `margin_pause_ms`. `windows`: the times in India at which positions are opened, none: the whole
     day; `windows_of`: those of single strategies. Those of a profile come in between.
     """
 
@@ -63,6 +70,10 @@ class EntryFilter:
     before_settlement_days: (
         Annotated[int, Count(0, 20, of="trading days"), _unless(None)] | None
     ) = None
+    expiry_day: Annotated[Literal["trade", "refuse"], OneOf(), _unless("trade")] = "trade"
+    margin_pause_ms: Annotated[
+        int, Milliseconds(MINUTE_MS, 6 * HOUR_MS), _unless(MARGIN_PAUSE_MS)
+    ] = MARGIN_PAUSE_MS
     windows: Annotated[tuple[Window, ...], _unless(())] = ()
     windows_of: Annotated[Mapping[str, tuple[Window, ...]], _unless({})] = field(
         default_factory=dict
@@ -219,6 +230,8 @@ class Policy:
     orders: OrderRules = field(default_factory=OrderRules)
     ladder: LadderRules = field(default_factory=LadderRules)
     resting_stop: RestingStopRules = field(default_factory=RestingStopRules)
+    budgets: RiskBudgets = field(default_factory=RiskBudgets)
+    reentry: ReEntry = field(default_factory=ReEntry)
     profile: str = STANDARD
     profile_of: Mapping[str, str] = field(default_factory=dict)
     profiles: Mapping[str, Profile] = field(default_factory=dict)

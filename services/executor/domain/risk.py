@@ -14,8 +14,13 @@ from libs.events.positions import PositionClosed, PositionEvent
 from services.executor.domain.day_limits import ACCOUNT, Breach, DayLimits
 from services.executor.domain.policy import RiskLimits
 
+<<<<<<< HEAD
 __all__ = ["ALL_UNDERLYINGS", "Breach", "DayResult", "RiskBook"]
 
+=======
+STOPS = ("stop_loss", "trailing_stop", "stop_to_cost")
+"""The reasons of a position's end after which an entry is an entry after a stop."""
+>>>>>>> b477b5e (Entries are limited by budgets of risk, by stops of the day and on the expiry day; a rejection for margin pauses its underlying; wrong signals and quotes are refused by name)
 ALL_UNDERLYINGS = "*"
 """Quarantines every underlying."""
 
@@ -48,6 +53,7 @@ class _Exposure:
     """
 
     underlying: str
+    strategy: str = ""
     entry_quantity: int = 0
     entry_distance: Decimal = Decimal(0)
     position: PositionEvent | None = None
@@ -153,6 +159,24 @@ class RiskBook:
             None if exposure is None or exposure.position is None else exposure.position.stop_loss
         )
 
+    def at_risk_in(self, strategy: str | None = None, underlying: str | None = None) -> Decimal:
+        """Return the rupees at risk by a strategy, or in an underlying; entries in flight too."""
+        meant = (
+            one.at_risk
+            for one in self._open.values()
+            if strategy in (None, one.strategy) and underlying in (None, one.underlying)
+        )
+        return sum(meant, Decimal(0))
+
+    def stops_in(self, strategy: str, underlying: str) -> tuple[int, ...]:
+        """Return when a strategy's positions in an underlying were stopped today (epoch ms)."""
+        latest = {
+            one.position_id: one.occurred_ms
+            for one in self._results.values()
+            if (one.strategy, one.underlying) == (strategy, underlying) and one.exit_reason in STOPS
+        }
+        return tuple(sorted(latest.values()))
+
     def result_of(self, day: date) -> DayResult:
         """Return the result of the day that is counted; nothing was traded on a later one."""
         if day != self._day:
@@ -192,7 +216,13 @@ class RiskBook:
             self.day_limits.begin()
 
     def enter(
-        self, position_id: UUID, underlying: str, quantity: int, distance: Decimal, day: date
+        self,
+        position_id: UUID,
+        underlying: str,
+        quantity: int,
+        distance: Decimal,
+        day: date,
+        strategy: str = "",
     ) -> None:
         """Note what an entry has filled or may still fill (units); with none it is dropped."""
         self.start_day(day)
@@ -203,7 +233,7 @@ class RiskBook:
         if exposure is None:
             if not quantity or not is_of_today or position_id in self._closed_at:
                 return
-            exposure = self._open[position_id] = _Exposure(underlying)
+            exposure = self._open[position_id] = _Exposure(underlying, strategy)
         exposure.enter(quantity, distance)
         if not quantity and exposure.position is None:
             del self._open[position_id]
@@ -314,7 +344,9 @@ class RiskBook:
         closed_at = self._closed_at.get(event.position_id)
         if closed_at is not None and event.occurred_at <= closed_at:
             return
-        exposure = self._open.setdefault(event.position_id, _Exposure(event.underlying))
+        exposure = self._open.setdefault(
+            event.position_id, _Exposure(event.underlying, event.strategy)
+        )
         if exposure.position is None or _progress(event) >= _progress(exposure.position):
             exposure.hold(event)
 

@@ -1,6 +1,7 @@
 """Checks of a signal, before its options are compared."""
 
 from datetime import time
+from math import inf
 
 from libs.events.event import utc_from_ms
 from libs.events.signals import SignalGenerated, staleness
@@ -15,6 +16,7 @@ def refuse_signal(
 ) -> Refusal | None:
     """Return the first reason against a signal, or None; `closes_ms` is the close of its day."""
     checks = (
+        _refuse_prices(signal),
         _refuse_underlying(signal, entry),
         _refuse_age(signal, entry, now_ms),
         _refuse_late(entry, now_ms, closes_ms),
@@ -40,6 +42,13 @@ def _refuse_underlying(signal: SignalGenerated, entry: EntryFilter) -> Refusal |
     if not allowed or underlying_name(signal.underlying) in allowed:
         return None
     return Refusal("underlying_not_allowed", {"underlying": signal.underlying})
+
+
+def _refuse_prices(signal: SignalGenerated) -> Refusal | None:
+    """Refuse prices that are none: a signal's own price is the spot where nothing is quoted."""
+    prices = {"price": signal.price, "stop_loss": signal.stop_loss, "target": signal.target}
+    wrong = {name: value for name, value in prices.items() if not 0 < value < inf}
+    return Refusal("impossible_price", {**wrong}) if wrong else None
 
 
 def _refuse_age(signal: SignalGenerated, entry: EntryFilter, now_ms: int) -> Refusal | None:

@@ -66,7 +66,7 @@ class DoubtfulBroker(PaperBroker):
 
     async def place(self, request: OrderRequest, may_send: MaySend = always) -> str:
         self._log.append(f"place {request.transaction_type}")
-        if self.refuses:
+        if self.refuses and may_send():
             raise OrderRefused("margin of 1 rupee is missing")
         if self.reply == "is lost with the order":
             raise OrderUnknown("timeout")
@@ -85,7 +85,7 @@ class DoubtfulBroker(PaperBroker):
 class Harness:
     """The handler, with the log of what it did in order and the events it emitted."""
 
-    def __init__(self, policy: Policy | None = None) -> None:
+    def __init__(self, policy: Policy | None = None, *, in_turn: bool = False) -> None:
         self.log: list[str] = []
         self.events: list[Event] = []
         self.clock = FeedClock()
@@ -94,7 +94,7 @@ class Harness:
         self.executor = make_executor(policy=policy)
         self.bus = RecordingBus(self.log)
         bus = cast(Bus, self.bus)
-        self.handler = ExecutorHandler(self.executor, self.broker, bus, self.clock)
+        self.handler = ExecutorHandler(self.executor, self.broker, bus, self.clock, in_turn=in_turn)
         self.loses: dict[str, Exception] = {}
         """Errors of the next publishing of a type of event."""
 
@@ -131,9 +131,9 @@ class Harness:
         return [event for event in self.events if isinstance(event, OrderPlanned)]
 
 
-def ready(policy: Policy | None = None) -> Harness:
+def ready(policy: Policy | None = None, *, in_turn: bool = False) -> Harness:
     """Return a harness that knows the chain and its quotes at NOW."""
-    harness = Harness(policy)
+    harness = Harness(policy, in_turn=in_turn)
     harness.hear(*chain_listed())
     harness.tick(0)
     return harness

@@ -57,7 +57,8 @@ def test_a_refusal_of_the_broker_is_published_with_its_reason() -> None:
     harness = ready()
     harness.broker.refuses = True
     harness.hear(signal())
-    assert harness.log[-3:] == ["place BUY", "OrderRejected", "SignalRejected"]
+    told = ["place BUY", "OrderRejected", "RiskLimitReached", "SignalRejected"]
+    assert harness.log[-4:] == told
     rejected = next(event for event in harness.events if event.type == "OrderRejected")
     assert "margin" in rejected.model_dump()["reason"]
 
