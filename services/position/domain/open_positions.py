@@ -34,6 +34,7 @@ from services.position.domain.exit_rules.rule import Exit, ExitRule, lifted_stop
 from services.position.domain.performance import Performance
 from services.position.domain.seen_prices import PriceRules
 from services.position.domain.states import after_fill, marked
+from services.position.domain.trades import Trade
 from services.position.domain.updates import updates_of
 from services.position.domain.watch import Watch, Watched
 
@@ -111,6 +112,14 @@ class OpenPositions:
         """Return a day's realised profit after charges and the open unrealised one, in rupees."""
         unrealised = (watch.unrealised for watch in self._open.values())
         return self._performance.net(day), sum(unrealised, Decimal(0))
+
+    def open_trades(self) -> list[Trade]:
+        """Return the open positions at their latest prices."""
+        return [watch.trade for watch in self._open.values()]
+
+    def closed_trades(self) -> list[Trade]:
+        """Return the last closing of each position that is remembered."""
+        return [Trade.of(closed) for closed in self._closed.values()]
 
     def unguarded(self, now_ms: int) -> int:
         """Return how many open positions have no stop, or no recent price that could hit it."""
