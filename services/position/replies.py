@@ -52,6 +52,8 @@ class TradeReply(BaseModel):
     net: Rupees = Field(description="realised less charges")
     favourable: Rupees | None = Field(description="the farthest it rose above the price paid (MFE)")
     adverse: Rupees | None = Field(description="the farthest it fell below the price paid (MAE)")
+    entry_slippage: Rupees | None = Field(description="positive is worse; null: not known")
+    exit_slippage: Rupees | None
     opened_at: datetime
     closed_at: datetime | None
     exit_reason: str | None
@@ -96,6 +98,8 @@ class ResultsReply(BaseModel):
     average_win: Rupees | None
     average_loss: Rupees | None
     drawdown: Rupees
+    slippage: Rupees | None = Field(description="of those `slippage_known` that have it")
+    slippage_known: int
     average_seconds: float | None
 
     @classmethod

@@ -19,7 +19,7 @@ _COLUMNS = (
     *("exchange", "tradingsymbol", "action", "mode", "lot_size", "quantity", "bought_quantity"),
     *("sold_quantity", "entry_price", "exit_price", "last_price", "highest_price", "lowest_price"),
     *("stop_loss", "target", "realised", "unrealised", "charges", "opened_at", "closed_at"),
-    "reason",
+    *("reason", "entry_slippage", "exit_slippage"),
 )
 _SELECT = f"SELECT {', '.join(_COLUMNS)} FROM positions FINAL"  # noqa: S608  names only
 # The last state of each opening; of two at the same time the one with more fills.
