@@ -51,6 +51,8 @@ class PositionEvent(Event):
     late fill opened it again. `exit_plan` is the entry's, its prices moved like the levels. Once
     `stop_loss` has been lifted, `planned_stop` says where it lay. `part_filled` has the value so
     far, in rupees, of orders that were not filled whole, by id: charges are rounded per order.
+    `entry_slippage` and `exit_slippage` are what all purchases and all sales cost against the
+    prices that were decided on, rupees, positive is worse; None where one of these is not known.
     """
 
     position_id: UUID
@@ -89,6 +91,8 @@ class PositionEvent(Event):
     part_filled: dict[str, Decimal] = Field(
         default_factory=dict, exclude_if=lambda values: not values
     )
+    entry_slippage: Decimal | None = Field(None, exclude_if=lambda amount: amount is None)
+    exit_slippage: Decimal | None = Field(None, exclude_if=lambda amount: amount is None)
 
     def told(self) -> Told:
         """Return what is held, or was, with its prices and its result, rupees."""
@@ -126,7 +130,7 @@ class PositionClosed(PositionEvent):
 class ExitRequested(Event):
     """A request to sell a position, or `lots` of it; the executor decides the quantity.
 
-    `step` tells the bookings of a position apart, from 0 on.
+    `step` tells the bookings of a position apart, from 0 on. `price` is what the rule saw, rupees.
     """
 
     type: Literal["ExitRequested"] = "ExitRequested"
@@ -135,6 +139,7 @@ class ExitRequested(Event):
     reason: ExitReason
     lots: int | None = None
     step: int | None = Field(None, exclude_if=lambda step: step is None)
+    price: Decimal | None = Field(None, exclude_if=lambda price: price is None)
 
     def told(self) -> Told:
         """Return why, and how many lots (None: all)."""

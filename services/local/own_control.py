@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from libs.runtime.access import AccessToken, Scope, hash_of, new_token
+from libs.runtime.reading import ReadingSettings
 from libs.runtime.settings import RuntimeSettings, SettingsError
 from services.local.catalogue import entry_of
 from services.local.control_file import FILE, LOCK, Control, write_control
@@ -70,19 +71,24 @@ def _reachable(host: str) -> str:
 def _admitting(settings: LocalSettings, token: str) -> LocalSettings:
     """Return settings whose executor admits the token beside those that they name.
 
-    The signal service admits it too, if it asks for tokens.
+    The services that are read admit it too, if they ask for tokens.
     """
     own = AccessToken(name=OWNER, scope=SCOPE, sha256=hash_of(token))
-    control, reading = settings.executor.control, settings.signal.reading
+    control, signal, position = settings.executor.control, settings.signal, settings.position
     control = control.model_copy(update={"tokens": (*control.tokens, own)})
-    if reading.tokens:
-        reading = reading.model_copy(update={"tokens": (*reading.tokens, own)})
     return settings.model_copy(
         update={
             "executor": settings.executor.model_copy(update={"control": control}),
-            "signal": settings.signal.model_copy(update={"reading": reading}),
+            "signal": signal.model_copy(update=_readable(signal.reading, own)),
+            "position": position.model_copy(update=_readable(position.reading, own)),
         }
     )
+
+
+def _readable(reading: ReadingSettings, own: AccessToken) -> dict[str, ReadingSettings]:
+    if not reading.tokens:
+        return {}
+    return {"reading": reading.model_copy(update={"tokens": (*reading.tokens, own)})}
 
 
 def _locked_soon(descriptor: int) -> bool:

@@ -14,10 +14,16 @@ from services.position.domain.exit_rules.settings import before_expiry, exit_rul
 from services.position.domain.open_positions import OpenPositions
 from services.position.domain.rows import performance_metrics, positions
 from services.position.domain.seen_prices import PriceRules
+from services.position.endpoints import Positions, positions_router
 from services.position.settings import PositionSettings
+from services.position.stored import StoredTrades
 
 SWEEP_MS = 1000
 """How often each position is checked, by the service's clock, also without a tick."""
+_LINK = (
+    "/positions",
+    "the open positions; /positions/closed and /positions/results are the others",
+)
 
 
 def make_service(settings: PositionSettings, parts: Parts) -> Service:
@@ -47,6 +53,8 @@ def make_service(settings: PositionSettings, parts: Parts) -> Service:
         "positions": (("positions",), positions),
         "performance_metrics": (("performance",), performance_metrics),
     }
+    stored = StoredTrades(parts.store) if parts.store else None
+    access = settings.reading.access
     return Service(
         name="position",
         stamps=parts.stamps,
@@ -56,6 +64,9 @@ def make_service(settings: PositionSettings, parts: Parts) -> Service:
             "warnings": list(held.warnings(parts.clock.now_ms())),
         },
         measure=lambda: _measure(held, parts),
+        router=positions_router(Positions(held, stored, parts.clock.now_ms), access),
+        private={"positions": access} if access.tokens else {},
+        links=(_LINK,),
     )
 
 

@@ -8,6 +8,7 @@ from pydantic.dataclasses import dataclass
 from libs.market.bounds import STRICT
 from libs.market.units import Milliseconds
 from libs.runtime.process import ServiceProcess
+from libs.runtime.reading import ReadingSettings
 from libs.runtime.settings import Section
 from services.position.domain.exit_rules.settings import ExitSettings
 
@@ -22,6 +23,11 @@ class PriceSettings:
     updated_within_ms: Annotated[int, Milliseconds(1000, 600_000)] = 60_000
 
 
+def _is_open_to_all(reading: ReadingSettings) -> bool:
+    """Whether the setting is left out of the settings' text, which names databases."""
+    return reading == ReadingSettings()
+
+
 class PositionSettings(Section):
     """When positions are exited, which prices they see, and how often they are marked."""
 
@@ -31,6 +37,11 @@ class PositionSettings(Section):
     )
     mark_every_ms: Annotated[int, Milliseconds(1000, 3_600_000)] = Field(
         60_000, description="time between two marks of a position"
+    )
+    reading: ReadingSettings = Field(
+        ReadingSettings(),
+        description="who may read positions",
+        exclude_if=_is_open_to_all,
     )
 
 

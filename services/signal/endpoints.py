@@ -3,19 +3,16 @@
 What is in memory is answered from there, the rest out of the store if there is one.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from dataclasses import dataclass
 from datetime import date
 from typing import Annotated, Any, TypeVar
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, HTTPException, Query
-from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from fastapi import APIRouter, HTTPException, Query
 
-from libs.runtime.access import Access, Denied
-from libs.runtime.clock import monotonic_ms
-from libs.runtime.logs import logger_of
-from libs.store.errors import StoreError
+from libs.runtime.access import Access
+from libs.runtime.reading import FIRST_DAY, LAST_DAY, answered, guards, responses
 from services.signal.asked import PLACE, Asked
 from services.signal.domain.life import Life, State
 from services.signal.domain.signal_book import SignalBook
@@ -23,16 +20,8 @@ from services.signal.replies import LifeReply, PageReply, life_of, page_of
 from services.signal.stored import StoredSignals
 
 T = TypeVar("T")
-FIRST_DAY, LAST_DAY = date(1970, 1, 1), date(2149, 6, 6)
 LONGEST_PAGE = 1000
-_BEARER = HTTPBearer(auto_error=False, description="a token of [signal.reading]")
-_RESPONSES: dict[int | str, dict[str, Any]] = {
-    503: {"description": "the database with earlier signals does not answer"}
-}
-_DENIALS: dict[int | str, dict[str, Any]] = {
-    401: {"description": "no such token"},
-    429: {"description": "too often"},
-}
+_AWAY = "the database with earlier signals does not answer"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +63,12 @@ class Signals:
 
 def signals_router(signals: Signals, access: Access) -> APIRouter:
     """Return the endpoints; where `access` has tokens, one of them is needed."""
-    guard = [Depends(_guard(access))] if access.tokens else []
-    responses = _RESPONSES | (_DENIALS if access.tokens else {})
-    router = APIRouter(prefix="/signals", tags=["signals"], dependencies=guard, responses=responses)
+    router = APIRouter(
+        prefix="/signals",
+        tags=["signals"],
+        dependencies=guards(access, "signal.reading"),
+        responses=responses(access, _AWAY),
+    )
 
     @router.get("")
     async def page(
@@ -107,21 +99,5 @@ def signals_router(signals: Signals, access: Access) -> APIRouter:
     return router
 
 
-def _guard(access: Access) -> Callable[..., Awaitable[None]]:
-    async def admit(
-        credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_BEARER)],
-    ) -> None:
-        try:
-            access.admit(credentials.credentials if credentials else "", "read", monotonic_ms())
-        except Denied as denied:
-            raise HTTPException(denied.status, str(denied)) from None
-
-    return admit
-
-
 async def _answered(asking: Awaitable[T]) -> T:
-    try:
-        return await asking
-    except StoreError as error:
-        logger_of("signal").warning("earlier signals cannot be read", reason=str(error))
-        raise HTTPException(503, "the database with earlier signals does not answer") from None
+    return await answered(asking, "signal", _AWAY)

@@ -4,7 +4,6 @@ from collections import Counter
 
 from libs.events.event import Event
 from libs.events.signals import SignalExpired, SignalUpdate
-from libs.runtime.access import Access
 from libs.runtime.metrics import SignalMetrics
 from libs.runtime.service import Parts, Service
 from libs.runtime.subscription import Reaction, Subscription, Timed
@@ -47,7 +46,7 @@ def make_service(settings: SignalSettings, parts: Parts) -> Service:
     )
     tables = {"trading_signals": (("signal_generated", "signal_updates"), trading_signals)}
     stored = StoredSignals(parts.store) if parts.store else None
-    access = Access(settings.reading.tokens, settings.reading.per_minute)
+    access = settings.reading.access
     return Service(
         name="signal",
         subscriptions=(signals, *parts.writers("signal", tables)),

@@ -1,23 +1,11 @@
 """Settings of the signal service, section [signal]."""
 
-from typing import Annotated
-
 from pydantic import Field
 
-from libs.market.units import Count
-from libs.runtime.access import AccessToken
 from libs.runtime.process import ServiceProcess
+from libs.runtime.reading import ReadingSettings
 from libs.runtime.settings import Section
 from services.signal.domain.rules.settings import SignalFilters, SignalRules
-
-
-class ReadingSettings(Section):
-    """The endpoints under /signals; without tokens whoever reaches the port may read them."""
-
-    tokens: tuple[AccessToken, ...] = Field((), description="access tokens, by hash")
-    per_minute: Annotated[int, Count(1, 1_000_000, of="requests")] = Field(
-        120, description="requests per token and minute at most"
-    )
 
 
 def _passes_all(filters: SignalFilters) -> bool:

@@ -11,6 +11,7 @@ import services
 from libs.events.exit_plan import ExitPlan
 from libs.events.positions import PositionEvent
 from libs.market.rulebook import load_rulebook
+from libs.runtime.reading import FIRST_DAY, LAST_DAY
 from libs.store.clickhouse import ClickHouseStore
 from libs.store.migrate import apply, discover
 from libs.store.store import StoreAddress
@@ -18,9 +19,11 @@ from services.executor.domain import rows as executor_rows
 from services.local.report.books import Books, Kept, Period, books_of
 from services.local.report.csv_file import csv_of
 from services.local.report.stored import last_day, read_stored
+from services.position.asked import Asked, place_of, text_of
 from services.position.domain import rows
 from services.position.domain.booked import BookedFill
 from services.position.domain.trades import Trade
+from services.position.stored import StoredTrades
 from tests.integration.commands import alphastocks, settings_file
 from tests.unit.services.local.report.test_books import NEXT_DAY, busy_day
 from tests.unit.services.position.builders import DAY, at, fill, hear, make_positions, ticks
@@ -105,3 +108,24 @@ def test_the_command_reads_the_database_of_the_settings(
     assert sum(one.charges for one in books.days) > Decimal(100)
     assert alphastocks(monkeypatch, "report", "--config", config) == 0
     assert f"{NEXT_DAY}: 1 position closed" in capsys.readouterr().out
+
+
+def test_the_pages_of_the_store_are_those_of_memory(store: ClickHouseStore) -> None:
+    closed = [Trade.of(one) for one in lived()[1] if one.closed_at]
+    asked = [
+        Asked(FIRST_DAY, LAST_DAY, 2),
+        Asked(FIRST_DAY, LAST_DAY, 9, symbol="nifty 50"),
+        Asked(DAY, DAY, 9),
+        Asked(FIRST_DAY, LAST_DAY, 9, strategy="rsi"),
+        Asked(FIRST_DAY, LAST_DAY, 9, before=text_of(place_of(closed[1]))),
+    ]
+
+    async def story() -> list[list[Trade]]:
+        await fill_tables(store)
+        trades = StoredTrades(store)
+        one = await trades.of_position(closed[0].position_id)
+        assert list(map(same, one)) == [same(closed[0])]
+        return [await trades.page(one) for one in asked]
+
+    for one, page in zip(asked, run(story()), strict=True):
+        assert list(map(same, page)) == list(map(same, one.page(closed))), one

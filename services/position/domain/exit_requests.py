@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from uuid import UUID
 
 from libs.events.positions import ExitReason, ExitRequested, PositionEvent
@@ -66,6 +67,11 @@ class ExitRequests:
         latest = requested[-1] if requested else None
         leading = next((one for one in requested if one.lots is None), latest)
         return leading.reason if leading else "manual"
+
+    def price(self, position: PositionEvent) -> Decimal | None:
+        """Return what the rule of the latest request saw, rupees; None: not known."""
+        requested = self._of(position)
+        return requested[-1].price if requested else None
 
     def _of(self, position: PositionEvent) -> list[ExitRequested]:
         requests = self._by_position.get(position.position_id, {}).values()

@@ -34,8 +34,9 @@ from services.position.domain.exit_rules.rule import Exit, ExitRule, lifted_stop
 from services.position.domain.performance import Performance
 from services.position.domain.seen_prices import PriceRules
 from services.position.domain.states import after_fill, marked
+from services.position.domain.trades import Trade
 from services.position.domain.updates import updates_of
-from services.position.domain.watch import Watch, Watched
+from services.position.domain.watch import Watch, Watched, money
 
 _REASONS: frozenset[str] = frozenset(get_args(ExitReason))
 
@@ -112,6 +113,14 @@ class OpenPositions:
         unrealised = (watch.unrealised for watch in self._open.values())
         return self._performance.net(day), sum(unrealised, Decimal(0))
 
+    def open_trades(self) -> list[Trade]:
+        """Return the open positions at their latest prices."""
+        return [watch.trade for watch in self._open.values()]
+
+    def closed_trades(self) -> list[Trade]:
+        """Return the last closing of each position that is remembered."""
+        return [Trade.of(closed) for closed in self._closed.values()]
+
     def unguarded(self, now_ms: int) -> int:
         """Return how many open positions have no stop, or no recent price that could hit it."""
         return sum(not watch.is_guarded(now_ms) for watch in self._open.values())
@@ -162,7 +171,8 @@ class OpenPositions:
                 f"a sale of {fill.fill_quantity} units without a position: {fill.tag}"
             )
         reason = self._exit_reason(fill, held)
-        state = after_fill(held, fill, reason, self.rulebook, closed)
+        seen = self._exit_price(fill, held)
+        state = after_fill(held, fill, reason, self.rulebook, closed, seen)
         if isinstance(state, PositionClosed):
             return (_ended(state), self._performance.measured(state), state)
         if held is None:
@@ -171,12 +181,11 @@ class OpenPositions:
 
     def _on_signal(self, signal: SignalGenerated, now_ms: int) -> tuple[Event, ...]:
         """Return the exits that a signal in the other direction asks for."""
-        states = [watch.state for watch in self._open.values()]
-        wanted = [(one, self.opposite.check(signal, one)) for one in states]
+        wanted = [(one, self.opposite.check(signal, one.state)) for one in self._open.values()]
         return tuple(
-            _exit_requested(state, exit_, now_ms)
-            for state, exit_ in wanted
-            if exit_ is not None and not self._requests.is_left(state)
+            _exit_requested(watch, exit_, now_ms)
+            for watch, exit_ in wanted
+            if exit_ is not None and not self._requests.is_left(watch.state)
         )
 
     def _is_known(self, fill: OrderFilled, state: PositionEvent | None) -> bool:
@@ -191,6 +200,14 @@ class OpenPositions:
         if fill.reason in _REASONS:
             return cast(ExitReason, fill.reason)
         return self._requests.reason(held.state) if held else "manual"
+
+    def _exit_price(self, fill: OrderFilled, held: Watch | None) -> Decimal | None:
+        """Return the price at which a sale was decided on, rupees; None: not known."""
+        if held is None:
+            return None
+        if fill.reason == "stop_loss":  # by the stop at the exchange
+            return held.state.stop_loss
+        return None if fill.reason in _REASONS else self._requests.price(held.state)
 
     def _on_ticks(self, batch: TickBatch, now_ms: int) -> tuple[Event, ...]:
         """Show each update to the position that holds it; once a second check all."""
@@ -247,7 +264,7 @@ class OpenPositions:
         is_due = watch.is_due(now_ms, self.mark_every_ms)
         if not exits and not is_due:
             return ()
-        asked = [_exit_requested(watch.state, one, now_ms) for one in exits]
+        asked = [_exit_requested(watch, one, now_ms) for one in exits]
         if not is_due:
             return asked
         stop, _ = lifted_stop(self.rules, watch.state, watch.highest)
@@ -260,7 +277,8 @@ class OpenPositions:
         return list(self._requests.due(self.rules, watch.seen_at(now_ms), watch.state, wanted))
 
 
-def _exit_requested(state: PositionEvent, wanted: Exit, now_ms: int) -> ExitRequested:
+def _exit_requested(watch: Watch, wanted: Exit, now_ms: int) -> ExitRequested:
+    state = watch.state
     opening = () if state.openings == 1 else (state.openings,)
     envelope = ExitRequested.after(
         state,
@@ -275,6 +293,7 @@ def _exit_requested(state: PositionEvent, wanted: Exit, now_ms: int) -> ExitRequ
         reason=wanted.reason,
         lots=wanted.lots,
         step=wanted.step,
+        price=money(watch.seen),
     )
 
 

@@ -46,6 +46,8 @@ def positions(event: Event) -> dict[str, Any]:
         "sold_quantity": [event.sold_quantity],
         "highest_price": [event.highest_price],
         "lowest_price": [event.lowest_price],
+        "entry_slippage": [event.entry_slippage],
+        "exit_slippage": [event.exit_slippage],
     }
 
 

@@ -53,13 +53,16 @@ def after_fill(
     exit_reason: ExitReason,
     rulebook: Rulebook,
     closed: PositionClosed | None = None,
+    exit_price: Decimal | None = None,
 ) -> PositionEvent:
     """Return the position after a fill; if nothing is held any more, closed for `exit_reason`.
 
-    A late fill of a position that was `closed` opens it again, with an account of its own.
+    `exit_price` is the price at which a sale was decided on, rupees; None: not known. A late fill
+    of a position that was `closed` opens it again, with an account of its own.
     """
     before = held.state if held else closed
-    ledger = _ledger(held, before, fill, rulebook)
+    decided_price = fill.premium if fill.leg == "entry" else exit_price
+    ledger = _ledger(held, before, fill, rulebook, decided_price)
     kind = _kind(held, ledger)
     envelope = kind.after(fill, fill_key(fill))
     history = _history(held, before, fill, exit_reason if kind is PositionClosed else None)
@@ -95,11 +98,17 @@ def _kind(held: Watch | None, ledger: TradeLedger) -> Kind:
 
 
 def _ledger(
-    held: Watch | None, before: PositionEvent | None, fill: OrderFilled, rulebook: Rulebook
+    held: Watch | None,
+    before: PositionEvent | None,
+    fill: OrderFilled,
+    rulebook: Rulebook,
+    decided_price: Decimal | None,
 ) -> TradeLedger:
     account = TradeLedger.of(held.state) if held else _emptied(before)
     is_first = before is None or fill.order_id not in before.order_ids
-    return account.add(fill, is_first_of_order=is_first, rules=rulebook)
+    return account.add(
+        fill, is_first_of_order=is_first, rules=rulebook, decided_price=decided_price
+    )
 
 
 def _emptied(before: PositionEvent | None) -> TradeLedger:
@@ -181,4 +190,6 @@ def _state(
         exit_plan=levels.exit_plan,
         planned_stop=levels.planned_stop,
         part_filled=dict(ledger.part_filled),
+        entry_slippage=ledger.entry_slippage,
+        exit_slippage=ledger.exit_slippage,
     )

@@ -60,7 +60,7 @@ class Trade:
 
     @classmethod
     def of(cls, event: PositionEvent) -> Self:
-        """Return the trade of a position's last event; its slippage is not known."""
+        """Return the trade of a position's last event."""
         plan, contract = event.exit_plan, event.contract
         return cls(
             position_id=event.position_id,
@@ -91,6 +91,8 @@ class Trade:
             opened_at=event.opened_at,
             closed_at=event.closed_at,
             exit_reason=event.exit_reason,
+            entry_slippage=event.entry_slippage,
+            exit_slippage=event.exit_slippage,
         )
 
     @property
@@ -140,7 +142,7 @@ class Trade:
 
 
 def with_slippage(trade: Trade, fills: Iterable[BookedFill]) -> Trade:
-    """Return the trade with the slippage of its position's fills, which are given.
+    """Return the trade with its slippage by its fills where its events do not tell it.
 
     An exit at stop loss or target whose decided price is not told is measured from the level, if
     its profile books nothing before.
@@ -152,7 +154,12 @@ def with_slippage(trade: Trade, fills: Iterable[BookedFill]) -> Trade:
         else one
         for one in fills
     ]
-    return replace(trade, entry_slippage=_sum(told, "entry"), exit_slippage=_sum(told, "exit"))
+    entry, exit_ = trade.entry_slippage, trade.exit_slippage
+    return replace(
+        trade,
+        entry_slippage=_sum(told, "entry") if entry is None else entry,
+        exit_slippage=_sum(told, "exit") if exit_ is None else exit_,
+    )
 
 
 def _level(trade: Trade) -> Decimal | None:

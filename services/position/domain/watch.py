@@ -1,7 +1,7 @@
 """An open position and its prices since its last event."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 from math import inf
@@ -15,6 +15,7 @@ from services.position.domain.exit_rules.rule import Mark
 from services.position.domain.ledger import TradeLedger
 from services.position.domain.lives import Life
 from services.position.domain.seen_prices import PriceRules, PriceTape, Update
+from services.position.domain.trades import Trade
 from services.position.domain.updates import TokenArray
 
 QUOTED_WITHIN_MS = 60_000
@@ -106,6 +107,17 @@ class Watch:
     def unrealised(self) -> Decimal:
         """Profit of what is held at the latest valuation, rupees before charges."""
         return TradeLedger.of(self.state).unrealised(money(self.last_price))
+
+    @property
+    def trade(self) -> Trade:
+        """The position as a trade, at its latest prices."""
+        return replace(
+            Trade.of(self.state),
+            last_price=money(self.last_price),
+            highest_price=money(self.highest),
+            lowest_price=money(self.lowest),
+            unrealised=self.unrealised,
+        )
 
     def see(self, update: Update) -> bool:
         """Take the prices that an update shows; return whether it shows any."""

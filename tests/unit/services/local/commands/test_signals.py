@@ -45,12 +45,14 @@ def test_the_signal_service_is_beside_the_executor() -> None:
 
 def test_the_up_that_runs_is_asked_with_its_own_token() -> None:
     token: Any = {"name": "asha", "scope": "read", "sha256": "0" * 64}
-    settings = LocalSettings(runtime={"port": 9000}, signal={"reading": {"tokens": [token]}})
+    guarded: Any = {"reading": {"tokens": [token]}}
+    settings = LocalSettings(runtime={"port": 9000}, signal=guarded, position=guarded)
     with own_control(settings, Path("var/up")) as controlled:
         service = signal_service(None, None)
         assert service.url == "http://127.0.0.1:9003"
         assert service.token == json.loads(Path("var/up/control.json").read_text())["token"]
-        assert [one.name for one in controlled.signal.reading.tokens] == ["asha", "local"]
+        for section in (controlled.signal, controlled.position):
+            assert [one.name for one in section.reading.tokens] == ["asha", "local"]
 
 
 def test_a_life_is_a_line_for_each_step_in_india_s_time() -> None:
