@@ -131,6 +131,8 @@ WRONG: dict[str, Words] = {
     "strategies new NAME": ("My-x", "class", ""),
     "strategies test FILE": (MISSING, FILE, FOLDER),
     "--underlying": ("NOPE", ""),
+    "--chain": (MISSING, FOLDER),
+    "--signals": (MISSING, FOLDER),
     "chain --out": (FOLDER, BELOW_FILE, "/proc/nothing"),
     "chain FILE": (MISSING, FILE, FOLDER),
     "replay DIR": (*UNREADABLE, FOLDER),

@@ -11,10 +11,10 @@ from libs.store.store import Store
 from services.executor.domain.stakes import stakes_of
 from services.ingest.recordings.named import EXCHANGE
 from services.local import screen
+from services.local.commands.chain_replay import ChainReplay, replay_chain
 from services.local.commands.options import (
     DEFAULT_SEED,
     Config,
-    Day,
     Seed,
     Var,
     settings_of,
@@ -32,13 +32,24 @@ from services.local.settings import LocalSettings
 
 def replay(
     folder: Annotated[
-        Path,
+        Path | None,
         typer.Argument(
             metavar="DIR", help="Recorded ticks: DIR/DATE/SYMBOL.csv.gz, other files, or one file."
         ),
-    ],
-    day: Day,
+    ] = None,
+    *,
+    day: Annotated[
+        str | None, typer.Option("--date", help="Trading day, such as 2021-06-09.")
+    ] = None,
     out: Annotated[Path, typer.Option("--out", help="Folder for the outcome.")],
+    chain: Annotated[
+        Path | None,
+        typer.Option("--chain", metavar="FILE", help="Instead of DIR: NSE's option chain."),
+    ] = None,
+    signals: Annotated[
+        Path | None,
+        typer.Option("--signals", metavar="FILE", help="With --chain: signals, JSON a line."),
+    ] = None,
     symbols: Annotated[
         str | None, typer.Option("--symbols", help="Only these symbols, such as RELIANCE,SBIN.")
     ] = None,
@@ -68,9 +79,18 @@ def replay(
     strategies up. A seeded chain quotes options from the recorded
     prices. The same inputs give the same outcome and the same sha256.
 
+    With `--chain` recorded option chains are the market, and the signals of a file are traded by
+    executor and position.
+
     Example: `alphastocks replay ticks_2021 --date 2021-06-09 --out var/replay`
     """
     settings = settings_of(config).in_paper()
+    _check_kind(folder, day, chain, signals)
+    if chain is not None and signals is not None:
+        asked = ChainReplay(chain, signals, day, symbols, out, database, var)
+        return replay_chain(asked, settings)
+    if folder is None or day is None:
+        raise SettingsError("--date: name the day of the ticks that is to be replayed")
     on = trading_day(day, checked_exchange(exchange) or EXCHANGE)
     wanted = _symbols(symbols)
     check_folder("--out", out)
@@ -97,6 +117,19 @@ def replay(
     played = DayRun("replay", on, settings, var, name, out).play(play_day)
     show_day(f"Replay of {on}, seed {seed}", played.summary, played.outcome.day, f"{out}/")
     screen.console.print(f"The whole outcome is in {out}/")
+
+
+def _check_kind(
+    folder: Path | None, day: str | None, chain: Path | None, signals: Path | None
+) -> None:
+    """Raise SettingsError unless ticks or chains are named, each with what belongs to it."""
+    if chain is not None and folder is not None:
+        raise SettingsError(f"--chain: {chain}: chains are replayed instead of {folder}, not with")
+    if (chain is None) != (signals is None):
+        missing, there = ("--signals", "--chain") if signals is None else ("--chain", "--signals")
+        raise SettingsError(f"{missing}: is missing beside {there}")
+    if chain is None and folder is None:
+        raise SettingsError("DIR: is missing; or name recorded option chains by --chain")
 
 
 def _with_candles_of(settings: LocalSettings, segments: Sequence[str]) -> LocalSettings:

@@ -1,7 +1,7 @@
 """AlphaStockOrchestrator: all services in one process, started and stopped in the right order."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Self
@@ -25,7 +25,7 @@ from services.ingest import service as ingest
 from services.ingest.feed import Feed
 from services.ingest.pace import unpaced
 from services.ingest.playing import Pace
-from services.local.catalogue import NAMES, START_ORDER
+from services.local.catalogue import NAMES, START_ORDER, Entry
 from services.local.contradictions import (
     between_entry_and_exit,
     between_filters_and_entry,
@@ -83,12 +83,13 @@ class Wiring:
 
 @dataclass(slots=True)
 class System:
-    """All services of the catalogue on one bus and one store, connected to one market."""
+    """Services on one bus and one store, connected to one market; `entries` in start order."""
 
     settings: LocalSettings
     bus: LocalBus
     store: Store | None
     wiring: Wiring
+    entries: Sequence[Entry] = START_ORDER
     runners: list[ServiceRunner] = field(default_factory=list)
     _decoder: Decoder = field(default_factory=Decoder)
 
@@ -108,7 +109,7 @@ class System:
     async def start(self) -> None:
         """Start all services; the bus must be started. Their own tasks start in `run`."""
         wired = self._wired()
-        for entry in START_ORDER:
+        for entry in self.entries:
             make = wired.get(entry.name) or partial(entry.spec.make, self.settings)
             await self._start(make, self.wiring.metrics[entry.name])
 

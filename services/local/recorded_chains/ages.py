@@ -57,7 +57,7 @@ def playable(rows: ChainRows) -> list[IntArray]:
     if not fresh:
         stamp = utc_from_ms(int(rows.at_ms.max())).astimezone(IST).strftime(_STAMP)
         raise RecordingError(
-            f"all {len(parts)} snapshots of {rows.underlying} are stale: collected "
+            f"{rows.path}: all {len(parts)} snapshots of {rows.underlying} are stale: collected "
             f"{_spoken(age.min())} to {_spoken(age.max())} after {stamp}, "
             f"{BUDGET_SECONDS} s at most"
         )

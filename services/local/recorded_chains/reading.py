@@ -54,6 +54,7 @@ class ChainRows:
     quantities in units, volume and open interest in lots. `text` is the file as it was written.
     """
 
+    path: Path
     underlying: str
     header: tuple[str, ...]
     text: Sequence[Sequence[str]]
@@ -77,14 +78,14 @@ class ChainRows:
         return self.columns[f"{SIDES[kind]}_{QUOTED[what]}"]
 
 
-def read_chain_rows(path: Path, underlying: str) -> ChainRows:
+def read_chain_rows(path: Path, underlying: str | None) -> ChainRows:
     """Read the rows of an underlying; raise RecordingError, which names the file.
 
-    `underlying` is a name such as NIFTY or NSE:NIFTY 50.
+    `underlying` is a name such as NIFTY or NSE:NIFTY 50; None: the only one that the file has.
     """
     try:
         with _opened(path) as file:
-            return _rows(path, csv.reader(file), underlying_name(underlying))
+            return _rows(path, csv.reader(file), underlying)
     except (OSError, EOFError, UnicodeDecodeError, csv.Error) as error:
         raise RecordingError(f"{path}: {_said(error)}") from None
 
@@ -99,12 +100,13 @@ def _opened(path: Path) -> IO[str]:
     return path.open(encoding="utf-8", newline="")
 
 
-def _rows(path: Path, reader: Any, underlying: str) -> ChainRows:
+def _rows(path: Path, reader: Any, asked: str | None) -> ChainRows:
     header = tuple(next(reader, ()))
     _check_header(path, header)
     left_out = LeftOut()
     lines, text = _whole(path, reader, len(header), left_out)
     columns = dict(zip(header, zip(*text, strict=True), strict=True)) if text else {}
+    underlying = _only_one(path, columns) if asked is None else underlying_name(asked)
     made = _Columns(path, columns, np.array(lines, np.int64), left_out)
     if text:
         made.check(underlying)
@@ -112,6 +114,7 @@ def _rows(path: Path, reader: Any, underlying: str) -> ChainRows:
     if not len(chosen):
         raise RecordingError(f"{path}: no row of {underlying} can be used{_why(left_out)}")
     return ChainRows(
+        path=path,
         underlying=underlying,
         header=header,
         text=[text[at] for at in chosen.tolist()],
@@ -122,6 +125,13 @@ def _rows(path: Path, reader: Any, underlying: str) -> ChainRows:
         columns={name: values[chosen] for name, values in made.numbers.items()},
         left_out=left_out,
     )
+
+
+def _only_one(path: Path, columns: Mapping[str, Sequence[str]]) -> str:
+    names = sorted({underlying_name(one) for one in set(columns.get("Symbol", ()))})
+    if len(names) > 1:
+        raise RecordingError(f"{path}: options of {', '.join(names)}: choose one by --symbols")
+    return names[0] if names else "any underlying"
 
 
 def _why(left_out: LeftOut) -> str:

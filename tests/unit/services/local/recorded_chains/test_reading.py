@@ -113,7 +113,7 @@ def test_what_was_recorded_on_a_holiday_is_refused_with_its_ages(
     with pytest.raises(RecordingError) as refused:
         playable(read_chain_rows(file, "NIFTY"))
     assert str(refused.value) == (
-        "all 7 snapshots of NIFTY are stale: collected 18 h 15 min to 18 h 21 min after "
+        f"{file}: all 7 snapshots of NIFTY are stale: collected 18 h 15 min to 18 h 21 min after "
         "26-Aug-2025 15:30:00, 150 s at most"
     )
 

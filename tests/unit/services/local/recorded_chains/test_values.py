@@ -5,7 +5,6 @@ import math
 from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 import numpy as np
@@ -29,6 +28,7 @@ from tests.unit.services.local.recorded_chains.chain_files import (
     write_chain,
     years_from,
 )
+from tests.unit.services.local.recorded_chains.plain_chain import near, spot_of
 
 RECORDED = "option_chain/NIFTY_2025-08-29_1min_snapshots.csv.gz"
 WITHIN = 1e-6
@@ -82,21 +82,6 @@ def plain_forwards(table: pd.DataFrame) -> dict[tuple[Any, str], float]:
             spots[moment] = spot_of(quotes[key], years[key])
         forwards[key] = near(quotes[key], years[key], spots[moment])
     return forwards
-
-
-def near(pairs: dict[float, tuple[float, float]], years: float, spot: float) -> float:
-    seven = sorted(pairs, key=lambda strike: (abs(strike - spot), strike))[:7]
-    implied = [k + (pairs[k][0] - pairs[k][1]) * math.exp(RATE * years) for k in seven]
-    return median(one for one in implied if not math.isnan(one))
-
-
-def spot_of(pairs: dict[float, tuple[float, float]], years: float) -> float:
-    quoted = {k: pair for k, pair in pairs.items() if not math.isnan(pair[0])}
-    k = min(quoted, key=lambda one: abs(quoted[one][0] - quoted[one][1]))
-    spot = k * math.exp(-RATE * years) + quoted[k][0] - quoted[k][1]
-    for _ in range(3):
-        spot = near(pairs, years, spot) * math.exp(-RATE * years)
-    return spot
 
 
 def undiscounted(volatility: Any, forward: Any, strike: Any, years: Any, sign: float) -> Any:
