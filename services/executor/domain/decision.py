@@ -63,11 +63,8 @@ def decide(
     refusal = refusal or refuse_window(signal, policy, now_ms)
     if refusal:
         return Decision(None, refusal)
-<<<<<<< HEAD
     breach = risk.breach(signal.underlying, signal.strategy)
-=======
-    breach = risk.breach(signal.underlying) or budget_breach(policy.budgets, risk, signal)
->>>>>>> b477b5e (Entries are limited by budgets of risk, by stops of the day and on the expiry day; a rejection for margin pauses its underlying; wrong signals and quotes are refused by name)
+    breach = breach or budget_breach(policy.budgets, risk, signal)
     if breach:
         numbers: Numbers = {"value": breach.value, "maximum": breach.maximum}
         return Decision(None, Refusal(breach.limit, numbers), breach=breach)

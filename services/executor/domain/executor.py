@@ -18,13 +18,8 @@ from libs.events.control import (
 )
 from libs.events.event import Event, utc_from_ms
 from libs.events.instruments import Contract, InstrumentListed
-<<<<<<< HEAD
-from libs.events.orders import Mode, OrderEvent, OrderPlanned
-from libs.events.positions import ExitReason, ExitRequested, PositionClosed, PositionEvent
-=======
 from libs.events.orders import Mode, OrderEvent, OrderPlanned, OrderRejected
-from libs.events.positions import ExitRequested, PositionClosed, PositionEvent
->>>>>>> b477b5e (Entries are limited by budgets of risk, by stops of the day and on the expiry day; a rejection for margin pauses its underlying; wrong signals and quotes are refused by name)
+from libs.events.positions import ExitReason, ExitRequested, PositionClosed, PositionEvent
 from libs.events.signals import (
     ExecutionDecided,
     SignalExpired,

@@ -14,11 +14,8 @@ from libs.market.names import OneOf, known_underlying, unknown
 from libs.market.time_of_day import TimeOfDay, refuse_unreached
 from libs.market.time_windows import Window, refuse_overlaps
 from libs.market.units import Count, Fraction, Milliseconds, Number, Percent, Rupees, Seconds, Times
-<<<<<<< HEAD
 from services.executor.domain.day_limits import ProfitLock, StrategyLimits
-=======
 from services.executor.domain.entry_limits import ReEntry, RiskBudgets
->>>>>>> b477b5e (Entries are limited by budgets of risk, by stops of the day and on the expiry day; a rejection for margin pauses its underlying; wrong signals and quotes are refused by name)
 from services.executor.domain.ladder import LadderRules
 from services.executor.domain.profiles import PRESETS, STANDARD, Profile
 from services.executor.domain.profiles.profile import PartOfCapital

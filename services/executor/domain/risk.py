@@ -14,13 +14,10 @@ from libs.events.positions import PositionClosed, PositionEvent
 from services.executor.domain.day_limits import ACCOUNT, Breach, DayLimits
 from services.executor.domain.policy import RiskLimits
 
-<<<<<<< HEAD
 __all__ = ["ALL_UNDERLYINGS", "Breach", "DayResult", "RiskBook"]
 
-=======
 STOPS = ("stop_loss", "trailing_stop", "stop_to_cost")
 """The reasons of a position's end after which an entry is an entry after a stop."""
->>>>>>> b477b5e (Entries are limited by budgets of risk, by stops of the day and on the expiry day; a rejection for margin pauses its underlying; wrong signals and quotes are refused by name)
 ALL_UNDERLYINGS = "*"
 """Quarantines every underlying."""
 

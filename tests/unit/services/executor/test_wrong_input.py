@@ -139,14 +139,14 @@ def test_an_account_without_money_buys_nothing() -> None:
 @pytest.mark.parametrize("capital", [0, -1, NAN, float("inf")])
 def test_no_capital_is_refused_before_anything_starts(capital: float) -> None:
     with pytest.raises(ValidationError):
-        ExecutorSettings(sizing={"capital": capital})  # type: ignore[arg-type]  # as in a file
+        ExecutorSettings(sizing={"capital": capital})
 
 
 @pytest.mark.parametrize("field", ["price", "stop_loss", "target", "confidence", "expected_move"])
 @pytest.mark.parametrize("value", ["NaN", "Infinity", "null"])
 def test_a_signal_that_says_nan_is_set_aside_and_halts_entries(field: str, value: str) -> None:
     with pytest.raises(ValidationError):
-        signal(1, **{field: NAN})
+        signal(1, **{field: NAN})  # type: ignore[arg-type]  # a name of one of its numbers
 
     async def story() -> None:
         made = ExecutorSettings(mode="paper")
