@@ -7,6 +7,7 @@ from uuid import UUID
 from pydantic import AwareDatetime, Field
 
 from libs.events.candles import Interval, length_ms
+from libs.events.decision import DecisionInputs
 from libs.events.event import Cause, Event, Told
 
 Action = Literal["BUY", "SELL"]
@@ -214,7 +215,11 @@ class SignalExpired(SignalUpdate):
 
 
 class ExecutionDecided(Event):
-    """Why the executor traded a signal or not, with all candidate contracts."""
+    """Why the executor traded a signal or not, with all candidate contracts.
+
+    By `inputs` and `candidates` strike, lots and levels, or the reason, can be computed again;
+    older records have no inputs.
+    """
 
     type: Literal["ExecutionDecided"] = "ExecutionDecided"
     signal_id: UUID
@@ -229,6 +234,7 @@ class ExecutionDecided(Event):
     quantity: int = 0
     premium: float = 0.0
     candidates: tuple[dict[str, int | float | str | None], ...] = ()
+    inputs: DecisionInputs | None = None
 
     def told(self) -> Told:
         """Return the outcome with its reason, and what was or would be bought; rupees."""

@@ -91,17 +91,23 @@ def oldest(
 ) -> TooOld | None:
     """Return the hop furthest beyond its budget (ms) at a time; None if all are within.
 
-    A hop without a budget is not judged, nor is a budget whose hop left no stamp. Where the market
-    is faster than the machine (`pace` above 1), a budget is as much time of the machine: what the
-    services need does not shrink with the market.
+    A hop without a budget is not judged, nor is a budget whose hop left no stamp; see `scaled`.
     """
-    ages = stamps.ages(now_ms)
-    scaled = {hop: round(budget_ms * max(1.0, pace)) for hop, budget_ms in budgets.items()}
-    beyond = [hop for hop, age_ms in ages.items() if hop in scaled and age_ms > scaled[hop]]
+    ages, allowed = stamps.ages(now_ms), scaled(budgets, pace)
+    beyond = [hop for hop, age_ms in ages.items() if hop in allowed and age_ms > allowed[hop]]
     if not beyond:
         return None
-    worst = max(beyond, key=lambda hop: ages[hop] - scaled[hop])
-    return TooOld(worst, ages[worst], scaled[worst], ages)
+    worst = max(beyond, key=lambda hop: ages[hop] - allowed[hop])
+    return TooOld(worst, ages[worst], allowed[worst], ages)
+
+
+def scaled(budgets: Mapping[str, int], pace: float) -> dict[str, int]:
+    """Return budgets (ms) at a pace of the market.
+
+    Where it is faster than the machine (above 1), a budget is as much time of the machine: what the
+    services need does not shrink with the market.
+    """
+    return {hop: round(budget_ms * max(1.0, pace)) for hop, budget_ms in budgets.items()}
 
 
 def _seconds(ms: int) -> str:

@@ -16,6 +16,7 @@ from libs.market.arrays import FloatArray
 from libs.market.implied_volatility import implied_volatility
 
 __all__ = [
+    "FALLBACK_RATE",
     "NEAR_ATM_STRIKES",
     "Greeks",
     "forward_by_parity",
@@ -30,7 +31,8 @@ _MS_PER_YEAR = 365 * 24 * 3600 * 1000
 _DAYS_PER_YEAR = 365
 NEAR_ATM_STRIKES = 7
 """How many strikes put-call parity looks at."""
-_FALLBACK_RATE = 0.06
+FALLBACK_RATE = 0.06
+"""The yearly rate at which the spot grows to the forward where no pair of quotes is tight."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +136,7 @@ def forward_or_spot(
 ) -> float:
     """Forward by parity, or the spot grown at 6 % a year if no pair of quotes is tight."""
     implied = forward_by_parity(strike, call_mid, put_mid, spot, years, rate, is_tight)
-    return spot * math.exp(_FALLBACK_RATE * years) if implied is None else implied
+    return spot * math.exp(FALLBACK_RATE * years) if implied is None else implied
 
 
 def _floats(*values: ArrayLike) -> tuple[FloatArray, ...]:

@@ -3,13 +3,20 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from math import isfinite
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from libs.market.arrays import BoolArray, FloatArray, IntArray
-from libs.market.greeks import forward_or_spot, greeks, implied_volatility, years_to
+from libs.market.greeks import (
+    NEAR_ATM_STRIKES,
+    forward_or_spot,
+    greeks,
+    implied_volatility,
+    years_to,
+)
 from libs.market.instruments import Instrument, by_contract
 from libs.market.quotes import QuoteBook
 
@@ -179,6 +186,22 @@ def chain_view(
 ) -> ChainView:
     """Value contracts as `Chain.view` does; ValueError unless they are options of one chain."""
     return Chain.of(contracts).view(quotes, spot, at_ms, expiry_close_ms, rate, budget_ms)
+
+
+def parity_pairs(view: ChainView) -> tuple[tuple[float, float, float], ...]:
+    """Return strike, call mid and put mid of the pairs that gave a view's forward; none: the spot.
+
+    Of the strikes nearest to the spot those whose quotes are both tight, as
+    `greeks.forward_by_parity` takes them.
+    """
+    found: dict[float, dict[bool, float]] = {}
+    columns = (view.strike, view.is_call, view.mid, view.spread_fraction)
+    for strike, is_call, mid, spread in zip(*(one.tolist() for one in columns), strict=True):
+        mids = found.setdefault(strike, {})
+        if spread <= TIGHT_SPREAD_FRACTION and isfinite(mid):
+            mids[is_call] = mid
+    near = sorted(found, key=lambda strike: abs(strike - view.spot))[:NEAR_ATM_STRIKES]
+    return tuple((k, found[k][True], found[k][False]) for k in near if len(found[k]) == 2)
 
 
 def _one_chain(contracts: Sequence[Instrument]) -> tuple[str, date]:

@@ -103,10 +103,9 @@ class QuoteBook:
 
     def quote(self, instrument_token: int) -> Quote | None:
         """Latest quote, None if the instrument is not registered or has no quote yet."""
-        rows, is_known = self._find(_integers([instrument_token]))
-        if not is_known[0] or not self._counts["at_ms"][rows[0]]:
+        row = self._row(instrument_token)
+        if row is None or not self._counts["at_ms"][row]:
             return None
-        row = int(rows[0])
         prices = {name: float(column[row]) for name, column in self._prices.items()}
         counts = {name: int(column[row]) for name, column in self._counts.items()}
         return Quote(**prices, **counts)  # type: ignore[arg-type]
@@ -120,6 +119,13 @@ class QuoteBook:
         for name, counts in self._counts.items():
             columns[name] = _select(counts, rows, is_known, 0)
         return columns
+
+    def _row(self, token: int) -> int | None:
+        """Return the row of one token, None if it is unknown."""
+        near = int(self._sorted_tokens.searchsorted(token))
+        if near == len(self) or self._sorted_tokens[near] != token:
+            return None
+        return int(self._sorted_rows[near])
 
     def _find(self, tokens: IntArray) -> tuple[IntArray, BoolArray]:
         """Row of each token (0 where unknown) and whether it is known."""

@@ -7,7 +7,7 @@ from typing import get_args
 
 from libs.broker.port import Venue
 from libs.events.orders import Mode
-from libs.events.stamps import oldest
+from libs.events.stamps import oldest, scaled
 from libs.market.calendar import day_in_india, load_calendar
 from libs.market.rulebook import load_rulebook
 from libs.runtime.access import Access
@@ -159,6 +159,8 @@ def make_service(
     executor.too_old = lambda now_ms: oldest(
         parts.stamps.of_current(), now_ms, budgets, parts.clock.pace
     )
+    executor.ages = lambda now_ms: parts.stamps.of_current().ages(now_ms)
+    executor.budgets_ms = lambda: scaled(budgets, parts.clock.pace)
     executor.clock_off_ms = lambda: parts.clock.offset_ms
     executor.truth.watch.pace = executor.guarding.pace = parts.clock.pace
     executor.guarding.is_on = policy.resting_stop.is_on and venue.may_lose_replies

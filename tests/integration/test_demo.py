@@ -12,6 +12,7 @@ import pytest
 
 from libs.store.store import StoreAddress
 from tests.integration.commands import alphastocks, events_of, settings_file, summary_of
+from tests.recomputed import differences, read
 
 MUHURAT = "2025-10-21"
 NEAR_EXPIRY = {
@@ -68,6 +69,14 @@ def test_the_demo_opens_and_closes_positions_and_shows_every_figure(
     assert all(summary["ticks_rejected"].values())
     for figure in ("positions closed", "net pnl", "dead letters", "seconds by stage"):
         assert figure in done.stdout
+
+
+def test_every_decision_of_the_demo_follows_from_its_record_alone(
+    played: tuple[Path, subprocess.CompletedProcess[str]],
+) -> None:
+    records = read((played[0] / "var" / "demo" / "decisions.jsonl").read_text())
+    assert {record["outcome"] for record in records} == {"executed", "refused"}
+    assert [one for record in records for one in differences(record)] == []
 
 
 def test_the_brokers_books_say_the_same_as_ours(

@@ -7,6 +7,7 @@ import pytest
 
 from libs.store.store import StoreAddress
 from tests.integration.commands import alphastocks, settings_file, summary_of
+from tests.recomputed import differences, read
 
 DIRTY = pytest.mark.proof("three minutes; in small: the best day, bad ticks of the candle service")
 WHOLE = pytest.mark.proof("two minutes; in small: an index and two stocks of the same day")
@@ -119,6 +120,12 @@ def test_the_best_day_gives_signals_and_a_closed_position(
     assert summary["positions_opened"] == summary["positions_closed"]
     assert summary["dead_letters"] == 0
     assert "2021-06-04: no ticks" in summary["history_gaps"]
+
+
+def test_every_decision_of_the_best_day_follows_from_its_record_alone(best_day: Path) -> None:
+    records = read((best_day / "decisions.jsonl").read_text())
+    assert records
+    assert [one for record in records for one in differences(record)] == []
 
 
 @DIRTY

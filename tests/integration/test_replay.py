@@ -18,6 +18,7 @@ from libs.store.clickhouse import ClickHouseStore
 from libs.store.store import StoreAddress
 from tests.integration.commands import alphastocks, events_of, settings_file, summary_of
 from tests.integration.recordings import DAY, EARLIER, SYMBOLS, write_recording
+from tests.recomputed import Record, differences, read
 
 Replay = Callable[..., Path]
 ROWS_OF_FILES = {
@@ -166,6 +167,19 @@ def test_the_number_of_partitions_changes_neither_candles_nor_signals(
         for out in (plain, four)
     ]
     assert signals[0] == signals[1]
+
+
+def test_every_decision_of_a_replay_follows_from_its_record_alone(
+    plain: Path, replay: Replay
+) -> None:
+    logged = replay(settings='[executor]\nmode = "logging_only"\n')
+    records = [*decisions_of(plain), *decisions_of(logged)]
+    assert {record["outcome"] for record in records} >= {"executed", "logged"}
+    assert [one for record in records for one in differences(record)] == []
+
+
+def decisions_of(out: Path) -> list[Record]:
+    return read((out / "decisions.jsonl").read_text())
 
 
 def test_logging_only_decides_and_stores_but_opens_nothing(replay: Replay) -> None:

@@ -1,15 +1,15 @@
 """From a signal to a decision: a refusal has a reason, a trade its candidates."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from libs.events.control import RiskLimitReached
-from libs.events.event import Event, ms_from_utc, utc_from_ms
+from libs.events.event import ms_from_utc
 from libs.events.exit_plan import ExitPlan
 from libs.events.instruments import Contract
 from libs.events.orders import Mode
-from libs.events.signals import ExecutionDecided, SignalGenerated, SignalRejected
+from libs.events.signals import SignalGenerated
 from libs.market.greeks import NEAR_ATM_STRIKES
+from libs.market.option_chain import ChainView
 from services.executor.domain.entry_rules import budget_breach, refuse_reentry, risk_left
 from services.executor.domain.expiry_choice import choose_chain
 from services.executor.domain.option_market import OptionMarket, Spot
@@ -38,6 +38,15 @@ class Trade:
 
 
 @dataclass(frozen=True, slots=True)
+class Looked:
+    """What was looked at on the way to a decision, as far as it went."""
+
+    spot: Spot | None = None
+    view: ChainView | None = None
+    contract: Contract | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Decision:
     """A trade or a refusal, with the candidates that were compared."""
 
@@ -45,6 +54,7 @@ class Decision:
     refusal: Refusal | None
     candidates: tuple[Candidate, ...] = ()
     breach: Breach | None = None
+    looked: Looked = Looked()
 
 
 def decide(
@@ -82,15 +92,18 @@ def _choose(
     chain = choose_chain(market, underlying, day, now_ms, rules, entry)
     if isinstance(chain, Refusal):
         return Decision(None, chain)
-    spot = _spot(signal, now_ms, rules, market)
-    if isinstance(spot, Refusal):
-        return Decision(None, spot)
-    profile = policy.profile_named(policy.profile_name(signal.strategy))
+    spot = _spot(signal, market)
+    refusal = _refuse_spot(spot, now_ms, rules)
+    if refusal is not None:
+        return Decision(None, refusal, looked=Looked(spot))
+    name = policy.profile_name(signal.strategy)
+    profile = policy.profile_named(name)
     wide = strikes_looked_at(profile.strike, rules)
-    near = chain.near(spot, max(wide, NEAR_ATM_STRIKES))
-    view = market.view(near, spot, now_ms, rules.quote_budget_ms)
+    near = chain.near(spot.price, max(wide, NEAR_ATM_STRIKES))
+    view = market.view(near, spot.price, now_ms, rules.quote_budget_ms)
     if view is None:
-        return Decision(None, Refusal("expiry_is_over", {"expiry": str(chain.expiry)}))
+        refusal = Refusal("expiry_is_over", {"expiry": str(chain.expiry)})
+        return Decision(None, refusal, looked=Looked(spot))
     selection = select(
         view,
         near.contracts,
@@ -102,26 +115,29 @@ def _choose(
         profile.min_delta,
     )
     if selection.chosen is None:
-        return Decision(None, selection.refusal, selection.candidates)
+        looked = Looked(spot, view)
+        return Decision(None, selection.refusal, selection.candidates, looked=looked)
     token = selection.chosen.instrument_token
-    bought = next(one for one in near.contracts if one.instrument_token == token)
-    name = policy.profile_name(signal.strategy)
+    bought = Contract.of(next(one for one in near.contracts if one.instrument_token == token))
     left = risk_left(policy.budgets, risk, signal)
-    return _size(selection, selection.chosen, Contract.of(bought), name, policy, left)
+    sized = _size(selection, selection.chosen, bought, name, policy, left)
+    return replace(sized, looked=Looked(spot, view, bought))
 
 
-def _spot(
-    signal: SignalGenerated, now_ms: int, rules: ChainFilter, market: OptionMarket
-) -> float | Refusal:
+def _spot(signal: SignalGenerated, market: OptionMarket) -> Spot:
     """Return the spot, which is the signal's own price while the underlying has no quote."""
     spot = market.spot(signal.underlying)
-    if spot is None:
-        closed_ms = ms_from_utc(signal.candle_closed_at)
-        spot = Spot(f"signal of {signal.tradingsymbol}", signal.price, closed_ms)
+    if spot is not None:
+        return spot
+    closed_ms = ms_from_utc(signal.candle_closed_at)
+    return Spot(f"signal of {signal.tradingsymbol}", signal.price, closed_ms)
+
+
+def _refuse_spot(spot: Spot, now_ms: int, rules: ChainFilter) -> Refusal | None:
     budget_ms = rules.index_budget_ms if spot.is_index else rules.quote_budget_ms
     age_ms = now_ms - spot.at_ms
     if age_ms <= budget_ms:
-        return spot.price
+        return None
     return Refusal("old_spot", old_quote(spot.name, age_ms, budget_ms))
 
 
@@ -158,50 +174,3 @@ def _size(
         contract, size.lots, quantity, premium, limit, exits.levels, numbers, exits.exit_plan
     )
     return Decision(trade, None, selection.candidates)
-
-
-def decided(
-    signal: SignalGenerated, decision: Decision, mode: Mode, now_ms: int
-) -> ExecutionDecided:
-    """Return the event of a decision."""
-    trade, refusal = decision.trade, decision.refusal
-    outcome = "refused" if trade is None else "logged" if mode == "logging_only" else "executed"
-    return ExecutionDecided(
-        **ExecutionDecided.after(signal, signal.signal_id, occurred_at=utc_from_ms(now_ms)),
-        signal_id=signal.signal_id,
-        strategy=signal.strategy,
-        underlying=signal.underlying,
-        outcome=outcome,
-        reason=refusal.reason if refusal else "",
-        numbers=refusal.numbers if refusal else trade.numbers if trade else {},
-        tradingsymbol=trade.contract.tradingsymbol if trade else "",
-        expiry=trade.contract.expiry if trade else None,
-        lots=trade.lots if trade else 0,
-        quantity=trade.quantity if trade else 0,
-        premium=float(trade.premium) if trade else 0.0,
-        candidates=tuple(candidate.row() for candidate in decision.candidates),
-    )
-
-
-def refused(signal: SignalGenerated, decision: Decision, now_ms: int) -> tuple[Event, ...]:
-    """Return the events of a refusal: SignalRejected, and RiskLimitReached if a limit refused."""
-    refusal = decision.refusal
-    reason, numbers = (refusal.reason, refusal.numbers) if refusal else ("", {})
-    at, day = utc_from_ms(now_ms), signal.trading_day
-    rejected = SignalRejected.of(signal, at, day, reason, numbers)
-    if decision.breach is None:
-        return (rejected,)
-    return rejected, _limit_reached(signal, decision.breach, now_ms)
-
-
-def _limit_reached(signal: SignalGenerated, breach: Breach, now_ms: int) -> RiskLimitReached:
-    envelope = RiskLimitReached.after(
-        signal, breach.limit, signal.signal_id, occurred_at=utc_from_ms(now_ms)
-    )
-    return RiskLimitReached(
-        **envelope,
-        reason=f"{signal.underlying}: {breach.limit}",
-        limit=breach.limit,
-        value=breach.value,
-        maximum=breach.maximum,
-    )

@@ -26,7 +26,7 @@ class EntryChecks:
     risk: RiskBook
     rulebook: Rulebook
 
-    def refusal(
+    def circumstances(
         self,
         plans: tuple[OrderPlanned, ...],
         freeze: int,
@@ -35,15 +35,18 @@ class EntryChecks:
         clock_off_ms: int,
         silent_since_ms: int,
         now_ms: int,
-    ) -> Refusal | None:
-        """Return the first reason against the slices of an entry, None if they may be planned."""
+    ) -> Circumstances:
+        """Return what the slices of an entry are checked against."""
         cost = sum((plan.price * plan.quantity for plan in plans), Decimal(0))
-        known = replace(
+        return replace(
             self._known(plans[0], freeze, funds, cost, now_ms),
             too_old=too_old,
             clock_off_ms=clock_off_ms,
             silent_since_ms=silent_since_ms,
         )
+
+    def refusal(self, plans: tuple[OrderPlanned, ...], known: Circumstances) -> Refusal | None:
+        """Return the first reason against the slices of an entry, None if they may be planned."""
         said = (check(_to_check(plan), known) for plan in plans)
         return next((refusal for refusal in said if refusal is not None), None)
 

@@ -1,6 +1,6 @@
 """EventDrivenOptionsExecutor: signals and exit requests in, decisions and orders out."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import cast
@@ -48,7 +48,8 @@ from services.executor.domain.climbing import Climbing
 from services.executor.domain.closing import Closing
 from services.executor.domain.commands import CancelOrder, Effect, LookUp, PlaceOrder
 from services.executor.domain.day_loss import limit_reached
-from services.executor.domain.decision import Decision, decide, decided, refused
+from services.executor.domain.decision import Decision, Trade, decide
+from services.executor.domain.decision_record import Around, DecisionRecords, refused
 from services.executor.domain.doubts import Doubts, missing
 from services.executor.domain.early_signals import EarlySignals
 from services.executor.domain.entering import EntryChecks
@@ -62,7 +63,7 @@ from services.executor.domain.option_market import OptionMarket
 from services.executor.domain.order import GIVEN_UP, Order
 from services.executor.domain.plans import entry_plans
 from services.executor.domain.policy import Policy, Refusal
-from services.executor.domain.pretrade.order import TooOld
+from services.executor.domain.pretrade.order import Circumstances, TooOld
 from services.executor.domain.risk import Breach, RiskBook
 
 MODIFICATIONS = 25
@@ -76,8 +77,9 @@ class OptionsExecutor:
     """The executor's state and reactions; a plan comes before the command to send its order.
 
     `mode` is that of the settings until a ModeChanged. `too_old` says at a time (epoch ms) whether
-    what the event in hand stands on is older than its budget, `clock_off_ms` how far this machine's
-    clock is ahead of the exchange's, `has_session` whether there is a login at the broker.
+    what the event in hand stands on is older than its budget, `ages` how old it is by hop, and
+    `budgets_ms` how old it may be; `clock_off_ms` how far this machine's clock is ahead of the
+    exchange's, `has_session` whether there is a login at the broker.
     """
 
     mode: Mode
@@ -92,6 +94,8 @@ class OptionsExecutor:
     _restored_ms: int = 0
     _driven_s: int = -1
     too_old: Callable[[int], TooOld | None] = lambda _: None
+    ages: Callable[[int], Mapping[str, int]] = lambda _: {}
+    budgets_ms: Callable[[], Mapping[str, int]] = lambda: {}
     clock_off_ms: Callable[[], int] = lambda: 0
     has_session: Callable[[], bool] = lambda: True
     footing: Footing = field(default_factory=Footing)
@@ -104,6 +108,7 @@ class OptionsExecutor:
     guarding: Guarding = field(init=False)
     entering: EntryChecks = field(init=False)
     margin_pauses: MarginPauses = field(init=False)
+    records: DecisionRecords = field(default_factory=DecisionRecords)
 
     def __post_init__(self) -> None:
         self.settings_mode = self.mode
@@ -403,8 +408,10 @@ class OptionsExecutor:
         policy = self.arming.narrowed(self.policy, now_ms)
         decision = decide(signal, now_ms, self.mode, policy, self.market, self.risk)
         plans = self._plans(signal, decision, now_ms)
-        decision = self._checked(decision, plans, now_ms)
-        outcome = decided(signal, decision, self.mode, now_ms)
+        known = self._known(plans, now_ms)
+        planned, decision = decision.trade, self._checked(decision, plans, known)
+        around = self._around(now_ms, policy, planned, plans, known)
+        outcome = self.records.decided(signal, decision, around)
         effects = self._decision_effects(signal, decision, plans, now_ms)
         self._decided.add(signal.signal_id)
         return (*effects, *self._disarmed(now_ms), outcome)
@@ -433,35 +440,62 @@ class OptionsExecutor:
         freeze = self._freeze(trade.contract, signal.trading_day)
         return entry_plans(signal, trade, self.mode, rules, freeze, now_ms)
 
-    def _checked(
-        self, decision: Decision, plans: tuple[OrderPlanned, ...], now_ms: int
-    ) -> Decision:
-        """Return a decision to trade as a refusal, if a check speaks against its orders."""
+    def _known(self, plans: tuple[OrderPlanned, ...], now_ms: int) -> Circumstances | None:
+        """Return what the orders of an entry are checked against, None without orders."""
         if not plans:
-            return decision
-        unfit = self._unfit(now_ms)
-        if unfit is not None:
-            return replace(decision, trade=None, refusal=unfit)
-        day = day_in_india(now_ms)
-        freeze = self._freeze(plans[0].contract, day)
+            return None
+        freeze = self._freeze(plans[0].contract, day_in_india(now_ms))
         funds = self.truth.watch.reconciler.margins
         old, off_ms = self.too_old(now_ms), self.clock_off_ms()
         silent_ms = self.silent_since_ms
-        refusal = self.margin_pauses.refusal(plans[0].underlying, now_ms)
-        refusal = refusal or self.entering.refusal(
-            plans, freeze, funds, old, off_ms, silent_ms, now_ms
-        )
+        return self.entering.circumstances(plans, freeze, funds, old, off_ms, silent_ms, now_ms)
+
+    def _checked(
+        self, decision: Decision, plans: tuple[OrderPlanned, ...], known: Circumstances | None
+    ) -> Decision:
+        """Return a decision to trade as a refusal, if a check speaks against its orders."""
+        if known is None:
+            return decision
+        refusal = self._unfit(known.now_ms)
+        refusal = refusal or self.margin_pauses.refusal(plans[0].underlying, known.now_ms)
+        refusal = refusal or self.entering.refusal(plans, known)
         return decision if refusal is None else replace(decision, trade=None, refusal=refusal)
 
     def _unfit(self, now_ms: int) -> Refusal | None:
         """Return why no entry is sent in this mode, on this account, without session or arming."""
-        is_armed = self.arming.current(now_ms) is not None
-        now = Situation(self.mode, self.footing, self.has_session(), is_armed)
-        reason = outcome_of(now).refusal
+        reason = outcome_of(self._situation(now_ms)).refusal
         if not reason:
             return None
         why = {"why": self.arming.why_not(now_ms)} if reason == "not_armed" else {}
         return Refusal(reason, {**why})
+
+    def _situation(self, now_ms: int) -> Situation:
+        is_armed = self.arming.current(now_ms) is not None
+        return Situation(self.mode, self.footing, self.has_session(), is_armed)
+
+    def _around(
+        self,
+        now_ms: int,
+        policy: Policy,
+        planned: Trade | None,
+        plans: tuple[OrderPlanned, ...],
+        known: Circumstances | None,
+    ) -> Around:
+        """Return what a decision of now stands on beside its signal."""
+        return Around(
+            now_ms=now_ms,
+            situation=self._situation(now_ms),
+            policy=policy,
+            market=self.market,
+            risk=self.risk,
+            ages_ms=self.ages(now_ms),
+            budgets_ms=self.budgets_ms(),
+            clock_off_ms=self.clock_off_ms(),
+            silent_since_ms=self.silent_since_ms,
+            planned=planned,
+            quantities=tuple(plan.quantity for plan in plans),
+            known=known,
+        )
 
     def _freeze(self, contract: Contract, day: date) -> int:
         try:

@@ -32,7 +32,7 @@ def choose_chain(
     if not listed:
         return Refusal("no_chain", {"underlying": underlying})
     settlement = load_physical_settlement()
-    for expiry in _preferred(listed, chain):
+    for expiry in preferred(listed, chain):
         refusal = _refusal(market, underlying, expiry, now_ms, entry, settlement)
         if refusal is None:
             return market.chain(underlying, expiry)
@@ -44,7 +44,7 @@ def choose_chain(
 _PASSED_OVER = {"expiry_day", "expiry_is_near", "expiry_is_over", "settled_in_shares"}
 
 
-def _preferred(listed: Sequence[date], chain: ChainFilter) -> Iterator[date]:
+def preferred(listed: Sequence[date], chain: ChainFilter) -> Iterator[date]:
     """Yield expiries in the order of preference, no monthly one that may not be the month's last.
 
     The last one listed of a month is its last if a later month is listed too, or if another week

@@ -199,7 +199,7 @@ class RiskBook:
             return Breach("quarantine", 1.0, 0.0)
         if (reached := self.day_limits.breach(strategy)) is not None:
             return reached
-        for name, value, maximum in self._measures(underlying):
+        for name, value, maximum in self.measures(underlying):
             if value >= maximum:
                 return Breach(name, float(value), float(maximum))
         return None
@@ -314,7 +314,12 @@ class RiskBook:
         elif isinstance(event, PositionEvent):
             self._hold(event)
 
-    def _measures(self, underlying: str) -> Iterator[tuple[str, Decimal, Decimal]]:
+    def quarantined_because(self, underlying: str) -> str | None:
+        """Return why an underlying is in quarantine, None while it is not."""
+        return self.quarantined.get(underlying) or self.quarantined.get(ALL_UNDERLYINGS)
+
+    def measures(self, underlying: str) -> Iterator[tuple[str, Decimal, Decimal]]:
+        """Yield each limit in its order: its name, how much of it is used, and its maximum."""
         limits = self.limits
         same = sum(exposure.underlying == underlying for exposure in self._open.values())
         lost = self.capital * limits.daily_loss

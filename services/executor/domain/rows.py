@@ -14,7 +14,7 @@ from services.executor.domain.order import broker_order_id_of
 
 
 def decisions(event: Event) -> dict[str, Any]:
-    """Return the columns of one decision; the table of candidates is JSON text."""
+    """Return the columns of one decision; the table of candidates and the inputs are JSON text."""
     if not isinstance(event, ExecutionDecided):
         return {}
     return {
@@ -28,6 +28,7 @@ def decisions(event: Event) -> dict[str, Any]:
         "premium": [event.premium],
         "numbers": [json.dumps(event.numbers, sort_keys=True)],
         "candidates": [json.dumps(event.candidates)],
+        "inputs": [event.inputs.model_dump_json() if event.inputs else ""],
     }
 
 

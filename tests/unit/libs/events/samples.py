@@ -111,6 +111,7 @@ def _composed(kind: Any, chance: random.Random, rows: int) -> Any:
 _MAKERS: dict[Any, Any] = {
     str: lambda chance: chance.choice(("NIFTY", "M&M", 'a "quoted" word', "naïve ₹ π")),
     int: lambda chance: chance.randrange(2**40),
+    Any: lambda chance: chance.choice(("0.02", 3, None, ["NIFTY"], {"weekly": True})),
     bool: lambda chance: chance.random() < 0.5,
     float: lambda chance: chance.choice((0.05, 0.1 + 0.2, 25_012.35, -1.5e-9)),
     Decimal: lambda chance: Decimal(chance.randrange(10**9)).scaleb(-2),

@@ -29,6 +29,7 @@ _SIMPLE: dict[Any, st.SearchStrategy[Any]] = {
     AwareDatetime: st.datetimes(datetime(1970, 1, 2), datetime(2100, 1, 1), timezones=_ZONES),  # noqa: DTZ001
 }
 
+_SIMPLE[Any] = st.none() | st.booleans() | st.integers(-5, 5) | st.text(max_size=5)
 TOKEN = ("instrument_token", int)
 TOKENS = st.integers(0, 2**63 - 1)
 

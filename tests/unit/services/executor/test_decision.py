@@ -9,8 +9,11 @@ from libs.events.codec import decode, encode
 from libs.events.event import identity, utc_from_ms
 from libs.events.orders import Mode
 from libs.events.reasons import in_words
-from services.executor.domain.decision import Decision, decide, decided
+from libs.events.signals import ExecutionDecided
+from services.executor.domain.decision import Decision, decide
+from services.executor.domain.decision_record import Around, DecisionRecords
 from services.executor.domain.executor import OptionsExecutor
+from services.executor.domain.live.outcome import Footing, Situation
 from services.executor.domain.policy import ChainFilter, EntryFilter, Policy, RiskLimits, Sizing
 from tests.unit.services.executor.builders import (
     DAY,
@@ -44,6 +47,17 @@ def decide_on(executor: OptionsExecutor, now_ms: int = NOW, **changes: Any) -> D
         executor.market,
         executor.risk,
     )
+
+
+def recorded(executor: OptionsExecutor, decision: Decision) -> ExecutionDecided:
+    around = Around(
+        now_ms=NOW,
+        situation=Situation(executor.mode, Footing(), has_session=True, is_armed=False),
+        policy=executor.policy,
+        market=executor.market,
+        risk=executor.risk,
+    )
+    return DecisionRecords().decided(signal(), decision, around)
 
 
 def test_a_signal_becomes_a_trade_in_the_contract_at_the_money() -> None:
@@ -294,7 +308,7 @@ def test_too_little_capital_for_a_lot_is_refused_with_the_table_kept() -> None:
 def test_a_decision_has_contract_and_size(mode: Mode, outcome: str) -> None:
     executor = list_chain(make_executor(mode))
     decision = decide_on(executor)
-    event = decided(signal(), decision, mode, NOW)
+    event = recorded(executor, decision)
     trade = decision.trade
     assert trade is not None
     assert (event.outcome, event.reason) == (outcome, "")
@@ -307,8 +321,8 @@ def test_a_decision_has_contract_and_size(mode: Mode, outcome: str) -> None:
 
 def test_a_refusal_has_its_numbers_and_all_candidates() -> None:
     policy = Policy(chain=ChainFilter(min_oi=10**9))
-    decision = decide_on(list_chain(make_executor(policy=policy)))
-    event = decided(signal(), decision, "paper", NOW)
+    executor = list_chain(make_executor(policy=policy))
+    event = recorded(executor, decide_on(executor))
     assert (event.outcome, event.reason, event.lots) == ("refused", "no_contract", 0)
     assert event.numbers == {"low_oi": 7.0}
     assert [row["refusal"] for row in event.candidates] == ["low_oi"] * 7
@@ -320,6 +334,6 @@ def test_a_decision_reads_back_as_it_was_written() -> None:
         list(executor.on_event(event, NOW))
     rows = [replace(row, bid_price=0.0) for row in chain_rows()]
     list(executor.on_event(ticks(rows), NOW))
-    unquoted = decided(signal(), decide_on(executor), "paper", NOW)
+    unquoted = recorded(executor, decide_on(executor))
     assert unquoted.candidates[0]["delta"] is None
     assert decode("decisions", encode(unquoted)) == unquoted

@@ -27,16 +27,20 @@ from tests.unit.services.executor.builders import (
 )
 from tests.unit.services.executor.venue import Trading
 
-MIGRATION = Path("services/executor/migrations/0001_executor_tables.sql")
+MIGRATIONS = Path("services/executor/migrations")
 REPOSITORY = Path(__file__).parents[4]
 
 
 def columns_of(table: str) -> set[str]:
-    """Names of a table's columns as its migration declares them, but for the inserting time."""
-    text = (REPOSITORY / MIGRATION).read_text()
+    """Names of a table's columns as its migrations declare them, but for the inserting time."""
+    files = sorted((REPOSITORY / MIGRATIONS).glob("*.sql"))
+    text = "\n".join(file.read_text() for file in files)
     declared = re.search(rf"CREATE TABLE IF NOT EXISTS {table} \((.*?)\n\)", text, re.DOTALL)
     assert declared is not None
     names = re.findall(r"^    (\w+) ", declared.group(1), re.MULTILINE)
+    altered = re.search(rf"ALTER TABLE {table}\n(.*?);", text, re.DOTALL)
+    if altered is not None:
+        names += re.findall(r"ADD COLUMN IF NOT EXISTS (\w+) ", altered.group(1))
     return set(names) - {"inserted_at"}
 
 

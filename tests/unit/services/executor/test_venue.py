@@ -181,9 +181,9 @@ def harness_of(venue: DistantVenue) -> ServiceHarness:
 
 
 async def kinds(harness: ServiceHarness) -> list[str]:
-    """Return the kinds of the published orders; a request under way has a second to be answered."""
+    """Return the kinds of the published orders; a request under way has a while to be answered."""
     quiet = 0
-    for _ in range(1000):
+    for _ in range(200):
         await asyncio.sleep(0.001)
         await harness.bus.idle()
         quiet = 0 if harness.runner.service.describe()["is_busy"] else quiet + 1
