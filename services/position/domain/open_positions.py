@@ -196,7 +196,7 @@ class OpenPositions:
     def _exit_reason(self, fill: OrderFilled, held: Watch | None) -> ExitReason:
         """Return why a fill closes: its own reason if it is a booking, else that of the request."""
         if fill.reason == "stop_loss" and held is not None:  # by the stop at the exchange
-            return lifted_stop(self.rules, held.state, float(held.state.highest_price))[1]
+            return held.state.stop_reason
         if fill.reason in _REASONS:
             return cast(ExitReason, fill.reason)
         return self._requests.reason(held.state) if held else "manual"
@@ -267,7 +267,7 @@ class OpenPositions:
         asked = [_exit_requested(watch, one, now_ms) for one in exits]
         if not is_due:
             return asked
-        stop, _ = lifted_stop(self.rules, watch.state, watch.highest)
+        stop = lifted_stop(self.rules, watch.state, watch.highest)
         return [*asked, marked(watch, now_ms, stop)]
 
     def _due(self, watch: Watch, now_ms: int, wanted: Sequence[Exit] = ()) -> list[Exit]:
