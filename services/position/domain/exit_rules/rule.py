@@ -52,20 +52,24 @@ class LiftsStop(Protocol):
         """Return where the stop lies after this highest price, on the tick grid; None: not yet."""
 
 
-def lifted_stop(rules: Sequence[ExitRule], position: PositionEvent, highest: float) -> Decimal:
+def lifting_of(rules: Sequence[ExitRule]) -> tuple[LiftsStop, ...]:
+    """Return the rules that lift a stop."""
+    return tuple(rule for rule in rules if isinstance(rule, LiftsStop))
+
+
+def lifted_stop(rules: Sequence[LiftsStop], position: PositionEvent, highest: float) -> Decimal:
     """Return the stop of a position (rupees) at this highest price.
 
     It never falls below the one of the position's last event.
     """
-    lifting = (rule for rule in rules if isinstance(rule, LiftsStop))
-    levels = (rule.level(highest, position) for rule in lifting)
+    levels = (rule.level(highest, position) for rule in rules)
     return max(one for one in (*levels, position.stop_loss) if one is not None)
 
 
-def lifts_from(rules: Sequence[ExitRule], position: PositionEvent) -> float:
+def lifts_from(rules: Sequence[LiftsStop], position: PositionEvent) -> float:
     """Return the next price (rupees) at which a rule begins to lift the stop; inf: at none."""
     reached = float(position.highest_price)
-    begins = (rule.acts_from(position) for rule in rules if isinstance(rule, LiftsStop))
+    begins = (rule.acts_from(position) for rule in rules)
     return min((one for one in begins if one is not None and one > reached), default=inf)
 
 
