@@ -431,8 +431,16 @@ def test_a_lifted_stop_that_is_jumped_is_handed_over_with_the_reason_of_its_leve
     (stop,) = stops(trading)
     entry, held = trading.plans("entry")[0], stop.request.quantity
     tick(trading)
-    fields = {"quantity": held, "planned_stop": entry.stop_loss, "entry_price": Decimal(90)}
-    trading.hear(position(1, PositionUpdated, stop_loss=Decimal(90), **fields))
+    trading.hear(
+        position(
+            1,
+            PositionUpdated,
+            quantity=held,
+            stop_loss=Decimal(90),
+            planned_stop=entry.stop_loss,
+            entry_price=Decimal(90),
+        )
+    )
     stop.is_triggered = True
     confirm(trading)
     trading.pass_time(3)
