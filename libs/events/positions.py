@@ -88,6 +88,20 @@ class PositionEvent(Event):
     openings: int = 1
     exit_plan: ExitPlan | None = Field(None, exclude_if=lambda plan: plan is None)
     planned_stop: Decimal | None = Field(None, exclude_if=lambda stop: stop is None)
+
+    @property
+    def stop_reason(self) -> ExitReason:
+        """Why a sale at `stop_loss` closes it: the entry's stop, one at cost, or one that trails.
+
+        A stop at cost is the price paid, rounded up to the tick grid.
+        """
+        if self.planned_stop is None:
+            return "stop_loss"
+        above = self.stop_loss - self.entry_price
+        may_be_cost = self.exit_plan is None or self.exit_plan.cost_after is not None
+        is_at_cost = may_be_cost and 0 <= above < self.contract.tick_size
+        return "stop_to_cost" if is_at_cost else "trailing_stop"
+
     part_filled: dict[str, Decimal] = Field(
         default_factory=dict, exclude_if=lambda values: not values
     )

@@ -175,7 +175,8 @@ class Guarding:
             reason = f"no stop rests at the exchange for {move.quantity} units: {move.why}"
             return (Order(entry).alert(reason, now_ms, "no stop", now_ms),)
         if isinstance(move, HandOver):
-            return (exit_request(entry, "stop_loss", "resting stop", now_ms),)
+            why = self.risk.stop_reason_of(entry.position_id)
+            return (exit_request(entry, why, "resting stop", now_ms),)
         return () if order is None else self._changed(order, move, now_ms)
 
     def _changed(

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from libs.events.control import RiskLimitReached, TradingHalted, TradingResumed
 from libs.events.event import Event
-from libs.events.positions import PositionClosed, PositionEvent
+from libs.events.positions import ExitReason, PositionClosed, PositionEvent
 from services.executor.domain.day_limits import ACCOUNT, Breach, DayLimits
 from services.executor.domain.policy import RiskLimits
 
@@ -155,6 +155,12 @@ class RiskBook:
         return (
             None if exposure is None or exposure.position is None else exposure.position.stop_loss
         )
+
+    def stop_reason_of(self, position_id: UUID) -> ExitReason:
+        """Return why a sale at a position's stop closes it: its stop may have been lifted."""
+        exposure = self._open.get(position_id)
+        position = None if exposure is None else exposure.position
+        return "stop_loss" if position is None else position.stop_reason
 
     def at_risk_in(self, strategy: str | None = None, underlying: str | None = None) -> Decimal:
         """Return the rupees at risk by a strategy, or in an underlying; entries in flight too."""

@@ -85,10 +85,11 @@ def _bookings(
     done: Collection[tuple[ExitReason, int | None]],
 ) -> Iterator[Exit]:
     """Yield the bookings that are due and were not requested; never more lots than are held."""
-    free = _free_lots(position, requested)
-    for one in due_bookings(mark, position):
+    due = [one for one in due_bookings(mark, position) if (one.reason, one.step) not in done]
+    free = _free_lots(position, requested) if due else 0
+    for one in due:
         lots = min(one.lots or 0, free)
-        if lots > 0 and (one.reason, one.step) not in done:
+        if lots > 0:
             free -= lots
             yield replace(one, lots=lots)
 

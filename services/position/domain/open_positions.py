@@ -30,7 +30,14 @@ from libs.market.rulebook import Rulebook
 from services.position.domain.alerts import Alerts
 from services.position.domain.exit_requests import ExitRequests
 from services.position.domain.exit_rules.opposite_signal import OppositeSignal
-from services.position.domain.exit_rules.rule import Exit, ExitRule, lifted_stop, lifts_from
+from services.position.domain.exit_rules.rule import (
+    Exit,
+    ExitRule,
+    LiftsStop,
+    lifted_stop,
+    lifting_of,
+    lifts_from,
+)
 from services.position.domain.performance import Performance
 from services.position.domain.seen_prices import PriceRules
 from services.position.domain.states import after_fill, marked
@@ -67,6 +74,10 @@ class OpenPositions:
     _performance: Performance = field(default_factory=Performance)
     _swept_second: int = -1
     _index: Watched | None = None
+    _lifting: Sequence[LiftsStop] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._lifting = lifting_of(self.rules)
 
     def on_event(self, event: Event, now_ms: int) -> tuple[Event, ...]:
         """React to a fill, to ticks or to a signal; note what others request.
@@ -160,7 +171,7 @@ class OpenPositions:
             self._index = None
         else:
             watch.follow(event, life)
-        watch.lifts_from = lifts_from(self.rules, event)
+        watch.lifts_from = lifts_from(self._lifting, event)
 
     def _on_fill(self, fill: OrderFilled) -> tuple[Event, ...]:
         held, closed = self._open.get(fill.position_id), self._closed.get(fill.position_id)
@@ -196,7 +207,7 @@ class OpenPositions:
     def _exit_reason(self, fill: OrderFilled, held: Watch | None) -> ExitReason:
         """Return why a fill closes: its own reason if it is a booking, else that of the request."""
         if fill.reason == "stop_loss" and held is not None:  # by the stop at the exchange
-            return lifted_stop(self.rules, held.state, float(held.state.highest_price))[1]
+            return held.state.stop_reason
         if fill.reason in _REASONS:
             return cast(ExitReason, fill.reason)
         return self._requests.reason(held.state) if held else "manual"
@@ -267,7 +278,7 @@ class OpenPositions:
         asked = [_exit_requested(watch, one, now_ms) for one in exits]
         if not is_due:
             return asked
-        stop, _ = lifted_stop(self.rules, watch.state, watch.highest)
+        stop = lifted_stop(self._lifting, watch.state, watch.highest)
         return [*asked, marked(watch, now_ms, stop)]
 
     def _due(self, watch: Watch, now_ms: int, wanted: Sequence[Exit] = ()) -> list[Exit]:

@@ -1,6 +1,6 @@
 """Sell a part of a position at prices below its target, in whole lots."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from libs.events.positions import PositionEvent
 from services.position.domain.exit_rules.rule import Exit, Mark
@@ -19,11 +19,14 @@ def booked_lots(position: PositionEvent) -> Iterator[int]:
         yield lots
 
 
-def due_bookings(mark: Mark, position: PositionEvent) -> Iterator[Exit]:
-    """Yield the bookings whose price is reached, also those that were requested before."""
-    if position.exit_plan is None:
-        return
-    steps = zip(position.exit_plan.bookings, booked_lots(position), strict=True)
-    for step, (booking, lots) in enumerate(steps):
-        if lots and mark.last_price >= float(booking.price):
-            yield Exit("booking", lots, step)
+def due_bookings(mark: Mark, position: PositionEvent) -> Sequence[Exit]:
+    """Return the bookings whose price is reached, also those that were requested before."""
+    plan, price = position.exit_plan, mark.last_price
+    if plan is None or not any(price >= float(one.price) for one in plan.bookings):
+        return ()
+    steps = enumerate(zip(plan.bookings, booked_lots(position), strict=True))
+    return [
+        Exit("booking", lots, step)
+        for step, (booking, lots) in steps
+        if lots and price >= float(booking.price)
+    ]

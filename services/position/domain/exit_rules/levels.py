@@ -27,7 +27,7 @@ class LiftedStop:
         """Return an exit of everything at or below the lifted stop."""
         if position.planned_stop is None or mark.last_price > float(position.stop_loss):
             return None
-        return Exit("trailing_stop")
+        return Exit(position.stop_reason)
 
 
 @dataclass(frozen=True, slots=True)

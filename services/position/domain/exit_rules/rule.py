@@ -45,8 +45,6 @@ class ExitRule(Protocol):
 class LiftsStop(Protocol):
     """A rule that lifts the stop loss of a position once its price has risen far enough."""
 
-    reason: ExitReason
-
     def acts_from(self, position: PositionEvent) -> float | None:
         """Return the price (rupees) from which it lifts the stop; None: never."""
 
@@ -54,26 +52,24 @@ class LiftsStop(Protocol):
         """Return where the stop lies after this highest price, on the tick grid; None: not yet."""
 
 
-def lifted_stop(
-    rules: Sequence[ExitRule], position: PositionEvent, highest: float
-) -> tuple[Decimal, ExitReason]:
-    """Return the stop of a position (rupees) at this highest price, and the rule that set it.
+def lifting_of(rules: Sequence[ExitRule]) -> tuple[LiftsStop, ...]:
+    """Return the rules that lift a stop."""
+    return tuple(rule for rule in rules if isinstance(rule, LiftsStop))
+
+
+def lifted_stop(rules: Sequence[LiftsStop], position: PositionEvent, highest: float) -> Decimal:
+    """Return the stop of a position (rupees) at this highest price.
 
     It never falls below the one of the position's last event.
     """
-    lifting = (rule for rule in rules if isinstance(rule, LiftsStop))
-    levels = [(rule.level(highest, position), rule.reason) for rule in lifting]
-    highest_first = sorted(((one, why) for one, why in levels if one is not None), reverse=True)
-    stop, reason = highest_first[0] if highest_first else (Decimal(0), "stop_loss")
-    if stop >= position.stop_loss and stop > planned_stop(position):
-        return stop, reason
-    return position.stop_loss, "stop_loss" if position.planned_stop is None else "trailing_stop"
+    levels = (rule.level(highest, position) for rule in rules)
+    return max(one for one in (*levels, position.stop_loss) if one is not None)
 
 
-def lifts_from(rules: Sequence[ExitRule], position: PositionEvent) -> float:
+def lifts_from(rules: Sequence[LiftsStop], position: PositionEvent) -> float:
     """Return the next price (rupees) at which a rule begins to lift the stop; inf: at none."""
     reached = float(position.highest_price)
-    begins = (rule.acts_from(position) for rule in rules if isinstance(rule, LiftsStop))
+    begins = (rule.acts_from(position) for rule in rules)
     return min((one for one in begins if one is not None and one > reached), default=inf)
 
 

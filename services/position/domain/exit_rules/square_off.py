@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime, time
+from functools import lru_cache
 
 from libs.events.event import ms_from_utc
 from libs.events.positions import PositionEvent
@@ -29,7 +30,13 @@ class SquareOff:
 
     def at_ms(self, position: PositionEvent) -> int:
         """Return the time (epoch ms) on the day of the position's opening."""
-        opened_on = position.opened_at.astimezone(IST).date()
-        at_ms = ms_from_utc(datetime.combine(opened_on, self.at, IST))
-        close_ms = last_close_ms(self.calendar, position.contract.exchange, opened_on)
-        return at_ms if close_ms is None else min(at_ms, close_ms - self.before_close_ms)
+        return _at_ms(self, position.opened_at, position.contract.exchange)
+
+
+@lru_cache(maxsize=1024)
+def _at_ms(rule: SquareOff, opened_at: datetime, exchange: str) -> int:
+    """Return the time (epoch ms), found once for a position: each tick asks for it."""
+    opened_on = opened_at.astimezone(IST).date()
+    at_ms = ms_from_utc(datetime.combine(opened_on, rule.at, IST))
+    close_ms = last_close_ms(rule.calendar, exchange, opened_on)
+    return at_ms if close_ms is None else min(at_ms, close_ms - rule.before_close_ms)

@@ -2,9 +2,8 @@
 
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, Decimal
-from typing import ClassVar
 
-from libs.events.positions import ExitReason, PositionEvent
+from libs.events.positions import PositionEvent
 from services.position.domain.exit_rules.rule import Exit, Mark, on_grid
 
 
@@ -16,7 +15,6 @@ class StopToCost:
     """
 
     after: Decimal | None
-    reason: ClassVar[ExitReason] = "stop_to_cost"
 
     def check(self, mark: Mark, position: PositionEvent) -> Exit | None:
         """Return an exit of everything at or below the price paid, after the gain."""

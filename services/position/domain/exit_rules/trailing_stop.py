@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Annotated, ClassVar
+from typing import Annotated
 
 from pydantic.dataclasses import dataclass as pydantic_dataclass
 
 from libs.events.exit_plan import Trail
-from libs.events.positions import ExitReason, PositionEvent
+from libs.events.positions import PositionEvent
 from libs.market.bounds import STRICT, refuse
 from libs.market.units import Fraction, Rupees
 from services.position.domain.exit_rules.rule import Exit, Mark, on_grid
@@ -45,7 +45,6 @@ class TrailingStop:
     """
 
     settings: TrailingStopSettings | None
-    reason: ClassVar[ExitReason] = "trailing_stop"
 
     def check(self, mark: Mark, position: PositionEvent) -> Exit | None:
         """Return an exit of everything when the gain was reached and the price has fallen back.

@@ -424,3 +424,24 @@ def test_the_stop_follows_a_position_whose_stop_was_lifted_to_its_cost() -> None
     trading.pass_time(2)
     assert stop.request.trigger_price == entry.premium
     assert trading.executor.risk.at_risk_of(POSITION) == 0
+
+
+def test_a_lifted_stop_that_is_jumped_is_handed_over_with_the_reason_of_its_level() -> None:
+    trading = guarded()
+    (stop,) = stops(trading)
+    entry, held = trading.plans("entry")[0], stop.request.quantity
+    tick(trading)
+    trading.hear(
+        position(
+            1,
+            PositionUpdated,
+            quantity=held,
+            stop_loss=Decimal(90),
+            planned_stop=entry.stop_loss,
+            entry_price=Decimal(90),
+        )
+    )
+    stop.is_triggered = True
+    confirm(trading)
+    trading.pass_time(3)
+    assert {one.reason for one in trading.all(ExitRequested)} == {"stop_to_cost"}

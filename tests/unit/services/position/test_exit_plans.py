@@ -223,7 +223,7 @@ def test_a_stop_that_was_lifted_under_other_settings_still_stands() -> None:
     published += along(lifted, 110.0)
     held = restarted(published)
     assert asked(along(held, 100.05, begin_ms=NOW + 5000)) == []
-    assert asked(along(held, 100.0, begin_ms=NOW + 6000)) == [("trailing_stop", None)]
+    assert asked(along(held, 100.0, begin_ms=NOW + 6000)) == [("stop_to_cost", None)]
 
 
 def test_the_holding_time_of_a_plan_ends_at_its_moment() -> None:
