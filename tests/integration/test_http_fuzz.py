@@ -1,4 +1,4 @@
-"""The executor's endpoints under arbitrary requests, made from their own OpenAPI description."""
+"""Endpoints of executor and position under arbitrary requests, made from their OpenAPI text."""
 
 import json
 import urllib.request
@@ -17,6 +17,8 @@ from tests.proofs import examples
 from tests.undisturbed import import_undisturbed, undisturbed
 from tests.unit.services.executor.builders import one_trade
 from tests.unit.services.executor.handling import paper_service
+from tests.unit.services.position.test_endpoints import days_trades
+from tests.unit.services.position.test_endpoints import make as make_positions
 
 TOKENS: dict[Scope, str] = {"read": "looks", "operate": "halts", "trade": "closes"}
 schemathesis, checks = map(import_undisturbed, ("schemathesis", "schemathesis.checks"))
@@ -56,6 +58,16 @@ def fuzz(executor: Served, token: str) -> None:
             case.call_and_validate(checks=CHECKS, headers={"Authorization": f"Bearer {token}"})
 
         play()
+
+
+@pytest.fixture(scope="module")
+def positions() -> Iterator[Served]:
+    with undisturbed(), served(make_positions, days_trades()) as server:
+        yield server
+
+
+def test_whoever_asks_for_positions_breaks_nothing(positions: Served) -> None:
+    fuzz(positions, "")
 
 
 def test_a_stranger_breaks_nothing_and_changes_nothing(executor: Served) -> None:

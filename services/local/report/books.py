@@ -11,6 +11,7 @@ from libs.market.rulebook import Rulebook
 from services.position.domain.accounts import Account, Opening, accounts_of, realised_by_day
 from services.position.domain.booked import BookedFill, corrected, in_order
 from services.position.domain.contract_note import ContractNote, notes_of
+from services.position.domain.ledger import TradeLedger
 from services.position.domain.results import in_closing_order
 from services.position.domain.trades import Trade, with_slippage
 
@@ -159,8 +160,14 @@ def _doubts(
         yield "Paper and live orders are added up here; their contract notes are apart."
     for key in corrected(kept.fills):
         yield f"Fill {key} was told twice with different figures: the first one counts."
+    by_position: dict[UUID, list[Trade]] = {}
     for trade in trades:
-        yield from _doubts_of(trade, accounts.get((trade.position_id, trade.opening)))
+        by_position.setdefault(trade.position_id, []).append(trade)
+    for position_id, its in by_position.items():
+        yield from _oversold(its)
+        yield from _contradictions(
+            its, {number: one for (of, number), one in accounts.items() if of == position_id}
+        )
     told = {one.fill.position_id for note in notes for one in note.fills}
     stray = told - {one.position_id for one in kept.trades}
     if stray:
@@ -174,24 +181,38 @@ def _doubts(
         )
 
 
-def _doubts_of(trade: Trade, account: Account | None) -> Iterator[str]:
-    name = trade.tradingsymbol
-    if trade.quantity < 0:
-        yield (
-            f"{name}: {-trade.quantity} units more were sold than bought. They are an open risk "
-            "until they are bought back; nothing does that by itself."
-        )
-    if account is None:
+def _oversold(trades: Iterable[Trade]) -> Iterator[str]:
+    for one in trades:
+        if one.quantity < 0:
+            yield (
+                f"{one.tradingsymbol}: {-one.quantity} units more were sold than bought. They are "
+                "an open risk until they are bought back; nothing does that by itself."
+            )
+
+
+def _contradictions(trades: Sequence[Trade], accounts: Mapping[int, Account]) -> Iterator[str]:
+    """Yield where a position's fills do not come to what its openings say.
+
+    Fills are in the order of their times; one that was told late may open a position again in its
+    events alone, so then all openings are compared together.
+    """
+    name, openings = trades[0].tradingsymbol, [one.opening for one in trades]
+    if not accounts:
         yield f"{name}: the position is known, its fills are not; it is missing in charges and CSV."
-    elif not _agrees(trade, account):
-        ledger = account.ledger
+        return
+    is_told = all(one in accounts for one in openings)
+    ledgers = [accounts[one].ledger for one in openings if is_told]
+    ledgers = ledgers or [one.ledger for one in accounts.values()]
+    told, booked = _sums(trades), _sums(ledgers)
+    if told[0] != booked[0] or abs(told[1] - booked[1]) > ROUNDING:
         yield (
-            f"{name}: its fills come to {ledger.realised} realised and {ledger.charges} of "
-            f"charges, the position says {trade.realised} and {trade.charges}."
+            f"{name}: its fills come to {booked[0]:.2f} realised and {booked[1]:.2f} of charges, "
+            f"the position says {told[0]:.2f} and {told[1]:.2f}."
         )
 
 
-def _agrees(trade: Trade, account: Account) -> bool:
-    ledger = account.ledger
-    same_charges = abs(trade.charges - ledger.charges) <= ROUNDING
-    return trade.realised == ledger.realised and same_charges
+def _sums(of: Iterable[Trade | TradeLedger]) -> tuple[Decimal, Decimal]:
+    """Return what was realised and charged, rupees."""
+    known = list(of)
+    realised = sum((one.realised for one in known), _NOTHING)
+    return realised, sum((one.charges for one in known), _NOTHING)

@@ -114,6 +114,8 @@ def remarks(books: Books) -> Iterator[str]:
     modes = {note.mode for note in books.notes}
     if modes and "live" not in modes:
         yield "These orders were on paper: no money moved; charges are what they would have been."
+    if "live" in modes:
+        yield "What else was traded on the account, by hand say, is on its contract note alone."
     if any(not note.steps_are_exact for note in books.notes):
         yield (
             "Charges are rounded to the paisa per order, and the day's STT and stamp duty to the "

@@ -184,6 +184,27 @@ def test_a_position_without_its_fills_is_named(tmp_path: Path) -> None:
     )
 
 
+def test_a_fill_that_was_told_late_is_no_contradiction(tmp_path: Path) -> None:
+    """Its time is before the sale that had closed the position."""
+    late = part("BUY", 75, "33.35", done=150, of=3, order_size=150, number=2, at_ms=NOW + 80_001)
+    sold = part("SELL", 75, "33.30", done=75, of=3, order_size=75, at_ms=NOW + 95_000, order=2)
+    events = [*busy_day(), late, sold]
+    found = books(tmp_path, events)
+    assert [one.opening for one in found.closed if one.position_id == late.position_id] == [1, 2]
+    assert found.doubts == ()
+    assert len(found.notes[0].fills) == 10
+
+
+def test_orders_that_moved_money_are_told_from_those_on_paper(tmp_path: Path) -> None:
+    assert "on paper" in text_of(books(tmp_path, busy_day()))
+    live = [one.model_copy(update={"mode": "live"}) for one in busy_day()]
+    said = text_of(books(tmp_path, live))
+    assert "on paper" not in said
+    assert "by hand say" in said
+    both = books(tmp_path, [*busy_day()[:3], *live[3:]])
+    assert "Paper and live orders are added up" in both.doubts[0]
+
+
 def test_charges_at_rates_that_are_not_known_are_doubtful(tmp_path: Path) -> None:
     found = books(tmp_path, [fill(contract=contract(exchange="BFO"))])
     assert "Not every rate of charges is known" in found.doubts[0]
