@@ -20,6 +20,7 @@ from services.local.commands.flatten import flatten
 from services.local.commands.login import login
 from services.local.commands.migrate import migrate
 from services.local.commands.reconcile import reconcile
+from services.local.commands.regret import regret
 from services.local.commands.replay import replay
 from services.local.commands.report import report
 from services.local.commands.rules import rules_app
@@ -69,6 +70,7 @@ app.command()(reconcile)
 app.command()(flatten)
 app.command()(signals)
 app.command()(chain)
+app.command()(regret)
 app.command()(report)
 app.command()(verify_day)
 app.command()(token)

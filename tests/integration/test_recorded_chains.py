@@ -122,3 +122,44 @@ def test_the_values_of_a_chain_are_written_and_a_bad_row_is_a_counted_line(
     assert len(table) == 2 * 13 * len(SPOTS) - 1
     assert table["forward"].notna().all()
     assert f"{chain}, line 7: CALLS_Bid_Price is negative" in capsys.readouterr().out
+
+
+def test_the_other_strikes_come_to_the_same_by_the_file_and_by_what_was_stored(
+    chain: Path,
+    asked: Path,
+    tmp_path: Path,
+    clickhouse_server: StoreAddress,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    database = replace(clickhouse_server, database=f"test_chain_{uuid4().hex[:8]}")
+    config = settings_file(tmp_path, database, "")
+    outcome, var = tmp_path / "outcome", ("--config", config, "--var", tmp_path / "var")
+    words = ("replay", "--chain", chain, "--signals", asked, "--out", outcome)
+    assert alphastocks(monkeypatch, *words, *var) == 0
+    quotes: dict[str, tuple[object, ...]] = {"file": ("--chain", chain), "stored": ()}
+    for name, of in quotes.items():
+        where = ("regret", outcome, *of, "--out", tmp_path / name, *var)
+        assert alphastocks(monkeypatch, *where) == 0
+    first, second = (pd.read_csv(tmp_path / name / "candidates.csv") for name in quotes)
+    pd.testing.assert_frame_equal(first, second)
+    assert len(first) == 7
+    assert first["chosen"].sum() == 1
+    assert set(first["exit_reason"]) == {"stop_loss"}
+    assert len(pd.read_csv(tmp_path / "file" / "weights.csv")) == 15
+    said = capsys.readouterr().out
+    assert "No recommendation: at most 1 cases of 1 days differ; 30 cases of 5 days" in said
+
+
+def test_a_decision_that_cannot_be_read_is_one_line_that_names_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    outcome = tmp_path / "outcome"
+    outcome.mkdir()
+    case = {"type": "ExecutionDecided"}
+    (outcome / "decisions.jsonl").write_text(json.dumps(case).replace(" ", "") + "\n")
+    for name in ("orders", "signals"):
+        (outcome / f"{name}.jsonl").write_text("")
+    assert alphastocks(monkeypatch, "regret", outcome, "--out", tmp_path / "out") == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert f"{outcome}/decisions.jsonl, line 1: Field required" in line

@@ -48,14 +48,19 @@ class ChainDay:
     @property
     def spacing_ms(self) -> int:
         """The longest time between two snapshots, outages aside."""
-        apart = np.diff([one.at_ms for one in self.snapshots])
-        usual = apart[apart <= OUTAGE_MS]
-        return int(usual.max()) if len(usual) else OUTAGE_MS
+        return spacing_of(self.snapshots)
 
     @property
     def without_spot(self) -> int:
         """How many snapshots have no strike with tight quotes, and so no spot."""
         return sum(one.spot is None for one in self.snapshots)
+
+
+def spacing_of(snapshots: Sequence[Snapshot]) -> int:
+    """Return the longest time between two snapshots (ms), outages aside."""
+    apart = np.diff([one.at_ms for one in snapshots])
+    usual = apart[apart <= OUTAGE_MS]
+    return int(usual.max()) if len(usual) else OUTAGE_MS
 
 
 def chain_day(

@@ -134,7 +134,7 @@ def bought_at(
         moment, quote = contract[i]
         if price(quote, f"{side}_Ask_Price") <= limit:
             return i
-        if moment - since >= ENTRY_TIMEOUT:
+        if moment - since > ENTRY_TIMEOUT:
             return None
     return None
 

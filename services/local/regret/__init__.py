@@ -1,0 +1,1 @@
+"""What the other strikes of each decision would have done."""
