@@ -28,6 +28,7 @@ ExitReason = Literal[
     "daily_profit",
     "strategy_daily_loss",
     "strategy_daily_profit",
+    "flattened",
 ]
 
 

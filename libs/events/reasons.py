@@ -91,6 +91,7 @@ EXITS: Mapping[str, str] = {
     "daily_profit": "profit of the day locked",
     "strategy_daily_loss": "strategy's loss of the day",
     "strategy_daily_profit": "strategy's profit of the day locked",
+    "flattened": "closed by flatten",
 }
 """Why a position was closed."""
 

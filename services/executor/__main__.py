@@ -1,5 +1,6 @@
 """Run the executor service by itself: `python -m services.executor --config FILE`."""
 
+from libs.runtime.flattening import beside
 from libs.runtime.process import run_process
 from libs.runtime.service import Parts, Service
 from libs.runtime.spec import ServiceSpec
@@ -12,7 +13,8 @@ def make_executor(settings: ExecutorProcess, parts: Parts) -> Service:
     """Return the service with the venue that the settings name."""
     own, kind = settings.executor, settings.runtime.clock
     venue = make_venue(own, settings.kite, kind, parts.clock, parts.metrics)
-    return make_service(own, parts, venue, waits=True, bus=settings.bus.kind)
+    file = beside(settings.kite.session_file) if venue.may_lose_replies else None
+    return make_service(own, parts, venue, waits=True, bus=settings.bus.kind, flattening=file)
 
 
 SPEC = ServiceSpec("executor", ExecutorProcess, make_executor, processes="fenced")

@@ -47,8 +47,9 @@ def control_router(
     now: Callable[[], Overview],
     reconciled: Callable[[], ReconciliationView],
     arming: ArmingDesk,
+    stand_down: Callable[[float], None],
 ) -> APIRouter:
-    """Return the endpoints."""
+    """Return the endpoints; `stand_down` holds all orders back for so many seconds."""
     router = APIRouter(prefix="/control", tags=["control"], responses=RESPONSES)
     admitted = admission(access, commands)
 
@@ -75,8 +76,10 @@ def control_router(
     ) -> Answer:
         """Open no new position until trading is resumed, and cancel entries that work.
 
-        Exits continue; with `square_off` every open position is closed too.
+        Exits continue; with `square_off` every open position is closed too. While it stands down
+        nothing is sent, exits neither.
         """
+        stand_down(asked.stand_down_seconds)
         if asked.square_off:
             await started(commands)
         use = commands.used("halt", token.name, "done", asked.reason)

@@ -31,6 +31,7 @@ from services.executor.domain.executor import OptionsExecutor
 from services.executor.domain.order import ALERT, Order
 from services.executor.domain.policy import CALL_WITHIN_MS
 from services.executor.order_desk import OrderDesk
+from services.executor.standing_down import StandDown
 
 SESSION_SECONDS = 1.0
 
@@ -67,15 +68,17 @@ class ExecutorHandler:
         bus: Bus,
         clock: Clock,
         waiting: Waiting | None = None,
+        stand_down: StandDown | None = None,
         *,
         in_turn: bool = False,
     ) -> None:
+        self._stand_down = stand_down or StandDown()
         self._executor = executor
         self._venue = venue
         self._bus = bus
         self._clock = clock
         self._waiting = waiting
-        self._desk = OrderDesk(venue, waiting, in_turn=in_turn)
+        self._desk = OrderDesk(venue, waiting, self._stand_down, in_turn=in_turn)
         self._turn = asyncio.Lock()
         self._decided: deque[tuple[Effect, ...]] = deque()
         self._asked: deque[Request] = deque()
@@ -130,10 +133,12 @@ class ExecutorHandler:
         """Pass a published event to the domain, and an instrument to the venue too."""
         if isinstance(event, InstrumentListed):
             self._venue.list_instrument(event.instrument())
+        self._stand_down.note(event)
         self._executor.restore(event)
 
     async def begin(self, emit: Emit) -> None:
         """Compare orders of before a restart with the broker's order book, once it can be read."""
+        await self._halt_if_flattened(emit)
         blotter = self._executor.blotter
         self._venue.begin_with(blotter.net_positions(), blotter.filled_orders())
         book = await self._book_at_start()
@@ -169,6 +174,7 @@ class ExecutorHandler:
         """Do what is due at a time: timeouts, retries, orders in doubt, exits that wait."""
         async with self._turn:
             await self._carry_on(emit)
+            await self._halt_if_flattened(emit)
             reconnects = int(self._venue.describe().get("reconnects", 0))
             await self._carry_out(self._executor.on_time(now_ms, reconnects), emit)
             await self._place_planned(emit)
@@ -178,6 +184,13 @@ class ExecutorHandler:
         """Stop waiting for replies, and close the connections to the broker."""
         await self._desk.close()
         await self._venue.close()
+
+    async def _halt_if_flattened(self, emit: Emit) -> None:
+        """Open no position after a flatten, until a person resumes."""
+        halted = self._stand_down.due_halt(self._clock)
+        if halted is not None:
+            effects = self._executor.on_event(halted, self._clock.now_ms())
+            await self._carry_out((halted, *effects), emit)
 
     async def _take_news(self, emit: Emit) -> None:
         """React to replies first: an update may be of an order whose reply has just come."""

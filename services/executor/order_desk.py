@@ -34,6 +34,7 @@ from services.executor.domain.commands import (
     Request,
 )
 from services.executor.domain.reconciliation import AccountSnapshot, UnreadableRow
+from services.executor.standing_down import RETRY_MS, StandDown
 
 READ_SECONDS = 1.0
 """How long a sale waits for what the account holds of its contract."""
@@ -43,12 +44,18 @@ class OrderDesk:
     """Sends requests, and keeps their replies until they are taken.
 
     With `waiting` it says there that a session is missing. `in_turn`: each request is carried out
-    before the next step, however long that takes.
+    before the next step, however long that takes. While `stand_down` has a reason no order is sent.
     """
 
     def __init__(
-        self, venue: Venue, waiting: Waiting | None = None, *, in_turn: bool = False
+        self,
+        venue: Venue,
+        waiting: Waiting | None = None,
+        stand_down: StandDown | None = None,
+        *,
+        in_turn: bool = False,
     ) -> None:
+        self._stand_down = stand_down or StandDown()
         self._is_in_turn = in_turn or not venue.may_lose_replies
         self._venue = venue
         self._waiting = waiting
@@ -120,6 +127,8 @@ class OrderDesk:
     async def _place(self, asked: PlaceOrder, may_send: MaySend) -> Reply:
         """Send an order once: a request that failed, not refused, may have reached the broker."""
         order = asked.order
+        if reason := self._stand_down.reason:
+            return NotSent(order, reason, RETRY_MS)
         try:
             broker_order_id = await self._venue.place(order.request(), may_send)
         except OrderRefused as refused:
@@ -161,6 +170,10 @@ class OrderDesk:
 
     async def _read_contract(self, asked: ReadContract) -> ContractRead:
         contract = asked.entry.contract
+        if (
+            reason := self._stand_down.reason
+        ):  # nothing is going to be sent: do not use up its reads
+            return ContractRead(asked, None, reason, needs_login=True)
         try:
             async with asyncio.timeout(None if self._is_in_turn else READ_SECONDS):
                 state = await self._venue.contract(contract.exchange, contract.tradingsymbol)

@@ -29,9 +29,13 @@ class Reasoned(BaseModel):
 
 
 class HaltAsked(Reasoned):
-    """A halt, and whether every open position is closed too."""
+    """A halt, and whether every open position is closed too.
+
+    For `stand_down_seconds` no order is sent at all, since somebody else closes the account.
+    """
 
     square_off: bool = False
+    stand_down_seconds: float = Field(0, ge=0, le=60)
 
 
 class ModeAsked(Reasoned):

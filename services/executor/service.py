@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import get_args
 
 from libs.broker.port import Venue
@@ -32,6 +33,7 @@ from services.executor.domain.risk import RiskBook
 from services.executor.domain.stakes import stakes_of
 from services.executor.handler import ExecutorHandler
 from services.executor.settings import AGED_HOPS, ExecutorSettings
+from services.executor.standing_down import StandDown
 from services.executor.venue import has_session, venue_kind
 
 _CONTROLLED = (
@@ -132,12 +134,14 @@ def make_service(
     waits: bool = False,
     in_turn: bool = False,
     bus: BusKind = "local",
+    flattening: Path | None = None,
 ) -> Service:
     """Return the service around an OptionsExecutor; SettingsError where it must not start.
 
     `bus` is that of the settings: a real account is not traded on a local one. With `waits` a start
     without a session waits for a login; else it fails. With `in_turn` the broker is asked in turn,
-    so that the outcome does not depend on the machine.
+    so that the outcome does not depend on the machine. `flattening` is the file by which a flatten
+    holds orders back.
     """
     footing = Footing(venue_kind(venue), kind_of(parts.clock), bus)
     if line := start_refusal(settings.mode, footing):
@@ -164,8 +168,10 @@ def make_service(
     executor.clock_off_ms = lambda: parts.clock.offset_ms
     executor.truth.watch.pace = executor.guarding.pace = parts.clock.pace
     executor.guarding.is_on = policy.resting_stop.is_on and venue.may_lose_replies
+    stand_down = StandDown(flattening)
+    waiting = parts.waiting if waits else None
     handler = ExecutorHandler(
-        executor, venue, parts.bus, parts.clock, parts.waiting if waits else None, in_turn=in_turn
+        executor, venue, parts.bus, parts.clock, waiting, stand_down, in_turn=in_turn
     )
     inputs = Subscription(
         group="executor",
@@ -223,6 +229,7 @@ def make_service(
     commands = CommandQueue(handler.publish, parts.clock)
     arming = ArmingDesk(executor, parts.clock, objections)
     watch = _Watch(venue, handler).run
+    router = control_router(access, commands, now, reconciled, arming, stand_down.for_seconds)
     return Service(
         name="executor",
         stamps=parts.stamps,
@@ -233,7 +240,7 @@ def make_service(
         close=handler.close,
         describe=describe,
         measure=lambda: _measure(executor, venue, parts.metrics.trading, parts.clock.now_ms()),
-        router=control_router(access, commands, now, reconciled, arming) if access.tokens else None,
+        router=router if access.tokens else None,
         private={"control": access} if access.tokens else {},
         note=_CONTROLLED if access.tokens else _NOT_CONTROLLED,
     )

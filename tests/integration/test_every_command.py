@@ -118,6 +118,7 @@ WRONG: dict[str, Words] = {
     "--reason": ANY_TEXT,
     "--request-token": (" ", "https://example.org/?status=cancelled"),
     "--scope": ("owner",),
+    "flatten --url": ("localhost", "http://[x", "http://x:y"),
     "--contract": ANY_TEXT,
     "--minutes": ("0", "x"),
     "--venue": ("nope",),

@@ -4,8 +4,11 @@ It is for an emergency: it needs no bus, no database and no service, and imports
 """
 
 import asyncio
+import secrets
 from datetime import datetime
+from getpass import getuser
 from pathlib import Path
+from socket import gethostname
 from typing import Annotated
 
 import typer
@@ -14,13 +17,17 @@ from libs.broker.kite.session import KiteSession, SessionFile
 from libs.market.calendar import IST
 from libs.market.names import unknown
 from libs.runtime.brokers.registry import CONNECTORS
+from libs.runtime.clock import WallClock
 from libs.runtime.logs import configure_logs
 from libs.runtime.settings import SettingsError, load_settings
 from services.executor.settings import ExecutorProcess
 from services.local import screen
+from services.local.commands.control import Url, Var, ask
+from services.local.commands.executor_client import checked_url, chosen_executor
 from services.local.commands.flatten_page import plan_lines, plan_table
 from services.local.commands.kite_login import log_out
 from services.local.flatten.desk import chosen_venue, desk
+from services.local.flatten.fence import LEASE_MS, Fence
 from services.local.flatten.plan import FlattenPlan, Scope
 from services.local.flatten.rounds import Rounds
 
@@ -50,6 +57,8 @@ def flatten(
         str | None,
         typer.Option("--venue", help="The broker's account. [default: that of executor.venue]"),
     ] = None,
+    url: Url = None,
+    var: Var = None,
     config: Annotated[
         Path | None,
         typer.Option(
@@ -59,16 +68,21 @@ def flatten(
 ) -> None:
     """Cancel our orders and close what they hold, with nothing running but the broker.
 
-    It needs the settings and the session file. What is ours is known by the tags of today's
-    orders; what is held from earlier days has to be named. Sales are limit orders at the bid,
-    repriced until they fill, and never more than the account has. It may be run again, and by two
-    people at once. The exit status is 0 only when nothing is left.
+    It needs the settings and the session file. A running executor is halted, and sends no order
+    meanwhile, if it answers or uses the same session file. What is ours is known by the tags of
+    today's orders; what is held from earlier days has to be named. Sales are limit orders at the
+    bid, repriced until they fill, and never more than the account has. It may be run again, and by
+    two people at once. The exit status is 0 only when nothing is left.
 
     Example: `alphastocks flatten --dry-run`
     """
     settings = load_settings(ExecutorProcess, config or (_CONFIG if _CONFIG.exists() else None))
     if venue is not None and venue not in CONNECTORS:
         raise SettingsError(f"--venue: {unknown(venue, CONNECTORS, 'broker')}")
+    if url is not None:
+        checked_url(url)
+    if var is not None and not var.is_dir():
+        raise SettingsError(f"--var: {var}: no such folder")
     configure_logs("error", settings.runtime.log_format)
     name = chosen_venue(settings, venue)
     scope = Scope(contracts=frozenset(contract or ()), is_all=everything)
@@ -83,7 +97,12 @@ def flatten(
                 return plan.is_flat
             if not plan.is_done:
                 _ask(plan, session, is_all=everything, yes=yes)
-            return await _flat(rounds)
+            fence = _fence(settings, url, var)
+            rounds.each_round = fence.hold
+            try:
+                return await _flat(rounds)
+            finally:
+                fence.release()
 
     is_flat = asyncio.run(run())
     if logout and is_flat and not dry_run:
@@ -104,6 +123,23 @@ async def _flat(rounds: Rounds) -> bool:
     screen.notify("Not flat: see what is left, and run it again.")
     _show(left)
     return False
+
+
+def _fence(settings: ExecutorProcess, url: str | None, var: Path | None) -> Fence:
+    by = f"{getuser()} on {gethostname()}"
+
+    def asked() -> str:
+        """Halt an executor that answers, and let it stand down; say what came of it."""
+        try:
+            executor = chosen_executor(url, var)
+            seconds = LEASE_MS // 1000
+            ask(executor, var, "halt", f"flatten by {by}", stand_down_seconds=seconds)
+        except SettingsError as error:
+            return f"no executor was asked to stand down: {error.line}"
+        return f"the executor at {executor.url} stands down"
+
+    file, run = settings.kite.session_file, secrets.token_hex(8)
+    return Fence(file, run, by, asked, _tell, WallClock().now_ms)
 
 
 def _session(settings: ExecutorProcess) -> KiteSession:

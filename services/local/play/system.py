@@ -14,6 +14,7 @@ from libs.events.embedded.bus import LocalBus
 from libs.runtime.clock import Clock, FeedClock
 from libs.runtime.consumer import FETCH_SECONDS
 from libs.runtime.delivery import is_defect
+from libs.runtime.flattening import beside
 from libs.runtime.metrics import Metrics
 from libs.runtime.process import checkpoint_policy
 from libs.runtime.runner import ServiceRunner, Surroundings, watch
@@ -140,10 +141,11 @@ class System:
     def _wired(self) -> dict[str, MakeService]:
         """Return the makers of the services that are connected to the market."""
         own, wiring = self.settings.executor, self.wiring
+        file = beside(self.settings.kite.session_file) if wiring.lasts else None
         return {
             "ingest": lambda parts: ingest.make_service(wiring.feed, parts, wiring.pace),
             "executor": lambda parts: executor.make_service(
-                own, parts, wiring.venue, in_turn=not wiring.lasts
+                own, parts, wiring.venue, in_turn=not wiring.lasts, flattening=file
             ),
         }
 

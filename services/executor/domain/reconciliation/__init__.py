@@ -18,7 +18,7 @@ row, at least a second apart, say the same and nothing was traded in between.
 
 What was traded by hand is attributed in the order of the trades: a sale reduces manual holdings
 first and ours after them, a purchase covers a manual short first. A short that was made by hand is
-never ours.
+never ours. What a flatten traded, which its tags tell, closes ours first.
 """
 
 from services.executor.domain.reconciliation.findings import (

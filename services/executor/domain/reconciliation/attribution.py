@@ -10,10 +10,11 @@ from services.executor.domain.reconciliation.snapshot import ContractKey, OurCon
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A trade of the day, and whether an order of ours made it."""
+    """A trade of the day, and whether an order of ours made it, or one of a flatten."""
 
     trade: Trade
     is_ours: bool
+    is_flatten: bool = False
 
     @property
     def signed(self) -> int:
@@ -73,7 +74,8 @@ class Attribution:
         return booked if step.signed > 0 else -booked
 
     def _foreign(self, step: Step) -> None:
-        closing = _closing(step.signed, self.manual, self.held)
+        manual = 0 if step.is_flatten else self.manual  # a flatten closes what is ours first
+        closing = _closing(step.signed, manual, self.held)
         self._apply(step.signed, closing)
         if closing:
             self.corrections.append(_correction(self.contract, step, abs(closing)))
@@ -106,13 +108,15 @@ def _correction(contract: OurContract, step: Step, quantity: int) -> Correct:
         key=contract.key,
         transaction_type=step.trade.transaction_type,
         quantity=quantity,
-        reason=_reason(contract.key, fill.at_ms, contract.square_off_ms),
+        reason=_reason(step, contract.key, contract.square_off_ms),
         price=fill.price,
         trade=step.trade_id,
         at_ms=fill.at_ms,
     )
 
 
-def _reason(key: ContractKey, at_ms: int, square_off_ms: int | None) -> Reason:
-    is_late = square_off_ms is not None and at_ms >= square_off_ms
+def _reason(step: Step, key: ContractKey, square_off_ms: int | None) -> Reason:
+    if step.is_flatten:
+        return "flattened"
+    is_late = square_off_ms is not None and step.trade.fill.at_ms >= square_off_ms
     return "square_off" if key.product == "MIS" and is_late else "manual"

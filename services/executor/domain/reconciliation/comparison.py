@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from libs.broker.port import OrderUpdate
+from libs.broker.port import OrderUpdate, is_flatten_tag
 from services.executor.domain.reconciliation.attribution import Attribution, Step
 from services.executor.domain.reconciliation.findings import (
     Adopt,
@@ -61,7 +61,11 @@ class _Comparing:
             *(one.broker_order_id for one in self._own),
             *(one.broker_order_id for one in contract.orders),
         }
-        self._steps = [Step(one, one.broker_order_id in own_ids) for one in rows.trades]
+        flattening = {one.broker_order_id for one in rows.orders if is_flatten_tag(one.tag)}
+        self._steps = [
+            Step(one, one.broker_order_id in own_ids, one.broker_order_id in flattening)
+            for one in rows.trades
+        ]
 
     def result(self) -> Comparison:
         attribution = self._attributed()

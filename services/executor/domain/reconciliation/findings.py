@@ -7,7 +7,7 @@ from typing import Literal, TypeAlias
 from libs.broker.port import OrderUpdate, Side
 from services.executor.domain.reconciliation.snapshot import ContractKey, TradeId
 
-Reason = Literal["manual", "square_off", "expiry", "earlier_day"]
+Reason = Literal["manual", "square_off", "expiry", "earlier_day", "flattened"]
 """Why units of ours are closed without an order of ours."""
 
 

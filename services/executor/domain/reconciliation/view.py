@@ -120,6 +120,7 @@ _CAUSES: Mapping[str, str] = {
     "square_off": "by the broker's square-off",
     "expiry": "by the settlement at expiry",
     "earlier_day": "on an earlier day",
+    "flattened": "by `alphastocks flatten`",
 }
 
 

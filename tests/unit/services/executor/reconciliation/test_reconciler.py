@@ -464,3 +464,35 @@ def test_a_view_tells_outcome_units_and_reasons_by_contract() -> None:
     assert one.why == (f"seen once: {LOT} units were sold by hand",)
     assert seen.age_ms == MINUTE_MS + 5 + 1000
     assert seen.clean_ms == world.account.now_ms - MINUTE_MS - 1000
+
+
+FLATTEN = "FLATTEN" + "A" * 13
+
+
+def test_what_a_flatten_sold_is_booked_as_flattened_and_ours_comes_before_the_owners() -> None:
+    world = bought(2 * LOT)
+    world.account.trade("BUY", LOT)
+    world.account.trade("SELL", 2 * LOT, FLATTEN)
+    found, *_ = world.settle()
+    assert isinstance(found, Correct)
+    assert (found.quantity, found.reason) == (2 * LOT, "flattened")
+    assert world.look() == (Agree(KEY), Foreign(KEY, LOT))
+
+
+def test_what_a_flatten_sold_too_much_and_bought_back_is_not_ours() -> None:
+    world = bought()
+    world.account.trade("SELL", 2 * LOT, FLATTEN)
+    world.account.trade("BUY", LOT, FLATTEN)
+    found, *_ = world.settle()
+    assert isinstance(found, Correct)
+    assert (found.quantity, found.reason) == (LOT, "flattened")
+    assert world.look() == (Agree(KEY),)
+
+
+def test_a_flatten_buys_back_what_our_orders_sold_too_much() -> None:
+    world = bought()
+    world.trade("SELL", 2 * LOT, "exit")
+    world.account.trade("BUY", LOT, FLATTEN)
+    found, *_ = world.settle()
+    assert isinstance(found, Correct)
+    assert (found.transaction_type, found.reason) == ("BUY", "flattened")
