@@ -29,7 +29,7 @@ _BEARER = HTTPBearer(auto_error=False, description="a token of [signal.reading]"
 _RESPONSES: dict[int | str, dict[str, Any]] = {
     503: {"description": "the database with earlier signals does not answer"}
 }
-_DENIALS: dict[int | str, dict[str, Any]] = {
+DENIALS: dict[int | str, dict[str, Any]] = {
     401: {"description": "no such token"},
     429: {"description": "too often"},
 }
@@ -74,8 +74,8 @@ class Signals:
 
 def signals_router(signals: Signals, access: Access) -> APIRouter:
     """Return the endpoints; where `access` has tokens, one of them is needed."""
-    guard = [Depends(_guard(access))] if access.tokens else []
-    responses = _RESPONSES | (_DENIALS if access.tokens else {})
+    guard = [Depends(guard_of(access))] if access.tokens else []
+    responses = _RESPONSES | (DENIALS if access.tokens else {})
     router = APIRouter(prefix="/signals", tags=["signals"], dependencies=guard, responses=responses)
 
     @router.get("")
@@ -107,7 +107,9 @@ def signals_router(signals: Signals, access: Access) -> APIRouter:
     return router
 
 
-def _guard(access: Access) -> Callable[..., Awaitable[None]]:
+def guard_of(access: Access) -> Callable[..., Awaitable[None]]:
+    """Return what admits a request with a token."""
+
     async def admit(
         credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_BEARER)],
     ) -> None:
