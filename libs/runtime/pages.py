@@ -43,10 +43,10 @@ _LINKS = (
 def home_page(service: Service, health: Health) -> HTMLResponse:
     """Return the page at `/`: name, version, health, links, and the service's note."""
     report, links = health.report(), (*_LINKS, *service.links)
-    return _page(
+    return page(
         f"AlphaStocks {service.name}",
         made("p", f"version {VERSION}, ", "ready" if health.is_ready else "not ready"),
-        _table(("component", "health"), report.items()),
+        table(("component", "health"), report.items()),
         made("ul", *(made("li", _link(path), f": {what}") for path, what in links)),
         *([made("p", service.note)] if service.note else []),
     )
@@ -56,7 +56,7 @@ def docs_page(document: Mapping[str, Any]) -> HTMLResponse:
     """Return the page at `/docs` for an OpenAPI document."""
     paths: Mapping[str, Mapping[str, Any]] = document["paths"]
     schemas: Mapping[str, Any] = document.get("components", {}).get("schemas", {})
-    return _page(
+    return page(
         document["info"]["title"],
         made("p", f"version {document['info']['version']}, ", _link("/", "back")),
         *(
@@ -78,7 +78,7 @@ def _operation(title: str, operation: Mapping[str, Any]) -> Iterator[Element]:
         yield made("p", f"needs: {names}")
     if parameters := operation.get("parameters"):
         rows = [(one["name"], one["in"], _type(one.get("schema", {}))) for one in parameters]
-        yield _table(("parameter", "in", "type"), rows)
+        yield table(("parameter", "in", "type"), rows)
     if body := operation.get("requestBody"):
         yield made("p", "body: ", *_types(body))
     answers = operation.get("responses", {})
@@ -86,7 +86,7 @@ def _operation(title: str, operation: Mapping[str, Any]) -> Iterator[Element]:
         (code, one.get("description", ""), made("span", *_types(one)))
         for code, one in answers.items()
     ]
-    yield _table(("status", "meaning", "reply"), rows)
+    yield table(("status", "meaning", "reply"), rows)
 
 
 def _schema(name: str, schema: Mapping[str, Any]) -> Iterator[Element]:
@@ -94,7 +94,7 @@ def _schema(name: str, schema: Mapping[str, Any]) -> Iterator[Element]:
     yield made("p", schema.get("description", ""))
     fields: Mapping[str, Any] = schema.get("properties", {})
     rows = [(key, _type(field), field.get("description", "")) for key, field in fields.items()]
-    yield _table(("field", "type", "meaning"), rows)
+    yield table(("field", "type", "meaning"), rows)
 
 
 def _types(message: Mapping[str, Any]) -> Iterator[Content]:
@@ -118,7 +118,8 @@ def _type(schema: Mapping[str, Any]) -> Element:
     return made("span", str(schema.get("const", schema.get("format", schema.get("type", "any")))))
 
 
-def _page(title: str, *content: Content) -> HTMLResponse:
+def page(title: str, *content: Content) -> HTMLResponse:
+    """Return a page of a service, which loads nothing from elsewhere."""
     html = Element("html", lang="en")
     head = SubElement(html, "head")
     head.append(made("title", title))
@@ -129,7 +130,8 @@ def _page(title: str, *content: Content) -> HTMLResponse:
     return HTMLResponse(f"<!DOCTYPE html>\n{text}", headers=_HEADERS)
 
 
-def _table(heads: Iterable[str], rows: Iterable[Iterable[Content]]) -> Element:
+def table(heads: Iterable[str], rows: Iterable[Iterable[Content]]) -> Element:
+    """Return a table of a page."""
     lines = [made("tr", *(made("td", cell) for cell in row)) for row in rows]
     return made("table", made("tr", *(made("th", one) for one in heads)), *lines)
 

@@ -20,7 +20,7 @@ T = TypeVar("T")
 FIRST_DAY, LAST_DAY = date(1970, 1, 1), date(2149, 6, 6)
 """The days that a database can hold."""
 Responses = dict[int | str, dict[str, Any]]
-_DENIALS: Responses = {
+DENIALS: Responses = {
     401: {"description": "no such token"},
     429: {"description": "too often"},
 }
@@ -47,7 +47,7 @@ def guards(access: Access, section: str) -> list[Dependency]:
 
 def responses(access: Access, away: str) -> Responses:
     """Return what a router may answer besides; `away` says what a lack of the database means."""
-    return {503: {"description": away}, **(_DENIALS if access.tokens else {})}
+    return {503: {"description": away}, **(DENIALS if access.tokens else {})}
 
 
 async def answered(asking: Awaitable[T], service: str, away: str) -> T:

@@ -16,6 +16,7 @@ from services.local.commands.demo import demo
 from services.local.commands.deploy import secrets
 from services.local.commands.doctor import doctor
 from services.local.commands.events import dlq_app, tail
+from services.local.commands.explain import explain
 from services.local.commands.flatten import flatten
 from services.local.commands.login import login
 from services.local.commands.migrate import migrate
@@ -69,6 +70,7 @@ app.command()(state)
 app.command()(reconcile)
 app.command()(flatten)
 app.command()(signals)
+app.command()(explain)
 app.command()(chain)
 app.command()(regret)
 app.command()(report)

@@ -2,8 +2,11 @@
 
 from collections import Counter
 
+from fastapi import APIRouter
+
 from libs.events.event import Event
 from libs.events.signals import SignalExpired, SignalUpdate
+from libs.runtime.access import Access
 from libs.runtime.metrics import SignalMetrics
 from libs.runtime.service import Parts, Service
 from libs.runtime.subscription import Reaction, Subscription, Timed
@@ -11,11 +14,16 @@ from services.signal.domain.life import STATE_AFTER, State
 from services.signal.domain.rows import trading_signals
 from services.signal.domain.signal_book import SignalBook
 from services.signal.endpoints import Signals, signals_router
+from services.signal.explaining import Stories, explain_router
 from services.signal.settings import SignalSettings
 from services.signal.stored import StoredSignals
 
 OPEN: tuple[State, ...] = ("NEW", "VALIDATED", "ACTIVATED")
-_LINK = ("/signals", "the signals of the latest day, newest first; /signals/ID is one's whole life")
+_LINK = (
+    "/signals",
+    "the signals of the latest day, newest first; /signals/ID is one's life, and /explain/ID/page "
+    "its whole story",
+)
 
 
 def make_service(settings: SignalSettings, parts: Parts) -> Service:
@@ -52,10 +60,17 @@ def make_service(settings: SignalSettings, parts: Parts) -> Service:
         subscriptions=(signals, *parts.writers("signal", tables)),
         describe=lambda: {"refused_transitions": book.refused_transitions},
         measure=lambda: _measure(book, measured),
-        router=signals_router(Signals(book, stored), access),
-        private={"signals": access} if access.tokens else {},
+        router=_router(Signals(book, stored), Stories(parts.bus), access),
+        private=dict.fromkeys(("signals", "explain"), access) if access.tokens else {},
         links=(_LINK,),
     )
+
+
+def _router(signals: Signals, stories: Stories, access: Access) -> APIRouter:
+    router = APIRouter()
+    router.include_router(signals_router(signals, access))
+    router.include_router(explain_router(stories, access))
+    return router
 
 
 def _count(update: SignalUpdate, measured: SignalMetrics) -> None:

@@ -1,6 +1,6 @@
 """A followed candidate comes to what the services' own trade comes to."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +38,7 @@ from tests.unit.services.local.recorded_chains.test_exits import SETTINGS
 WEIGHTS = {"distance": 0.30, "delta": 0.20, "volatility": 0.15, "liquidity": 0.25, "spread": 0.10}
 
 
-def run_of(file: Path, folder: Path, lines: list[Mapping[str, Any]]) -> Played:
+def run_of(file: Path, folder: Path, lines: Sequence[Mapping[str, Any]]) -> Played:
     """Trade signals in a chain, and leave the outcome in `folder`/out."""
     day = day_of(file)
     run = played(day, scripted(folder, lines, day), SETTINGS)
