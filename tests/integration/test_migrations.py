@@ -37,6 +37,7 @@ SAMPLES: dict[str, Any] = {
     "DateTime64(3, 'UTC')": AT,
     "Nullable(DateTime64(3, 'UTC'))": None,
     "Decimal(18, 4)": Decimal("123.4567"),
+    "Nullable(Decimal(18, 4))": Decimal("-1.5000"),
     "Float64": 0.1,
     "Map(String, Float64)": {"ema": 0.1},
     "String": "₹",

@@ -101,7 +101,8 @@ def headline(books: Books) -> str:
         f"{rupees(abs(books.net))} after charges of {rupees(books.charges)}."
     )
     if books.open:
-        said += f" {counted(len(books.open), 'position')} still open, worth {_signed(books)} more."
+        still = counted(len(books.open), "position")
+        said += f" {still} still open, {_signed(books)} at the last prices."
     return said
 
 
@@ -124,7 +125,7 @@ def remarks(books: Books) -> Iterator[str]:
     if books.closed and books.not_of_trades:
         yield (
             f"The period has {rupees(books.not_of_trades)} beyond its closed positions: rounding, "
-            "and what was bought or sold on other days than the closing."
+            "open positions, and what was bought or sold on other days than the closing."
         )
     if books.open:
         yield "Open positions count in no win rate; their entries' charges count already."
