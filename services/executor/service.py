@@ -18,7 +18,7 @@ from libs.runtime.retry import retrying
 from libs.runtime.service import Parts, Service
 from libs.runtime.settings import SettingsError
 from libs.runtime.subscription import Emit, Every, Subscription
-from services.executor.arming_desk import ArmingDesk, objections_of
+from services.executor.arming_desk import ArmingDesk
 from services.executor.command_queue import CommandQueue
 from services.executor.control import control_router
 from services.executor.domain import rows
@@ -30,6 +30,7 @@ from services.executor.domain.overview import Overview, overview
 from services.executor.domain.reconciliation import ReconciliationView, view_of
 from services.executor.domain.risk import RiskBook
 from services.executor.domain.stakes import stakes_of
+from services.executor.examination import Examination
 from services.executor.handler import ExecutorHandler
 from services.executor.settings import AGED_HOPS, ExecutorSettings
 from services.executor.venue import has_session, venue_kind
@@ -105,6 +106,7 @@ def _measure(
     executor: OptionsExecutor, venue: Venue, measured: TradingMetrics, now_ms: int
 ) -> None:
     risk, working = executor.risk, executor.blotter.working()
+    measured.armed.set(executor.arming.current(now_ms) is not None)
     measured.is_halted.set(risk.halted_because is not None)
     for mode in get_args(Mode):
         measured.mode.labels(mode).set(mode == executor.mode)
@@ -122,6 +124,12 @@ def _measure(
     measured.at_risk_limit.set(float(risk.capital * risk.limits.capital_at_risk))
     for span_ms, left in venue.budget().items():
         measured.budget.labels(span_ms // 1000).set(left)
+
+
+def _measure_lines(examination: Examination, measured: TradingMetrics) -> None:
+    for one in examination.latest:
+        measured.doctor.labels(one.check).set(one.state != "failed")
+    measured.doctor_failures.set(examination.failures)
 
 
 def make_service(
@@ -196,8 +204,10 @@ def make_service(
         "options_data": (("option_chains",), rows.options_data),
     }
 
+    examination = Examination(executor, venue, parts, settings.live)
+
     async def objections() -> Sequence[str]:
-        return objections_of(executor, parts.clock.now_ms())
+        return [one.line for one in await examination.findings() if one.state == "failed"]
 
     async def announce(_: Emit) -> None:
         _log_stakes(executor)
@@ -217,6 +227,10 @@ def make_service(
     def reconciled() -> ReconciliationView:
         return view_of(executor.truth.watch.reconciler, parts.clock.now_ms())
 
+    def measure() -> None:
+        _measure(executor, venue, parts.metrics.trading, parts.clock.now_ms())
+        _measure_lines(examination, parts.metrics.trading)
+
     access = Access(settings.control.tokens, settings.control.per_minute)
     commands = CommandQueue(handler.publish, parts.clock)
     arming = ArmingDesk(executor, parts.clock, objections)
@@ -227,11 +241,17 @@ def make_service(
         subscriptions=(inputs, *parts.writers("executor", tables)),
         prepare=announce,
         waiting=parts.waiting,
-        background=(watch, commands.run) if access.tokens else (watch,),
+        background=(
+            watch,
+            *([commands.run] if access.tokens else []),
+            *([examination.run] if settings.mode == "live" else []),
+        ),
         close=handler.close,
         describe=describe,
-        measure=lambda: _measure(executor, venue, parts.metrics.trading, parts.clock.now_ms()),
-        router=control_router(access, commands, now, reconciled, arming) if access.tokens else None,
+        measure=measure,
+        router=control_router(access, commands, now, reconciled, arming, examination)
+        if access.tokens
+        else None,
         private={"control": access} if access.tokens else {},
         note=_CONTROLLED if access.tokens else _NOT_CONTROLLED,
     )
