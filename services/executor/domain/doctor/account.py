@@ -12,6 +12,8 @@ from services.executor.domain.doctor.finding import Finding, failed_or_ok
 LOG_IN = "log in: alphastocks login"
 CLEAN_WITHIN_MS = 150_000
 """Books and account are compared each minute: two comparisons may fail."""
+FUNDS_PART = Decimal("0.9")
+"""So much of the settings' capital must be there: a day's losses are no reason to stop."""
 MOST_A_SECOND = 10
 """Order requests a second from which a strategy has to be registered with the exchange."""
 
@@ -71,7 +73,7 @@ def funds_finding(available: Margin | None, capital: Decimal) -> Finding:
     has = available.available + available.used
     reason = f"{rupees(has)} in the account, {rupees(capital)} in the settings"
     action = "set executor.sizing.capital to no more than the account has"
-    return failed_or_ok("funds", reason, action, is_bad=has < capital)
+    return failed_or_ok("funds", reason, action, is_bad=has < capital * FUNDS_PART)
 
 
 def address_finding(registered: Sequence[str], seen: str, error: str) -> Finding:

@@ -75,7 +75,7 @@ CAUSES: dict[str, tuple[str, dict[str, Any]]] = {
     "they agreed long ago": ("reconciliation", {"clean_age_ms": 151_000}),
     "the account owes": ("margins", {"funds": Margin(-LAKH, 12 * LAKH)}),
     "the funds are not known": ("margins", {"funds": None}),
-    "the account has less than the settings": ("funds", {"capital": 11 * LAKH}),
+    "the account has less than the settings": ("funds", {"capital": 12 * LAKH}),
     "the list is of yesterday": ("instruments", {"listed_on": date(2026, 6, 9)}),
     "no list was read": ("instruments", {"listed_on": None}),
     "a rule has ended": ("rules", {"facts": (*GOOD.facts, ENDED)}),
