@@ -137,6 +137,14 @@ class TradingMetrics(_Definitions):
         super().__init__(registry)
         # 1 while no position may be opened: a person or a limit has halted trading.
         self.is_halted = self._gauge("trading_halted", "Whether trading is halted.")
+        # By line of the doctor: 1 while it is well, as of the latest examination; 0 keeps live from
+        # being armed. And how often the examination of the day has found something to mend.
+        self.doctor = self._gauge("doctor_ok", "Whether a line of the doctor is well.", "line")
+        self.doctor_failures = self._gauge(
+            "doctor_failed_examinations", "Daily examinations that found a failure since the start."
+        )
+        # 1 while live entries may be sent: a person has armed them.
+        self.armed = self._gauge("armed", "Whether live entries are armed.")
         # 1 for the current mode: disabled, logging_only, paper.
         self.mode = self._gauge("executor_mode", "The mode of the executor.", "mode")
         # Orders that may still fill.

@@ -13,20 +13,6 @@ Objections = Callable[[], Awaitable[Sequence[str]]]
 """Returns what speaks against live trading now, each with what to do."""
 
 
-CLEAN_WITHIN_MS = 150_000
-"""Books and account are compared each minute: two of them may fail."""
-
-
-def objections_of(executor: OptionsExecutor, now_ms: int) -> list[str]:
-    """Return what the executor itself knows against live trading now."""
-    watch = executor.truth.watch
-    age_ms, quarantined = watch.reconciler.age_ms(now_ms), executor.risk.quarantined
-    against = [] if executor.has_session() else ["there is no session: `alphastocks login`"]
-    if age_ms is None or age_ms > CLEAN_WITHIN_MS * max(1.0, watch.pace):
-        against.append("books and account do not agree: `alphastocks reconcile` says why")
-    return [*against, *(f"{name}: {why}" for name, why in quarantined.items())]
-
-
 @dataclass(frozen=True, slots=True)
 class ArmingDesk:
     """The executor's arming, as a person asks for it."""

@@ -30,13 +30,16 @@ from services.executor.command_queue import (
 )
 from services.executor.domain.overview import Overview
 from services.executor.domain.reconciliation import ReconciliationView
+from services.executor.examination import Examination
 from services.executor.live_control import add_live
 from services.executor.reconciliation_reply import Reconciliation, reconciliation_of
 from services.executor.replies import (
     Answer,
+    Examined,
     HaltAsked,
     Reasoned,
     State,
+    examined,
     state_of,
 )
 
@@ -47,6 +50,7 @@ def control_router(
     now: Callable[[], Overview],
     reconciled: Callable[[], ReconciliationView],
     arming: ArmingDesk,
+    examination: Examination,
     stand_down: Callable[[float], None],
 ) -> APIRouter:
     """Return the endpoints; `stand_down` holds all orders back for so many seconds."""
@@ -69,6 +73,15 @@ def control_router(
         use = commands.used("state", token.name, "done", "reconciliation")
         await noted(commands, use)
         return reconciliation_of(reconciled())
+
+    @router.get("/doctor")
+    async def doctor(
+        token: Annotated[AccessToken, Depends(admitted("state", "read"))],
+    ) -> Examined:
+        """Examine the executor and its account: each line, and whether all are well."""
+        await started(commands)
+        await noted(commands, commands.used("state", token.name, "done", "doctor"))
+        return examined(await examination.findings())
 
     @router.post("/halt")
     async def halt(

@@ -1,5 +1,7 @@
 """What the control endpoints are asked and what they reply; money is text in rupees."""
 
+from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import date, datetime, time
 from decimal import Decimal
 from typing import Annotated, Literal
@@ -10,6 +12,8 @@ from pydantic import AwareDatetime, BaseModel, Field, PlainSerializer
 from libs.events.control import Action, ChangeableMode
 from libs.events.event import utc_from_ms
 from libs.events.orders import Mode
+from services.executor.domain.doctor.finding import Finding, is_well
+from services.executor.domain.doctor.finding import State as FoundState
 from services.executor.domain.live.arming import ArmingView
 from services.executor.domain.overview import OpenPosition, Overview
 
@@ -69,6 +73,28 @@ class ArmingState(BaseModel):
     lots_a_trade: int | None = None
     why_not: str = Field("", description="why it is not armed; empty: it is")
     sentence: str = Field("", description="to be typed at the first arming; empty: none")
+
+
+class Line(BaseModel):
+    """A line of the doctor."""
+
+    check: str
+    state: FoundState
+    reason: str = Field(description="what is so")
+    action: str = Field(description="what to do about it; empty: nothing")
+
+
+class Examined(BaseModel):
+    """What the doctor has found; live is not armed while a line has failed."""
+
+    is_well: bool
+    lines: list[Line]
+
+
+def examined(findings: Sequence[Finding]) -> Examined:
+    """Return the reply for what was found."""
+    lines = [Line(**asdict(one)) for one in findings]
+    return Examined(is_well=is_well(findings), lines=lines)
 
 
 class Count(BaseModel):

@@ -19,7 +19,7 @@ from libs.runtime.retry import retrying
 from libs.runtime.service import Parts, Service
 from libs.runtime.settings import SettingsError
 from libs.runtime.subscription import Emit, Every, Subscription
-from services.executor.arming_desk import ArmingDesk, objections_of
+from services.executor.arming_desk import ArmingDesk
 from services.executor.command_queue import CommandQueue
 from services.executor.control import control_router
 from services.executor.domain import rows
@@ -31,6 +31,7 @@ from services.executor.domain.overview import Overview, overview
 from services.executor.domain.reconciliation import ReconciliationView, view_of
 from services.executor.domain.risk import RiskBook
 from services.executor.domain.stakes import stakes_of
+from services.executor.examination import Examination
 from services.executor.handler import ExecutorHandler
 from services.executor.settings import AGED_HOPS, ExecutorSettings
 from services.executor.standing_down import StandDown
@@ -107,6 +108,7 @@ def _measure(
     executor: OptionsExecutor, venue: Venue, measured: TradingMetrics, now_ms: int
 ) -> None:
     risk, working = executor.risk, executor.blotter.working()
+    measured.armed.set(executor.arming.current(now_ms) is not None)
     measured.is_halted.set(risk.halted_because is not None)
     for mode in get_args(Mode):
         measured.mode.labels(mode).set(mode == executor.mode)
@@ -124,6 +126,12 @@ def _measure(
     measured.at_risk_limit.set(float(risk.capital * risk.limits.capital_at_risk))
     for span_ms, left in venue.budget().items():
         measured.budget.labels(span_ms // 1000).set(left)
+
+
+def _measure_lines(examination: Examination, measured: TradingMetrics) -> None:
+    for one in examination.latest:
+        measured.doctor.labels(one.check).set(one.state != "failed")
+    measured.doctor_failures.set(examination.failures)
 
 
 def make_service(
@@ -204,8 +212,10 @@ def make_service(
         "options_data": (("option_chains",), rows.options_data),
     }
 
+    examination = Examination(executor, venue, parts, settings.live)
+
     async def objections() -> Sequence[str]:
-        return objections_of(executor, parts.clock.now_ms())
+        return [one.line for one in await examination.findings() if one.state == "failed"]
 
     async def announce(_: Emit) -> None:
         _log_stakes(executor)
@@ -225,21 +235,31 @@ def make_service(
     def reconciled() -> ReconciliationView:
         return view_of(executor.truth.watch.reconciler, parts.clock.now_ms())
 
+    def measure() -> None:
+        _measure(executor, venue, parts.metrics.trading, parts.clock.now_ms())
+        _measure_lines(examination, parts.metrics.trading)
+
     access = Access(settings.control.tokens, settings.control.per_minute)
     commands = CommandQueue(handler.publish, parts.clock)
     arming = ArmingDesk(executor, parts.clock, objections)
     watch = _Watch(venue, handler).run
-    router = control_router(access, commands, now, reconciled, arming, stand_down.for_seconds)
+    router = control_router(
+        access, commands, now, reconciled, arming, examination, stand_down.for_seconds
+    )
     return Service(
         name="executor",
         stamps=parts.stamps,
         subscriptions=(inputs, *parts.writers("executor", tables)),
         prepare=announce,
         waiting=parts.waiting,
-        background=(watch, commands.run) if access.tokens else (watch,),
+        background=(
+            watch,
+            *([commands.run] if access.tokens else []),
+            *([examination.run] if settings.mode == "live" else []),
+        ),
         close=handler.close,
         describe=describe,
-        measure=lambda: _measure(executor, venue, parts.metrics.trading, parts.clock.now_ms()),
+        measure=measure,
         router=router if access.tokens else None,
         private={"control": access} if access.tokens else {},
         note=_CONTROLLED if access.tokens else _NOT_CONTROLLED,

@@ -1,19 +1,22 @@
 """Settings of the executor, section [executor]."""
 
 from collections.abc import Iterator, Mapping
+from datetime import time
 from typing import Annotated, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from libs.broker.paper import PaperRules
 from libs.events.orders import Mode
 from libs.market.bounds import refuse
 from libs.market.names import OneOf
+from libs.market.time_of_day import TimeOfDay
 from libs.market.units import Count, Milliseconds
 from libs.runtime.access import AccessToken
 from libs.runtime.brokers.registry import BrokerName
 from libs.runtime.process import ServiceProcess
 from libs.runtime.settings import KiteSettings, Section
+from services.executor.domain.doctor.addresses import echo_address
 from services.executor.domain.entry_limits import ReEntry, RiskBudgets
 from services.executor.domain.ladder import LadderRules
 from services.executor.domain.policy import (
@@ -39,6 +42,21 @@ class ControlSettings(Section):
     tokens: tuple[AccessToken, ...] = Field((), description="access tokens, by hash")
     per_minute: Annotated[int, Count(1, 1_000_000, of="requests")] = Field(
         30, description="requests per token and minute at most"
+    )
+
+
+class LiveSettings(Section):
+    """What is known of the account outside of it, and when the executor examines itself."""
+
+    user_id: str = Field("", description="your own user id at the broker; a real account needs it")
+    addresses: tuple[str, ...] = Field(
+        (), description="IP addresses that are registered with the broker"
+    )
+    echo_url: Annotated[str, AfterValidator(echo_address)] = Field(
+        "", description="page that replies with the caller's address, as text; empty: none is asked"
+    )
+    doctor_at: Annotated[time, TimeOfDay()] = Field(
+        time(9, 0), description="time in India at which a live executor examines itself"
     )
 
 
@@ -122,6 +140,7 @@ class ExecutorSettings(Section):
     resting_stop: RestingStopRules = Field(
         default_factory=RestingStopRules, description="the stop order at the exchange"
     )
+    live: LiveSettings = Field(LiveSettings(), description="what live trading and doctor need")
     control: ControlSettings = Field(ControlSettings(), description="who may halt and resume")
     paper: PaperRules = Field(default_factory=PaperRules, description="fills in paper mode")
 

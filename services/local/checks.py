@@ -1,37 +1,19 @@
-"""What is checked before a start: pure functions from facts to findings, for `alphastocks doctor`.
+"""What is checked before a start alone: pure functions from facts to findings, for `doctor`.
 
-A check that waits is healthy: something has to come first (a login, the next trading day), and the
-services wait for it. Only one that failed has to be mended.
+What a running executor checks too is in services/executor/domain/doctor.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
-from pathlib import Path
-from typing import Literal
+from datetime import datetime, timedelta
 
 from libs.broker.errors import SessionError
 from libs.broker.kite.session import KiteSession
-from libs.market.calendar import IST, Calendar, CalendarError, Session
-from libs.market.market_hours import MarketHours
+from libs.market.calendar import IST
+from services.executor.domain.doctor.finding import Finding
 
-LEAST_FREE_GIB = 2
-"""A day of ticks and its tables take less than 1 GiB; merging them needs as much again."""
-ENOUGH_FREE_GIB = 10
-CALENDAR_DAYS = 30
 CLOCK_TOLERANCE = timedelta(minutes=1)
 LOG_IN = "alphastocks login"
-State = Literal["ok", "waits", "failed"]
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """What a check has found; `action` says what to do about it."""
-
-    check: str
-    state: State
-    reason: str
-    action: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +35,6 @@ class Answer:
     address: str
     setting: str
     error: str = ""
-
-
-def is_well(findings: Sequence[Finding]) -> bool:
-    """Whether nothing has failed."""
-    return all(one.state != "failed" for one in findings)
 
 
 def key_finding(api_key: str, variable: str) -> Finding:
@@ -96,60 +73,6 @@ def ports_finding(ports: Sequence[Port]) -> Finding:
     if ours:
         return Finding("ports", "ok", f"{numbers}: held by what runs already")
     return Finding("ports", "ok", f"free: {numbers}")
-
-
-def disk_finding(folder: Path, free_bytes: int) -> Finding:
-    """Check the free space where state is kept."""
-    free_gib = free_bytes / 2**30
-    reason = f"{free_gib:.1f} GiB free at {folder}"
-    if free_gib < LEAST_FREE_GIB:
-        return Finding("disk", "failed", reason, f"free at least {LEAST_FREE_GIB} GiB")
-    if free_gib < ENOUGH_FREE_GIB:
-        action = f"soon: free some; {ENOUGH_FREE_GIB} GiB last for days"
-        return Finding("disk", "ok", reason, action)
-    return Finding("disk", "ok", reason)
-
-
-def day_finding(hours: MarketHours, now: datetime) -> Finding:
-    """Check whether an exchange that is followed trades today."""
-    today = now.astimezone(IST).date()
-    try:
-        session = next_session(hours, now)
-        closed = hours.closed_reason(today)
-    except CalendarError as error:
-        return Finding("trading day", "failed", str(error), "install a version that has the year")
-    opens, closes = (at.astimezone(IST) for at in (session.opens_at, session.closes_at))
-    if session.day == today:
-        return Finding("trading day", "ok", f"today, {opens:%H:%M} to {closes:%H:%M} in India")
-    why = f"closed today ({closed})" if closed else "today's session is over"
-    return Finding("trading day", "waits", f"{why}; the next one is {opens:%A %Y-%m-%d %H:%M}")
-
-
-def next_session(hours: MarketHours, now: datetime) -> Session:
-    """Return what is left of today from its first open to its last close, else the next day.
-
-    Raises CalendarError where none is known.
-    """
-    day = now.astimezone(IST).date()
-    left = [one for one in hours.sessions(day) if now < one.closes_at]
-    if not left:
-        day = hours.next_trading_day(day)
-        left = hours.sessions(day)
-    return Session(day, min(one.opens_at for one in left), left[-1].closes_at)
-
-
-def calendar_finding(calendar: Calendar, today: date) -> Finding:
-    """Check how far the calendar's data reach."""
-    reach = 0
-    while reach < CALENDAR_DAYS and calendar.covers(today + timedelta(days=reach + 1)):
-        reach += 1
-    if reach == CALENDAR_DAYS:
-        return Finding("calendar", "ok", f"known for more than {CALENDAR_DAYS} days")
-    action = "install a version that has the next year"
-    if not calendar.covers(today):
-        return Finding("calendar", "failed", f"{today} is not in it", action)
-    last = today + timedelta(days=reach)
-    return Finding("calendar", "waits", f"ends on {last}, in {reach} days", action)
 
 
 def clock_finding(now: datetime, latest: datetime | None, of_what: str) -> Finding:

@@ -96,5 +96,5 @@ class LocalSettings(AllSections):
         """Return the settings that decide an outcome, without addresses and secrets."""
         sections: dict[str, Any] = dict.fromkeys(NAMES, True)
         shown = {**sections, "bus": {"market_partitions"}}
-        hidden = {"executor": {"control"}, "signal": {"reading"}}
+        hidden = {"executor": {"control", "live"}, "signal": {"reading"}}
         return self.model_dump(mode="json", include=shown, exclude=hidden)

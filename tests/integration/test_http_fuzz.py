@@ -105,6 +105,9 @@ def test_every_endpoint_is_described(executor: Served) -> None:
         *("/health/live", "/health/ready", "/metrics", "/info"),
         *(
             f"/control/{name}"
-            for name in ("state", "reconciliation", "halt", "resume", "mode", "exit")
+            for name in (
+                *("state", "reconciliation", "doctor", "halt", "resume", "exit"),
+                *("mode", "arm", "disarm"),
+            )
         ),
     }

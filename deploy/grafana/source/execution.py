@@ -98,6 +98,22 @@ NOW = Row(
         )
         .span(4)
         .height(4),
+        lines(
+            "Doctor",
+            "By line of `alphastocks doctor`: 1 is well, as of the latest examination.",
+            Prom("min by (line) (alphastocks_doctor_ok)", legend="{{line}}"),
+            look=Look(least=0, alerts=["DoctorLineFailed"]),
+        )
+        .span(18)
+        .height(4),
+        stat(
+            "Live entries",
+            "Whether a person has armed live entries; exits need no arming.",
+            Prom("max(alphastocks_armed)"),
+            look=Look(names={"0": ("not armed", GREEN), "1": ("armed", RED)}),
+        )
+        .span(6)
+        .height(4),
     ],
 )
 

@@ -102,6 +102,8 @@ class OptionsExecutor:
     arming: Arming = field(default_factory=Arming)
     silent_since_ms: int = 0
     """Since when the feed has been silent, 0 while it is not."""
+    ticked_ms: int = 0
+    """When the newest tick came, by the exchange's clock."""
     settings_mode: Mode = field(init=False)
     closing: Closing = field(init=False)
     truth: AccountTruth = field(init=False)
@@ -395,6 +397,7 @@ class OptionsExecutor:
         self.market.on_ticks(batch)
         if len(batch.columns):
             self.early.on_quotes(now_ms)
+        self.ticked_ms = max(self.ticked_ms, batch.clock_ms)
         snapshots = self.market.snapshots(now_ms, batch.trading_day)
         if now_ms // 1000 == self._driven_s:
             return (*snapshots, *self.guarding.on_time(now_ms, GUARDED_AT_ONCE))

@@ -5,11 +5,13 @@ import os
 import shutil
 import socket
 from collections.abc import Iterator
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from pydantic import ValidationError
 from rich.table import Table
 from rich.text import Text
 
@@ -20,9 +22,14 @@ from libs.market.calendar import IST, CalendarError, load_calendar
 from libs.market.market_hours import MarketHours
 from libs.runtime.direct import DIRECT
 from libs.runtime.settings import SettingsError
+from services.executor.domain.doctor import day as days
+from services.executor.domain.doctor.finding import Finding, is_well
+from services.executor.domain.doctor.machine import disk_finding
+from services.executor.replies import Examined
 from services.local import checks, screen
 from services.local.catalogue import NAMES, SERVICES
-from services.local.checks import Answer, Finding, Port
+from services.local.checks import Answer, Port
+from services.local.commands.executor_client import URL, chosen_executor
 from services.local.commands.options import Config, settings_of
 from services.local.control_file import is_running
 from services.local.settings import LocalSettings
@@ -35,7 +42,7 @@ DOCKER_PORTS = {
     "CLICKHOUSE_PORT": 8123,
 }
 """What the compose file publishes on this machine, by the variable that changes it."""
-_STYLES = {"ok": "green", "waits": "yellow", "failed": "bold red"}
+_STYLES = {"ok": "green", "waits": "yellow", "unknown": "yellow", "failed": "bold red"}
 _SECONDS = 2.0
 
 
@@ -47,21 +54,47 @@ def doctor(
     running: Annotated[
         bool, typer.Option("--running", help="It runs already: do not ask for free ports.")
     ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for other programs.")] = False,
     var: Annotated[Path, typer.Option("--var", help="Folder for state.")] = Path("var"),
 ) -> None:
     """Check what a start on a real account needs: one list, each with what to do about it.
 
-    `waits` is healthy: services wait for a login, or for the next trading day. The exit status is 1
-    when something failed.
+    Where an executor runs here, or a token for one is in the environment, it examines itself too:
+    session, books and funds, instruments and rules, clock and feed, bus and database, and the legal
+    frame. Live trading is not armed while one of these lines fails. `waits` is healthy: services
+    wait for a login, or for the next trading day. The exit status is 1 when something failed.
 
     Example: `alphastocks doctor`
     """
     now = datetime.now(UTC)
     findings = list(_on_docker(now, var) if docker else _here(config, now, var))
     shown = [one for one in findings if not (running and one.check == "ports")]
-    screen.console.print(_table(shown))
-    if not checks.is_well(shown):
+    executor, lines = _of_executor()
+    if as_json:
+        rows = {"machine": shown, "executor": lines}
+        typer.echo(json.dumps({of: [asdict(one) for one in found] for of, found in rows.items()}))
+    else:
+        screen.console.print(_table(shown))
+        if lines:
+            screen.console.print(f"\nThe executor at {executor}:", soft_wrap=True)
+            screen.console.print(_table(lines))
+    if not is_well([*shown, *lines]):
         raise typer.Exit(1)
+
+
+def _of_executor() -> tuple[str, list[Finding]]:
+    """Return the address of the executor that runs, and its lines; none where none runs."""
+    try:
+        found = chosen_executor(os.environ.get(URL), None)
+    except SettingsError:
+        return "", []
+    try:
+        examined = Examined.model_validate(found.ask("doctor", None))
+    except (SettingsError, ValidationError) as error:
+        return found.url, [Finding("executor", "waits", str(error), "look at its log")]
+    return found.url, [
+        Finding(one.check, one.state, one.reason, one.action) for one in examined.lines
+    ]
 
 
 def _here(config: Path | None, now: datetime, var: Path) -> Iterator[Finding]:
@@ -103,9 +136,9 @@ def _of_every_start(
     hours: MarketHours | None = None,
 ) -> Iterator[Finding]:
     calendar, folder = load_calendar(), _existing(var)
-    yield checks.disk_finding(folder, shutil.disk_usage(folder).free)
-    yield checks.day_finding(hours or MarketHours(calendar), now)
-    yield checks.calendar_finding(calendar, now.astimezone(IST).date())
+    yield disk_finding(folder, shutil.disk_usage(folder).free)
+    yield days.day_finding(hours or MarketHours(calendar), now)
+    yield days.calendar_finding(calendar, now.astimezone(IST).date())
     yield checks.clock_finding(now, *_latest(var, session))
 
 
@@ -119,7 +152,7 @@ def session_of(kite: KiteSettings) -> KiteSession | SessionError:
 
 def _opens_at(hours: MarketHours, now: datetime) -> datetime | None:
     try:
-        return checks.next_session(hours, now).opens_at
+        return days.next_session(hours, now).opens_at
     except CalendarError:
         return None
 

@@ -49,7 +49,7 @@ def arming_refusal(asked: Asked, ready: Readiness, arming: Arming, now_ms: int) 
 
 def _wrong_time(until: time, calendar: Calendar, now_ms: int) -> str:
     day, now = day_in_india(now_ms), utc_from_ms(now_ms).astimezone(IST)
-    closes = _last_close(calendar, day)
+    closes = last_close(calendar, day)
     if closes is None:
         return f"no exchange trades options on {day}"
     at = datetime.combine(day, until, IST)
@@ -76,7 +76,8 @@ def armed(asked: Asked, use: ControlUsed, arming: Arming) -> Armed:
     )
 
 
-def _last_close(calendar: Calendar, day: date) -> datetime | None:
+def last_close(calendar: Calendar, day: date) -> datetime | None:
+    """Return when the last options of a day stop trading, in India; None: there is no session."""
     try:
         sessions = [one for name in SEGMENTS for one in calendar.sessions(name, day)]
     except CalendarError:

@@ -9,17 +9,14 @@ from libs.broker.errors import SessionExpired, SessionFileBroken, SessionMissing
 from libs.broker.kite.session import KiteSession
 from libs.market.calendar import IST, load_calendar
 from libs.market.market_hours import MarketHours
+from services.executor.domain.doctor.day import calendar_finding, day_finding, next_session
+from services.executor.domain.doctor.finding import Finding, is_well
+from services.executor.domain.doctor.machine import disk_finding
 from services.local.checks import (
     Answer,
-    Finding,
     Port,
-    calendar_finding,
     clock_finding,
-    day_finding,
-    disk_finding,
-    is_well,
     key_finding,
-    next_session,
     ports_finding,
     server_finding,
     session_finding,

@@ -3,12 +3,13 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 import httpx
 
 from libs.broker.errors import SessionExpired
-from libs.broker.port import NetPosition
+from libs.broker.port import Margin, NetPosition
 from libs.events.control import Armed, ControlUsed, Disarmed
 from libs.events.embedded.bus import LocalBus
 from libs.events.signals import ExecutionDecided
@@ -20,7 +21,7 @@ from services.executor.domain.live.arming import SIMULATOR_SENTENCE
 from services.executor.domain.plans import position_id_of
 from services.executor.domain.policy import RiskLimits
 from services.executor.service import make_service
-from services.executor.settings import ControlSettings, ExecutorSettings
+from services.executor.settings import ControlSettings, ExecutorSettings, LiveSettings
 from tests.unit.services.executor.builders import (
     LOT,
     NOW,
@@ -50,6 +51,10 @@ class Account(DistantVenue):
     def session(self) -> None:
         if not self.is_logged_in:
             raise SessionExpired("the session is over: run `alphastocks login`")
+
+    async def margins(self) -> dict[str, Margin]:
+        """The funds that the settings take for granted."""
+        return {"equity": Margin(Decimal(1_000_000), Decimal(0))}
 
     async def positions(self) -> list[NetPosition]:
         """What is held of the first order's contract, less what nobody can explain."""
@@ -105,14 +110,19 @@ class Desk:
 Story = Callable[[Desk], Awaitable[None]]
 
 
-def play(story: Story, account: Account | None = None) -> None:
-    asyncio.run(_played(story, account or Account(), None))
+def play(story: Story, account: Account | None = None, live: LiveSettings | None = None) -> None:
+    asyncio.run(_played(story, account or Account(), None, live or LiveSettings()))
 
 
-async def _played(story: Story, account: Account, bus: LocalBus | None) -> None:
+async def _played(story: Story, account: Account, bus: LocalBus | None, live: LiveSettings) -> None:
     def make(parts: Parts) -> Service:
-        limits = RiskLimits(positions_per_underlying=3)
-        own = ExecutorSettings(mode="live", venue="simulator", control=CONTROL, limits=limits)
+        own = ExecutorSettings(
+            mode="live",
+            venue="simulator",
+            control=CONTROL,
+            limits=RiskLimits(positions_per_underlying=3),
+            live=live,
+        )
         return make_service(own, parts, account)
 
     async with ServiceHarness(make, bus=bus) as harness:
@@ -233,8 +243,8 @@ def test_a_restart_restores_the_arming_and_what_it_has_used() -> None:
             arming = (await desk.state())["arming"]
             assert (arming["by"], arming["trades_left"], arming["sentence"]) == ("asha", 1, "")
 
-        await _played(before, account, None)
-        await _played(after, account, kept[0])
+        await _played(before, account, None, LiveSettings())
+        await _played(after, account, kept[0], LiveSettings())
 
     asyncio.run(story())
 
@@ -267,7 +277,7 @@ def test_an_arming_that_is_refused_is_on_record_and_arms_nothing() -> None:
         answer = await desk.ask("arm", until="15:00")
         assert (answer.status_code, SIMULATOR_SENTENCE in answer.text) == (409, True)
         desk.account.is_logged_in = False
-        assert "there is no session" in (await desk.arm()).json()["detail"]
+        assert "the session is over" in (await desk.arm()).json()["detail"]
         events = await desk.harness.published("control")
         assert not any(isinstance(one, Armed) for one in events)
         used = [one for one in events if isinstance(one, ControlUsed)]

@@ -1,5 +1,6 @@
 """`alphastocks doctor` at work: facts of this machine, one list, an exit status."""
 
+import json
 import os
 import socket
 from datetime import UTC, datetime
@@ -9,8 +10,10 @@ import pytest
 from typer.testing import CliRunner
 
 from libs.broker.kite.session import KiteSession, SessionFile
+from services.executor.domain.doctor.finding import Finding
 from services.local.__main__ import app
 from services.local.commands import doctor
+from services.local.commands.executor_client import Executor
 from tests.integration.processes import free_ports
 
 
@@ -41,6 +44,43 @@ def test_all_that_a_start_needs_is_in_one_list_and_waiting_is_no_failure() -> No
     failed = [name for name, rest in found.items() if rest.startswith("failed")]
     assert (status == 1) == bool(failed)
     assert set(failed) <= {"trading day", "calendar", "disk"}, "these depend on the machine"
+
+
+def test_as_json_it_is_for_other_programs() -> None:
+    done = CliRunner().invoke(app, ["doctor", "--json"])
+    shown = json.loads(done.output)
+    assert [one["check"] for one in shown["machine"]][:2] == ["settings", "API key"]
+    assert set(shown["machine"][0]) == {"check", "state", "reason", "action"}
+    assert shown["executor"] == []
+
+
+def examined(*states: str) -> dict[str, object]:
+    lines = [
+        {"check": f"line {number}", "state": state, "reason": "so it is", "action": "mend it"}
+        for number, state in enumerate(states)
+    ]
+    return {"is_well": "failed" not in states, "lines": lines}
+
+
+@pytest.mark.parametrize(("state", "fails"), [("ok", False), ("unknown", False), ("failed", True)])
+def test_an_executor_that_runs_shows_its_own_lines(
+    monkeypatch: pytest.MonkeyPatch, state: str, fails: bool
+) -> None:
+    monkeypatch.setenv("ALPHASTOCKS_CONTROL_TOKEN", "asha's")
+    monkeypatch.setattr(Executor, "ask", lambda *_: examined("ok", state))
+    monkeypatch.setattr(doctor, "_here", lambda *_: iter([Finding("settings", "ok", "read")]))
+    done = CliRunner().invoke(app, ["doctor"], env={"COLUMNS": "200"})
+    assert "The executor at http://127.0.0.1:8101" in done.output
+    assert "line 1" in done.output
+    assert (done.exit_code == 1) == fails
+
+
+def test_an_executor_that_does_not_answer_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ALPHASTOCKS_CONTROL_TOKEN", "asha's")
+    monkeypatch.setenv("ALPHASTOCKS_CONTROL_URL", f"http://127.0.0.1:{free_ports(1)}")
+    done = CliRunner().invoke(app, ["doctor", "--json"])
+    (line,) = json.loads(done.output)["executor"]
+    assert (line["check"], line["state"]) == ("executor", "waits")
 
 
 def test_a_missing_key_is_status_1(monkeypatch: pytest.MonkeyPatch) -> None:
