@@ -95,10 +95,9 @@ class DayLimits:
 
     def restore(self, event: RiskLimitReached) -> None:
         """Take a limit that was reached, or a lock that was armed, earlier today."""
-        limit = event.limit.removesuffix(ARMED)
-        if limit != _PROFIT[event.strategy != ACCOUNT] and limit != "strategy_daily_loss":
-            return
-        self._note(Breach(event.limit, event.value, event.maximum, event.strategy))
+        is_known = event.limit.removesuffix(ARMED) in _NAMES[event.strategy != ACCOUNT]
+        if is_known:
+            self._note(Breach(event.limit, event.value, event.maximum, event.strategy))
 
     def breach(self, strategy: str) -> Breach | None:
         """Return the limit that refuses a strategy's entries; the account's goes first."""
@@ -150,3 +149,5 @@ class DayLimits:
 
 _PROFIT = {False: "daily_profit", True: "strategy_daily_profit"}
 """The name of a lock: the account's, a strategy's."""
+_NAMES = {False: ("daily_profit",), True: ("strategy_daily_profit", "strategy_daily_loss")}
+"""The limits of the account, and those of a strategy."""

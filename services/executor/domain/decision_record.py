@@ -156,6 +156,7 @@ def _limit_reached(signal: SignalGenerated, breach: Breach, now_ms: int) -> Risk
         limit=breach.limit,
         value=breach.value,
         maximum=breach.maximum,
+        strategy=breach.strategy,
     )
 
 

@@ -178,3 +178,18 @@ def test_along_any_day_a_profit_is_locked_at_the_first_fall_to_what_is_kept_afte
         names = [one.limit for one in limits.news({"": Decimal(net)})]
         assert ("daily_profit" in names) == is_due
         locked |= is_due
+
+
+def test_the_refusal_of_a_signal_for_its_strategys_limit_stops_no_other_after_a_restart() -> None:
+    limits = RiskLimits(each_strategy=StrategyLimits(daily_loss=Decimal("0.02")))
+    trading = held_by(limits)
+    mark(trading, "-20000")
+    trading.hear(signal(2))
+    (said, refusal) = trading.all(RiskLimitReached)
+    assert (said.limit, refusal.limit) == ("strategy_daily_loss", "strategy_daily_loss")
+    risk = RiskBook(limits, Decimal(1_000_000))
+    risk.on_event(refusal)
+    assert not risk.stops("rsi")
+    risk.on_event(said)
+    assert risk.stops("ma_crossover")
+    assert not risk.stops("rsi")
