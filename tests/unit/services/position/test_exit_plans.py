@@ -34,6 +34,7 @@ from tests.unit.services.position.builders import (
     make_positions,
     restarted,
     ticks,
+    updates,
 )
 from tests.unit.services.position.exit_rules.plans import AGGRESSIVE, BALANCED, HOUR_MS, STEPS
 
@@ -274,6 +275,34 @@ def test_each_morning_says_when_a_position_over_night_is_left_and_by_which_rule(
     ]
     (alert,) = said(share.on_time(at(9, 0, day=date(2026, 6, 22))))
     assert alert.endswith("it is left today at 14:30")
+
+
+@pytest.mark.parametrize(
+    ("bid", "wanted"), [(149.95, []), (150.0, [("booking", 2)]), (65.0, [("stop_loss", None)])]
+)
+def test_where_the_last_trade_is_old_a_plans_rules_see_the_bid(
+    bid: float, wanted: list[tuple[str, int | None]]
+) -> None:
+    held = opened(BALANCED)
+    old = {"last_trade_time": NOW + 1000, "price": 100.0, "volume_traded": 75}
+    quotes = {"bid_price": bid, "ask_price": bid + 0.05}
+    assert asked(hear(held, updates({"at_ms": NOW + 60_000, **old, **quotes}))) == wanted
+
+
+def test_a_price_from_before_the_fill_books_and_stops_nothing() -> None:
+    held = opened(BALANCED)
+    for price in (150.0, 60.0, 250.0):
+        before = {"last_trade_time": NOW - 1000, "price": price, "volume_traded": 75}
+        quotes = {"bid_price": 100.0, "ask_price": 100.05}
+        assert asked(hear(held, updates({"at_ms": NOW + 1000, **before, **quotes}))) == []
+
+
+def test_without_a_quote_a_person_is_told_and_the_time_of_the_plan_acts() -> None:
+    held = opened(BALANCED.model_copy(update={"holding_ms": HOUR_MS}))
+    quiet = [one for minute in range(1, 60) for one in held.on_time(NOW + minute * 60_000)]
+    alerts = [one.alert for one in quiet if isinstance(one, PositionAlerted)]
+    assert (alerts, asked(quiet)) == (["unguarded"], [])
+    assert asked(held.on_time(NOW + HOUR_MS)) == [("holding_time", None)]
 
 
 PRICES = st.lists(st.integers(1300, 4100), min_size=1, max_size=25)
