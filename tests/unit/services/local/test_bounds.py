@@ -2,7 +2,7 @@
 
 import dataclasses
 import inspect
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import time
 from decimal import Decimal
 from pathlib import Path
@@ -34,6 +34,8 @@ def leaves(group: Any, path: str = "") -> Iterator[Leaf]:
     for key, hint in get_type_hints(of, include_extras=True).items():
         default = None if inspect.isclass(group) else getattr(group, key)
         name = f"{path}.{key}".lstrip(".")
+        if isinstance(default, Mapping):  # by names of your own, of which there are none
+            continue
         groups = [one for one in parts(hint) if is_group(one)]
         if groups:
             yield from leaves(groups[0] if default is None else default, name)
