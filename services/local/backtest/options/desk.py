@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import timedelta
 from decimal import Decimal
 from heapq import heappop, heappush
 from typing import NamedTuple
@@ -11,7 +12,7 @@ import numpy as np
 from libs.events.positions import PositionClosed, PositionOpened
 from libs.events.signals import SignalGenerated, StrategySignal
 from libs.market.arrays import FloatArray
-from libs.market.calendar import Calendar
+from libs.market.calendar import Calendar, day_in_india
 from libs.market.rulebook import Rulebook
 from services.executor.domain.decision import Decision, decide
 from services.executor.domain.decision import Trade as Bought
@@ -91,7 +92,12 @@ class Desk:
     def __post_init__(self) -> None:
         policy = self.rules.policy
         self._risk = RiskBook(policy.limits, policy.sizing.capital)
-        self._listing = Listing(self.rulebook, self.calendar, policy.chain)
+        self._listing = Listing(
+            self.rulebook,
+            self.calendar,
+            policy.chain,
+            tuple(one.strike for one in policy.in_use.values()),
+        )
         self._without_chain = OptionMarket(self.calendar, policy.chain.rate)
 
     def take(self, order: Order) -> Done | Refusal | None:
@@ -145,15 +151,18 @@ class Desk:
 
     def _dues(self, order: Order, position: PositionOpened, moment: Moment) -> Iterator[Due]:
         """Yield what ends the trade at a time, in the order that decides between equal times."""
-        exits = self.rules.exits
+        exits, plan = self.rules.exits, position.exit_plan
         if order.opposite is not None:
             yield order.opposite
-        if not self.is_overnight:
+        if not (self.is_overnight or (plan is not None and plan.overnight)):
             square_off = SquareOff(exits.square_off, exits.before_close_ms, self.calendar)
             yield Due(square_off.at_ms(position), np.datetime64(moment.day), "square_off")
         at_ms = BeforeExpiry(exits.before_expiry_ms, self.calendar).at_ms(position)
         if at_ms is not None:
             yield Due(at_ms, np.datetime64(position.contract.expiry), "expiry")
+        if plan is not None and plan.holding_ms is not None:
+            exchange, over_ms = position.contract.exchange, moment.at_ms + plan.holding_ms
+            yield from _held(self.calendar, exchange, over_ms)
 
     def _path(
         self,
@@ -216,9 +225,21 @@ class Desk:
 
     def _hold_until(self, position: PositionOpened, trade: Trade, path: Path, sold: Exit) -> None:
         """Keep the end of a position until its time has come."""
-        end = closed(position, trade.net, trade.exited_ms, path.day[sold.point].item())
+        day = path.day[sold.point].item()
+        end = closed(position, trade.net, trade.exited_ms, day, sold.reason)
         self._count += 1
         heappush(self._open, (trade.exited_ms, self._count, end))
+
+
+def _held(calendar: Calendar, exchange: str, over_ms: int) -> Iterator[Due]:
+    """Yield when a holding time is over: at once, else at the next open of the exchange."""
+    day = day_in_india(over_ms)
+    while calendar.covers(day):
+        for session in calendar.sessions(exchange, day):
+            if over_ms < session.close_ms:
+                yield Due(max(over_ms, session.open_ms), np.datetime64(day), "holding_time")
+                return
+        day += timedelta(days=1)
 
 
 def _moment(order: Order) -> Moment:

@@ -7,7 +7,7 @@ from typing import NoReturn
 from pydantic import ValidationError
 
 from services.executor.domain.policy import HOUR_MS, Policy
-from services.executor.domain.profiles import STANDARD
+from services.executor.domain.profiles import Profile
 from services.local.backtest.errors import BacktestError
 from services.local.backtest.result import BacktestRequest
 from services.position.domain.exit_rules.settings import ExitSettings
@@ -64,14 +64,25 @@ class OptionRules:
 
         All else, the fractions at risk too, is as the executor has it.
         """
-        for name in self.policy.in_use:
-            if name != STANDARD:
-                raise BacktestError(
-                    f"executor.profile: {name} cannot be played back; a backtest in options "
-                    f"trades by the profile {STANDARD} alone"
-                )
+        for name, profile in self.policy.in_use.items():
+            _refuse_unplayed(name, profile)
         try:
             sizing = replace(self.policy.sizing, capital=request.capital)
         except ValidationError as error:
             raise BacktestError(f"capital: {error.errors()[0]['msg']}") from error
         return replace(self, policy=replace(self.policy, sizing=sizing))
+
+
+def _refuse_unplayed(name: str, profile: Profile) -> None:
+    """Refuse what a walk along one bid cannot show: a part that is sold, a stop that moves."""
+    unplayed = {
+        "bookings": profile.bookings,
+        "trail": profile.trail,
+        "cost_after": profile.cost_after,
+    }
+    found = [key for key, given in unplayed.items() if given]
+    if found:
+        raise BacktestError(
+            f"executor.profile: {name} has {' and '.join(found)}, which a backtest in options does "
+            "not play: choose one without, standard or ultra_safe for example"
+        )
