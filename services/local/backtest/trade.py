@@ -15,6 +15,9 @@ ExitReason = Literal[
     "square_off",
     "expiry",
     "holding_time",
+    "booking",
+    "trailing_stop",
+    "stop_to_cost",
     "end_of_data",
 ]
 PricedBy = Literal["candles", "model", "recorded"]

@@ -7,7 +7,6 @@ from typing import NoReturn
 from pydantic import ValidationError
 
 from services.executor.domain.policy import HOUR_MS, Policy
-from services.executor.domain.profiles import Profile
 from services.local.backtest.errors import BacktestError
 from services.local.backtest.result import BacktestRequest
 from services.position.domain.exit_rules.settings import ExitSettings
@@ -60,29 +59,12 @@ class OptionRules:
     model: PriceModel = field(default_factory=PriceModel)
 
     def of(self, request: BacktestRequest) -> "OptionRules":
-        """Return these rules with the backtest's capital; raise BacktestError if they do not fit.
+        """Return these rules with the backtest's capital; raise BacktestError if it does not fit.
 
         All else, the fractions at risk too, is as the executor has it.
         """
-        for name, profile in self.policy.in_use.items():
-            _refuse_unplayed(name, profile)
         try:
             sizing = replace(self.policy.sizing, capital=request.capital)
         except ValidationError as error:
             raise BacktestError(f"capital: {error.errors()[0]['msg']}") from error
         return replace(self, policy=replace(self.policy, sizing=sizing))
-
-
-def _refuse_unplayed(name: str, profile: Profile) -> None:
-    """Refuse what a walk along one bid cannot show: a part that is sold, a stop that moves."""
-    unplayed = {
-        "bookings": profile.bookings,
-        "trail": profile.trail,
-        "cost_after": profile.cost_after,
-    }
-    found = [key for key, given in unplayed.items() if given]
-    if found:
-        raise BacktestError(
-            f"executor.profile: {name} has {' and '.join(found)}, which a backtest in options does "
-            "not play: choose one without, standard or ultra_safe for example"
-        )

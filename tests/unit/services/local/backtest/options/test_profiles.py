@@ -9,9 +9,8 @@ import pytest
 from services.executor.domain.entry_limits import ReEntry
 from services.executor.domain.policy import Policy, RiskLimits
 from services.executor.domain.profiles import PRESETS, Profile
-from services.executor.domain.sizing import levels_of
+from services.executor.domain.sizing import levels_of, to_tick
 from services.local.backtest.candles.history import CandleHistory
-from services.local.backtest.errors import BacktestError
 from services.local.backtest.options.rules import OptionRules, PriceModel
 from tests.unit.services.local.backtest.options.builders import DAY, flat, history, signal
 from tests.unit.services.local.backtest.options.test_exits import NEXT, SPOT, TICK, only, run
@@ -104,18 +103,66 @@ def test_after_a_stop_it_is_entered_again_as_often_as_allowed() -> None:
     assert held.refusals == {"reentries_a_day": 1}
 
 
-@pytest.mark.parametrize(
-    ("name", "own", "parts"),
-    [
-        ("conservative", {}, "bookings and trail"),
-        ("balanced", {}, "bookings and trail"),
-        ("aggressive", {}, "bookings"),
-        ("own", {"cost_after": Decimal("0.2")}, "cost_after"),
-    ],
-)
-def test_a_profile_that_cannot_be_played_is_refused_by_name(
-    name: str, own: dict[str, Any], parts: str
-) -> None:
-    candles = days(DAY)
-    with pytest.raises(BacktestError, match=f"executor.profile: {name} has {parts}, which a"):
-        run(candles, [signal(candles, 2)], rules=rules(name, **own))
+def rise(by: float = 300, low: float = 0, close: float = 0) -> CandleHistory:
+    bars = flat(SPOT)
+    bars[5] = (SPOT, SPOT + by, SPOT - low, SPOT + close)
+    return history({DAY: bars})
+
+
+def test_a_booked_part_is_a_trade_of_its_own_at_its_price_in_whole_lots() -> None:
+    candles = rise()
+    whole = only(run(candles, [signal(candles, 2)], rules=rules()))
+    made = run(
+        candles, [signal(candles, 2)], rules=rules(bookings=[{"gain": "0.2", "part": "0.3"}])
+    )
+    booked, rest = made.trades
+    lot_size = 25
+    assert booked.quantity == whole.quantity // lot_size * 3 // 10 * lot_size > 0
+    assert booked.quantity + rest.quantity == whole.quantity
+    assert (booked.reason, rest.reason) == ("booking", "square_off")
+    assert booked.exited_ms == int(candles.closes_ms[5])
+    assert booked.exit_price == to_tick(booked.entry_price * Decimal("1.2"), TICK)
+    more = sum(one.charges for one in made.trades) - whole.charges
+    assert 0 < more < 30, "the purchase is one order, the sale is two"
+
+
+def test_a_single_lot_is_not_booked_in_parts() -> None:
+    candles = rise()
+    own = rules(bookings=[{"gain": "0.2", "part": "0.9"}], risk="0.003")
+    trade = only(run(candles, [signal(candles, 2)], rules=own))
+    assert (trade.quantity, trade.reason) == (25, "square_off")
+
+
+@pytest.mark.parametrize("unit", [{"fall": "0.2"}, {"points": "40"}])
+def test_a_trailing_stop_lies_below_the_highest_bid_of_before(unit: dict[str, str]) -> None:
+    candles = rise()
+    trade = only(run(candles, [signal(candles, 2)], rules=rules(trail={"gain": "0.1", **unit})))
+    assert (trade.reason, trade.exited_ms) == ("trailing_stop", int(candles.closes_ms[5]))
+    highest = trade.entry_price + trade.favourable
+    level = highest * Decimal("0.8") if "fall" in unit else highest - 40
+    assert abs(trade.exit_price - level) <= TICK
+
+
+def test_after_its_gain_the_stop_lies_at_the_price_paid_and_before_it_does_not() -> None:
+    own = rules(cost_after="0.2")
+    candles = rise()
+    trade = only(run(candles, [signal(candles, 2)], rules=own))
+    assert (trade.reason, trade.exit_price) == ("stop_to_cost", trade.entry_price)
+    candles = rise(by=20)
+    assert only(run(candles, [signal(candles, 2)], rules=own)).reason == "square_off"
+
+
+def test_within_a_candle_the_extreme_against_the_trade_comes_before_the_one_for_it() -> None:
+    candles = rise(by=300, low=60, close=290)
+    trade = only(run(candles, [signal(candles, 2)], rules=rules(cost_after="0.2")))
+    # it is sold at the next candle's open, which is back at the start, not at cost in this one
+    assert (trade.reason, trade.exit_price < trade.entry_price) == ("stop_to_cost", True)
+
+
+@pytest.mark.parametrize("name", sorted(PRESETS))
+def test_each_preset_is_played(name: str) -> None:
+    candles = rise(by=150, close=100)
+    made = run(candles, [signal(candles, 2)], rules=rules(name))
+    assert bool(made.trades) == (name != "aggressive")
+    assert all(one.quantity % 25 == 0 for one in made.trades)
+    assert name != "aggressive" or made.refusals == {"no_contract": 1}, "a day before its expiry"
