@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
 from datetime import date
 from decimal import Decimal
+from itertools import chain
 from math import isfinite
 from typing import Any
 
@@ -33,6 +34,8 @@ from libs.market.option_chain import ChainView, parity_pairs
 from libs.market.physical_settlement import load_physical_settlement
 from libs.market.price_limits import option_price_limits
 from services.executor.domain.decision import Decision, Trade
+from services.executor.domain.entry_limits import RiskBudgets
+from services.executor.domain.entry_rules import budget_measures, risk_left
 from services.executor.domain.expiry_choice import preferred
 from services.executor.domain.live.outcome import Situation
 from services.executor.domain.option_market import OptionMarket, Spot
@@ -114,7 +117,7 @@ class DecisionRecords:
             budgets_ms=dict(around.budgets_ms),
             clock_off_ms=around.clock_off_ms,
             silent_since_ms=around.silent_since_ms,
-            risk=_risk_seen(signal, around.risk),
+            risk=_risk_seen(signal, around.risk, around.policy.budgets),
             listing=_listing_seen(signal, around, chosen),
             spot=None if looked.spot is None else _spot_seen(looked.spot),
             chain=None if looked.view is None else _chain_seen(looked.view, around.market),
@@ -201,11 +204,13 @@ def _signal_seen(signal: SignalGenerated) -> SignalSeen:
     )
 
 
-def _risk_seen(signal: SignalGenerated, risk: RiskBook) -> RiskSeen:
+def _risk_seen(signal: SignalGenerated, risk: RiskBook, budgets: RiskBudgets) -> RiskSeen:
     underlying, reached = signal.underlying, risk.day_limits.breach(signal.strategy)
     limits = tuple(
         LimitSeen.unchecked(name=name, value=value, maximum=maximum)
-        for name, value, maximum in risk.measures(underlying)
+        for name, value, maximum in chain(
+            risk.measures(underlying), budget_measures(budgets, risk, signal)
+        )
     )
     return RiskSeen.unchecked(
         halted_because=risk.halted_because or "",
@@ -213,7 +218,7 @@ def _risk_seen(signal: SignalGenerated, risk: RiskBook) -> RiskSeen:
         reached=None if reached is None else _limit_seen(reached),
         limits=limits,
         at_risk=risk.at_risk,
-        left=risk.risk_left,
+        left=risk_left(budgets, risk, signal),
     )
 
 

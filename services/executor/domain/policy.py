@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import field, replace
 from datetime import time
 from decimal import Decimal
+from functools import lru_cache
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
@@ -256,13 +257,14 @@ class Policy:
     def profile_named(self, name: str) -> Profile:
         """Return a profile; KeyError for an unknown name."""
         if name == STANDARD:
-            stop, reward = self.levels.stop, self.levels.reward
-            return Profile(stop=stop, target=stop * reward, risk=self.sizing.risk)
+            return _standard(self.levels.stop, self.levels.reward, self.sizing.risk)
         return PRESETS[name] if name in PRESETS else self.profiles[name]
 
     def sizing_of(self, profile: Profile) -> Sizing:
         """Return capital and fractions by which a profile's trades are sized."""
         most = profile.max_position or self.sizing.max_position
+        if (profile.risk, most) == (self.sizing.risk, self.sizing.max_position):
+            return self.sizing
         return replace(self.sizing, risk=profile.risk, max_position=most)
 
     @property
@@ -300,6 +302,12 @@ class Policy:
 
 
 _HIGHEST_TARGET = Decimal(10)
+
+
+@lru_cache(maxsize=16)
+def _standard(stop: Decimal, reward: Decimal, risk: Decimal) -> Profile:
+    """Return the profile of the settings; kept, since each decision asks for it."""
+    return Profile(stop=stop, target=stop * reward, risk=risk)
 
 
 Numbers = dict[str, float | str]

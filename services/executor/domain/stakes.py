@@ -38,7 +38,7 @@ def stakes_of(policy: Policy) -> Stakes:
     capital, limits = policy.sizing.capital, policy.limits
     return Stakes(
         capital=capital,
-        risk_a_trade=capital * policy.sizing.risk,
+        risk_a_trade=capital * max(one.risk for one in policy.in_use.values()),
         positions=limits.positions,
         capital_at_risk=capital * limits.capital_at_risk,
         daily_loss=capital * limits.daily_loss,

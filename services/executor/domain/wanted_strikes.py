@@ -10,7 +10,7 @@ from libs.market.option_chain import ChainView, strikes_from_atm
 from services.executor.domain.policy import ChainFilter
 from services.executor.domain.profiles import StrikeChoice
 
-_SHOWN_STRIKES = 20
+SHOWN_STRIKES = 20
 """By delta and by premium the contracts within so many strikes of the money are looked at."""
 _DIGITS = 9
 
@@ -46,7 +46,7 @@ def wanted_of(
 
 
 def _by_value(wanted: float, choice: StrikeChoice, view: ChainView) -> Wanted:
-    is_shown = np.abs(strikes_from_atm(view.strike, view.spot)) <= _SHOWN_STRIKES
+    is_shown = np.abs(strikes_from_atm(view.strike, view.spot)) <= SHOWN_STRIKES
     paid = np.where(np.isnan(view.mid), np.nan, view.ask_price)
     is_delta = choice.by == "delta"
     off = np.abs(np.abs(view.delta) - wanted) if is_delta else np.abs(paid - wanted) / wanted

@@ -9,7 +9,16 @@ from libs.events.signals import Action
 from libs.market.charges import TransactionType
 
 ExitReason = Literal[
-    "stop_loss", "target", "opposite_signal", "square_off", "expiry", "end_of_data"
+    "stop_loss",
+    "target",
+    "opposite_signal",
+    "square_off",
+    "expiry",
+    "holding_time",
+    "booking",
+    "trailing_stop",
+    "stop_to_cost",
+    "end_of_data",
 ]
 PricedBy = Literal["candles", "model", "recorded"]
 """What prices come from: the candles themselves, the model of options, or recorded chains."""

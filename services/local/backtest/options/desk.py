@@ -1,8 +1,10 @@
 """Takes signals in the order of time: the executor's decision, the purchase and the sale."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date, timedelta
 from decimal import Decimal
+from functools import partial
 from heapq import heappop, heappush
 from typing import NamedTuple
 
@@ -11,7 +13,7 @@ import numpy as np
 from libs.events.positions import PositionClosed, PositionOpened
 from libs.events.signals import SignalGenerated, StrategySignal
 from libs.market.arrays import FloatArray
-from libs.market.calendar import Calendar
+from libs.market.calendar import Calendar, day_in_india
 from libs.market.rulebook import Rulebook
 from services.executor.domain.decision import Decision, decide
 from services.executor.domain.decision import Trade as Bought
@@ -25,6 +27,7 @@ from services.local.backtest.options.listing import Listing, NotListed
 from services.local.backtest.options.markets import Moment, Offer, offer_by_model, offer_recorded
 from services.local.backtest.options.model import Terms
 from services.local.backtest.options.paths import path_by_model, path_recorded
+from services.local.backtest.options.plan import booked, stops_along
 from services.local.backtest.options.positions import charges, closed, enter, opened
 from services.local.backtest.options.rules import OptionRules
 from services.local.backtest.trade import PricedBy, Trade
@@ -91,11 +94,19 @@ class Desk:
     def __post_init__(self) -> None:
         policy = self.rules.policy
         self._risk = RiskBook(policy.limits, policy.sizing.capital)
-        self._listing = Listing(self.rulebook, self.calendar, policy.chain)
+        self._listing = Listing(
+            self.rulebook,
+            self.calendar,
+            policy.chain,
+            tuple(one.strike for one in policy.in_use.values()),
+        )
         self._without_chain = OptionMarket(self.calendar, policy.chain.rate)
 
-    def take(self, order: Order) -> Done | Refusal | None:
-        """Trade a signal, or say why not; orders must come by the time of their candle."""
+    def take(self, order: Order) -> tuple[Done, ...] | Refusal | None:
+        """Trade a signal, or say why not; orders must come by the time of their candle.
+
+        A part that is booked before the rest is a trade by itself.
+        """
         signal, moment = SignalGenerated.of(order.signal), _moment(order)
         self._settle(moment.at_ms)
         self._risk.start_day(signal.trading_day)
@@ -132,28 +143,52 @@ class Desk:
 
     def _trade(
         self, order: Order, signal: SignalGenerated, moment: Moment, offer: Offer, bought: Bought
-    ) -> Done:
+    ) -> tuple[Done, ...]:
         position = opened(signal, bought, moment.at_ms, moment.day)
         enter(self._risk, position, bought, signal.trading_day)
         dues = tuple(self._dues(order, position, moment))
         path = self._path(order, moment, offer.priced_by, bought, dues)
         tick, levels = bought.contract.tick_size, bought.levels
-        sold = exit_of(path, int(levels.stop_loss / tick), int(levels.target / tick), dues)
-        trade = self._record(order, moment, offer.priced_by, bought, path, sold)
-        self._hold_until(position, trade, path, sold)
-        return Done(trade, _marks(path, sold, tick))
+        stop_loss, target = int(levels.stop_loss / tick), int(levels.target / tick)
+        lifted = None if bought.exit_plan is None else partial(stops_along, position=position)
+        sold = exit_of(path, stop_loss, target, dues, lifted)
+        parts = [(lots * bought.contract.lot_size, at) for lots, at in booked(path, sold, position)]
+        rest = bought.quantity - sum(quantity for quantity, _ in parts)
+        buying = self._buying(bought, [*(quantity for quantity, _ in parts), rest], moment.day)
+        done = tuple(
+            Done(
+                self._record(order, moment, offer.priced_by, part, path, at, paid),
+                _marks(path, at, tick),
+            )
+            for part, at, paid in (
+                (replace(bought, quantity=quantity), at, paid)
+                for (quantity, at), paid in zip([*parts, (rest, sold)], buying, strict=True)
+            )
+        )
+        self._hold_until(position, done, path, sold)
+        return done
+
+    def _buying(self, bought: Bought, quantities: list[int], day: date) -> list[Decimal]:
+        """Return the charges of the purchase for each part, by units; the last one has the rest."""
+        entry = bought.premium.quantize(_PAISA)
+        whole = charges(self.rulebook, bought, "BUY", entry, day)
+        shares = [(whole * one / bought.quantity).quantize(_PAISA) for one in quantities[:-1]]
+        return [*shares, whole - sum(shares, Decimal(0))]
 
     def _dues(self, order: Order, position: PositionOpened, moment: Moment) -> Iterator[Due]:
         """Yield what ends the trade at a time, in the order that decides between equal times."""
-        exits = self.rules.exits
+        exits, plan = self.rules.exits, position.exit_plan
         if order.opposite is not None:
             yield order.opposite
-        if not self.is_overnight:
+        if not (self.is_overnight or (plan is not None and plan.overnight)):
             square_off = SquareOff(exits.square_off, exits.before_close_ms, self.calendar)
             yield Due(square_off.at_ms(position), np.datetime64(moment.day), "square_off")
         at_ms = BeforeExpiry(exits.before_expiry_ms, self.calendar).at_ms(position)
         if at_ms is not None:
             yield Due(at_ms, np.datetime64(position.contract.expiry), "expiry")
+        if plan is not None and plan.holding_ms is not None:
+            exchange, over_ms = position.contract.exchange, moment.at_ms + plan.holding_ms
+            yield from _held(self.calendar, exchange, over_ms)
 
     def _path(
         self,
@@ -188,12 +223,14 @@ class Desk:
         bought: Bought,
         path: Path,
         sold: Exit,
+        buying: Decimal,
     ) -> Trade:
         signal, contract = order.signal, bought.contract
         tick, entry = contract.tick_size, bought.premium.quantize(_PAISA)
         exit_price = (sold.bid * tick).quantize(_PAISA)
-        paid = charges(self.rulebook, bought, "BUY", entry, moment.day)
-        paid += charges(self.rulebook, bought, "SELL", exit_price, path.day[sold.point].item())
+        paid = buying + charges(
+            self.rulebook, bought, "SELL", exit_price, path.day[sold.point].item()
+        )
         return Trade(
             signal_id=signal.event_id,
             strategy=signal.strategy,
@@ -214,11 +251,26 @@ class Desk:
             priced_by=priced_by,
         )
 
-    def _hold_until(self, position: PositionOpened, trade: Trade, path: Path, sold: Exit) -> None:
+    def _hold_until(
+        self, position: PositionOpened, done: Sequence[Done], path: Path, sold: Exit
+    ) -> None:
         """Keep the end of a position until its time has come."""
-        end = closed(position, trade.net, trade.exited_ms, path.day[sold.point].item())
+        day = path.day[sold.point].item()
+        net, exited_ms = sum((one.trade.net for one in done), Decimal(0)), done[-1].trade.exited_ms
+        end = closed(position, net, exited_ms, day, sold.reason)
         self._count += 1
-        heappush(self._open, (trade.exited_ms, self._count, end))
+        heappush(self._open, (exited_ms, self._count, end))
+
+
+def _held(calendar: Calendar, exchange: str, over_ms: int) -> Iterator[Due]:
+    """Yield when a holding time is over: at once, else at the next open of the exchange."""
+    day = day_in_india(over_ms)
+    while calendar.covers(day):
+        for session in calendar.sessions(exchange, day):
+            if over_ms < session.close_ms:
+                yield Due(max(over_ms, session.open_ms), np.datetime64(day), "holding_time")
+                return
+        day += timedelta(days=1)
 
 
 def _moment(order: Order) -> Moment:

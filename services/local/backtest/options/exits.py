@@ -4,7 +4,7 @@ Each candle of the underlying has four points: its open, the extreme against the
 for it, and its close. The stop therefore comes before the target where a candle reaches both.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -49,21 +49,38 @@ class Exit(NamedTuple):
     highest: int
 
 
-def exit_of(path: Path, stop_loss: int, target: int, dues: Sequence[Due]) -> Exit:
+class Stops(NamedTuple):
+    """The stop at each point of a path, in ticks, and its name."""
+
+    level: IntArray
+    reason: Sequence[ExitReason]
+
+
+def exit_of(
+    path: Path,
+    stop_loss: int,
+    target: int,
+    dues: Sequence[Due],
+    lifted: Callable[[IntArray], Stops] | None = None,
+) -> Exit:
     """Return the first exit: a level in ticks, what is due, or the end of the path.
 
-    Where several hold at one point the level comes first, then what is due in its order.
+    Where several hold at one point the level comes first, then what is due in its order. `lifted`
+    gives the stops of a position whose stop moves, by its bids.
     """
     last, reason = _first_due(path, dues)
     bid = path.bid[: last + 1]
-    hit = np.flatnonzero((bid <= stop_loss) | (bid >= target))
+    stops = None if lifted is None else lifted(bid)
+    stop_at = stop_loss if stops is None else stops.level
+    hit = np.flatnonzero((bid <= stop_at) | (bid >= target))
     if not hit.size:
         return _exit(path, last, int(bid[last]), reason)
     point = int(hit[0])
-    is_stop = bool(bid[point] <= stop_loss)
-    level = stop_loss if is_stop else target
-    sold_at = int(bid[point]) if path.is_quote[point] else level
-    return _exit(path, point, sold_at, "stop_loss" if is_stop else "target")
+    stop = stop_loss if stops is None else int(stops.level[point])
+    is_stop = bool(bid[point] <= stop)
+    sold_at = int(bid[point]) if path.is_quote[point] else stop if is_stop else target
+    name: ExitReason = "stop_loss" if stops is None else stops.reason[point]
+    return _exit(path, point, sold_at, name if is_stop else "target")
 
 
 def _exit(path: Path, point: int, bid: int, reason: ExitReason) -> Exit:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 from itertools import product
+from math import ceil
 
 from libs.market.calendar import Calendar
 from libs.market.expiries import Expiry
@@ -12,6 +13,8 @@ from libs.market.instruments import Instrument, option_tradingsymbol
 from libs.market.option_chain import nearest_expiry
 from libs.market.rulebook import Rulebook
 from services.executor.domain.policy import ChainFilter, Refusal
+from services.executor.domain.profiles import StrikeChoice
+from services.executor.domain.wanted_strikes import SHOWN_STRIKES
 from services.simulator.domain.market.contracts import (
     ChainRules,
     OpenUnderlying,
@@ -37,11 +40,12 @@ class NotListed(LookupError):
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """The dated rules of the exchange, and the executor's choice of the expiry."""
+    """The dated rules of the exchange, and the executor's choices of expiry and strike."""
 
     rulebook: Rulebook
     calendar: Calendar
     chain: ChainFilter
+    choices: tuple[StrikeChoice, ...] = ()
     _made: dict[tuple[str, date, float], tuple[Instrument, ...]] = field(default_factory=dict)
 
     def around(self, underlying: str, day: date, spot: float) -> tuple[Instrument, ...]:
@@ -56,7 +60,9 @@ class Listing:
     def _listed(self, underlying: str, day: date, near: float) -> tuple[Instrument, ...]:
         rules = ChainRules(day, self.rulebook, self.calendar)
         opened = OpenUnderlying(spot_of(underlying), near, _NO_MOVE)
-        each_side = max(self.chain.strikes_from_atm + 1, _NEAR_STRIKES)
+        step = self.rulebook.strike_step(underlying, day, near)
+        wanted = (_strikes_wanted(one, near / step) for one in self.choices)
+        each_side = max(self.chain.strikes_from_atm + 1, _NEAR_STRIKES, *wanted)
         listed = list_contracts(rules, [opened], each_side, self.chain.expiries_needed)
         return self._of_choice([one.contract for one in listed], underlying, day)
 
@@ -120,6 +126,18 @@ class Listing:
         weeks = (expiry - day).days // 7 + 2
         coming = self.rulebook.expiries(underlying, day, self.calendar, weeks)
         return any(one.date == expiry and one.is_monthly for one in coming)
+
+
+def _strikes_wanted(choice: StrikeChoice, strikes_to_zero: float) -> int:
+    """Return how many strikes each side of the money a choice may come from, and one more."""
+    if choice.by == "score":
+        return 0
+    if choice.by in ("delta", "premium"):
+        return SHOWN_STRIKES + 1
+    farthest = max(abs(one) for one in choice.wanted)
+    if choice.by == "moneyness":
+        farthest *= strikes_to_zero / 100
+    return ceil(farthest + choice.reach) + 1
 
 
 def spot_of(underlying: str) -> Instrument:

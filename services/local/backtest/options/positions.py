@@ -12,6 +12,7 @@ from libs.market.rulebook import Rulebook
 from services.executor.domain.decision import Trade
 from services.executor.domain.plans import position_id_of, slices
 from services.executor.domain.risk import RiskBook
+from services.local.backtest.trade import ExitReason
 
 
 def opened(signal: SignalGenerated, bought: Trade, at_ms: int, day: date) -> PositionOpened:
@@ -48,10 +49,13 @@ def opened(signal: SignalGenerated, bought: Trade, at_ms: int, day: date) -> Pos
         opened_at=at,
         fill_ids=("entry",),
         order_ids=(),
+        exit_plan=bought.exit_plan,
     )
 
 
-def closed(position: PositionOpened, net: Decimal, at_ms: int, day: date) -> PositionClosed:
+def closed(
+    position: PositionOpened, net: Decimal, at_ms: int, day: date, reason: ExitReason
+) -> PositionClosed:
     """Return the end of a position: `net` is its profit after charges, rupees."""
     at = utc_from_ms(at_ms)
     envelope = PositionClosed.after(position, position.position_id, occurred_at=at, trading_day=day)
@@ -61,6 +65,7 @@ def closed(position: PositionOpened, net: Decimal, at_ms: int, day: date) -> Pos
         "sold_quantity": position.bought_quantity,
         "net": net,
         "closed_at": at,
+        "exit_reason": None if reason == "end_of_data" else reason,
         "fill_ids": ("entry", "exit"),
     }
     return PositionClosed(**(dict(position) | dict(envelope) | sold))
@@ -69,7 +74,8 @@ def closed(position: PositionOpened, net: Decimal, at_ms: int, day: date) -> Pos
 def enter(risk: RiskBook, position: PositionOpened, bought: Trade, day: date) -> None:
     """Let an entry and its fill count against the limits."""
     distance = bought.limit - bought.levels.stop_loss
-    risk.enter(position.position_id, position.underlying, bought.quantity, distance, day)
+    quantity, strategy = bought.quantity, position.strategy
+    risk.enter(position.position_id, position.underlying, quantity, distance, day, strategy)
     risk.on_event(position)
 
 

@@ -7,7 +7,6 @@ from typing import NoReturn
 from pydantic import ValidationError
 
 from services.executor.domain.policy import HOUR_MS, Policy
-from services.executor.domain.profiles import STANDARD
 from services.local.backtest.errors import BacktestError
 from services.local.backtest.result import BacktestRequest
 from services.position.domain.exit_rules.settings import ExitSettings
@@ -60,16 +59,10 @@ class OptionRules:
     model: PriceModel = field(default_factory=PriceModel)
 
     def of(self, request: BacktestRequest) -> "OptionRules":
-        """Return these rules with the backtest's capital; raise BacktestError if they do not fit.
+        """Return these rules with the backtest's capital; raise BacktestError if it does not fit.
 
         All else, the fractions at risk too, is as the executor has it.
         """
-        for name in self.policy.in_use:
-            if name != STANDARD:
-                raise BacktestError(
-                    f"executor.profile: {name} cannot be played back; a backtest in options "
-                    f"trades by the profile {STANDARD} alone"
-                )
         try:
             sizing = replace(self.policy.sizing, capital=request.capital)
         except ValidationError as error:

@@ -81,11 +81,11 @@ def option_trades(
     refused: dict[UUID, Refusal] = {}
     for order in _orders(histories, signals, fitted):
         if not order.has_candle:
-            outcome: Done | Refusal | None = Refusal("no_next_candle")
+            outcome: tuple[Done, ...] | Refusal | None = Refusal("no_next_candle")
         else:
             outcome = desk.take(order)
-        if isinstance(outcome, Done):
-            done.append(outcome)
+        if isinstance(outcome, tuple):
+            done += outcome
         elif outcome is not None:
             refused[order.signal.event_id] = outcome
     trades, marks = tuple(one.trade for one in done), tuple(one.marks for one in done)

@@ -107,3 +107,8 @@ def test_what_may_be_lost_is_said_in_rupees() -> None:
     assert stakes_of(one).line.startswith(
         "Capital ₹50,000; at most ₹1,000 at risk in a trade, 1 position, ₹7,500 together"
     )
+
+
+def test_the_stakes_name_the_riskiest_profile_in_use() -> None:
+    policy = Policy(profile="conservative", profile_of={"rsi": "aggressive"})
+    assert "at most ₹40,000 at risk in a trade" in stakes_of(policy).line
