@@ -43,6 +43,14 @@ def check_readable(option: str, folder: Path) -> None:
         raise SettingsError(f"{option}: {system_reason(error)}") from None
 
 
+def check_readable_file(option: str, file: Path) -> None:
+    """Raise SettingsError if a file is missing or cannot be read."""
+    try:
+        file.open("rb").close()
+    except OSError as error:
+        raise SettingsError(f"{option}: {system_reason(error)}") from None
+
+
 def check_database(name: str | None) -> None:
     """Raise SettingsError for a name that ClickHouse cannot give to a database."""
     if name is not None and not re.fullmatch(r"\w+", name):

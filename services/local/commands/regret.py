@@ -12,31 +12,45 @@ import typer
 
 from libs.market.calendar import load_calendar
 from libs.market.rulebook import load_rulebook
-from libs.runtime.error_line import system_reason
 from libs.runtime.settings import SettingsError
+from libs.store.store import Store
 from services.local import screen
-from services.local.commands.options import Config, Var, settings_of
-from services.local.commands.places import check_database, check_folder, check_readable
+from services.local.commands.options import Config, settings_of
+from services.local.commands.places import (
+    check_database,
+    check_folder,
+    check_readable,
+    check_readable_file,
+)
 from services.local.commands.played_day import write_outcome
+from services.local.commands.report import asked_period
 from services.local.play.database import open_store
 from services.local.regret.cases import Case, RegretError, read_cases
 from services.local.regret.comparing import by_distance, by_weight
 from services.local.regret.files import files_of
 from services.local.regret.following import Followed, Follower
 from services.local.regret.quotes import Quotes, quotes_in, stored_quotes
+from services.local.regret.stored import stored_cases
 from services.local.regret_screen import show_regret
+from services.local.report.books import Period
 from services.local.settings import LocalSettings
 from services.position.domain.exit_rules.settings import exit_rules
 from services.position.domain.open_positions import OpenPositions
 from services.position.domain.seen_prices import PriceRules
 
 Group = tuple[date, str]
+DEFAULT_DATABASE = "up"
+EVER = Period(date(1970, 1, 1), date(2149, 6, 6))
 
 
 def regret(
     folder: Annotated[
-        Path, typer.Argument(metavar="OUTCOME", help="Outcome of a demo or a replay.")
-    ],
+        Path | None,
+        typer.Argument(
+            metavar="OUTCOME", help="Outcome of a demo or a replay. [default: the database]"
+        ),
+    ] = None,
+    *,
     out: Annotated[Path, typer.Option("--out", help="Folder for the CSV files.")],
     chain: Annotated[
         Path | None,
@@ -44,10 +58,19 @@ def regret(
     ] = None,
     database: Annotated[
         str | None,
-        typer.Option("--database", help="Database of the quotes. [default: the outcome's]"),
+        typer.Option(
+            "--database", help="Database of decisions and quotes. [default: the outcome's; else up]"
+        ),
     ] = None,
+    first: Annotated[
+        str | None, typer.Option("--from", help="First day of stored decisions.")
+    ] = None,
+    last: Annotated[str | None, typer.Option("--to", help="Last day of stored decisions.")] = None,
     config: Config = None,
-    var: Var = Path("var"),
+    var: Annotated[
+        Path | None,
+        typer.Option("--var", help="Folder of the database. [default: var; var/up for that of up]"),
+    ] = None,
 ) -> None:
     """Follow every candidate of each decision by the same exit rules, and compare.
 
@@ -55,22 +78,21 @@ def regret(
     other weights of the score would have chosen, with an interval. On few cases it recommends
     nothing.
 
+    Without an OUTCOME the decisions are those of the database, which is read while no `up` runs on
+    it.
+
     Example: `alphastocks regret var/chain --chain NIFTY_2025-08-29.csv.gz --out var/regret`
     """
     settings = settings_of(config)
     check_folder("--out", out)
     check_database(database)
-    _check_quotes(chain, var, settings)
-    check_readable("OUTCOME", folder)
-    cases = read_cases(folder)
-    if chain is None:
-        asked = _Stored(settings, var, database or _database_of(folder))
-        quotes = asyncio.run(asked.quotes(cases))
-    else:
-        quotes = _in_file(chain, cases, settings)
+    period = asked_period(None, first, last)
+    place = _checked_place(folder, chain, var, settings)
+    stored = _Stored(settings, place, _database_name(folder, chain, database, settings))
+    cases, quotes = asyncio.run(_read(folder, period, chain, stored))
     followed = list(_followed(cases, quotes, settings))
     if not followed:
-        raise RegretError(f"{folder}: no candidate of {len(cases)} decisions has a later quote")
+        raise RegretError(f"no candidate of {len(cases)} decisions is among the quotes")
     distances = by_distance(followed)
     weights = by_weight(followed, _weights(settings))
     write_outcome(out, files_of(followed, distances, weights))
@@ -78,16 +100,48 @@ def regret(
     screen.console.print(f"Each candidate and all figures are in {out}/")
 
 
-def _check_quotes(chain: Path | None, var: Path, settings: LocalSettings) -> None:
-    """Raise SettingsError if the file of quotes cannot be read, or no database can be opened."""
-    if chain is None:
-        if not settings.store.host:
-            check_folder("--var", var)
-        return
-    try:
-        chain.open("rb").close()
-    except OSError as error:
-        raise SettingsError(f"--chain: {system_reason(error)}") from None
+def _checked_place(
+    folder: Path | None, chain: Path | None, var: Path | None, settings: LocalSettings
+) -> Path:
+    """Return the folder of the database; SettingsError if what is named is not there."""
+    if var is not None and not settings.store.host:
+        _check_database_in(var)
+    if chain is not None:
+        check_readable_file("--chain", chain)
+    if folder is not None:
+        check_readable("OUTCOME", folder)
+        check_readable_file("OUTCOME", folder / "decisions.jsonl")
+    place = var or Path("var" if folder else "var/up")
+    if (folder is None or chain is None) and not settings.store.host:
+        _check_database_in(place)
+    return place
+
+
+def _check_database_in(var: Path) -> None:
+    """Raise SettingsError unless a folder is there: in a new one there would be nothing."""
+    if not var.is_dir():
+        raise SettingsError(f"--var: there is no database in {var}; name one, or quotes by --chain")
+
+
+def _database_name(
+    folder: Path | None, chain: Path | None, named: str | None, settings: LocalSettings
+) -> str:
+    """Return the database: the named one, that of an outcome if its quotes are needed, else up."""
+    if named or folder is None or chain is not None:
+        return named or settings.store.database or DEFAULT_DATABASE
+    return _database_of(folder)
+
+
+async def _read(
+    folder: Path | None, period: Period | None, chain: Path | None, stored: "_Stored"
+) -> tuple[list[Case], dict[Group, Quotes]]:
+    """Return the decisions, of an outcome or stored ones, and the quotes for them."""
+    if folder is None:
+        return await stored.cases(period or EVER, chain)
+    if period is not None:
+        raise SettingsError("--from and --to: choose among stored decisions, not of an outcome")
+    cases = read_cases(folder)
+    return cases, await stored.quotes(cases, chain)
 
 
 def _groups(cases: Sequence[Case]) -> list[Group]:
@@ -107,20 +161,34 @@ def _in_file(file: Path, cases: Sequence[Case], settings: LocalSettings) -> dict
 
 @dataclass(frozen=True, slots=True)
 class _Stored:
-    """Where the executor has stored quotes."""
+    """The database in which the executor has stored decisions and quotes."""
 
     settings: LocalSettings
     var: Path
     database: str
 
-    async def quotes(self, cases: Sequence[Case]) -> dict[Group, Quotes]:
-        """Return the stored quotes of the decisions' days."""
-        rulebook = load_rulebook()
+    async def cases(
+        self, period: Period, chain: Path | None
+    ) -> tuple[list[Case], dict[Group, Quotes]]:
+        """Return the stored decisions of a period, and quotes for them."""
         async with open_store(self.settings.store, self.var, self.database) as store:
-            return {
-                (day, name): await stored_quotes(store, name, day, rulebook)
-                for day, name in _groups(cases)
-            }
+            cases = await stored_cases(store, period.first, period.last)
+            return cases, await self._quotes(cases, chain, store)
+
+    async def quotes(self, cases: Sequence[Case], chain: Path | None) -> dict[Group, Quotes]:
+        """Return the quotes of the decisions' days, from a file or as they were stored."""
+        if chain is not None:
+            return _in_file(chain, cases, self.settings)
+        async with open_store(self.settings.store, self.var, self.database) as store:
+            return await self._quotes(cases, None, store)
+
+    async def _quotes(
+        self, cases: Sequence[Case], chain: Path | None, store: Store
+    ) -> dict[Group, Quotes]:
+        if chain is not None:
+            return _in_file(chain, cases, self.settings)
+        rules, groups = load_rulebook(), _groups(cases)
+        return {(day, name): await stored_quotes(store, name, day, rules) for day, name in groups}
 
 
 def _database_of(folder: Path) -> str:

@@ -1,6 +1,6 @@
 """Decisions with their candidates, as an outcome folder holds them."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -79,7 +79,7 @@ def case_of(
     event: ExecutionDecided, plan: OrderPlanned | None, actions: Mapping[UUID, str]
 ) -> Case | None:
     """Return a decision's case; None if there was nothing to choose."""
-    candidates = [_candidate(row) for row in event.candidates if not row.get("refusal")]
+    candidates = candidates_of(event.candidates)
     if not event.tradingsymbol or len(candidates) < 2:
         return None
     return Case(
@@ -94,6 +94,11 @@ def case_of(
         candidates=candidates,
         plan=plan,
     )
+
+
+def candidates_of(table: Iterable[Mapping[str, Any]]) -> list[Candidate]:
+    """Return the candidates of a decision's table that could have been bought."""
+    return [_candidate(row) for row in table if not row.get("refusal")]
 
 
 def _candidate(row: Mapping[str, Any]) -> Candidate:
