@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from contextvars import ContextVar
 from functools import cache
+from pathlib import Path
 from random import Random
 from typing import Any, NoReturn
 
@@ -192,6 +193,8 @@ class House:
         self.cluster, self.exchange, self.plan, self.seed = cluster, exchange, plan, seed
         self.store, self.is_large, self.has_stops, self.product = store, False, True, "NRML"
         self.books = False
+        self.flattening: Path | None = None
+        """The file by which a flatten keeps an executor from sending orders."""
         self._services = services
         self.current: dict[str, Process] = {}
         self.count = 0

@@ -454,6 +454,7 @@ def _executor(parts: Parts, process: Process) -> Service:
         parts,
         venue,
         waits=True,
+        flattening=house.flattening,
     )
 
 

@@ -26,7 +26,9 @@ from services.local.commands.control import Url, Var, ask
 from services.local.commands.executor_client import checked_url, chosen_executor
 from services.local.commands.flatten_page import plan_lines, plan_table
 from services.local.commands.kite_login import log_out
+from services.local.flatten.books import Booked
 from services.local.flatten.desk import chosen_venue, desk
+from services.local.flatten.earlier_days import BooksUnknown, books_of_bus
 from services.local.flatten.fence import LEASE_MS, Fence
 from services.local.flatten.plan import FlattenPlan, Scope
 from services.local.flatten.rounds import Rounds
@@ -85,12 +87,13 @@ def flatten(
         raise SettingsError(f"--var: {var}: no such folder")
     configure_logs("error", settings.runtime.log_format)
     name = chosen_venue(settings, venue)
-    scope = Scope(contracts=frozenset(contract or ()), is_all=everything)
+    named = frozenset(contract or ())
     session = _session(settings)
 
     async def run() -> bool:
         async with desk(settings, name, _tell, 60 * minutes) as rounds:
-            rounds.scope = scope
+            books = await _books(settings, var or Path("var"), is_real=name == "kite")
+            rounds.scope = Scope(named, everything, books)
             plan = await rounds.plan()
             _show(plan)
             if dry_run:
@@ -123,6 +126,18 @@ async def _flat(rounds: Rounds) -> bool:
     screen.notify("Not flat: see what is left, and run it again.")
     _show(left)
     return False
+
+
+async def _books(
+    settings: ExecutorProcess, var: Path, *, is_real: bool
+) -> tuple[Booked, ...] | None:
+    """Return our books, None where they cannot be read: then today's tags alone are ours."""
+    try:
+        mode = "live" if is_real else settings.executor.mode
+        return await books_of_bus(settings.bus, var, mode)
+    except BooksUnknown as unknown_because:
+        _tell(f"what our books hold of earlier days is not known: {unknown_because}")
+        return None
 
 
 def _fence(settings: ExecutorProcess, url: str | None, var: Path | None) -> Fence:

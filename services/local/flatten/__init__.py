@@ -6,6 +6,7 @@ a run may die at any moment, be started again, or run twice at once.
 | part | what it does |
 |---|---|
 | `account` | what the broker shows: orders, positions, which of them are ours |
+| `books`, `earlier_days` | what our books hold of earlier days, if the bus can be read |
 | `plan` | what is to be cancelled, and how many units of which contract are to be closed |
 | `dedup` | of the sales of two runs, which one stays |
 | `closing` | the orders of one contract, from the first to the last unit: the exit ladder |

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from libs.broker.port import OrderUpdate, is_flatten_tag, is_own_tag
 from services.local.flatten.account import AccountNow, ContractKey, key_of
+from services.local.flatten.books import Booked, carried
 
 PRODUCTS = ("NRML", "MIS")
 """The products that orders can be sent for here."""
@@ -14,13 +15,12 @@ PRODUCTS = ("NRML", "MIS")
 class Scope:
     """What is to be closed: what our tags hold, contracts by name, or the whole account.
 
-    `carried` are the units that our books held in each contract when the day began; None: nobody
-    could be asked.
+    `books` are the fills of our books, those of earlier days too; None: nobody could be asked.
     """
 
     contracts: frozenset[str] = frozenset()
     is_all: bool = False
-    carried: Mapping[ContractKey, int] | None = None
+    books: tuple[Booked, ...] | None = None
 
     def takes_all_of(self, key: ContractKey) -> bool:
         """Whether all that the account has of a contract is meant, whoever bought it."""
@@ -73,7 +73,7 @@ def plan_of(account: AccountNow, scope: Scope) -> FlattenPlan:
     may_trade = {key: units for key, units in wanted.items() if key.product in PRODUCTS}
     targets = [_target(key, units, account) for key, units in may_trade.items() if units]
     rest = {key: net - wanted[key] for key, net in nets.items() if net != wanted[key]}
-    is_known = scope.carried is not None
+    is_known = scope.books is not None
     return FlattenPlan(
         cancels=tuple(one for one in account.working() if _is_meant(one, scope, nets)),
         targets=tuple(targets),
@@ -85,7 +85,7 @@ def plan_of(account: AccountNow, scope: Scope) -> FlattenPlan:
 
 def _ours(account: AccountNow, scope: Scope) -> dict[ContractKey, int]:
     """Return what our tags hold by contract: of earlier days, as far as known, and of today."""
-    ours = dict(scope.carried or {})
+    ours = carried(scope.books or (), account.orders)
     for key, units in account.traded_by_us().items():
         ours[key] = ours.get(key, 0) + units
     return ours

@@ -30,7 +30,7 @@ class Rounds:
         """Play a round a second later, and take over what is sent."""
         self.now_ms += 1000
         seen = account(*self.book, net=self.net)
-        (target,) = plan_of(seen, Scope(carried={})).targets
+        (target,) = plan_of(seen, Scope(books=())).targets
         acts = self.closing.acts(target, seen, prices, self.now_ms)
         for act in acts:
             if isinstance(act, Send):

@@ -3,6 +3,7 @@
 import pytest
 
 from services.local.flatten.account import ContractKey
+from services.local.flatten.books import Booked
 from services.local.flatten.plan import Scope, Target, plan_of
 from tests.unit.services.local.flatten.books import (
     BY_HAND,
@@ -14,7 +15,7 @@ from tests.unit.services.local.flatten.books import (
     order,
 )
 
-KNOWN = Scope(carried={})
+KNOWN = Scope(books=())
 
 
 def test_an_empty_account_is_flat() -> None:
@@ -66,14 +67,14 @@ def test_what_our_books_do_not_hold_is_by_hand_and_left_alone() -> None:
 
 
 def test_what_our_books_held_before_today_is_ours() -> None:
-    plan = plan_of(account(net=2 * LOT), Scope(carried={KEY: LOT}))
+    plan = plan_of(account(net=2 * LOT), Scope(books=(Booked("X" * 20, "earlier", KEY, LOT),)))
     assert plan.targets == (Target(KEY, LOT, 2 * LOT),)
     assert plan.by_hand == {KEY: LOT}
 
 
 def test_what_was_sold_today_of_an_earlier_day_is_no_short_of_ours() -> None:
     sold = order(1, "SELL", LOT, LOT, status="COMPLETE")
-    plan = plan_of(account(sold, net=-LOT), Scope(carried={KEY: LOT}))
+    plan = plan_of(account(sold, net=-LOT), Scope(books=(Booked("X" * 20, "earlier", KEY, LOT),)))
     assert (plan.targets, plan.by_hand) == ((), {KEY: -LOT})
 
 
@@ -92,3 +93,15 @@ def test_shares_in_delivery_are_named_and_not_sold() -> None:
     key = ContractKey("NSE", "INFY", "CNC")
     plan = plan_of(account(net=10, key=key), Scope(is_all=True))
     assert (plan.targets, plan.untradable, plan.is_flat) == ((), {key: 10}, False)
+
+
+def test_what_the_broker_shows_of_today_is_not_counted_again() -> None:
+    today = bought(LOT)
+    flattened = order(2, "SELL", LOT, LOT, FLATTEN_TAG, "COMPLETE")
+    again = order(3, "BUY", LOT, LOT, "C" * 20, "COMPLETE")
+    books = (
+        Booked(today.tag, today.broker_order_id, KEY, LOT),
+        Booked("D" * 20, flattened.broker_order_id, KEY, -LOT),  # as it was booked afterwards
+    )
+    plan = plan_of(account(today, flattened, again, net=LOT), Scope(books=books))
+    assert plan.targets == (Target(KEY, LOT, LOT),)
