@@ -15,6 +15,7 @@ from libs.market.calendar import load_calendar
 from libs.market.units import span_text
 
 _HOURS = re.compile(r"(\d{1,2})[:.h ]?(\d{2})?(?::?00)?\s*([ap]m)?", re.IGNORECASE)
+_SESSIONS_BEGIN = time(6, 0)
 _HALF_DAY, MINUTE_MS = 12, 60_000
 
 
@@ -75,6 +76,16 @@ class TimeOfDay:
             if likely < 2 * _HALF_DAY and minute < 60 and self.holds(time(likely, minute)):
                 return f': write "{likely:02}:{minute:02}"'
         return ""
+
+
+@dataclass(frozen=True)
+class TimeSinceLogin(TimeOfDay):
+    """A time in India from 06:00, when the sessions at the broker begin, to the latest close."""
+
+    @cached_property
+    def hours(self) -> tuple[time, time]:
+        """Six o'clock and the latest close."""
+        return _SESSIONS_BEGIN, TimeOfDay(self.segment).hours[1]
 
 
 def refuse_unreached(key: str, at: time, before_close_ms: int) -> None:

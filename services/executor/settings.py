@@ -10,7 +10,7 @@ from libs.broker.paper import PaperRules
 from libs.events.orders import Mode
 from libs.market.bounds import refuse
 from libs.market.names import OneOf
-from libs.market.time_of_day import TimeOfDay
+from libs.market.time_of_day import TimeSinceLogin
 from libs.market.units import Count, Milliseconds
 from libs.runtime.access import AccessToken
 from libs.runtime.brokers.registry import BrokerName
@@ -55,7 +55,7 @@ class LiveSettings(Section):
     echo_url: Annotated[str, AfterValidator(echo_address)] = Field(
         "", description="page that replies with the caller's address, as text; empty: none is asked"
     )
-    doctor_at: Annotated[time, TimeOfDay()] = Field(
+    doctor_at: Annotated[time, TimeSinceLogin()] = Field(
         time(9, 0), description="time in India at which a live executor examines itself"
     )
 

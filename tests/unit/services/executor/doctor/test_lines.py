@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from libs.broker.port import Margin
 from libs.events.event import utc_from_ms
@@ -21,6 +22,7 @@ from services.executor.domain.doctor.schedule import Schedule
 from services.executor.domain.live.arming import Arming
 from services.executor.domain.live.asking import Asked, Readiness, arming_refusal
 from services.executor.domain.live.outcome import Footing
+from services.executor.settings import LiveSettings
 from tests.unit.services.executor.builders import DAY, EXPIRY, NOW, at
 
 CALENDAR = load_calendar()
@@ -173,6 +175,13 @@ def test_the_examination_is_due_once_on_a_trading_day_from_its_time_on() -> None
     next_day = at(11, 0, day=date(2026, 6, 11))
     assert schedule.is_due(next_day, CALENDAR), "a late start is examined at once"
     assert not Schedule(time(9, 0)).is_due(at(9, 0, day=date(2026, 6, 14)), CALENDAR), "a Sunday"
+
+
+def test_the_time_of_the_examination_may_be_before_the_open_but_not_before_the_login() -> None:
+    chosen = LiveSettings.model_validate({"doctor_at": "09:00:00"})
+    assert chosen.doctor_at == LiveSettings().doctor_at == time(9, 0)
+    with pytest.raises(ValidationError, match="from 06:00 to"):
+        LiveSettings.model_validate({"doctor_at": "05:59"})
 
 
 def test_an_address_is_read_from_the_reply_and_nothing_else_is_taken_for_one() -> None:
