@@ -11,7 +11,7 @@ from services.executor.domain.risk import Breach, RiskBook
 
 def budget_breach(budgets: RiskBudgets, risk: RiskBook, signal: SignalGenerated) -> Breach | None:
     """Return the budget of risk that is used up, or None."""
-    for name, at_risk, maximum in _budgets(budgets, risk, signal):
+    for name, at_risk, maximum in budget_measures(budgets, risk, signal):
         if at_risk >= maximum:
             return Breach(name, float(at_risk), float(maximum))
     return None
@@ -19,11 +19,11 @@ def budget_breach(budgets: RiskBudgets, risk: RiskBook, signal: SignalGenerated)
 
 def risk_left(budgets: RiskBudgets, risk: RiskBook, signal: SignalGenerated) -> Decimal:
     """Return the rupees that a trade may still put at risk, by the account and all budgets."""
-    of_budgets = [maximum - used for _, used, maximum in _budgets(budgets, risk, signal)]
+    of_budgets = [maximum - used for _, used, maximum in budget_measures(budgets, risk, signal)]
     return min([risk.risk_left, *of_budgets])
 
 
-def _budgets(
+def budget_measures(
     budgets: RiskBudgets, risk: RiskBook, signal: SignalGenerated
 ) -> Iterator[tuple[str, Decimal, Decimal]]:
     """Yield each budget's name, what is at risk now, and the most; rupees."""
