@@ -30,6 +30,7 @@ from libs.market.rulebook import Rulebook
 from services.position.domain.alerts import Alerts
 from services.position.domain.exit_requests import ExitRequests
 from services.position.domain.exit_rules.opposite_signal import OppositeSignal
+from services.position.domain.exit_rules.quiet import quiet_of
 from services.position.domain.exit_rules.rule import (
     Exit,
     ExitRule,
@@ -283,8 +284,10 @@ class OpenPositions:
 
     def _due(self, watch: Watch, now_ms: int, wanted: Sequence[Exit] = ()) -> list[Exit]:
         """Return the exits that the rules want now; what is oversold cannot be sold."""
-        if watch.state.quantity <= 0:
+        if watch.is_quiet(now_ms) or watch.state.quantity <= 0:
             return []
+        if watch.quiet is None:
+            watch.quiet = quiet_of(self.rules, watch.state, watch.highest)
         return list(self._requests.due(self.rules, watch.seen_at(now_ms), watch.state, wanted))
 
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from libs.events.event import ms_from_utc
 from libs.events.positions import PositionEvent
+from services.position.domain.exit_rules.quiet import Quiet
 from services.position.domain.exit_rules.rule import Mark
 from services.position.domain.ledger import TradeLedger
 from services.position.domain.lives import Life
@@ -60,7 +61,8 @@ class Watch:
     `seen` is the price that its exit rules see, `last_price` its valuation; `highest` and `lowest`
     are the extremes of what was seen since the opening. A restart restores them from the last
     event. `seen_ms` is the exchange's time of the last price (epoch ms), 0 before the first.
-    From `lifts_from` on (rupees) a rule lifts the stop, which is to be marked at once.
+    From `lifts_from` on (rupees) a rule lifts the stop, which is to be marked at once. `quiet` are
+    the bounds in which no rule is asked, None until they are looked at for this state and highest.
     """
 
     state: PositionEvent
@@ -73,6 +75,7 @@ class Watch:
     lowest: float
     seen_ms: int = 0
     lifts_from: float = inf
+    quiet: Quiet | None = None
 
     @classmethod
     def of(cls, state: PositionEvent, rules: PriceRules, life: Life) -> Self:
@@ -97,6 +100,7 @@ class Watch:
         self.last_price = price
         self.state, self.told, self.life = state, Told.of(state), life
         self.highest, self.lowest = self.told.highest, self.told.lowest
+        self.quiet = None
 
     @property
     def instrument_token(self) -> int:
@@ -125,9 +129,17 @@ class Watch:
         if shown is None:
             return False
         self.seen, self.last_price, self.seen_ms = shown.price, shown.mark, update.at_ms
-        self.highest = max(self.highest, shown.price)
+        if shown.price > self.highest:
+            self.highest, self.quiet = shown.price, None
         self.lowest = min(self.lowest, shown.price)
         return True
+
+    def is_quiet(self, now_ms: int) -> bool:
+        """Return whether surely no rule wants an exit at the price seen; without bounds no."""
+        bounds = self.quiet
+        if bounds is None:
+            return False
+        return bounds.above < self.seen < bounds.below and now_ms < bounds.until_ms
 
     def seen_at(self, now_ms: int) -> Mark:
         """Return the prices at `now_ms` for the exit rules."""

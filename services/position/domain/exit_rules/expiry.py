@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from libs.events.positions import PositionEvent
 from libs.market.calendar import Calendar
 from services.position.domain.exit_rules.closing_times import last_close_ms, last_day
+from services.position.domain.exit_rules.quiet import Quiet
 from services.position.domain.exit_rules.rule import Exit, Mark
 
 
@@ -24,6 +25,11 @@ class BeforeExpiry:
         """Return an exit of everything from that time on."""
         at_ms = self.at_ms(position)
         return Exit("expiry") if at_ms is not None and mark.now_ms >= at_ms else None
+
+    def quiet(self, position: PositionEvent, highest: float) -> Quiet:
+        """Nothing before that time."""
+        at_ms = self.at_ms(position)
+        return Quiet() if at_ms is None else Quiet(until_ms=at_ms)
 
     def at_ms(self, position: PositionEvent) -> int | None:
         """Return the time (epoch ms); None if that day has no known session."""

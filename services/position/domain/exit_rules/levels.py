@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from libs.events.positions import PositionEvent
+from services.position.domain.exit_rules.quiet import Quiet
 from services.position.domain.exit_rules.rule import Exit, Mark, planned_stop
 
 
@@ -18,6 +19,10 @@ class StopLoss:
         is_reached = mark.last_price <= float(planned_stop(position))
         return Exit("stop_loss") if is_reached else None
 
+    def quiet(self, position: PositionEvent, highest: float) -> Quiet:
+        """Nothing above the stop."""
+        return Quiet(above=float(planned_stop(position)))
+
 
 @dataclass(frozen=True, slots=True)
 class LiftedStop:
@@ -29,6 +34,11 @@ class LiftedStop:
             return None
         return Exit(position.stop_reason)
 
+    def quiet(self, position: PositionEvent, highest: float) -> Quiet:
+        """Nothing above the lifted stop."""
+        is_lifted = position.planned_stop is not None
+        return Quiet(above=float(position.stop_loss)) if is_lifted else Quiet()
+
 
 @dataclass(frozen=True, slots=True)
 class Target:
@@ -37,3 +47,7 @@ class Target:
     def check(self, mark: Mark, position: PositionEvent) -> Exit | None:
         """Return an exit of everything at or above the target."""
         return Exit("target") if mark.last_price >= float(position.target) else None
+
+    def quiet(self, position: PositionEvent, highest: float) -> Quiet:
+        """Nothing below the target."""
+        return Quiet(below=float(position.target))

@@ -8,6 +8,7 @@ from libs.events.event import ms_from_utc
 from libs.events.positions import PositionEvent
 from libs.market.calendar import IST, Calendar
 from services.position.domain.exit_rules.closing_times import last_close_ms
+from services.position.domain.exit_rules.quiet import Quiet
 from services.position.domain.exit_rules.rule import Exit, Mark
 
 
@@ -27,6 +28,12 @@ class SquareOff:
         if position.exit_plan is not None and position.exit_plan.overnight:
             return None
         return Exit("square_off") if mark.now_ms >= self.at_ms(position) else None
+
+    def quiet(self, position: PositionEvent, highest: float) -> Quiet:
+        """Nothing before that time, and never of what is held over night."""
+        if position.exit_plan is not None and position.exit_plan.overnight:
+            return Quiet()
+        return Quiet(until_ms=self.at_ms(position))
 
     def at_ms(self, position: PositionEvent) -> int:
         """Return the time (epoch ms) on the day of the position's opening."""

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from decimal import ROUND_CEILING, Decimal
 
 from libs.events.positions import PositionEvent
+from services.position.domain.exit_rules.quiet import Quiet
 from services.position.domain.exit_rules.rule import Exit, Mark, on_grid
 
 
@@ -22,6 +23,11 @@ class StopToCost:
         if level is None or mark.last_price > float(level):
             return None
         return Exit("stop_to_cost")
+
+    def quiet(self, position: PositionEvent, highest: float) -> Quiet:
+        """Nothing before the gain, and above the price paid after it."""
+        level = self.level(highest, position)
+        return Quiet() if level is None else Quiet(above=float(level))
 
     def acts_from(self, position: PositionEvent) -> float | None:
         """Return the price of the gain (rupees), at least a tick above the price paid."""

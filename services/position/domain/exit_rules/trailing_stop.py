@@ -10,6 +10,7 @@ from libs.events.exit_plan import Trail
 from libs.events.positions import PositionEvent
 from libs.market.bounds import STRICT, refuse
 from libs.market.units import Fraction, Rupees
+from services.position.domain.exit_rules.quiet import Quiet
 from services.position.domain.exit_rules.rule import Exit, Mark, on_grid
 
 
@@ -55,6 +56,11 @@ class TrailingStop:
         if level is None or mark.last_price > float(level):
             return None
         return Exit("trailing_stop")
+
+    def quiet(self, position: PositionEvent, highest: float) -> Quiet:
+        """Nothing before the gain, and above that stop after it."""
+        level = self.level(highest, position)
+        return Quiet() if level is None else Quiet(above=float(level))
 
     def acts_from(self, position: PositionEvent) -> float | None:
         """Return the price of the gain, rupees."""

@@ -184,7 +184,7 @@ def test_an_error_of_the_bus_is_raised_by_drain_and_by_stop() -> None:
         await dispatcher.start()
         await dispatcher.follow(bus, "outcome", ["control"])
         await bus.stop()
-        await asyncio.sleep(0.05)
+        await asyncio.wait(asyncio.all_tasks() - {asyncio.current_task()}, timeout=30)
         with pytest.raises(BusClosed, match="closed consumer of group outcome"):
             await dispatcher.drain()
         with pytest.raises(BusClosed, match="closed consumer of group outcome"):
