@@ -14,6 +14,7 @@ from typing import Any
 
 Record = dict[str, Any]
 Row = Mapping[str, Any]
+SOON = ("expiry_day", "expiry_is_near", "expiry_is_over", "settled_in_shares")
 INDIA = timezone(timedelta(hours=5, minutes=30))
 MINUTE_MS, YEAR_MS = 60_000, 365 * 86_400_000
 MINUTES = {"1m": 1, "3m": 3, "5m": 5, "10m": 10, "15m": 15, "30m": 30, "60m": 60, "day": 1440}
@@ -48,6 +49,7 @@ def _reasons(record: Record) -> Iterator[str]:
     yield from _of_signal(inputs, record["underlying"])
     yield from _of_windows(inputs, record["strategy"])
     yield from _of_limits(inputs["risk"])
+    yield from _after_stops(inputs)
     expiry_reason = _expiry(inputs, record["trading_day"])[1]
     if expiry_reason:
         yield expiry_reason
@@ -76,6 +78,8 @@ def _of_windows(inputs: Record, strategy: str) -> Iterator[str]:
 
 def _of_signal(inputs: Record, underlying: str) -> Iterator[str]:
     signal, entry, now_ms = inputs["signal"], inputs["rules"]["entry"], inputs["at_ms"]
+    if not all(signal[name] > 0 for name in ("price", "stop_loss", "target")):
+        yield "impossible_price"
     if entry["underlyings"] and underlying not in entry["underlyings"]:
         yield "underlying_not_allowed"
     oldest_ms = 2 * MINUTES[signal["interval"]] * MINUTE_MS
@@ -115,6 +119,18 @@ def _of_limits(risk: Record) -> Iterator[str]:
             yield limit["name"]
 
 
+def _after_stops(inputs: Record) -> Iterator[str]:
+    rules, stops = inputs["rules"]["reentry"], inputs["risk"]["stops_ms"]
+    if rules["most_a_day"] is None or not stops:
+        return
+    if len(stops) > rules["most_a_day"]:
+        yield "reentries_a_day"
+    if inputs["at_ms"] - max(stops) < rules["after_ms"]:
+        yield "reentry_too_soon"
+    if inputs["signal"]["occurred_ms"] <= max(stops):
+        yield "signal_before_stop"
+
+
 def _expiry(inputs: Record, day: str) -> tuple[str | None, str]:
     """Return the expiry to buy, or None and why there is none."""
     listing, rules, now_ms = inputs["listing"], inputs["rules"], inputs["at_ms"]
@@ -125,23 +141,25 @@ def _expiry(inputs: Record, day: str) -> tuple[str | None, str]:
     if not listing["expiries"]:
         return None, "no_chain"
     for one in listing["considered"]:
-        reason = _against_expiry(one, rules["entry"]["before_expiry_ms"], now_ms)
+        reason = _against_expiry(one, rules["entry"], now_ms)
         if not reason:
             return one["expiry"], ""
-        is_soon = reason in ("expiry_is_near", "expiry_is_over", "settled_in_shares")
+        is_soon = reason in SOON
         if rules["entry"]["near_expiry"] == "refuse" or not is_soon:
             return None, reason
     return None, "more_expiries_needed"
 
 
-def _against_expiry(one: Row, before_ms: int, now_ms: int) -> str:
+def _against_expiry(one: Row, entry: Record, now_ms: int) -> str:
     if not one["is_in_calendar"]:
         return "calendar_ends"
     if one["closes_ms"] is None:
         return "expiry_unknown"
     if one["closes_ms"] <= now_ms:
         return "expiry_is_over"
-    if one["closes_ms"] - before_ms <= now_ms:
+    if entry["expiry_day"] == "refuse" and f"{_india(now_ms):%Y-%m-%d}" == one["expiry"]:
+        return "expiry_day"
+    if one["closes_ms"] - entry["before_expiry_ms"] <= now_ms:
         return "expiry_is_near"
     is_late = one["leave_by_ms"] is not None and now_ms >= one["leave_by_ms"]
     return "settled_in_shares" if is_late else ""
@@ -154,14 +172,21 @@ def _of_spot(inputs: Record) -> Iterator[str]:
         yield "old_spot"
 
 
-def _of_checks(inputs: Record) -> Iterator[str]:
-    checks, plan, now_ms = inputs["checks"], inputs["plan"], inputs["at_ms"]
-    tick, lot = Decimal(inputs["contract"]["tick_size"]), inputs["contract"]["lot_size"]
-    limit, live = Decimal(plan["limit_price"]), inputs["live"]
+def _of_account(inputs: Record) -> Iterator[str]:
+    live = inputs["live"]
     if inputs["mode"] == "live" and not live["has_session"]:
         yield "no_session"
     if inputs["mode"] == "live" and not live["is_armed"]:
         yield "not_armed"
+    if inputs["at_ms"] < inputs["checks"]["paused_until_ms"]:
+        yield "margin_pause"
+
+
+def _of_checks(inputs: Record) -> Iterator[str]:
+    checks, plan, now_ms = inputs["checks"], inputs["plan"], inputs["at_ms"]
+    tick, lot = Decimal(inputs["contract"]["tick_size"]), inputs["contract"]["lot_size"]
+    limit = Decimal(plan["limit_price"])
+    yield from _of_account(inputs)
     if abs(inputs["clock_off_ms"]) > CLOCK_MAY_BE_OFF_MS:
         yield "clock_off"
     if inputs["silent_since_ms"]:

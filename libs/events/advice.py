@@ -82,6 +82,36 @@ ADVICE: Mapping[str, str] = {
         "{value} of {maximum} rupees are at risk: raise executor.limits.capital_at_risk, or lower"
         " executor.sizing.risk so that each trade takes less."
     ),
+    "strategy_capital_at_risk": (
+        "{value} of {maximum} rupees are at risk by the strategy: raise executor.budgets, or wait "
+        "until a position is closed."
+    ),
+    "underlying_capital_at_risk": (
+        "{value} of {maximum} rupees are at risk in the underlying: raise executor.budgets, or "
+        "wait until a position is closed."
+    ),
+    "reentries_a_day": (
+        "It was stopped there {stops} times today: raise executor.reentry.most_a_day above "
+        "{maximum}."
+    ),
+    "reentry_too_soon": (
+        "Its stop was {seconds_since} s ago: lower executor.reentry.after_ms, which asks for "
+        "{wanted_seconds} s."
+    ),
+    "signal_before_stop": (
+        "Its stop was {seconds_since} s ago, after the signal: only a new signal enters again "
+        "(executor.reentry.most_a_day)."
+    ),
+    "margin_pause": (
+        "{underlying} is paused until {until}: pay in, or lower executor.entry.margin_pause_ms."
+    ),
+    "impossible_price": (
+        "Correct the strategy: price, stop_loss and target of its signals are above 0."
+    ),
+    "expiry_day": (
+        'It was {expiry}, the day of the expiry: set executor.entry.expiry_day = "trade", or '
+        'near_expiry = "next".'
+    ),
     "no_chain": "Add {underlying} to ingest.universe.underlyings, if it has options.",
     "expiry_is_near": (
         '{minutes_left} minutes are left of {expiry}: set executor.entry.near_expiry = "next", or'

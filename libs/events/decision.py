@@ -42,6 +42,8 @@ class SignalSeen(_Seen):
     occurred_ms: int
     closed_ms: int
     price: float
+    stop_loss: float
+    target: float
     confidence: float
     expected_move: float
 
@@ -68,12 +70,15 @@ class RiskSeen(_Seen):
     """Halt and quarantine ("" without), the limits in their order, and the rupees at risk.
 
     `reached`: a limit of the day, of all or of the strategy, that refuses until the next day.
+    The budgets of strategy and underlying are limits too, the last ones; what is `left` is by all.
+    `stops_ms`: when the strategy was stopped in the underlying on this day.
     """
 
     halted_because: str
     quarantined_because: str
     reached: LimitSeen | None
     limits: tuple[LimitSeen, ...]
+    stops_ms: tuple[int, ...]
     at_risk: Decimal
     left: Decimal
 
@@ -159,7 +164,8 @@ class ChecksSeen(_Seen):
 
     `quantities`: the slices, units. `highest_price`: the most that the exchange's price protection
     takes. `opens_ms`, `closes_ms`: its sessions of that day. `square_off`: when the broker ends the
-    product, a time in India.
+    product, a time in India. `paused_until_ms`: until when a rejection for margin keeps the
+    underlying from being bought, 0 for no pause.
     """
 
     product: str
@@ -172,6 +178,7 @@ class ChecksSeen(_Seen):
     opens_ms: tuple[int, ...]
     closes_ms: tuple[int, ...]
     square_off: str | None
+    paused_until_ms: int
 
 
 class DecisionInputs(_Seen):

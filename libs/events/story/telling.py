@@ -272,8 +272,8 @@ def _order_price(event: OrderEvent) -> str:
 def _exits_section(story: Story) -> Section:
     """Tell by which rule it was left, and the price that met it.
 
-    That is the mark of the moment of the request; without one (the stop at the exchange, or an
-    outcome that has no requests) it is the price of the sale.
+    That is what the rule saw, or else the mark of that moment; without a request (the stop at the
+    exchange, or an outcome, which has no requests) it is the price of the sale.
     """
     rows = [_exit_row(story, one) for one in story.exits]
     sold = [one for one in story.orders if isinstance(one, OrderFilled) and one.leg == "exit"]
@@ -292,7 +292,8 @@ def _exits_section(story: Story) -> Section:
 def _exit_row(story: Story, asked: ExitRequested) -> tuple[str, ...]:
     at, reason = asked.occurred_at, asked.reason
     then = ([one for one in story.positions if one.occurred_at <= at] or story.positions)[-1]
-    lots, price = "all" if asked.lots is None else str(asked.lots), f"{then.last_price:,.2f}"
+    lots = "all" if asked.lots is None else str(asked.lots)
+    price = f"{then.last_price if asked.price is None else asked.price:,.2f}"
     return _exact(at), _rule(reason), lots, price, _level(reason, then)
 
 

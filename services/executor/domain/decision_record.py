@@ -60,6 +60,7 @@ class Around:
     planned: Trade | None = None
     quantities: tuple[int, ...] = ()
     known: Circumstances | None = None
+    paused_until_ms: int = 0
 
 
 _RULES = fields(Policy)
@@ -199,6 +200,8 @@ def _signal_seen(signal: SignalGenerated) -> SignalSeen:
         occurred_ms=signal.occurred_ms,
         closed_ms=ms_from_utc(signal.candle_closed_at),
         price=signal.price,
+        stop_loss=signal.stop_loss,
+        target=signal.target,
         confidence=signal.confidence,
         expected_move=signal.expected_move,
     )
@@ -217,6 +220,7 @@ def _risk_seen(signal: SignalGenerated, risk: RiskBook, budgets: RiskBudgets) ->
         quarantined_because=risk.quarantined_because(underlying) or "",
         reached=None if reached is None else _limit_seen(reached),
         limits=limits,
+        stops_ms=risk.stops_in(signal.strategy, underlying),
         at_risk=risk.at_risk,
         left=risk_left(budgets, risk, signal),
     )
@@ -320,6 +324,7 @@ def _checks_seen(contract: Contract | None, around: Around) -> ChecksSeen | None
         opens_ms=tuple(one.open_ms for one in sessions),
         closes_ms=tuple(one.close_ms for one in sessions),
         square_off=None if ends is None else f"{ends:%H:%M}",
+        paused_until_ms=around.paused_until_ms,
     )
 
 

@@ -459,8 +459,8 @@ class OptionsExecutor:
         """Return a decision to trade as a refusal, if a check speaks against its orders."""
         if known is None:
             return decision
-        refusal = self._unfit(known.now_ms)
-        refusal = refusal or self.margin_pauses.refusal(plans[0].underlying, known.now_ms)
+        now_ms, underlying = known.now_ms, plans[0].underlying
+        refusal = self._unfit(now_ms) or self.margin_pauses.refusal(underlying, now_ms)
         refusal = refusal or self.entering.refusal(plans, known)
         return decision if refusal is None else replace(decision, trade=None, refusal=refusal)
 
@@ -471,6 +471,9 @@ class OptionsExecutor:
             return None
         why = {"why": self.arming.why_not(now_ms)} if reason == "not_armed" else {}
         return Refusal(reason, {**why})
+
+    def _paused_until_ms(self, plans: tuple[OrderPlanned, ...]) -> int:
+        return self.margin_pauses.until_ms(plans[0].underlying) if plans else 0
 
     def _situation(self, now_ms: int) -> Situation:
         is_armed = self.arming.current(now_ms) is not None
@@ -498,6 +501,7 @@ class OptionsExecutor:
             planned=planned,
             quantities=tuple(plan.quantity for plan in plans),
             known=known,
+            paused_until_ms=self._paused_until_ms(plans),
         )
 
     def _freeze(self, contract: Contract, day: date) -> int:

@@ -46,6 +46,10 @@ class MarginPauses:
         """Whether nothing is bought in an underlying now."""
         return now_ms < self._until_ms.get(underlying, 0)
 
+    def until_ms(self, underlying: str) -> int:
+        """Return until when nothing is bought in an underlying (epoch ms), 0 for no pause."""
+        return self._until_ms.get(underlying, 0)
+
     def count(self, now_ms: int) -> int:
         """Return in how many underlyings nothing is bought now."""
         return sum(now_ms < until_ms for until_ms in self._until_ms.values())

@@ -13,9 +13,11 @@ from libs.events.codec import decode, encode
 from libs.events.control import TradingHalted
 from libs.events.event import identity, utc_from_ms
 from libs.events.orders import OrderPlanned
+from libs.events.positions import PositionClosed
 from libs.events.signals import ExecutionDecided
 from libs.market.time_windows import Window
 from services.executor.domain.day_limits import ProfitLock
+from services.executor.domain.entry_limits import ReEntry, RiskBudgets
 from services.executor.domain.executor import OptionsExecutor
 from services.executor.domain.live.outcome import Footing
 from services.executor.domain.policy import (
@@ -42,6 +44,7 @@ from tests.unit.services.executor.builders import (
     chain_rows,
     list_chain,
     make_executor,
+    position,
     signal,
     ticks,
 )
@@ -184,6 +187,17 @@ CASES: dict[str, Make] = {
         {},
     ),
     "not_armed": lambda: (_live(), {}),
+    "impossible_price": lambda: (list_chain(make_executor()), {"stop_loss": -1.0}),
+    "expiry_day": lambda: (
+        list_chain(
+            make_executor(policy=Policy(entry=EntryFilter(expiry_day="refuse"))),
+            at(10, 0, day=EXPIRY),
+        ),
+        {"now_ms": at(10, 0, day=EXPIRY)},
+    ),
+    "strategy_capital_at_risk": lambda: (_with_a_budget(), {}),
+    "reentry_too_soon": lambda: (_stopped(), {}),
+    "margin_pause": lambda: (_paused(), {}),
     "no_calendar": lambda: (
         list_chain(make_executor()),
         {"now_ms": at(10, 30, day=date(2027, 2, 3))},
@@ -198,6 +212,26 @@ def _with_a_locked_profit() -> OptionsExecutor:
     executor = with_policy(limits=limits)
     executor.risk.start_day(DAY)
     executor.risk.day_limits.news({"": Decimal(20_000)})
+    return executor
+
+
+def _with_a_budget() -> OptionsExecutor:
+    executor = with_policy(budgets=RiskBudgets(each_strategy=Decimal("0.001")))
+    distance, other = Decimal(20), "BANKNIFTY"
+    executor.risk.enter(identity("other"), other, LOT, distance, DAY, "ma_crossover")
+    return executor
+
+
+def _stopped() -> OptionsExecutor:
+    executor = with_policy(reentry=ReEntry(most_a_day=2, after_ms=600_000))
+    stopped = position(9, PositionClosed, at_ms=NOW - 60_000, exit_reason="stop_loss")
+    list(executor.on_event(stopped, NOW - 60_000))
+    return executor
+
+
+def _paused() -> OptionsExecutor:
+    executor = list_chain(make_executor())
+    executor.margin_pauses._until_ms["NIFTY"] = NOW + 60_000
     return executor
 
 
