@@ -70,7 +70,7 @@ class RiskSeen(_Seen):
     """Halt and quarantine ("" without), the limits in their order, and the rupees at risk.
 
     `reached`: a limit of the day, of all or of the strategy, that refuses until the next day.
-    `budgets`: those of the strategy and of the underlying; what is `left` is by them too.
+    The budgets of strategy and underlying are limits too, the last ones; what is `left` is by all.
     `stops_ms`: when the strategy was stopped in the underlying on this day.
     """
 
@@ -78,7 +78,6 @@ class RiskSeen(_Seen):
     quarantined_because: str
     reached: LimitSeen | None
     limits: tuple[LimitSeen, ...]
-    budgets: tuple[LimitSeen, ...]
     stops_ms: tuple[int, ...]
     at_risk: Decimal
     left: Decimal

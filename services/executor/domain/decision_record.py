@@ -1,9 +1,10 @@
 """The record of a decision: its event, with everything that it stood on, and those of a refusal."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
 from datetime import date
 from decimal import Decimal
+from itertools import chain
 from math import isfinite
 from typing import Any
 
@@ -33,6 +34,7 @@ from libs.market.option_chain import ChainView, parity_pairs
 from libs.market.physical_settlement import load_physical_settlement
 from libs.market.price_limits import option_price_limits
 from services.executor.domain.decision import Decision, Trade
+from services.executor.domain.entry_limits import RiskBudgets
 from services.executor.domain.entry_rules import budget_measures, risk_left
 from services.executor.domain.expiry_choice import preferred
 from services.executor.domain.live.outcome import Situation
@@ -116,7 +118,7 @@ class DecisionRecords:
             budgets_ms=dict(around.budgets_ms),
             clock_off_ms=around.clock_off_ms,
             silent_since_ms=around.silent_since_ms,
-            risk=_risk_seen(signal, around),
+            risk=_risk_seen(signal, around.risk, around.policy.budgets),
             listing=_listing_seen(signal, around, chosen),
             spot=None if looked.spot is None else _spot_seen(looked.spot),
             chain=None if looked.view is None else _chain_seen(looked.view, around.market),
@@ -205,27 +207,22 @@ def _signal_seen(signal: SignalGenerated) -> SignalSeen:
     )
 
 
-def _risk_seen(signal: SignalGenerated, around: Around) -> RiskSeen:
-    risk, underlying, budgets = around.risk, signal.underlying, around.policy.budgets
-    reached = risk.day_limits.breach(signal.strategy)
+def _risk_seen(signal: SignalGenerated, risk: RiskBook, budgets: RiskBudgets) -> RiskSeen:
+    underlying, reached = signal.underlying, risk.day_limits.breach(signal.strategy)
+    limits = tuple(
+        LimitSeen.unchecked(name=name, value=value, maximum=maximum)
+        for name, value, maximum in chain(
+            risk.measures(underlying), budget_measures(budgets, risk, signal)
+        )
+    )
     return RiskSeen.unchecked(
         halted_because=risk.halted_because or "",
         quarantined_because=risk.quarantined_because(underlying) or "",
         reached=None if reached is None else _limit_seen(reached),
-        limits=_limits_seen(risk.measures(underlying)),
-        budgets=_limits_seen(budget_measures(budgets, risk, signal)),
+        limits=limits,
         stops_ms=risk.stops_in(signal.strategy, underlying),
         at_risk=risk.at_risk,
         left=risk_left(budgets, risk, signal),
-    )
-
-
-def _limits_seen(
-    measures: Iterable[tuple[str, Decimal, Decimal]],
-) -> tuple[LimitSeen, ...]:
-    return tuple(
-        LimitSeen.unchecked(name=name, value=value, maximum=maximum)
-        for name, value, maximum in measures
     )
 
 

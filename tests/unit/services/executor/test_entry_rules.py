@@ -77,7 +77,7 @@ def test_below_its_last_rupee_a_budget_cuts_the_lots_to_what_is_left() -> None:
     assert 0 < decision.lots < full.lots
     assert plan.quantity * (plan.price - plan.stop_loss) <= 5_000
     assert decision.inputs.risk.left == 5_000
-    seen = [(one.name, one.value, one.maximum) for one in decision.inputs.risk.budgets]
+    seen = [(one.name, one.value, one.maximum) for one in decision.inputs.risk.limits]
     assert seen[-1] == ("strategy_capital_at_risk", 25_000, 30_000)
     executor = executor_of(budgets=RiskBudgets(each_strategy=Decimal("0.03")))
     hold(executor, 29_999, "ma_crossover", "NIFTY")
