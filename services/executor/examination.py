@@ -28,6 +28,8 @@ from services.executor.domain.executor import OptionsExecutor
 from services.executor.domain.live.asking import last_close
 from services.executor.settings import LiveSettings
 
+START_SECONDS = 30.0
+"""So long after a start account and feed have been read: before, there would be nothing to see."""
 LOOK_SECONDS = 1.0
 """How often the clock is looked at for the time of the examination."""
 ASK_SECONDS = 5.0
@@ -64,6 +66,7 @@ class Examination:
 
     async def run(self, _: Emit) -> None:
         """Examine each trading day at the time of the settings, until cancelled."""
+        await asyncio.sleep(START_SECONDS)
         while True:
             now_ms = self.parts.clock.now_ms()
             if self._schedule.is_due(now_ms, self.executor.market.calendar):

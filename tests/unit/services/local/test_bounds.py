@@ -90,7 +90,9 @@ def test_every_default_is_within_its_bounds() -> None:
 
 def outside(bounds: Unit | TimeOfDay) -> Iterator[object]:
     if isinstance(bounds, TimeOfDay):
-        yield from ("09:14:59", "23:00", "00:00", 54_900, "54900", True, "noon")
+        opens = bounds.hours[0]
+        yield f"{opens.hour - (not opens.minute):02}:{(opens.minute - 1) % 60:02}:59"
+        yield from ("23:00", "00:00", 54_900, "54900", True, "noon")
         return
     least, most = Decimal(bounds.least), Decimal(bounds.most)
     yield from (str(least - 1), str(most + 1), "nan", "inf", "-inf", True, "much", [])

@@ -113,7 +113,8 @@ def test_the_address_is_asked_of_the_page_that_the_user_names(
 def test_a_live_executor_examines_itself_at_its_time_and_counts_what_it_finds(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("services.executor.examination.LOOK_SECONDS", 0.001)
+    for name in ("START_SECONDS", "LOOK_SECONDS"):
+        monkeypatch.setattr(f"services.executor.examination.{name}", 0.001)
 
     async def story(desk: Desk) -> None:
         desk.account.is_logged_in = False
