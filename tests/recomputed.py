@@ -114,7 +114,7 @@ def _of_limits(risk: Record) -> Iterator[str]:
         yield "quarantine"
     if risk["reached"] is not None:
         yield risk["reached"]["name"]
-    for limit in (*risk["limits"], *risk["budgets"]):
+    for limit in risk["limits"]:
         if Decimal(limit["value"]) >= Decimal(limit["maximum"]):
             yield limit["name"]
 
