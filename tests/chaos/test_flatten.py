@@ -87,7 +87,7 @@ def rounds_of(world: World, lines: list[str], folder: Path, day: date = DAY) -> 
     fence = Fence(folder / "session.json", "run", "asha", str, lines.append, clock.now_ms)
     venue = ExchangeVenue(world.exchange, Calm(), Random(1))
     return Rounds(
-        venue,  # type: ignore[arg-type]  # the venue of a world has what is asked
+        venue,
         Asked(world.market),  # type: ignore[arg-type]  # as above
         Scope(),
         load_rulebook(),
