@@ -54,7 +54,8 @@ class Arming:
     def on_event(self, event: Event) -> None:
         """Note an arming or the end of one; an older arming than the latest changes nothing."""
         if isinstance(event, Disarmed):
-            self._ended.setdefault(event.armed_id, event.cause)
+            if self._ended.get(event.armed_id) in (None, "trades"):
+                self._ended[event.armed_id] = event.cause
         elif isinstance(event, Armed):
             self._real_kinds.add(event.is_real)
             if self._latest is None or event.occurred_at >= self._latest.occurred_at:
@@ -70,6 +71,10 @@ class Arming:
         if self.is_real in self._real_kinds:
             return None
         return REAL_SENTENCE if self.is_real else SIMULATOR_SENTENCE
+
+    def is_after(self, now_ms: int) -> bool:
+        """Whether the latest arming is of a later time: one of now would change nothing."""
+        return self._latest is not None and self._latest.occurred_ms > now_ms
 
     def current(self, now_ms: int) -> Armed | None:
         """Return the arming that holds now, None without one."""
@@ -119,7 +124,10 @@ class Arming:
     def end(
         self, cause: DisarmCause, now_ms: int, by: str = "", reason: str = ""
     ) -> tuple[Disarmed, ...]:
-        """End what holds still, and return the event; nothing if it has ended."""
+        """End what holds still, and return the event; nothing if it has ended.
+
+        After its last trade it is ended once more: then that trade's entry does not go on either.
+        """
         ended = self.ending(cause, now_ms, by, reason)
         for event in ended:
             self.on_event(event)
@@ -130,18 +138,23 @@ class Arming:
     ) -> tuple[Disarmed, ...]:
         """Return the event that ends what holds still, without ending it."""
         armed = self._latest
-        if armed is None or armed.event_id in self._ended:
+        was = None if armed is None else self._ended.get(armed.event_id)
+        if armed is None or (was is not None and not self._is_last_trade_stopped(cause, now_ms)):
             return ()
-        at = utc_from_ms(max(now_ms, armed.occurred_ms))
+        at, again = utc_from_ms(max(now_ms, armed.occurred_ms)), () if was is None else (cause,)
         return (
             Disarmed(
-                **Disarmed.after(armed, armed.event_id, occurred_at=at),
+                **Disarmed.after(armed, armed.event_id, *again, occurred_at=at),
                 reason=reason or WORDS[cause],
                 armed_id=armed.event_id,
                 cause=cause,
                 by=by,
             ),
         )
+
+    def _is_last_trade_stopped(self, cause: DisarmCause, now_ms: int) -> bool:
+        """Whether a cause ends what the last trade of an arming may still do."""
+        return cause in ("asked", "quarantine", "mode") and self.may_send(now_ms)
 
     def _cause(self, armed: Armed, now_ms: int) -> DisarmCause | None:
         if armed.event_id in self._ended:

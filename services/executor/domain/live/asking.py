@@ -40,6 +40,8 @@ def arming_refusal(asked: Asked, ready: Readiness, arming: Arming, now_ms: int) 
         return f"the mode is {ready.mode}: only live is armed"
     if wrong := _wrong_time(asked.until, ready.calendar, now_ms):
         return wrong
+    if arming.is_after(now_ms):
+        return "the clock is behind the latest arming: wait until it has caught up"
     if ready.against:
         return "; ".join(ready.against)
     if arming.sentence is not None and asked.sentence.strip() != arming.sentence:

@@ -78,6 +78,28 @@ def test_the_last_trade_ends_it_and_may_still_be_sent() -> None:
     assert arming.why_not(at(15, 0)).startswith("it has opened")
 
 
+@pytest.mark.parametrize("cause", ["asked", "quarantine", "mode"])
+def test_after_its_last_trade_it_can_still_be_ended_so_that_the_trade_stops(cause: Any) -> None:
+    arming = Arming()
+    given(arming, trades=1)
+    arming.enter(uuid4(), NOW)
+    (by_trades,) = arming.due(NOW)
+    (by_person,) = arming.end(cause, NOW + 1, "asha")
+    assert (by_person.cause, by_person.event_id == by_trades.event_id) == (cause, False)
+    arming.on_event(by_trades)  # as it comes back from the topic
+    assert not arming.may_send(NOW + 1)
+    assert arming.end(cause, NOW + 2) == ()
+
+
+def test_after_its_last_trade_and_its_time_nothing_is_said_any_more() -> None:
+    arming = Arming()
+    given(arming, trades=1)
+    arming.enter(uuid4(), NOW)
+    arming.due(NOW)
+    assert arming.due(at(15, 0)) == ()
+    assert arming.end("mode", at(15, 0)) == ()
+
+
 def test_an_end_that_was_said_is_not_undone_when_the_arming_is_read_again() -> None:
     arming = Arming()
     event = given(arming)
@@ -142,6 +164,14 @@ def test_its_lots_narrow_the_settings_and_never_widen_them() -> None:
 )
 def test_what_speaks_against_an_arming_is_said(asked: Asked, ready: Readiness, said: str) -> None:
     assert said in arming_refusal(asked, ready, Arming(), NOW)
+
+
+def test_an_arming_that_would_not_count_is_refused() -> None:
+    arming = Arming()
+    given(arming, NOW + 60_000)
+    said = arming_refusal(Asked(time(15, 0)), READY, arming, NOW)
+    assert said.startswith("the clock is behind the latest arming")
+    assert arming_refusal(Asked(time(15, 0)), READY, arming, NOW + 60_000) == ""
 
 
 def test_the_sentence_is_typed_once() -> None:

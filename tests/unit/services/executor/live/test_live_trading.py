@@ -202,6 +202,20 @@ def test_its_last_trade_ends_an_arming_and_is_not_cancelled() -> None:
     play(story)
 
 
+def test_the_last_trade_that_works_is_cancelled_by_who_disarms() -> None:
+    async def story(desk: Desk) -> None:
+        await desk.market()
+        await desk.arm(trades=1)
+        await desk.signal()
+        assert await desk.disarmed() == ["trades"]
+        assert (await desk.ask("disarm", reason="news")).status_code == 200
+        await kinds(desk.harness)
+        assert desk.account.cancelled == [f"venue-{desk.account.requests[0].tag}"]
+        assert await desk.disarmed() == ["trades", "asked"]
+
+    play(story)
+
+
 def test_a_session_that_ends_in_mid_position_refuses_entries_until_there_is_one_again() -> None:
     async def story(desk: Desk) -> None:
         await desk.market()
