@@ -6,6 +6,7 @@ import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from http.client import HTTPException
 from pathlib import Path
 
 from libs.broker.errors import SessionError
@@ -102,8 +103,9 @@ class Examination:
         if not url:
             return "", ""
         try:
-            return await asyncio.to_thread(_echoed, url), ""
-        except (OSError, ValueError) as error:
+            async with asyncio.timeout(2 * ASK_SECONDS):  # of the socket: it is of each read
+                return await asyncio.to_thread(_echoed, url), ""
+        except (OSError, ValueError, HTTPException) as error:
             return "", f"{url} does not reply with an address: {error}"
 
     def _known(self, seen: Seen) -> Facts:

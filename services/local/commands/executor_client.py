@@ -6,6 +6,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -54,12 +55,12 @@ class Executor:
                 none = "it has no control endpoints: name tokens in [executor] control"
                 raise SettingsError(f"{action}: {self.url}: {none}") from None
             raise SettingsError(f"{action}: {self.url}: {detail_of(error)}") from None
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, HTTPException) as error:
             silent = f"no answer from the executor at {self.url}, which may be starting"
             raise SettingsError(f"{action}: {silent}: {_reason(error)}") from None
 
 
-def _reason(error: OSError | ValueError) -> str:
+def _reason(error: Exception) -> str:
     """Return why a request has no answer, in the words of the system where it has some."""
     within = getattr(error, "reason", error)  # of a URLError
     return system_reason(within) if isinstance(within, OSError) else str(within)

@@ -43,6 +43,20 @@ def echoing(reply: str) -> Iterator[str]:
         server.shutdown()
 
 
+@contextmanager
+def garbling() -> Iterator[str]:
+    """Serve what is no HTTP; yield its address."""
+
+    class Noise(BaseHTTPRequestHandler):
+        def handle(self) -> None:
+            self.wfile.write(b"nonsense\r\n\r\n")
+
+    with HTTPServer(("127.0.0.1", 0), Noise) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/ip"
+        server.shutdown()
+
+
 async def lines(desk: Desk) -> dict[str, dict[str, Any]]:
     headers = {"Authorization": f"Bearer {TOKEN}"}
     answer = (await desk.client.get("/control/doctor", headers=headers)).json()
@@ -107,6 +121,16 @@ def test_the_address_is_asked_of_the_page_that_the_user_names(
         assert (line["state"], says in line["reason"]) == (state, True)
 
     with echoing(reply) as url:
+        play(story, live=LiveSettings(addresses=("127.0.0.1",), echo_url=url))
+
+
+def test_a_page_that_answers_in_no_known_way_fails_the_line_and_nothing_else() -> None:
+    async def story(desk: Desk) -> None:
+        await desk.market()
+        line = (await lines(desk))["address"]
+        assert (line["state"], "does not reply" in line["reason"]) == ("failed", True)
+
+    with garbling() as url:
         play(story, live=LiveSettings(addresses=("127.0.0.1",), echo_url=url))
 
 

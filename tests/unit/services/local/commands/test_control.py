@@ -1,11 +1,13 @@
 """Which executor a command means, what `token` prints, and how a state looks."""
 
 import io
+import threading
 import tomllib
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 from decimal import Decimal
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -128,6 +130,18 @@ def test_a_silent_executor_is_named_with_its_address(runs: Any, command: str) ->
     assert isinstance(result.exception, SettingsError)
     assert f"{command}: no answer from the executor at http://127.0.0.1:2" in str(result.exception)
     assert str(result.exception).endswith("starting: Connection refused")
+
+
+def test_an_address_that_answers_in_no_known_way_is_said_in_one_line() -> None:
+    class Noise(BaseHTTPRequestHandler):
+        def handle(self) -> None:
+            self.wfile.write(b"nonsense\r\n\r\n")
+
+    with HTTPServer(("127.0.0.1", 0), Noise) as server:
+        threading.Thread(target=server.handle_request, daemon=True).start()
+        executor = Executor(f"http://127.0.0.1:{server.server_port}", "token")
+        with pytest.raises(SettingsError, match="no answer from the executor"):
+            executor.ask("state", None)
 
 
 @pytest.mark.parametrize("options", [[], ["--var", "var/kite"]])
