@@ -68,7 +68,7 @@ class Guard:
         host, origin = headers.get("host", ""), headers.get("origin")
         if host and not _is_here(host, self._hosts):
             return 421, f"no service has the name {host!r}: see runtime.hosts"
-        if origin is not None and urlsplit(origin).netloc != host:
+        if origin is not None and _place_of(origin) != host:
             return 403, "requests from other pages are not answered"
         if headers.get("sec-fetch-site") == "cross-site" and not _is_link(scope, headers):
             return 403, "requests from other pages are not answered"
@@ -100,6 +100,14 @@ def _name_of(host: str) -> str:
         return (urlsplit(f"//{host}").hostname or "").rstrip(".").lower()
     except ValueError:
         return f"{host}."  # a name that nobody has
+
+
+def _place_of(origin: str) -> str | None:
+    """Return host and port of an Origin header, None if it names none."""
+    try:
+        return urlsplit(origin).netloc or None
+    except ValueError:
+        return None
 
 
 def _is_number(name: str) -> bool:

@@ -85,6 +85,13 @@ def test_a_request_of_another_page_is_refused(method: str, headers: dict[str, st
     assert not echo.asked
 
 
+@pytest.mark.parametrize("origin", ["http://[", "http://[::1", "null", "", "//"])
+def test_an_origin_that_is_no_address_is_refused(origin: str) -> None:
+    echo = Echo()
+    assert ask(Guard(echo), "POST", headers={"origin": origin}).status_code == 403
+    assert echo.asked == 0
+
+
 def test_our_own_page_and_a_link_to_it_are_answered() -> None:
     own = {"origin": "http://127.0.0.1:8101", "sec-fetch-site": "same-origin"}
     link = {"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate"}
