@@ -12,6 +12,8 @@ from pathlib import Path
 from libs.private_files import write_private
 
 FILE = "flattening.json"
+LONGEST_MS = 60_000
+"""No lease is longer: one that seems to be is of a clock that was set back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +26,7 @@ class Flattening:
 
     def holds(self, now_ms: int) -> bool:
         """Whether it goes on at a time of the machine (epoch ms)."""
-        return now_ms < self.until_ms
+        return 0 < self.until_ms - now_ms <= LONGEST_MS
 
     @property
     def reason(self) -> str:

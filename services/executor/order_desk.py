@@ -130,7 +130,9 @@ class OrderDesk:
         if reason := self._stand_down.reason:
             return NotSent(order, reason, RETRY_MS)
         try:
-            broker_order_id = await self._venue.place(order.request(), may_send)
+            broker_order_id = await self._venue.place(
+                order.request(), self._unless_flattened(may_send)
+            )
         except OrderRefused as refused:
             return Refused(order, str(refused))
         except OrderNotSent as unsent:
@@ -140,6 +142,10 @@ class OrderDesk:
             return ReplyLost(order, str(unknown))
         self._note_login("")
         return Accepted(order, broker_order_id)
+
+    def _unless_flattened(self, may_send: MaySend) -> MaySend:
+        """Return what is asked in the moment of the call: a flatten may begin while one waits."""
+        return lambda: may_send() and not self._stand_down.reason
 
     async def _cancel(self, asked: CancelOrder) -> None:
         """Request a cancellation; one that fails is requested again later."""

@@ -65,13 +65,17 @@ class StandDown:
             logger_of("executor").error("the account is flattened", reason=found.reason)
             return halted
         if not found.holds(self.wall_ms()):
-            self._remove()
+            self._remove(found)
         return None
 
-    def _remove(self) -> None:
-        """Remove the file of a flatten that is over; where that is not allowed it stays."""
-        self._read = None
-        if self.file is not None:
+    def _remove(self, over: Flattening) -> None:
+        """Remove the file of a flatten that is over; where that is not allowed it stays.
+
+        It stays too if another flatten has begun since it was read.
+        """
+        self._read = None if self.file is None else read_flattening(self.file)
+        if self.file is not None and self._read == over:
+            self._read = None
             try:
                 self.file.unlink(missing_ok=True)
             except OSError as error:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from libs.runtime.flattening import Flattening, beside, write_flattening
+from libs.runtime.flattening import Flattening, beside, read_flattening, write_flattening
 
 LEASE_MS = 30_000
 RENEW_MS = 10_000
@@ -49,9 +49,11 @@ class Fence:
             self._asking.join(first_seconds)
 
     def release(self) -> None:
-        """Let an executor send orders again; entries stay halted."""
-        if self._held_ms is not None:
-            self._write(self.wall_ms())
+        """Let an executor send orders again, if no other run holds it; entries stay halted."""
+        now_ms, found = self.wall_ms(), read_flattening(beside(self.session_file))
+        is_anothers = found is not None and found.run != self.run and found.holds(now_ms)
+        if self._held_ms is not None and not is_anothers:
+            self._write(now_ms)
 
     def _write(self, until_ms: int) -> None:
         try:

@@ -12,7 +12,12 @@ from libs.events.control import TradingHalted
 from libs.events.event import identity, utc_from_ms
 from libs.runtime.testing import ServiceHarness
 from services.executor import handler
+from services.executor.domain.broker_replies import NotSent
+from services.executor.domain.commands import PlaceOrder
+from services.executor.domain.order import Order
 from services.executor.domain.plans import position_id_of
+from services.executor.order_desk import OrderDesk
+from services.executor.standing_down import StandDown
 from tests.unit.services.executor.builders import (
     DAY,
     NOW,
@@ -40,6 +45,25 @@ class SlowVenue(DistantVenue):
         if not may_send():
             raise OrderNotSent("it waited too long")
         return await super().place(request)
+
+
+def test_an_order_that_waits_is_not_sent_once_a_flatten_has_begun() -> None:
+    async def story() -> None:
+        venue, stand_down = SlowVenue(), StandDown()
+        async with harness_of(venue) as harness:
+            await entered(harness)
+            await harness.publish(ticks(chain_rows(), at_ms=NOW + 1000))
+            (planned,) = await harness.published("orders")
+            order = Order(planned)  # type: ignore[arg-type]
+            desk = OrderDesk(venue, None, stand_down)
+            await desk.submit(PlaceOrder(order))
+            await asyncio.sleep(0)
+            stand_down.for_seconds(30)
+            venue.opens.set()
+            await desk.answered()
+            assert isinstance(desk.take(), NotSent)
+
+    asyncio.run(story())
 
 
 def test_a_broker_that_does_not_reply_holds_up_neither_quotes_nor_the_bus() -> None:

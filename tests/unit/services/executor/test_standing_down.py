@@ -8,7 +8,7 @@ import httpx
 
 from libs.events.control import TradingHalted
 from libs.runtime.access import AccessToken, hash_of
-from libs.runtime.clock import FeedClock
+from libs.runtime.clock import FeedClock, WallClock
 from libs.runtime.flattening import Flattening, write_flattening
 from libs.runtime.http import make_app
 from libs.runtime.service import Parts, Service
@@ -66,6 +66,13 @@ def test_a_lease_that_is_renewed_holds_on(tmp_path: Path) -> None:
     assert stand_down.reason
 
 
+def test_a_lease_from_beyond_any_lease_holds_nothing_back(tmp_path: Path) -> None:
+    file = tmp_path / "flattening.json"
+    stand_down, times = told_by(file)
+    lease(file, times.ms + 3_600_000)  # the clock of the machine was set back
+    assert stand_down.reason == ""
+
+
 def test_a_file_that_cannot_be_read_holds_nothing_back(tmp_path: Path) -> None:
     file = tmp_path / "flattening.json"
     file.write_text('{"run": ')
@@ -104,6 +111,18 @@ def test_the_file_of_a_flatten_that_is_over_is_removed_after_the_halt(tmp_path: 
     assert file.exists(), "a crash before the halt is published must not lose it"
     assert stand_down.due_halt(clock) is None
     assert not file.exists()
+
+
+def test_a_flatten_that_begins_just_then_keeps_its_file(tmp_path: Path) -> None:
+    file, clock = tmp_path / "flattening.json", FeedClock()
+    clock.observe(NOW)
+    stand_down, times = told_by(file)
+    lease(file, times.ms - 1)
+    assert stand_down.due_halt(clock) is not None
+    lease(file, times.ms + 30_000, "two")
+    assert stand_down.due_halt(clock) is None
+    assert file.exists()
+    assert stand_down.due_halt(clock) is not None, "the other one halts too"
 
 
 TOKEN = "operates"
@@ -151,7 +170,7 @@ def test_an_executor_that_stands_down_sends_nothing_and_halts_and_then_goes_on(
         venue = DistantVenue()
         async with harness(venue, file) as world:
             await held(world, venue)
-            lease(file, 2**53)
+            lease(file, WallClock().now_ms() + 50_000)
             await asyncio.sleep(0.25)
             await exit_asked(world)
             assert sides(venue) == ["BUY"]

@@ -3,7 +3,7 @@
 import threading
 from pathlib import Path
 
-from libs.runtime.flattening import beside, read_flattening
+from libs.runtime.flattening import Flattening, beside, read_flattening, write_flattening
 from services.local.flatten.fence import LEASE_MS, RENEW_MS, Fence
 
 
@@ -46,6 +46,15 @@ def test_it_is_renewed_in_time_and_ends_when_it_is_released(tmp_path: Path) -> N
     assert machine.until_ms == machine.now_ms + LEASE_MS
     machine.fence.release()
     assert machine.until_ms == machine.now_ms
+
+
+def test_the_end_of_one_run_lets_the_lease_of_another_hold(tmp_path: Path) -> None:
+    machine = Machine(tmp_path)
+    machine.fence.hold()
+    other = Flattening("other", "ravi", machine.now_ms + LEASE_MS)
+    write_flattening(beside(machine.session), other)
+    machine.fence.release()
+    assert read_flattening(beside(machine.session)) == other
 
 
 def test_what_was_never_held_leaves_no_file(tmp_path: Path) -> None:
