@@ -109,10 +109,10 @@ class Closing:
         self, target: Target, account: AccountNow, prices: Prices, now_ms: int
     ) -> tuple[Act, ...]:
         """Return what to do in this round, by a book that was read in this round."""
-        self._turn_to("SELL" if target.units > 0 else "BUY")
+        self._turn_to("SELL" if target.net > 0 else "BUY")
         orders = account.flattening(self.key)
         told = [*self._note_ends(orders, target, now_ms), *self._settle_doubt(orders, now_ms)]
-        found = sorted_out(orders, target.net)
+        found = sorted_out(orders, target.units)
         lacking = max(0, abs(target.units) - found.units)
         is_free = not (found.excess or self._doubt)
         self._forget_lost_cancels(now_ms)

@@ -19,19 +19,20 @@ class Sorted:
         return sum(one.working_quantity for one in self.kept)
 
 
-def sorted_out(orders: Iterable[OrderUpdate], net: int) -> Sorted:
-    """Return which working orders stay: one of each tag, the earliest, up to the net quantity.
+def sorted_out(orders: Iterable[OrderUpdate], units: int) -> Sorted:
+    """Return which working orders stay: one of each tag, the earliest, up to what is to be closed.
 
-    Orders on the other side than the one that closes `net` are too much.
+    `units` are held, negative for a short; orders on the side that does not close them are too
+    much.
     """
-    side, room, tags = ("SELL" if net > 0 else "BUY"), abs(net), set[str]()
+    side, room, tags = ("SELL" if units > 0 else "BUY"), abs(units), set[str]()
     kept, excess = list[OrderUpdate](), list[OrderUpdate]()
     for one in sorted((one for one in orders if one.status == "OPEN"), key=_arrival):
-        units = one.working_quantity
-        fits = one.transaction_type == side and one.tag not in tags and 0 < units <= room
+        left = one.working_quantity
+        fits = one.transaction_type == side and one.tag not in tags and 0 < left <= room
         (kept if fits else excess).append(one)
         if fits:
-            room -= units
+            room -= left
             tags.add(one.tag)
     return Sorted(tuple(kept), tuple(excess))
 

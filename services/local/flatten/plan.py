@@ -1,6 +1,6 @@
 """What is cancelled and what is closed: a pure function of what the broker shows."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from libs.broker.port import OrderUpdate, is_flatten_tag, is_own_tag
@@ -72,10 +72,11 @@ def plan_of(account: AccountNow, scope: Scope) -> FlattenPlan:
     wanted = {key: _wanted(key, net, ours.get(key, 0), scope) for key, net in nets.items()}
     may_trade = {key: units for key, units in wanted.items() if key.product in PRODUCTS}
     targets = [_target(key, units, account) for key, units in may_trade.items() if units]
+    meant = {one.key for one in targets}
     rest = {key: net - wanted[key] for key, net in nets.items() if net != wanted[key]}
     is_known = scope.books is not None
     return FlattenPlan(
-        cancels=tuple(one for one in account.working() if _is_meant(one, scope, nets)),
+        cancels=tuple(one for one in account.working() if _is_meant(one, scope, meant)),
         targets=tuple(targets),
         unknown={} if is_known else rest,
         by_hand=rest if is_known else {},
@@ -113,12 +114,12 @@ def _target(key: ContractKey, wanted: int, account: AccountNow) -> Target:
     return Target(key, free if wanted > 0 else -free, net, abs(wanted) - free)
 
 
-def _is_meant(order: OrderUpdate, scope: Scope, nets: Mapping[ContractKey, int]) -> bool:
+def _is_meant(order: OrderUpdate, scope: Scope, closing: Collection[ContractKey]) -> bool:
     """Whether a working order is to be cancelled: ours, or any where all of it is closed.
 
     Orders of this command are the means, whoever runs it, while there is something to close.
     """
     key = key_of(order)
     if is_flatten_tag(order.tag):
-        return key not in nets
+        return key not in closing
     return is_own_tag(order.tag) or scope.takes_all_of(key)

@@ -81,7 +81,7 @@ class Rounds:
         return plan_of(await self.read(), self.scope)
 
     async def run(self) -> FlattenPlan | None:
-        """Return the plan that is left when it is done, or when time is up; None: never read.
+        """Return the plan that is left when it is done, or when time is up; None: it is not known.
 
         Raises SessionError without a session that the broker accepts.
         """
@@ -100,7 +100,8 @@ class Rounds:
             elif self.now_ms() - done_ms >= 1000 * self.limits.watch_seconds:
                 break
             await self.sleep(ROUND_SECONDS)
-        return left
+        is_watched = done_ms is not None
+        return None if left is not None and left.is_done and not is_watched else left
 
     def _tell_watch(self) -> None:
         seconds = self.limits.watch_seconds

@@ -10,7 +10,7 @@ from services.local.flatten.closing import Act, Change, Closing, Drop, Send, Tel
 from services.local.flatten.plan import Scope, plan_of
 from services.local.flatten.prices import Prices
 from services.local.flatten.terms import Terms
-from tests.unit.services.local.flatten.books import KEY, LOT, account, bought, order
+from tests.unit.services.local.flatten.books import BY_HAND, KEY, LOT, account, bought, order
 
 PRICES = Prices(Decimal("99.95"), Decimal("100.05"), Decimal(100))
 TERMS = Terms(20 * LOT, PriceReach(Decimal(50), Decimal(20), Decimal(40)))
@@ -83,6 +83,16 @@ def test_the_later_of_two_sales_is_cancelled_and_only_the_other_one_is_repriced(
     assert drop.broker_order_id == twin.broker_order_id
     assert isinstance(change, Change)
     assert change.broker_order_id != twin.broker_order_id
+
+
+def test_a_sale_gives_way_to_one_by_hand_of_the_same_units() -> None:
+    rounds = Rounds()
+    rounds.next()
+    ours = rounds.book[-1]
+    rounds.book.append(order(9, units=2 * LOT, tag=BY_HAND))
+    (drop,) = rounds.next()
+    assert isinstance(drop, Drop)
+    assert drop.broker_order_id == ours.broker_order_id
 
 
 def test_a_short_is_bought_back_at_the_ask() -> None:

@@ -45,6 +45,13 @@ def test_our_working_orders_are_cancelled_and_those_by_hand_are_not() -> None:
     assert plan_of(account(stop, by_hand), KNOWN).cancels == (stop,)
 
 
+def test_a_sale_of_this_command_is_cancelled_where_all_that_is_left_is_not_ours() -> None:
+    sold, sale = order(2, filled=LOT, status="COMPLETE"), order(3, tag=FLATTEN_TAG)
+    plan = plan_of(account(bought(LOT), bought(LOT, BY_HAND), sold, sale, net=LOT), KNOWN)
+    assert plan.cancels == (sale,)
+    assert (plan.targets, plan.is_flat) == ((), False)
+
+
 def test_the_whole_account_means_the_orders_by_hand_too() -> None:
     stop, by_hand = order(2), order(3, tag=BY_HAND)
     assert plan_of(account(stop, by_hand), Scope(is_all=True)).cancels == (stop, by_hand)
