@@ -13,6 +13,7 @@ from typing import Annotated
 
 import typer
 
+from libs.broker.errors import SessionError
 from libs.broker.kite.session import KiteSession, SessionFile
 from libs.market.calendar import IST
 from libs.market.names import unknown
@@ -35,6 +36,10 @@ from services.local.flatten.rounds import Rounds
 
 _CONFIG = Path("config/alphastocks.toml")
 _NOT_FLAT = 1
+_STOPPED = (
+    "Stopped before it was done: sales of this run may still work, and keep an executor from "
+    "selling the same units. Run it again, or cancel them on Kite."
+)
 
 
 def flatten(
@@ -116,7 +121,11 @@ def flatten(
 
 
 async def _flat(rounds: Rounds) -> bool:
-    left = await rounds.run()
+    try:
+        left = await rounds.run()
+    except (asyncio.CancelledError, SessionError):
+        screen.notify(_STOPPED)
+        raise
     if left is None:
         screen.notify("The broker's books could not be read: nothing is known. Look at Kite.")
         return False
