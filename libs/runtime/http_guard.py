@@ -137,6 +137,8 @@ async def _body(receive: Receive, most_bytes: int) -> bytes | Refusal:
         async with asyncio.timeout(BODY_SECONDS):
             while True:
                 message = await receive()
+                if message["type"] == "http.disconnect":
+                    return 400, "the request has not come whole"
                 part: bytes = message.get("body", b"")
                 body += part
                 if len(body) > most_bytes:

@@ -7,7 +7,7 @@ import httpx
 import pytest
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from libs.runtime import http_guard
 from libs.runtime.access import Access, AccessToken, hash_of
@@ -156,6 +156,30 @@ def test_a_body_that_does_not_come_is_not_waited_for(monkeypatch: pytest.MonkeyP
         return statuses[0]
 
     assert asyncio.run(story()) == 408
+
+
+def test_a_request_that_is_cut_off_is_not_carried_out() -> None:
+    async def story() -> list[int]:
+        echo, statuses = Echo(), list[int]()
+        parts: list[Message] = [
+            {"type": "http.request", "body": b"{}", "more_body": True},
+            {"type": "http.disconnect"},
+        ]
+
+        async def receive() -> Message:
+            return parts.pop(0)
+
+        async def send(message: Message) -> None:
+            if "status" in message:
+                statuses.append(message["status"])
+
+        headers = [(b"host", b"127.0.0.1"), (b"content-length", b"20")]
+        scope = {"type": "http", "method": "POST", "path": "/info", "headers": headers}
+        await Guard(echo)(scope, receive, send)
+        assert echo.asked == 0
+        return statuses
+
+    assert asyncio.run(story()) == [400]
 
 
 def test_of_a_stranger_nothing_is_read_where_a_token_is_needed() -> None:
