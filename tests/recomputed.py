@@ -161,7 +161,8 @@ def _against_expiry(one: Row, entry: Record, now_ms: int) -> str:
         return "expiry_day"
     if one["closes_ms"] - entry["before_expiry_ms"] <= now_ms:
         return "expiry_is_near"
-    is_late = one["leave_by_ms"] is not None and now_ms >= one["leave_by_ms"]
+    leave_by_ms, before_ms = one["leave_by_ms"], entry["before_expiry_ms"]
+    is_late = leave_by_ms is not None and now_ms >= leave_by_ms - before_ms
     return "settled_in_shares" if is_late else ""
 
 

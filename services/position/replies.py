@@ -29,7 +29,7 @@ class TradeReply(BaseModel):
     position_id: UUID
     opening: int = Field(description="how often it had been opened; late fills open it again")
     signal_id: UUID
-    trading_day: date = Field(description="of its last fill")
+    trading_day: date = Field(description="of its last fill or mark")
     strategy: str
     underlying: str
     profile: str

@@ -340,6 +340,8 @@ class Closing:
         is_at_our_wish = order.cancel_asked_ms is not None or order.is_given_up
         if order.state == "filled" or (order.state == "cancelled" and is_at_our_wish):
             self.climbing.on_ended(position_id)
+            if not self.is_leaving(position_id):  # the next exit begins at the ladder's first step
+                self.climbing.forget(position_id)
             return ()
         entry, reason = self.blotter.of_position(position_id)[0].plan, order.reason
         left = self._wanted(entry) if position_id in self._requests else 0

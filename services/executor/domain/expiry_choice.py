@@ -103,10 +103,10 @@ def _in_shares(
     entry: EntryFilter,
     settlement: PhysicalSettlement,
 ) -> Refusal | None:
-    """Refuse what could not be held over the day, since it is soon settled in shares."""
+    """Refuse what is soon settled in shares: on its last day it is left before the close."""
     last = settlement.last_day(underlying, expiry, market.calendar, entry.before_settlement_days)
     exchange = market.exchange_of(underlying)
     closes_ms = None if last is None else market.closes_ms(exchange, last)
-    if closes_ms is None or now_ms < closes_ms:
+    if closes_ms is None or now_ms < closes_ms - entry.before_expiry_ms:
         return None
     return Refusal("settled_in_shares", {"expiry": str(expiry), "last_day": str(last)})

@@ -26,6 +26,7 @@ from libs.events.signals import (
     SignalUpdate,
 )
 from libs.events.ticks import TickBatch
+from libs.market.calendar import day_in_india
 from libs.market.rulebook import Rulebook
 from services.position.domain.alerts import Alerts
 from services.position.domain.exit_requests import ExitRequests
@@ -299,6 +300,7 @@ def _exit_requested(watch: Watch, wanted: Exit, now_ms: int) -> ExitRequested:
         *(state.position_id, wanted.reason, *opening),
         *(() if wanted.step is None else (("step", wanted.step),)),
         occurred_at=utc_from_ms(now_ms),
+        trading_day=day_in_india(now_ms),
     )
     return ExitRequested(
         **envelope,

@@ -16,6 +16,7 @@ from libs.events.positions import (
     PositionUpdated,
     fill_key,
 )
+from libs.market.calendar import day_in_india
 from libs.market.rulebook import Rulebook
 from services.position.domain.ledger import TradeLedger
 from services.position.domain.levels import Levels, levels_after
@@ -73,10 +74,15 @@ def after_fill(
 
 
 def marked(held: Watch, now_ms: int, stop: Decimal) -> PositionEvent:
-    """Return the position at its latest price, with a stop loss of at least `stop` (rupees)."""
+    """Return the position at its latest price, with a stop loss of at least `stop` (rupees).
+
+    It belongs to the day of `now_ms`: what is made over night counts on the day that makes it.
+    """
     state = held.state
     envelope = PositionUpdated.after(
-        state, state.position_id, now_ms, occurred_at=utc_from_ms(now_ms)
+        *(state, state.position_id, now_ms),
+        occurred_at=utc_from_ms(now_ms),
+        trading_day=day_in_india(now_ms),
     )
     prices = Prices(money(held.last_price), money(held.highest), money(held.lowest))
     history = History(

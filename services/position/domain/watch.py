@@ -80,13 +80,13 @@ class Watch:
     @classmethod
     def of(cls, state: PositionEvent, rules: PriceRules, life: Life) -> Self:
         """Return the watch of a position as its last event describes it."""
-        price = float(state.last_price)
+        seen = _seen_of(told := Told.of(state), price := float(state.last_price))
         return cls(
             state=state,
-            told=(told := Told.of(state)),
+            told=told,
             life=life,
-            tape=PriceTape(rules, ms_from_utc(state.opened_at), price),
-            seen=price,
+            tape=PriceTape(rules, ms_from_utc(state.opened_at), seen),
+            seen=seen,
             last_price=price,
             highest=told.highest,
             lowest=told.lowest,
@@ -94,11 +94,11 @@ class Watch:
 
     def follow(self, state: PositionEvent, life: Life) -> None:
         """Take the position's next event. A fill's price is the latest one; a mark's is no news."""
-        price = float(state.last_price)
+        price, told = float(state.last_price), Told.of(state)
         if state.fill_ids != self.state.fill_ids or not self.seen_ms:
-            self.seen = self.tape.price = price
+            self.seen = self.tape.price = _seen_of(told, price)
         self.last_price = price
-        self.state, self.told, self.life = state, Told.of(state), life
+        self.state, self.told, self.life = state, told, life
         self.highest, self.lowest = self.told.highest, self.told.lowest
         self.quiet = None
 
@@ -182,6 +182,14 @@ class Watched:
             if watch.state.contract.expiry >= day and 0 <= token <= _HIGHEST_TOKEN:
                 by_token.setdefault(token, []).append((place, watch))
         return cls(day, np.array(sorted(by_token), np.uint32), by_token)
+
+
+def _seen_of(told: Told, valuation: float) -> float:
+    """Return the price that the rules see before the next update.
+
+    A valuation, the middle of a wide spread, may lie beyond all that they have seen.
+    """
+    return min(max(valuation, told.lowest), told.highest)
 
 
 def money(price: float) -> Decimal:

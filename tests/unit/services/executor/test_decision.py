@@ -208,9 +208,9 @@ def test_a_listing_of_another_day_never_trades() -> None:
     assert (refusal.reason, refusal.numbers) == ("not_listed_today", numbers)
 
 
-def of_shares(day: date) -> OptionsExecutor:
-    """RELIANCE with the monthly chain, quoted at 10:30 of a day."""
-    executor, now_ms = make_executor(), at(10, 30, day=day)
+def of_shares(day: date, hour: int = 10, minute: int = 30) -> OptionsExecutor:
+    """RELIANCE with the monthly chain, quoted at a time of a day."""
+    executor, now_ms = make_executor(), at(hour, minute, day=day)
     share = replace(index("RELIANCE"), segment="NSE")
     options = [replace(option(k, "CE", MONTHLY), name="RELIANCE") for k in STRIKES]
     for one in (share, *options):
@@ -230,6 +230,20 @@ def test_an_option_settled_in_shares_is_not_bought_in_the_days_of_the_margin_bef
         entry = EntryFilter(before_settlement_days=0)
         executor.policy = replace(executor.policy, entry=entry)
         assert decide_on(executor, now_ms, **signalled).trade is not None
+
+
+@pytest.mark.parametrize(
+    ("minute", "reason"), [(14, None), (15, "settled_in_shares"), (45, "settled_in_shares")]
+)
+def test_on_its_last_day_an_option_settled_in_shares_is_not_bought_to_be_left_at_once(
+    minute: int, reason: str | None
+) -> None:
+    # positions leave it an hour before the close of 15:30
+    last = date(2026, 6, 22)
+    executor, now_ms = of_shares(last, 14, minute), at(14, minute, day=last)
+    signalled = {"underlying": "RELIANCE", "tradingsymbol": "RELIANCE"}
+    refusal = decide_on(executor, now_ms, **signalled).refusal
+    assert (None if refusal is None else refusal.reason) == reason
 
 
 def test_an_hour_old_spot_is_refused_and_named() -> None:

@@ -107,6 +107,22 @@ def test_two_partial_exits_add_up() -> None:
     assert [one.quantity for one in trading.plans("exit")] == [LOT, 2 * LOT]
 
 
+def test_the_stop_after_a_booking_that_ended_as_a_market_order_begins_at_the_bid_again() -> None:
+    trading = holding()
+    leave(trading, lots=1)
+    for _ in range(60):
+        sale = trading.plans("exit")[-1]
+        if sale.order_type == "MARKET":
+            break
+        tick(trading, 1)
+        if trading.venue.orders[sale.tag].is_cancel_asked:
+            trading.confirm_cancel(sale.tag)
+    assert sale.order_type == "MARKET"
+    trading.fill(sale.tag, sale.quantity)
+    leave(trading, number=2)
+    assert trading.plans("exit")[-1].order_type == "LIMIT"
+
+
 def test_the_working_entry_is_cancelled_before_anything_is_sold() -> None:
     trading = entered()
     tag = entry_of(trading).tag

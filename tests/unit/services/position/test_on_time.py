@@ -74,6 +74,15 @@ def test_a_mark_is_published_at_least_each_interval_when_only_time_passes() -> N
     assert marks == [NOW + 60_000, NOW + 120_000, NOW + 180_000]
 
 
+def test_a_mark_belongs_to_the_day_on_which_it_is_made() -> None:
+    held, tomorrow = opened(), date(2026, 6, 11)
+    marks = [*held.on_time(at(15, 0)), *held.on_time(at(9, 20, day=tomorrow))]
+    days = [one.trading_day for one in marks if isinstance(one, PositionUpdated)]
+    assert days == [date(2026, 6, 10), tomorrow]
+    asked_for = [one.trading_day for one in marks if isinstance(one, ExitRequested)]
+    assert asked_for == [tomorrow]
+
+
 def test_time_acts_once_a_second_and_never_before_the_clock_is_known() -> None:
     held = opened()
     assert held.on_time(0) == ()

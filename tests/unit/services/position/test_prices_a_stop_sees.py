@@ -15,6 +15,7 @@ from tests.unit.services.position.builders import (
     fill,
     hear,
     make_positions,
+    restarted,
     ticks,
     updates,
 )
@@ -185,3 +186,16 @@ def test_a_token_that_is_used_again_after_the_expiry_marks_nothing() -> None:
 def test_frames_of_other_contracts_cost_no_look_at_their_rows() -> None:
     held = opened()
     assert hear(held, ticks(1.0, NOW + 1000, token=TOKEN + 256)) == []
+
+
+def test_after_a_restart_the_middle_of_a_wide_spread_is_no_price_that_reaches_the_target() -> None:
+    held = opened(mark_every_ms=1000)
+    wide = [
+        quoted(118.0, second, bid=150.0, ask=240.0, last_trade_time=NOW - 60_000)
+        for second in (20, 22)
+    ]
+    written = [*hear(held, fill(number=2)), *(e for row in wide for e in hear(held, updates(row)))]
+    (*_, mark) = [one for one in written if isinstance(one, PositionUpdated)]
+    assert (float(mark.last_price), float(mark.target)) == (195, 192)
+    again = restarted(written, make_positions(ExitSettings(), 1000))
+    assert asked([*written, *again.on_time(NOW + 24_000), *again.on_time(NOW + 26_000)]) == []
