@@ -10,7 +10,7 @@ from libs.market.instruments import underlying_name
 from libs.runtime.settings import SettingsError
 from services.local import screen
 from services.local.commands.options import Config, settings_of
-from services.local.commands.places import check_file
+from services.local.commands.places import check_apart, check_file
 from services.local.recorded_chains.ages import BUDGET_SECONDS, ages_of
 from services.local.recorded_chains.reading import ChainRows, read_chain_rows
 from services.local.recorded_chains.table import Counted, valued_of, write_table
@@ -38,6 +38,7 @@ def chain(
     settings = settings_of(config)
     check_underlying(underlying)
     check_file("--out", out)
+    check_apart("--out", out, file)
     rows = read_chain_rows(file, underlying)
     for line in rows.left_out.lines:
         screen.console.print(line, soft_wrap=True)

@@ -35,6 +35,12 @@ def check_file(option: str, file: Path) -> None:
     check_folder(option, file.parent)
 
 
+def check_apart(option: str, file: Path, other: Path) -> None:
+    """Raise SettingsError if a file that is written is another one that is used, too."""
+    if file.resolve() == other.resolve():
+        raise SettingsError(f"{option}: {file} would be overwritten; name another file")
+
+
 def check_readable(option: str, folder: Path) -> None:
     """Raise SettingsError if a folder is missing or cannot be read."""
     try:

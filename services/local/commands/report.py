@@ -14,9 +14,14 @@ from libs.runtime.settings import SettingsError
 from libs.store.store import Store
 from services.local import screen
 from services.local.commands.options import Config, settings_of, trading_day
-from services.local.commands.places import check_database, check_file, check_readable
+from services.local.commands.places import (
+    check_apart,
+    check_database,
+    check_file,
+    check_readable,
+)
 from services.local.play.database import open_store
-from services.local.report.books import Books, Kept, Period, books_of
+from services.local.report.books import FIRST_DAY, LAST_DAY, Books, Kept, Period, books_of
 from services.local.report.csv_file import csv_of
 from services.local.report.folder import read_outcome
 from services.local.report.on_screen import shown
@@ -62,6 +67,8 @@ def report(
     check_database(database)
     settings = settings_of(config)
     configure_logs("error", settings.runtime.log_format)
+    if csv and html:
+        check_apart("--html", html, csv)
     files = _checked({"--csv": (csv, csv_of), "--html": (html, page)})
     asked = asked_period(on, first, last)
     if out is not None:
@@ -86,7 +93,7 @@ def asked_period(on: str | None, first: str | None, last: str | None) -> Period 
         return Period(day, day)
     if first is None and last is None:
         return None
-    period = Period(_day("--from", first, date(1970, 1, 1)), _day("--to", last, date(2149, 6, 6)))
+    period = Period(_day("--from", first, FIRST_DAY), _day("--to", last, LAST_DAY))
     if period.first > period.last:
         raise SettingsError(f"--from: {period.first} is after {period.last}")
     return period
@@ -99,7 +106,7 @@ def _day(option: str, text: str | None, default: date) -> date:
         day = date.fromisoformat(text)
     except ValueError:
         raise SettingsError(f"{option}: {text!r} is not a date such as 2021-06-09") from None
-    if not date(1970, 1, 1) <= day <= date(2149, 6, 6):
+    if not FIRST_DAY <= day <= LAST_DAY:
         raise SettingsError(f"{option}: {day} is beyond what a database can hold")
     return day
 

@@ -5,6 +5,7 @@ Calls and puts of a strike are side by side. A row that cannot be used is left o
 
 import csv
 import gzip
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -86,7 +87,7 @@ def read_chain_rows(path: Path, underlying: str | None) -> ChainRows:
     try:
         with _opened(path) as file:
             return _rows(path, csv.reader(file), underlying)
-    except (OSError, EOFError, UnicodeDecodeError, csv.Error) as error:
+    except (OSError, EOFError, zlib.error, UnicodeDecodeError, csv.Error) as error:
         raise RecordingError(f"{path}: {_said(error)}") from None
 
 
@@ -96,8 +97,8 @@ def _said(error: Exception) -> str:
 
 def _opened(path: Path) -> IO[str]:
     if path.name.endswith(".gz"):
-        return gzip.open(path, "rt", encoding="utf-8", newline="")
-    return path.open(encoding="utf-8", newline="")
+        return gzip.open(path, "rt", encoding="utf-8-sig", newline="")
+    return path.open(encoding="utf-8-sig", newline="")
 
 
 def _rows(path: Path, reader: Any, asked: str | None) -> ChainRows:

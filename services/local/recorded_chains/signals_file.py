@@ -51,7 +51,7 @@ class _Wrong(ValueError):
 def read_signals(path: Path, chains: ChainDay, closes_ms: ClosesMs) -> Scripted:
     """Read all lines; raise SettingsError for a file that cannot be read or has no signal."""
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"--signals: {path}: {_said(error)}") from None
     signals: dict[UUID, SignalGenerated] = {}
@@ -99,6 +99,8 @@ def _row(line: str) -> Mapping[str, Any]:
         row = json.loads(line)
     except ValueError as error:
         raise _Wrong(f"no JSON: {error}") from None
+    except RecursionError:
+        raise _Wrong("no JSON: nested too deeply") from None
     if not isinstance(row, dict):
         raise _Wrong("not a JSON object")
     missing = [name for name in FIELDS if name not in row]
@@ -117,10 +119,10 @@ def _time(row: Mapping[str, Any]) -> datetime:
     """Return the time; without an offset it is India's."""
     try:
         at = datetime.fromisoformat(row["occurred_at"])
-    except (TypeError, ValueError):
+        return (at.replace(tzinfo=IST) if at.tzinfo is None else at).astimezone(UTC)
+    except (TypeError, ValueError, OverflowError):
         said = row["occurred_at"]
         raise _Wrong(f"occurred_at is {said!r}, not such as 2025-08-29T10:00:00+05:30") from None
-    return (at.replace(tzinfo=IST) if at.tzinfo is None else at).astimezone(UTC)
 
 
 def _check_time(at: datetime, chains: ChainDay, closes_ms: ClosesMs) -> None:
@@ -136,9 +138,15 @@ def _check_time(at: datetime, chains: ChainDay, closes_ms: ClosesMs) -> None:
 
 def _number(row: Mapping[str, Any], name: str) -> float:
     value = row[name]
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise _Wrong(f"{name} is {value!r}, not a number")
-    return float(value)
+    try:
+        number = float(value)
+    except OverflowError:
+        raise _Wrong(f"{name} is too large") from None
+    if not isfinite(number):
+        raise _Wrong(f"{name} is {number}, not a number")
+    return number
 
 
 def _check_numbers(numbers: Mapping[str, float], action: str) -> None:

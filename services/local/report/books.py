@@ -15,6 +15,8 @@ from services.position.domain.ledger import TradeLedger
 from services.position.domain.results import in_closing_order
 from services.position.domain.trades import Trade, with_slippage
 
+FIRST_DAY, LAST_DAY = date(1970, 1, 1), date(2149, 6, 6)
+"""What a database can hold."""
 _NOTHING = Decimal(0)
 ROUNDING = Decimal(1)
 """Rupees that charges may differ by: earlier versions rounded them for each fill."""
@@ -31,7 +33,13 @@ class Period(NamedTuple):
         return self.first <= day <= self.last
 
     def __str__(self) -> str:
-        return f"{self.first}" if self.first == self.last else f"{self.first} to {self.last}"
+        if self.first == self.last:
+            return f"{self.first}"
+        if self.last >= LAST_DAY:
+            return f"since {self.first}" if self.first > FIRST_DAY else "all days"
+        if self.first <= FIRST_DAY:
+            return f"until {self.last}"
+        return f"{self.first} to {self.last}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,6 +78,7 @@ def test_of_a_strike_that_comes_twice_in_a_snapshot_the_last_row_counts(tmp_path
         ("a.csv", b"\xff\xfe\x00", "codec"),
         ("a.csv.gz", b"no gzip", "Not a gzipped file"),
         ("a.csv.gz", gzip.compress(b"Fetch_Time," * 1000, mtime=0)[:-20], "Compressed file ended"),
+        ("a.csv.gz", gzip.compress(b"")[:10] + b"\xff" * 99, "while decompressing"),
     ],
 )
 def test_a_file_that_is_no_chain_is_refused_by_name(
@@ -88,6 +89,14 @@ def test_a_file_that_is_no_chain_is_refused_by_name(
         read_chain_rows(tmp_path / name, "NIFTY")
     assert str(refused.value).startswith(str(tmp_path / name))
     assert "\n" not in str(refused.value)
+
+
+def test_the_mark_that_spreadsheets_put_first_is_no_part_of_the_first_column(
+    tmp_path: Path,
+) -> None:
+    file = write_chain(tmp_path / "chain.csv", good())
+    file.write_text(file.read_text(), encoding="utf-8-sig")
+    assert read_chain_rows(file, "NIFTY").header == tuple(HEADER)
 
 
 def test_a_time_is_played_once_and_an_old_snapshot_not_at_all(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Lines that are no signal: each is refused by itself, with its number and its reason."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +8,7 @@ import pytest
 
 from libs.runtime.settings import SettingsError
 from services.local.recorded_chains.market import ChainDay
+from services.local.recorded_chains.signals_file import read_signals
 from tests.unit.services.local.recorded_chains.chain_files import (
     at,
     minutes,
@@ -38,6 +40,10 @@ def day(tmp_path_factory: pytest.TempPathFactory) -> ChainDay:
         (GOOD | {"price": float("nan")}, "price is nan, not a number"),
         (GOOD | {"target": float("inf")}, "target is inf, not a number"),
         (GOOD | {"stop_loss": "24400"}, "stop_loss is '24400', not a number"),
+        (GOOD | {"price": 10**400}, "price is too large"),
+        ("[" * 100_000, "no JSON: nested too deeply"),
+        (GOOD | {"occurred_at": "0001-01-01T00:00:00+05:30"}, "occurred_at is '0001-01-01"),
+        (GOOD | {"occurred_at": "9999-12-31T23:59:59-05:30"}, "occurred_at is '9999-12-31"),
         (GOOD | {"price": -24_500}, "price is -24500.0, not above 0"),
         (GOOD | {"confidence": 1.2}, "confidence is 1.2, not between 0 and 1"),
         (GOOD | {"expected_move_pct": -1}, "expected_move_pct is -1.0, below 0"),
@@ -78,3 +84,11 @@ def test_a_file_without_a_signal_is_refused(
 ) -> None:
     with pytest.raises(SettingsError, match=r"--signals: .*signals.jsonl: no signal is left"):
         scripted(tmp_path, lines, day)
+
+
+def test_the_mark_that_spreadsheets_put_first_is_no_part_of_the_first_line(
+    day: ChainDay, tmp_path: Path
+) -> None:
+    file = tmp_path / "signals.jsonl"
+    file.write_text(json.dumps(GOOD), encoding="utf-8-sig")
+    assert read_signals(file, day, lambda _: None).refused == ()

@@ -16,6 +16,7 @@ from libs.events.event import Event
 from libs.events.orders import OrderFilled
 from libs.market.rulebook import load_rulebook
 from libs.runtime.settings import SettingsError
+from services.local.commands.report import asked_period
 from services.local.report.books import Books, Kept, Period, books_of
 from services.local.report.csv_file import LINE_COLUMNS, csv_of
 from services.local.report.folder import read_outcome
@@ -123,6 +124,12 @@ def test_the_columns_of_the_csv_add_up_to_the_report(tmp_path: Path) -> None:
     assert first["time"] == "2026-06-10T10:30:00+05:30"
     assert (first["order_id"], first["tradingsymbol"]) == ("BUY1", "NIFTY2661625000CE")
     assert first["trade_id"] == busy_day()[0].fill_id
+
+
+def test_days_without_a_first_or_a_last_one_are_told_so() -> None:
+    first, last = asked_period(None, "2026-06-18", None), asked_period(None, None, "2026-06-18")
+    assert (str(first), str(last)) == ("since 2026-06-18", "until 2026-06-18")
+    assert str(asked_period(None, "2026-06-17", "2026-06-18")) == "2026-06-17 to 2026-06-18"
 
 
 def test_a_day_without_a_fill_is_said_to_be_empty(tmp_path: Path) -> None:
