@@ -1,7 +1,7 @@
 """Stop, target and bookings of a position: as far from the price paid as its entry planned."""
 
 from dataclasses import dataclass, replace
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import ROUND_CEILING, ROUND_HALF_UP, Decimal
 from typing import Self
 
 from libs.events.exit_plan import ExitPlan
@@ -43,8 +43,9 @@ def levels_after(before: PositionEvent | None, fill: OrderFilled, paid: Decimal)
         return Levels.of(before)
     premium = fill.premium or _supposed_premium(fill, paid)
     ratio, tick_size = paid / premium, fill.contract.tick_size
+    stop_loss = _moved(fill.stop_loss, ratio, tick_size)
     return Levels(
-        stop_loss=_moved(fill.stop_loss, ratio, tick_size),
+        stop_loss=_below(stop_loss, paid, tick_size) if ratio != 1 else stop_loss,
         target=_moved(fill.target, ratio, tick_size),
         exit_plan=_moved_plan(fill.exit_plan, ratio, tick_size),
     )
@@ -70,6 +71,14 @@ def _supposed_premium(fill: OrderFilled, paid: Decimal) -> Decimal:
     if fill.stop_loss < paid < fill.target or not fill.stop_loss < fill.target:
         return paid
     return fill.stop_loss + (fill.target - fill.stop_loss) / 3
+
+
+def _below(stop: Decimal, paid: Decimal, tick_size: Decimal) -> Decimal:
+    """Return a stop below the price paid where the tick grid has one: at it all is sold at once."""
+    if stop < paid:
+        return stop
+    steps = (paid / tick_size).to_integral(ROUND_CEILING) - 1
+    return max(steps, Decimal(1)) * tick_size
 
 
 def _moved(level: Decimal, ratio: Decimal, tick_size: Decimal) -> Decimal:

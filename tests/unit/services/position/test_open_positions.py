@@ -430,3 +430,20 @@ def test_a_level_that_was_passed_before_a_restart_requests_an_exit_within_a_seco
     again = make_positions()
     again.restore(marked)
     assert asked(hear(again, ticks(None, NOW + 2000))) == ["stop_loss"]
+
+
+@pytest.mark.parametrize(("paid", "stop"), [("0.15", "0.10"), ("0.10", "0.05")])
+def test_a_low_premium_that_was_bought_cheaper_than_planned_keeps_its_stop_below_the_price_paid(
+    paid: str, stop: str
+) -> None:
+    held = make_positions()
+    bought = fill(
+        price=paid,
+        premium=Decimal("0.20"),
+        stop_loss=Decimal("0.15"),
+        target=Decimal("0.30"),
+    )
+    (opened,) = [one for one in hear(held, bought) if isinstance(one, PositionEvent)]
+    assert opened.stop_loss == Decimal(stop)
+    made = hear(held, ticks(float(paid), NOW + 1000))
+    assert not any(isinstance(one, ExitRequested) for one in made)
