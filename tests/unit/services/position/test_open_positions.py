@@ -436,9 +436,14 @@ def test_a_level_that_was_passed_before_a_restart_requests_an_exit_within_a_seco
 def test_a_low_premium_that_was_bought_cheaper_than_planned_keeps_its_stop_below_the_price_paid(
     paid: str, stop: str
 ) -> None:
-    levels = {"stop_loss": Decimal("0.15"), "target": Decimal("0.30"), "premium": Decimal("0.20")}
     held = make_positions()
-    (opened,) = [e for e in hear(held, fill(price=paid, **levels)) if isinstance(e, PositionEvent)]
+    bought = fill(
+        price=paid,
+        premium=Decimal("0.20"),
+        stop_loss=Decimal("0.15"),
+        target=Decimal("0.30"),
+    )
+    (opened,) = [one for one in hear(held, bought) if isinstance(one, PositionEvent)]
     assert opened.stop_loss == Decimal(stop)
     made = hear(held, ticks(float(paid), NOW + 1000))
     assert not any(isinstance(one, ExitRequested) for one in made)

@@ -78,7 +78,7 @@ def test_of_a_strike_that_comes_twice_in_a_snapshot_the_last_row_counts(tmp_path
         ("a.csv", b"\xff\xfe\x00", "codec"),
         ("a.csv.gz", b"no gzip", "Not a gzipped file"),
         ("a.csv.gz", gzip.compress(b"Fetch_Time," * 1000, mtime=0)[:-20], "Compressed file ended"),
-        ("a.csv.gz", gzip.compress(b"")[:10] + b"\xff" * 99, "while decompressing"),
+        ("a.csv.gz", gzip.compress(b"", mtime=0)[:10] + b"\xff" * 99, "while decompressing"),
     ],
 )
 def test_a_file_that_is_no_chain_is_refused_by_name(
