@@ -276,10 +276,14 @@ def _exits_section(story: Story) -> Section:
     exchange, or an outcome, which has no requests) it is the price of the sale.
     """
     rows = [_exit_row(story, one) for one in story.exits]
+    planned = {one.order_id: one for one in story.orders if isinstance(one, OrderPlanned)}
     sold = [one for one in story.orders if isinstance(one, OrderFilled) and one.leg == "exit"]
-    rows += [
-        _sale_row(one) for one in sold if one.reason not in {each.reason for each in story.exits}
-    ]
+    asked = {one.reason for one in story.exits}
+    for fill in sold:
+        plan = planned.get(fill.order_id)
+        reason = fill.reason or (plan.reason if plan else "")
+        if not asked or reason not in {"", *asked}:
+            rows.append(_sale_row(story, fill, reason, plan))
     last = story.positions[-1]
     lines = (
         f"Stop {rupees(last.stop_loss)}, target {rupees(last.target)}; highest price "
@@ -291,22 +295,30 @@ def _exits_section(story: Story) -> Section:
 
 def _exit_row(story: Story, asked: ExitRequested) -> tuple[str, ...]:
     at, reason = asked.occurred_at, asked.reason
-    then = ([one for one in story.positions if one.occurred_at <= at] or story.positions)[-1]
+    then = _state_at(story, at)
     lots = "all" if asked.lots is None else str(asked.lots)
     price = f"{then.last_price if asked.price is None else asked.price:,.2f}"
     return _exact(at), _rule(reason), lots, price, _level(reason, then)
 
 
-def _sale_row(fill: OrderFilled) -> tuple[str, ...]:
+def _sale_row(
+    story: Story, fill: OrderFilled, reason: str, plan: OrderPlanned | None
+) -> tuple[str, ...]:
     lots, price = fill.fill_quantity // fill.contract.lot_size, f"{fill.fill_price:,.2f}"
-    return _exact(fill.occurred_at), _rule(fill.reason), str(lots), price, _level(fill.reason, fill)
+    trigger = plan.trigger_price if plan else None
+    level = f"{trigger:,.2f}" if trigger else _level(reason, _state_at(story, fill.occurred_at))
+    return _exact(fill.occurred_at), _rule(reason), str(lots), price, level
+
+
+def _state_at(story: Story, at: datetime) -> PositionEvent:
+    return ([one for one in story.positions if one.occurred_at <= at] or story.positions)[-1]
 
 
 def _rule(reason: str) -> str:
     return EXITS.get(reason, reason.replace("_", " "))
 
 
-def _level(reason: str, of: PositionEvent | OrderFilled) -> str:
+def _level(reason: str, of: PositionEvent) -> str:
     """Return the level that a rule compares the price with, "" for one by time or by hand."""
     levels = {"target": of.target, "stop_loss": of.stop_loss, "stop_to_cost": of.stop_loss}
     return f"{levels[reason]:,.2f}" if reason in levels else ""

@@ -1,13 +1,15 @@
 """The story of a signal: put together, found by what a person knows of it, and told."""
 
 from datetime import timedelta
+from decimal import Decimal
 from uuid import uuid4
 
 import pytest
 
 from libs.events.candles import CandleBatch, CandleColumns
 from libs.events.event import Event, identity, ms_from_utc, utc_from_ms
-from libs.events.positions import PositionClosed, PositionOpened
+from libs.events.orders import OrderPlanned
+from libs.events.positions import ExitRequested, PositionClosed, PositionOpened
 from libs.events.signals import SignalGenerated, SignalRejected, StrategySignal
 from libs.events.story.finding import NoStory, find
 from libs.events.story.story import Story, candle_of, stories_of
@@ -113,6 +115,34 @@ def test_a_trade_is_told_from_signal_to_result() -> None:
     assert "net -₹2,300.00" in text_of(story, "Result")
     assert "executor decided" in text_of(story, "Times per hop")
     assert len(story.events) == len(TRADED.events())
+
+
+def exit_rows(events: list[Event]) -> list[tuple[str, ...]]:
+    story = told(stories_of(events)[TRADED.signal_id])
+    (section,) = (one for one in story.sections if one.title == "Exits")
+    return [row[1:] for row in section.rows]
+
+
+def test_a_sale_that_was_asked_for_is_one_exit_and_not_another_one_without_a_rule() -> None:
+    assert exit_rows(EVENTS) == [("stop loss", "all", "100.00", "70.00")]
+
+
+def test_where_requests_are_not_known_a_sale_has_the_rule_of_its_plan_and_the_positions_level() -> (
+    None
+):
+    found = exit_rows([one for one in EVENTS if not isinstance(one, ExitRequested)])
+    assert {(rule, level) for rule, _, _, level in found} == {("stop loss", "70.00")}
+
+
+def test_a_stop_at_the_exchange_has_its_trigger_as_its_level() -> None:
+    resting = [
+        one.model_copy(update={"trigger_price": Decimal("71.25")})
+        if isinstance(one, OrderPlanned) and one.leg == "exit"
+        else one
+        for one in EVENTS
+        if not isinstance(one, ExitRequested)
+    ]
+    assert {row[-1] for row in exit_rows(resting)} == {"71.25"}
 
 
 def test_a_refusal_is_told_with_what_to_change() -> None:
