@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from math import nan
 from pathlib import Path
 from typing import get_args
 
@@ -129,6 +130,9 @@ def _measure(
 
 
 def _measure_lines(examination: Examination, measured: TradingMetrics) -> None:
+    measured.doctor.clear()
+    if not examination.latest:
+        measured.doctor.labels("not examined yet").set(nan)
     for one in examination.latest:
         measured.doctor.labels(one.check).set(one.state != "failed")
     measured.doctor_failures.set(examination.failures)
