@@ -112,7 +112,7 @@ def test_a_missing_folder_is_named(
         ("[execution]\nmode = 'paper'\n", "execution"),
         ("mode = 'paper'\n", "mode"),
         ("[executor\n", "alphastocks.toml"),
-        ("[executor]\nmode = 'live'\n", "executor.mode"),
+        ("[executor]\nmode = 'lively'\n", "executor.mode"),
         ("[[strategy.strategies]]\nname = 'magic'\n", "magic"),
         ("[[strategy.strategies]]\nname = 'ma_crossover'\nparameters = {fsat = 9}\n", "fsat"),
         ("[runtime]\nport = 0\n", "runtime.port"),

@@ -103,7 +103,7 @@ def test_ingest_alone_stores_the_day_that_it_plays(
         ("candle", "[candle]\ngrace = 1\n", "candle.grace: unknown key"),
         ("signal", "[runtme]\n", "'runtme'"),
         ("position", "[position]\nmark_every_ms = 'x'\n", "position.mark_every_ms"),
-        ("executor", "[executor]\nmode = 'live'\n", "executor.mode: live needs"),
+        ("executor", "[executor]\nmode = 'live'\n", "live needs kite, or simulator"),
         ("strategy", "[[strategy.strategies]]\nname = 'magic'\n", "'magic'"),
         ("ingest", "", "ingest.folder and ingest.day"),
         ("ingest", "[ingest]\nfolder = 'nowhere'\nday = 2026-06-17\n", "ingest.folder: nowhere"),

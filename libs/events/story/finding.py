@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable
 from datetime import date
 
+from libs.errors import AlphaStocksError
 from libs.events.story.story import Story
 from libs.market.calendar import IST
 
@@ -11,7 +12,7 @@ _PART_OF_AN_ID = re.compile(r"[0-9a-z-]{4,36}")
 _LISTED = 8
 
 
-class NoStory(ValueError):
+class NoStory(AlphaStocksError):
     """Nothing, or more than one thing, is meant; its text says what to do next."""
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from uuid import UUID
 
+from libs.errors import AlphaStocksError
 from libs.events.event import ms_from_utc
 from libs.events.signals import SignalGenerated
 from libs.market.calendar import IST, day_in_india
@@ -44,7 +45,7 @@ class Scripted:
     refused: tuple[Refused, ...]
 
 
-class _Wrong(ValueError):
+class _Wrong(AlphaStocksError):
     """What is wrong with a line."""
 
 

@@ -20,7 +20,7 @@ _FILLS = f"""
 SELECT {", ".join(_FILL_COLUMNS)} FROM orders FINAL
 WHERE type = 'OrderFilled' AND trading_day <= %(last)s
 AND (toString(position_id) IN %(ids)s OR position_id IN (
-    SELECT position_id FROM orders
+    SELECT position_id FROM orders FINAL
     WHERE type = 'OrderFilled' AND trading_day >= %(first)s AND trading_day <= %(last)s
 ))
 ORDER BY occurred_at, filled_quantity
@@ -34,7 +34,7 @@ WHERE outcome = 'executed' AND premium > 0 AND toString(signal_id) IN %(ids)s
 async def last_day(store: Store) -> date | None:
     """Return the latest day with a fill; the store's errors may be raised."""
     found = await store.query(
-        "SELECT max(trading_day) AS day FROM orders WHERE type = 'OrderFilled'"
+        "SELECT max(trading_day) AS day FROM orders FINAL WHERE type = 'OrderFilled'"
     )
     day: date = found["day"][0]
     return day if day > date(1970, 1, 1) else None
