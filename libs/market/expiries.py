@@ -3,9 +3,11 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from decimal import Decimal
 from itertools import islice
 
 from libs.market.calendar import Calendar
+from libs.market.instruments import Instrument, option_tradingsymbol
 
 _WEEK = timedelta(days=7)
 _SEGMENT = "NFO"
@@ -69,3 +71,29 @@ def _settlement_day(day: date, calendar: Calendar) -> date:
     while calendar.covers(day) and not calendar.is_settlement_day(_SEGMENT, day):
         day -= timedelta(days=1)
     return day
+
+
+def option_without_token(
+    name: str,
+    expiry: Expiry,
+    strike: float,
+    kind: str,
+    lot_size: int,
+    tick_size: Decimal,
+    exchange: str = "NFO",
+) -> Instrument:
+    """Return an option of an underlying as the dump would list it, without a token."""
+    return Instrument(
+        instrument_token=0,
+        exchange_token=0,
+        tradingsymbol=option_tradingsymbol(name, expiry.date, strike, kind, expiry.is_monthly),
+        name=name,
+        last_price=0.0,
+        expiry=expiry.date,
+        strike=strike,
+        tick_size=tick_size,
+        lot_size=lot_size,
+        instrument_type=kind,
+        segment=f"{exchange}-OPT",
+        exchange=exchange,
+    )

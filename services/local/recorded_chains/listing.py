@@ -7,8 +7,8 @@ from itertools import product
 import numpy as np
 
 from libs.market.calendar import Calendar
-from libs.market.expiries import Expiry
-from libs.market.instruments import Instrument, option_tradingsymbol
+from libs.market.expiries import Expiry, option_without_token
+from libs.market.instruments import Instrument
 from libs.market.rulebook import Rulebook, RulebookError
 from services.ingest.recordings.errors import RecordingError
 from services.local.recorded_chains.reading import ChainRows
@@ -49,7 +49,7 @@ def contracts_of(
     try:
         tick_size = rulebook.tick_size(name, day, price)
         drafts = [
-            contract_of(name, expiry, strike, kind, lot_size, tick_size)
+            option_without_token(name, expiry, strike, kind, lot_size, tick_size)
             for expiry, lot_size in _expiries(rows, day, rulebook, calendar)
             for strike, kind in product(_strikes(rows, expiry.date), ("CE", "PE"))
         ]
@@ -75,23 +75,3 @@ def _expiries(
 def _strikes(rows: ChainRows, expiry: date) -> list[float]:
     strikes: list[float] = np.unique(rows.strike[rows.expiry == np.datetime64(expiry)]).tolist()
     return strikes
-
-
-def contract_of(
-    name: str, expiry: Expiry, strike: float, kind: str, lot_size: int, tick_size: Decimal
-) -> Instrument:
-    """Return an option as the dump would list it, without a token."""
-    return Instrument(
-        instrument_token=0,
-        exchange_token=0,
-        tradingsymbol=option_tradingsymbol(name, expiry.date, strike, kind, expiry.is_monthly),
-        name=name,
-        last_price=0.0,
-        expiry=expiry.date,
-        strike=strike,
-        tick_size=tick_size,
-        lot_size=lot_size,
-        instrument_type=kind,
-        segment="NFO-OPT",
-        exchange="NFO",
-    )

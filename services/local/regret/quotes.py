@@ -12,11 +12,10 @@ from libs.events.event import ms_from_utc
 from libs.events.ticks import COLUMN_TYPES, TickColumns
 from libs.market.arrays import IntArray
 from libs.market.calendar import Calendar
-from libs.market.expiries import Expiry
+from libs.market.expiries import Expiry, option_without_token
 from libs.market.instruments import Instrument
 from libs.market.rulebook import Rulebook
 from libs.store.store import Store
-from services.local.recorded_chains.listing import contract_of
 from services.local.recorded_chains.market import Snapshot, chain_day
 from services.local.recorded_chains.reading import read_chain_rows
 from services.local.regret.cases import RegretError
@@ -64,7 +63,9 @@ def _contracts(
     rows = set(zip(*(found[name] for name in names), strict=True))
     for symbol, token, expiry, strike, kind in rows:
         lot_size = rulebook.lot_size(underlying, expiry).value
-        made = contract_of(underlying, Expiry(expiry, False), strike, kind, lot_size, tick_size)
+        made = option_without_token(
+            underlying, Expiry(expiry, False), strike, kind, lot_size, tick_size
+        )
         yield replace(made, tradingsymbol=symbol, instrument_token=int(token))
 
 

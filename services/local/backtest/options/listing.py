@@ -8,8 +8,8 @@ from itertools import product
 from math import ceil
 
 from libs.market.calendar import Calendar
-from libs.market.expiries import Expiry
-from libs.market.instruments import Instrument, option_tradingsymbol
+from libs.market.expiries import Expiry, option_without_token
+from libs.market.instruments import Instrument
 from libs.market.option_chain import nearest_expiry
 from libs.market.rulebook import Rulebook
 from services.executor.domain.policy import ChainFilter, Refusal
@@ -81,7 +81,9 @@ class Listing:
         tick_size = self.rulebook.tick_size(underlying, day, middle)
         of_expiry = sorted(strike for one, strike in strikes if one == expiry)
         made = (
-            _contract(underlying, Expiry(expiry, is_monthly), strike, kind, lot_size, tick_size)
+            option_without_token(
+                underlying, Expiry(expiry, is_monthly), strike, kind, lot_size, tick_size
+            )
             for strike, kind in product(of_expiry, ("CE", "PE"))
         )
         return with_tokens(list(made))
@@ -155,24 +157,4 @@ def spot_of(underlying: str) -> Instrument:
         instrument_type="EQ",
         segment="NSE",
         exchange="NSE",
-    )
-
-
-def _contract(
-    underlying: str, expiry: Expiry, strike: float, kind: str, lot_size: int, tick_size: Decimal
-) -> Instrument:
-    name = option_tradingsymbol(underlying, expiry.date, strike, kind, expiry.is_monthly)
-    return Instrument(
-        instrument_token=0,
-        exchange_token=0,
-        tradingsymbol=name,
-        name=underlying,
-        last_price=0.0,
-        expiry=expiry.date,
-        strike=strike,
-        tick_size=tick_size,
-        lot_size=lot_size,
-        instrument_type=kind,
-        segment="NFO-OPT",
-        exchange="NFO",
     )

@@ -3,14 +3,13 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
-from decimal import Decimal
 from itertools import product
 
 import numpy as np
 
 from libs.market.calendar import Calendar
-from libs.market.expiries import Expiry, upcoming
-from libs.market.instruments import Instrument, option_tradingsymbol, underlying_name
+from libs.market.expiries import Expiry, option_without_token, upcoming
+from libs.market.instruments import Instrument, underlying_name
 from libs.market.rulebook import Rulebook, RulebookError
 from services.simulator.domain.market.randomness import stable_hash
 
@@ -125,33 +124,10 @@ def _contracts_of(
     for rank, expiry in enumerate(rules.expiries(name, expiry_count)):
         lot_size = rules.lot_size(name, expiry.date, price)
         for strike, kind in product(strikes, ("CE", "PE")):
-            contract = _contract(exchange, name, expiry, strike, kind, lot_size, tick_size)
+            contract = option_without_token(
+                name, expiry, strike, kind, lot_size, tick_size, exchange
+            )
             yield Listed(contract, place, rank, step)
-
-
-def _contract(
-    exchange: str,
-    name: str,
-    expiry: Expiry,
-    strike: float,
-    kind: str,
-    lot_size: int,
-    tick_size: Decimal,
-) -> Instrument:
-    return Instrument(
-        instrument_token=0,
-        exchange_token=0,
-        tradingsymbol=option_tradingsymbol(name, expiry.date, strike, kind, expiry.is_monthly),
-        name=name,
-        last_price=0.0,
-        expiry=expiry.date,
-        strike=strike,
-        tick_size=tick_size,
-        lot_size=lot_size,
-        instrument_type=kind,
-        segment=f"{exchange}-OPT",
-        exchange=exchange,
-    )
 
 
 def with_tokens(contracts: Sequence[Instrument]) -> tuple[Instrument, ...]:
